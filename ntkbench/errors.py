@@ -1,0 +1,47 @@
+"""The one family of exceptions for what a user did wrong.
+
+Their message says what, where and what would be right; the command line prints it and exits with 2.
+Anything else that escapes is a bug and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class NtkbenchError(Exception):
+    """A mistake the user can mend."""
+
+
+class StudyError(NtkbenchError):
+    """A study that cannot be read or makes no sense."""
+
+
+class PluginError(NtkbenchError):
+    """A plugin that cannot be imported, or that registers what is not allowed."""
+
+
+class UnknownName(NtkbenchError):
+    """A task, backend, metric or study that nobody registered."""
+
+
+class Unavailable(NtkbenchError):
+    """Something that is registered but cannot be used here: an optional package or a data file is missing."""
+
+
+class DataError(NtkbenchError):
+    """Data with the wrong shape, or not finite."""
+
+
+class StoreError(NtkbenchError):
+    """A results folder that is in use, foreign, unwritable or corrupt."""
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """Return ``'; did you mean "relu"?'`` for the nearest of ``known``, or an empty string."""
+    near = get_close_matches(word, sorted(known), n=1, cutoff=0.6)
+    return f'; did you mean "{near[0]}"?' if near else ""

@@ -1,0 +1,133 @@
+"""What plugins register: frozen descriptions, cheap to import, that name their heavy code by ``"module:attribute"``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from .architecture import Architecture
+
+Width = int | tuple[int, ...] | None
+
+
+class Sizes(NamedTuple):
+    """How large a task is, known without loading it."""
+
+    n_train: int
+    n_test: int
+    n_features: int
+    n_outputs: int
+    splits: int
+
+
+class Estimate(NamedTuple):
+    """What a cell will cost: floating-point operations, and bytes of memory at its peak."""
+
+    flops: float
+    bytes: float
+
+
+def resolve(target: str) -> Any:
+    """Import ``"module:attribute"`` and return the attribute."""
+    module, _, attribute = target.partition(":")
+    return getattr(import_module(module), attribute)
+
+
+def _always() -> None:
+    return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskSpec:
+    """A supervised problem: where its data comes from, how large it is, and how to load it.
+
+    :param name: namespaced, such as ``synthetic/circle``.
+    :param version: raised when the same parameters would give other data; enters ``cell_id``.
+    :param parameters: ``"module:Model"``, a pydantic model of the task's own keys in a study.
+    :param target: ``"module:load"``; ``load(parameters, split_index, seed)`` returns an unscaled
+        :class:`~ntkbench.exchange.Problem`.
+    :param sizes: ``sizes(parameters)``, light.
+    :param fingerprint: ``fingerprint(parameters)``, a hash of the data (not of the parameters), light; "" where the
+        parameters and the seed say it all.
+    :param available: None, or the reason why the data cannot be had here; light.
+    :param standardise_inputs: whether the core scales inputs by training statistics.
+    :param standardise_targets: whether the core scales targets by training statistics.
+    :param requires: distributions it needs, such as ``scikit-learn>=1.4``.
+    :param install: what to type where they are missing.
+    """
+
+    name: str
+    version: int
+    summary: str
+    parameters: str
+    target: str
+    sizes: Callable[[Any], Sizes]
+    fingerprint: Callable[[Any], str]
+    available: Callable[[], str | None] = _always
+    standardise_inputs: bool = True
+    standardise_targets: bool = True
+    requires: tuple[str, ...] = ()
+    install: str = ""
+    source: str = ""
+    licence: str = ""
+    citation: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackendSpec:
+    """A way to turn a problem, an architecture and a training into predictions at given steps.
+
+    :param role: ``reference`` (infinite width, closed form) or ``subject`` (finite width, trained).
+    :param parameters: ``"module:Model"``, a pydantic model of the backend's own keys in a study.
+    :param target: ``"module:solve"``; ``solve(request)`` returns a :class:`~ntkbench.exchange.Solution`.
+    :param supports: ``supports(architecture)`` is None, or the reason why not; light.
+    :param estimate: ``estimate(sizes, architecture, width, members, steps, records)``, light.
+    :param observables: what a study may list under ``observe``.
+    """
+
+    name: str
+    version: int
+    summary: str
+    role: Literal["reference", "subject"]
+    parameters: str
+    target: str
+    supports: Callable[[Architecture], str | None]
+    estimate: Callable[[Sizes, Architecture, Width, int, int, int], Estimate]
+    observables: tuple[str, ...] = ()
+    requires: tuple[str, ...] = ()
+    install: str = ""
+    citation: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricSpec:
+    """A named number computed from a subject, a reference and the targets.
+
+    :param needs: fields of the measured :class:`~ntkbench.exchange.Solution` that must be present.
+    :param needs_reference: True for comparisons: ``measure`` is then called once per reference.
+    :param target: ``"module:measure"``; ``measure(problem, solution, reference)`` yields
+        :class:`~ntkbench.exchange.Measurement`.
+    """
+
+    name: str
+    version: int
+    summary: str
+    unit: str
+    goal: Literal["min", "max", "none"]
+    target: str
+    needs: tuple[str, ...] = ()
+    needs_reference: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudySpec:
+    """A study shipped by a plugin: a name, a line about it, and its TOML file."""
+
+    name: str
+    summary: str
+    path: Path
