@@ -1,4 +1,4 @@
-"""ntkbench: does the infinite-width theory predict what a gradient-trained network of width n does?"""
+"""Put the infinite-width theory of neural networks to the test, at every width."""
 
 from __future__ import annotations
 

@@ -25,11 +25,11 @@ class PluginError(NtkbenchError):
     """A plugin that cannot be imported, or that registers what is not allowed."""
 
 
-class UnknownName(NtkbenchError):
+class UnknownNameError(NtkbenchError):
     """A task, backend, metric or study that nobody registered."""
 
 
-class Unavailable(NtkbenchError):
+class UnavailableError(NtkbenchError):
     """Something that is registered but cannot be used here: an optional package or a data file is missing."""
 
 

@@ -5,7 +5,6 @@ Shapes: N training points, M test points, F features, O outputs, T recorded step
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from .errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from .architecture import Architecture
@@ -43,8 +43,8 @@ def _check_shape(owner: str, name: str, array: NDArray[Any], shape: tuple[int, .
 class Problem:
     """Data to train and test on, float64, scaled as it is trained on.
 
-    ``x_train`` (N, F), ``y_train`` (N, O), ``x_test`` (M, F), ``y_test`` (M, O); ``target_mean`` and ``target_std`` (O,)
-    undo the scaling of targets; ``labels_train`` (N,) and ``labels_test`` (M,) are classes, int64, or None.
+    ``x_train`` (N, F), ``y_train`` (N, O), ``x_test`` (M, F), ``y_test`` (M, O); ``target_mean`` and ``target_std``
+    (O,) undo the scaling of targets; ``labels_train`` (N,) and ``labels_test`` (M,) are classes, int64, or None.
 
     :raises DataError: for shapes that do not fit together, or values that are not finite.
     """
@@ -70,7 +70,9 @@ class Problem:
             object.__setattr__(self, name, array)
         (n, features), outputs, m = self.x_train.shape, self.y_train.shape[1], self.x_test.shape[0]
         if n == 0 or m == 0 or features == 0 or outputs == 0:
-            raise DataError(f"problem: empty ({n} training points, {m} test points, {features} features, {outputs} outputs)")
+            raise DataError(
+                f"problem: empty ({n} training points, {m} test points, {features} features, {outputs} outputs)"
+            )
         _check_shape("problem", "y_train", self.y_train, (n, outputs))
         _check_shape("problem", "x_test", self.x_test, (m, features))
         _check_shape("problem", "y_test", self.y_test, (m, outputs))
@@ -182,7 +184,7 @@ class Request:
     """Everything a backend is told. ``width`` is None for infinite, an int, or one int per hidden layer.
 
     ``parameters`` is the validated model that the backend's spec names; ``references`` maps labels to the solutions a
-    subject is compared with; ``dtype`` is ``float32`` or ``float64``; call ``progress(done, total)`` as often as you like.
+    subject is compared with; ``dtype`` is ``float32`` or ``float64``; call ``progress(done, total)`` at will.
     """
 
     problem: Problem
