@@ -6,18 +6,37 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .analysis.rates import convergence_rates
+    from .api import run
     from .architecture import Architecture
     from .dynamics import kernel_dynamics
     from .hookspecs import hookimpl
+    from .store.read import Results, load
+    from .study.model import Study
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "Architecture": "architecture",
+    "Results": "store.read",
+    "Study": "study.model",
+    "convergence_rates": "analysis.rates",
     "hookimpl": "hookspecs",
     "kernel_dynamics": "dynamics",
+    "load": "store.read",
+    "run": "api",
 }
-__all__ = ["Architecture", "__version__", "hookimpl", "kernel_dynamics"]
+__all__ = [
+    "Architecture",
+    "Results",
+    "Study",
+    "__version__",
+    "convergence_rates",
+    "hookimpl",
+    "kernel_dynamics",
+    "load",
+    "run",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .architecture import Architecture
     from .specs import Width
 
-Float = NDArray[np.floating[Any]]
+Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 Goal = Literal["min", "max", "none"]
 

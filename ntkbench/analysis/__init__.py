@@ -1,0 +1,1 @@
+"""From tables to answers: rates with intervals, verdicts, summaries and figures."""

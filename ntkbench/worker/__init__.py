@@ -1,0 +1,1 @@
+"""The worker: solves one cell at a time, wherever it runs, and reports an outcome."""

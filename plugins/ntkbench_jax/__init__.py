@@ -1,1 +1,31 @@
-"""stub"""
+"""Infinite-width predictions in JAX: analytic NNGP and tangent kernels, and a scikit-learn estimator on top of them.
+
+Importing this package imports neither JAX nor scikit-learn; its public names do, when first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .estimator import NTKRegressor
+    from .kernels import Kernels, analytic_kernels, kernel_diagonal
+
+__all__ = ["Kernels", "NTKRegressor", "analytic_kernels", "kernel_diagonal"]
+_HOMES = {
+    "Kernels": "kernels",
+    "NTKRegressor": "estimator",
+    "analytic_kernels": "kernels",
+    "kernel_diagonal": "kernels",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

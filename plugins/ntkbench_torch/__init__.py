@@ -1,1 +1,20 @@
-"""stub"""
+"""Ensembles of finite networks, drawn and trained exactly as the theory of the neural tangent kernel speaks of them."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .ensemble import NetworkEnsemble
+    from .trajectory import Trajectory
+
+_HOMES = {"NetworkEnsemble": "ensemble", "Trajectory": "trajectory"}
+__all__ = ["NetworkEnsemble", "Trajectory"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name, and torch with it, when it is first used (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'ntkbench_torch' has no attribute {name!r}")
+    return getattr(import_module(f".{_HOMES[name]}", __name__), name)

@@ -1,1 +1,1 @@
-"""stub"""
+"""Data sets of the UCI Machine Learning Repository as tasks."""

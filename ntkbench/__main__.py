@@ -1,0 +1,5 @@
+"""``python -m ntkbench`` is ``ntkbench``."""
+
+from .cli.main import main
+
+main()

@@ -1,0 +1,179 @@
+"""Figures of a run: distances against width beside the theory's slope, and fits of one-dimensional tasks."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..claims import expected_exponent
+from ..errors import NtkbenchError
+from .summary import QUANTITIES, Comparison, comparisons
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from ..exchange import Float, Problem
+    from ..plan import Cell, Plan
+    from ..registry import Registry
+    from ..store.read import Results
+
+# Okabe and Ito's colours, told apart in every kind of colour blindness; markers and dashes tell them apart in grey.
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#000000")
+_MARKERS = ("o", "s", "^", "D")
+_FORMATS = ("png", "svg")
+_LABELS = {
+    "function_distance": "network to kernel (member)",
+    "function_distance_of_mean": "network to kernel (ensemble mean)",
+    "ntk_distance_frobenius": "empirical NTK to limit, at init",
+    "ntk_change_frobenius": "change of NTK in training",
+}
+
+
+def draw_figures(results: Results, plan: Plan, registry: Registry, folder: Path) -> list[Path]:
+    """Draw one figure per comparison into ``folder``, as PNG and SVG, and return the files."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for index, comparison in enumerate(comparisons(results)):
+        fits = _fits(results, comparison, plan, registry)
+        figure = Figure(figsize=(14.0 if fits else 7.0, 7.0), layout="constrained")
+        FigureCanvasAgg(figure)
+        grid = figure.add_gridspec(max(len(fits), 1), 2 if fits else 1)
+        _draw_rates(figure.add_subplot(grid[:, 0]), comparison)
+        _draw_fits([figure.add_subplot(grid[i, 1]) for i in range(len(fits))], fits)
+        figure.suptitle(f"{comparison.task}: {comparison.architecture}, {comparison.facts['steps']} steps")
+        name = f"{index:02d}-{comparison.task.replace('/', '-')}-{comparison.label}-{comparison.reference}"
+        written += [_save(figure, folder / f"{name}.{kind}") for kind in _FORMATS]
+    return written
+
+
+def _save(figure: Figure, path: Path) -> Path:
+    figure.savefig(path, dpi=150, metadata={"Date": None} if path.suffix == ".svg" else None)
+    return path
+
+
+def _draw_rates(axes: Axes, comparison: Comparison) -> None:
+    """Draw each distance with one standard error, and the theory's slope through its largest width."""
+    table = comparison.by_width
+    widths = table["width"].to_numpy(dtype=float)
+    activation = comparison.architecture.split(",")[0]
+    for quantity, colour, marker in zip(QUANTITIES, _COLOURS, _MARKERS, strict=True):
+        values = table[quantity.metric].to_numpy(dtype=float)
+        known = np.isfinite(values) & (values > 0)
+        if not known.any():
+            continue
+        errors = np.nan_to_num(table[f"{quantity.metric}_se"].to_numpy(dtype=float))
+        label = _LABELS[quantity.metric] + _exponent(comparison.rates, quantity.metric)
+        lower = np.minimum(errors, 0.99 * values)  # a bar to zero has no place on a logarithmic axis
+        bars = np.stack([lower, errors])[:, known]
+        axes.errorbar(widths[known], values[known], bars, fmt=marker, color=colour, capsize=3, label=label)
+        _draw_slope(axes, widths[known], values[known], expected_exponent(quantity.metric, activation), colour)
+        if quantity.ensemble:
+            floor = table[f"{quantity.metric}_floor"].to_numpy(dtype=float)
+            axes.plot(widths, floor, color=colour, linestyle=":", label="chance level of the ensemble mean")
+    axes.set(xscale="log", yscale="log", xlabel="hidden width n")
+    axes.set_ylabel("distance (functions: RMS on test points, target units;\nkernels: relative, Frobenius)")
+    axes.set_xticks(widths, [f"{width:g}" for width in widths])
+    axes.minorticks_off()
+    axes.set_title("Distance against width; dashed: the theory's slope")
+    axes.grid(visible=True, which="major", alpha=0.3)
+    axes.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.12))
+
+
+def _draw_slope(axes: Axes, widths: Float, values: Float, expected: Any, colour: str) -> None:
+    slope = None if expected is None else expected.value
+    if slope is None or np.isnan(slope):
+        return
+    axes.plot(widths, values[-1] * (widths / widths[-1]) ** slope, color=colour, linestyle="--", linewidth=1, alpha=0.7)
+
+
+def _exponent(rates: pd.DataFrame, metric: str) -> str:
+    row = rates[rates["metric"] == metric]
+    if row.empty or not np.isfinite(row["exponent"].iloc[0]):
+        return ""
+    first = row.iloc[0]
+    return f": {first['exponent']:.2f} [{first['ci_low']:.2f}, {first['ci_high']:.2f}]"
+
+
+def _fits(results: Results, comparison: Comparison, plan: Plan, registry: Registry) -> list[dict[str, Any]]:
+    """Return what to draw of a task on a line or circle: per width, position, networks, kernel mean and spread."""
+    mine = [cell for cell in plan.cells if cell.task == comparison.task and cell.split_index == 0]
+    references = [cell for cell in mine if cell.label == comparison.reference]
+    subjects = [cell for cell in mine if cell.label == comparison.label]
+    if not references or not subjects or subjects[0].sizes.n_features > 2 or subjects[0].sizes.n_outputs != 1:
+        return []
+    problem = _problem(subjects[0], registry)
+    positions = None if problem is None else _positions(problem)
+    if problem is None or positions is None:
+        return []
+    chosen = [subjects[0], subjects[-1]] if len(subjects) > 1 else subjects
+    law = _last(results, references[0])
+    return [
+        {"cell": cell, "problem": problem, "positions": positions, "law": law, "networks": _last(results, cell)}
+        for cell in chosen
+        if len(law)
+    ]
+
+
+def _problem(cell: Cell, registry: Registry) -> Problem | None:
+    from ..worker.data import load_problem
+
+    try:
+        return load_problem(cell, registry)
+    except NtkbenchError as error:
+        warnings.warn(f"no fit is drawn for {cell.task}: {error}", stacklevel=2)
+        return None
+
+
+def _positions(problem: Problem) -> tuple[Float, Float, str] | None:
+    """Return training and test positions on one axis with its label: the input itself, or the angle on a circle."""
+    if problem.x_train.shape[1] == 1:
+        return problem.x_train[:, 0], problem.x_test[:, 0], "input x"
+    radii = np.linalg.norm(np.concatenate([problem.x_train, problem.x_test]), axis=1)
+    if problem.x_train.shape[1] == 2 and np.allclose(radii, radii[0], rtol=1e-9):
+        train, test = (np.arctan2(x[:, 1], x[:, 0]) for x in (problem.x_train, problem.x_test))
+        return train, test, "angle γ of x = (cos γ, sin γ), rad"
+    return None
+
+
+def _last(results: Results, cell: Cell) -> pd.DataFrame:
+    """Return a cell's own predictions at its last recorded time."""
+    rows = results.predictions
+    rows = rows[(rows["cell_id"] == cell.cell_id) & rows["reference"].isna()]
+    return rows[rows["time"] == rows["time"].max()]
+
+
+def _draw_fits(panels: Sequence[Axes], fits: Sequence[dict[str, Any]]) -> None:
+    for axes, fit in zip(panels, fits, strict=True):
+        _draw_fit(axes, fit)
+    if fits:
+        panels[0].legend(fontsize="x-small", ncols=2)
+        panels[-1].set_xlabel(fits[-1]["positions"][2])
+
+
+def _draw_fit(axes: Axes, fit: dict[str, Any]) -> None:
+    train, test, _ = fit["positions"]
+    order = np.argsort(test)
+    law = fit["law"].sort_values("point")
+    mean, spread = law["value"].to_numpy(), 1.96 * np.sqrt(law["variance"].to_numpy(dtype=float))
+    axes.fill_between(
+        test[order], (mean - spread)[order], (mean + spread)[order], color="#BBBBBB", label="kernel: 95 % of networks"
+    )
+    networks = fit["networks"][fit["networks"]["member"].notna()]
+    for count, (_, rows) in enumerate(networks.groupby("member")):
+        values = rows.sort_values("point")["value"].to_numpy()
+        label = "networks" if count == 0 else None
+        axes.plot(test[order], values[order], color=_COLOURS[1], linewidth=0.8, alpha=0.8, label=label)
+    axes.plot(test[order], mean[order], color="#000000", linestyle="--", label="kernel: mean")
+    axes.plot(train, fit["problem"].y_train[:, 0], ".", color=_COLOURS[0], label="training points")
+    axes.set_ylabel("f(x), target units")
+    axes.set_title(f"width {fit['cell'].width}: networks after training, and the law of the limit", fontsize="medium")

@@ -1,0 +1,104 @@
+"""``ntkbench list``, ``show`` and ``plugins``: what there is, and where it comes from."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .options import JSON, plugin_option
+
+if TYPE_CHECKING:
+    from ..registry import Registry
+
+_KINDS = ("tasks", "backends", "metrics", "studies")
+
+
+def _registry(plugins: tuple[str, ...]) -> Registry:
+    from ..registry import load_registry
+
+    return load_registry(plugins)
+
+
+def _reason(spec: Any) -> str | None:
+    from ..registry import unavailable_reason
+    from ..specs import BackendSpec, TaskSpec
+
+    return unavailable_reason(spec) if isinstance(spec, TaskSpec | BackendSpec) else None
+
+
+@click.command("list")
+@click.argument("kind", type=click.Choice(_KINDS))
+@plugin_option
+@JSON
+def list_command(kind: str, plugins: tuple[str, ...], as_json: bool) -> None:
+    """List tasks, backends, metrics or studies, with those that cannot be used here and why."""
+    shelf = getattr(_registry(plugins), kind)
+    rows = [(spec.name, spec.summary, _reason(spec), shelf.owners[spec.name]) for spec in shelf]
+    if as_json:
+        names = ("name", "summary", "unavailable", "plugin")
+        click.echo(json.dumps([dict(zip(names, row, strict=True)) for row in rows], indent=2))
+        return
+    width = max((len(row[0]) for row in rows), default=0)
+    for name, summary, reason, _ in rows:
+        click.echo(f"{name:<{width}}  {summary}" + (f"  [unavailable: {reason}]" if reason else ""))
+
+
+@click.command("plugins")
+@plugin_option
+@JSON
+def plugins_command(plugins: tuple[str, ...], as_json: bool) -> None:
+    """List the plugins that were found, and what is wrong with those that were set aside."""
+    from dataclasses import asdict
+
+    reports = _registry(plugins).plugins
+    if as_json:
+        click.echo(json.dumps([asdict(report) for report in reports], indent=2))
+        return
+    for report in reports:
+        click.echo(f"{report.name:<12}  {report.status:<8}  {report.version:<8}  {report.source}")
+        if report.reason:
+            click.echo(f"{'':<12}  {report.reason}")
+
+
+@click.command("show")
+@click.argument("name")
+@plugin_option
+def show_command(name: str, plugins: tuple[str, ...]) -> None:
+    """Show a task, backend, metric or study: parameters, defaults, source, licence, citation."""
+    from ..errors import UnknownNameError, suggestion
+
+    registry = _registry(plugins)
+    shelves = [(kind, getattr(registry, kind)) for kind in _KINDS]
+    found = [(kind, shelf.get(name), shelf.owners[name]) for kind, shelf in shelves if name in shelf]
+    if not found:
+        known = [spec.name for _, shelf in shelves for spec in shelf]
+        raise UnknownNameError(f'nothing is called "{name}"{suggestion(name, known)} (see: ntkbench list tasks)')
+    for kind, spec, owner in found:
+        _show(kind, spec, owner)
+
+
+def _show(kind: str, spec: Any, owner: str) -> None:
+    if kind == "studies":
+        click.echo(spec.path.read_text(encoding="utf-8").rstrip())
+        return
+    click.echo(f"{spec.name} (version {spec.version}, from plugin {owner})\n  {spec.summary}")
+    if reason := _reason(spec):
+        click.echo(f"  unavailable: {reason}")
+    for label in ("role", "unit", "goal", "source", "licence", "citation", "observables", "requires"):
+        if value := getattr(spec, label, None):
+            click.echo(f"  {label}: {', '.join(value) if isinstance(value, tuple) else value}")
+    if hasattr(spec, "parameters"):
+        _show_parameters(spec)
+
+
+def _show_parameters(spec: Any) -> None:
+    from ..specs import resolve
+
+    fields = resolve(spec.parameters).model_fields
+    click.echo("  parameters:" if fields else "  parameters: none")
+    for name, field in fields.items():
+        default = "required" if field.is_required() else f"default {json.dumps(field.default, default=str)}"
+        kind = getattr(field.annotation, "__name__", None) or str(field.annotation).replace("typing.", "")
+        click.echo(f"    {name} ({kind}, {default})" + (f": {field.description}" if field.description else ""))

@@ -1,0 +1,156 @@
+"""Tables a person can read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from ..analysis.summary import QUANTITIES, Comparison, comparisons
+from .words import cell_words
+
+if TYPE_CHECKING:
+    from ..api import Session
+    from ..store.read import Results
+
+_LOG_WIDTH = 150
+
+
+def _console() -> Console:
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=_LOG_WIDTH)
+
+
+def print_table(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]], *, right_from: int = 99) -> None:
+    """Print a table; columns from ``right_from`` on are aligned to the right."""
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    for i, heading in enumerate(headings):
+        table.add_column(heading, justify="right" if i >= right_from else "left", overflow="fold", vertical="bottom")
+    for row in rows:
+        table.add_row(*row)
+    _console().print(table)
+
+
+def show_comparisons(results: Results) -> None:
+    """Print one table per task: by width, errors and distances; below it the fitted exponents."""
+    console = _console()
+    for comparison in comparisons(results):
+        facts = comparison.facts
+        console.print(f"\n[bold]{comparison.task}[/bold]: {comparison.label} against {comparison.reference}")
+        splits = "" if facts["splits"] == 1 else f", mean of {facts['splits']} splits"
+        console.print(
+            f"{comparison.architecture}; {facts['n_train']} training and {facts['n_test']} test points, "
+            f"{facts['n_features']} features, {facts['n_outputs']} outputs{splits}; {facts['steps']} steps of "
+            f"gradient descent at rate {facts['learning_rate']:.3g}, {facts['dtype']}, seed {facts['seed']}",
+            soft_wrap=True,
+        )
+        console.print(_width_table(comparison))
+        console.print(_rate_table(comparison))
+    console.print(
+        "Errors and function distances are root-mean-square over test points, in units of the scaled targets, after\n"
+        "the last step. The kernel's prediction for a distance starts from the same f_0 and takes the same steps. NTK\n"
+        "distances are relative, in Frobenius norm on the training points. ± is one standard error over members.\n"
+        "'chance' is what independent members with no common bias would leave in their mean."
+    )
+
+
+def _width_table(comparison: Comparison) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in (
+        "width",
+        "members",
+        "test RMSE,\nmembers",
+        "test RMSE,\ntheir mean",
+        "test RMSE,\nNTK" if comparison.reference == "ntk" else f"test RMSE,\n{comparison.reference}",
+        "distance to kernel,\nmembers",
+        "distance to kernel,\ntheir mean (chance)",
+        "empirical NTK\nto limit, at start",
+        "change of NTK\nin training",
+    ):
+        table.add_column(heading, justify="right")
+    for row in comparison.by_width.to_dict("records"):
+        table.add_row(
+            str(row["width"]),
+            str(row["members"]),
+            *(_number(row[name]) for name in ("rmse_members", "rmse_mean", "rmse_kernel")),
+            *(_measured(row, quantity.metric) for quantity in QUANTITIES),
+        )
+    return table
+
+
+def _number(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.4g}"
+
+
+def _measured(row: dict[str, Any], name: str) -> str:
+    value, error, floor = row[name], row[f"{name}_se"], row.get(f"{name}_floor")
+    if math.isnan(value):
+        return "-"
+    text = f"{value:.3g}" if math.isnan(error) else f"{value:.3g} ± {error:.1g}"
+    return text if floor is None or math.isnan(floor) else f"{text} ({floor:.2g})"
+
+
+def _rate_table(comparison: Comparison) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("quantity ~ width^p", "claim"):
+        table.add_column(heading)
+    for heading in ("fitted p", "95 % interval", "expected", "widths", "members"):
+        table.add_column(heading, justify="right")
+    for heading in ("verdict", "method"):
+        table.add_column(heading, overflow="fold")
+    for row in comparison.rates.to_dict("records"):
+        table.add_row(
+            row["metric"],
+            _text(row.get("claim")),
+            _number(row["exponent"]),
+            _interval(row["ci_low"], row["ci_high"]),
+            _expected(row),
+            str(row["n_widths"]),
+            str(row["n_members"]),
+            _text(row.get("verdict")),
+            row["method"],
+        )
+    return table
+
+
+def _interval(low: float, high: float) -> str:
+    return "-" if math.isnan(low) or math.isnan(high) else f"[{low:.3f}, {high:.3f}]"
+
+
+def _expected(row: dict[str, Any]) -> str:
+    if isinstance(row.get("claim"), float):
+        return ""
+    expected, low, high = row["expected"], row["band_low"], row["band_high"]
+    if low is None or math.isnan(low) or math.isinf(low):
+        return f"at most {high:g}"
+    return f"{expected:g} in [{low:g}, {high:g}]"
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def show_problems(session: Session) -> None:
+    """Print what was not as it should be, and where everything lies."""
+    console, summary = _console(), session.summary
+    for cell, status, reason in summary.problems:
+        console.print(f"{cell_words(cell)}: {status}: {reason}", markup=False, soft_wrap=True)
+    counts = ", ".join(f"{count} {status}" for status, count in summary.counts.items()) or "nothing left to do"
+    kept = f", {summary.kept} already done" if summary.kept else ""
+    console.print(
+        f"\n{len(session.plan.cells)} cells: {counts}{kept}. Tables and figures: {session.path}", soft_wrap=True
+    )
+
+
+def show_failed_cells(results: Results) -> None:
+    """Print the cells of a run that are not ok, with their reasons."""
+    console = _console()
+    failed = results.cells[results.cells["status"] != "ok"]
+    for row in failed.to_dict("records"):
+        width = "" if row["width"] is None or row["width"] != row["width"] else f" width {row['width']}"
+        text = f"{row['task']} {row['label']}{width}: {row['status']}: {row['reason'] or ''}"
+        console.print(text, markup=False, soft_wrap=True)

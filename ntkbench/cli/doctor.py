@@ -1,0 +1,64 @@
+"""``ntkbench doctor``: what is here, what is missing, and what to type."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from .options import JSON, plugin_option
+
+
+@click.command("doctor")
+@plugin_option
+@JSON
+def doctor_command(plugins: tuple[str, ...], as_json: bool) -> None:
+    """Check this installation: versions, plugins, devices, and what is unavailable and why."""
+    report = examine(plugins)
+    if as_json:
+        click.echo(json.dumps(report, indent=2))
+    else:
+        _show(report)
+    if any(plugin["status"] == "broken" for plugin in report["plugins"]):
+        raise click.exceptions.Exit(1)
+
+
+def examine(plugins: tuple[str, ...]) -> dict[str, Any]:
+    """Return what the doctor found."""
+    from dataclasses import asdict
+
+    from ..environment import describe_environment
+    from ..registry import load_registry, unavailable_reason
+
+    registry = load_registry(plugins)
+    specs = [*registry.backends, *registry.tasks]
+    return {
+        "environment": describe_environment(registry),
+        "plugins": [asdict(report) for report in registry.plugins],
+        "available": [spec.name for spec in specs if not unavailable_reason(spec)],
+        "unavailable": {spec.name: reason for spec in specs if (reason := unavailable_reason(spec))},
+    }
+
+
+def _show(report: dict[str, Any]) -> None:
+    from .words import quantity
+
+    environment = report["environment"]
+    memory = environment["memory_bytes"]
+    click.echo(f"python     {environment['python']} on {environment['platform']}")
+    click.echo(f"machine    {environment['processor']}, {environment['cores']} cores" + _memory(memory, quantity))
+    versions = ", ".join(f"{name} {version}" for name, version in environment["versions"].items())
+    click.echo(f"versions   {versions}")
+    for name, fact in environment.get("plugins", {}).items():
+        click.echo(f"{name:<9}  {fact}")
+    for plugin in report["plugins"]:
+        reason = f": {plugin['reason']}" if plugin["reason"] else ""
+        click.echo(f"plugin     {plugin['name']} {plugin['status']}{reason}")
+    click.echo(f"available  {', '.join(report['available'])}")
+    for name, reason in report["unavailable"].items():
+        click.echo(f"missing    {name}: {reason}")
+
+
+def _memory(memory: int | None, quantity: Any) -> str:
+    return "" if memory is None else f", {quantity(memory, 'B')} of memory"

@@ -1,0 +1,65 @@
+"""The group of commands, and what becomes of a user's mistake: one message, exit code 2."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from .. import __version__
+from ..errors import NtkbenchError
+from ..registry import load_registry
+from .catalogue import list_command, plugins_command, show_command
+from .doctor import doctor_command
+from .plan import plan_command
+from .results import results_group
+from .run import run_command
+
+INTERRUPTED = 130
+
+
+class UserMistake(click.ClickException):
+    """A mistake the user can mend."""
+
+    exit_code = 2
+
+
+class Commands(click.Group):
+    """A group that turns ntkbench's own errors into messages."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the chosen command."""
+        try:
+            return super().invoke(ctx)
+        except NtkbenchError as error:
+            raise UserMistake(str(error)) from error
+        except KeyboardInterrupt:
+            raise click.exceptions.Exit(INTERRUPTED) from None
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="ntkbench")
+def cli() -> None:
+    """Compare what infinite-width theory (NTK, NNGP) predicts with what trained networks of finite width do."""
+
+
+for _command in (
+    run_command,
+    plan_command,
+    list_command,
+    show_command,
+    results_group,
+    plugins_command,
+    doctor_command,
+):
+    cli.add_command(_command)
+
+
+def main() -> None:
+    """Entry point: the commands of ntkbench and of installed plugins."""
+    try:
+        load_registry().hook.ntkbench_commands(cli=cli)
+    except NtkbenchError as error:
+        UserMistake(str(error)).show()
+        raise SystemExit(UserMistake.exit_code) from None
+    cli()

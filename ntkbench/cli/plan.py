@@ -1,0 +1,85 @@
+"""``ntkbench plan``: what would run, what is already done, what it would cost."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .options import JSON, overrides_from, study_options
+
+if TYPE_CHECKING:
+    from ..plan import Cell
+
+_LISTED = 40
+
+
+@click.command("plan")
+@study_options
+@JSON
+@click.option("--all", "everything", is_flag=True, help=f"List every cell, not only the first {_LISTED}.")
+def plan_command(**options: Any) -> None:
+    """Show what `run` would do, without loading data or computing anything."""
+    from ..api import Options, plan_study, run_path
+    from ..engine.schedule import decide
+    from ..store.folder import RUN_FILE, RunFolder, check_extends
+
+    choice = Options(data_dir=options["data_dir"], plugins=options["plugins"])
+    plan, _ = plan_study(options["study"], overrides_from(options), choice)
+    path = run_path(plan, options["out"])
+    if (path / RUN_FILE).exists():
+        check_extends(path, plan)
+    done = RunFolder(path, plan.run_id).done()
+    rows = [(cell, decide(cell, done, rerun_failed=False)) for cell in plan.cells]
+    if options["as_json"]:
+        cells = [_record(cell, decision) for cell, decision in rows]
+        click.echo(json.dumps({"run_id": plan.run_id, "path": str(path), "cells": cells}, indent=2))
+    else:
+        _show(plan.run_id, str(path), rows, None if options["everything"] else _LISTED)
+
+
+def _record(cell: Cell, decision: str) -> dict[str, Any]:
+    return {
+        "cell_id": cell.cell_id,
+        "decision": decision,
+        "reason": cell.skip,
+        "task": cell.task,
+        "split_index": cell.split_index,
+        "architecture": cell.architecture.model_dump(),
+        "label": cell.label,
+        "width": cell.width,
+        "members": cell.members,
+        "flops": cell.estimate.flops,
+        "bytes": cell.estimate.bytes,
+        "references": cell.references,
+    }
+
+
+def _show(run_id: str, path: str, rows: list[tuple[Cell, str]], limit: int | None) -> None:
+    from .display import print_table
+    from .words import cell_words, quantity
+
+    lines = [
+        [
+            cell_words(cell),
+            f"{cell.architecture.activation}, depth {cell.architecture.depth}",
+            str(cell.members or ""),
+            quantity(cell.estimate.flops, "flop"),
+            quantity(cell.estimate.bytes, "B"),
+            decision + (f": {cell.skip}" if decision == "skip" else ""),
+        ]
+        for cell, decision in rows[:limit]
+    ]
+    print_table(f"{run_id} in {path}", ["cell", "architecture", "members", "work", "peak memory", "would"], lines)
+    if limit is not None and len(rows) > limit:
+        click.echo(f"... and {len(rows) - limit} more cells (--all lists them)")
+    todo = [cell for cell, decision in rows if decision == "run"]
+    work = quantity(sum(cell.estimate.flops for cell in todo), "flop")
+    memory = quantity(max((cell.estimate.bytes for cell in todo), default=0), "B")
+    click.echo(f"{len(rows)} cells: {len(todo)} to run ({work}, at most {memory} in one cell), {_counts(rows)}")
+
+
+def _counts(rows: list[tuple[Cell, str]]) -> str:
+    found = [decision for _, decision in rows]
+    return ", ".join(f"{found.count(kind)} {kind}" for kind in ("done", "failed before", "skip"))

@@ -1,0 +1,94 @@
+"""``ntkbench results``: list, show and export what runs have written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..store.schemas import SCHEMAS
+from .options import JSON
+
+
+@click.group("results")
+def results_group() -> None:
+    """List, show and export results."""
+
+
+@results_group.command("list")
+@click.argument("folder", type=click.Path(path_type=Path), default=Path("results"))
+@JSON
+def list_runs(folder: Path, as_json: bool) -> None:
+    """List the runs in FOLDER (default: results)."""
+    from ..store.folder import read_run_file
+    from ..store.read import find_runs, load
+
+    rows = [_line(path, read_run_file(path), load(path)) for path in find_runs(folder)]
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+        return
+    from .display import print_table
+
+    headings = list(rows[0])
+    print_table(str(folder), headings, [[str(row[name]) for name in headings] for row in rows])
+
+
+def _line(path: Path, run: dict[str, Any], results: Any) -> dict[str, Any]:
+    counts = results.cells["status"].value_counts()
+    cells = ", ".join(f"{count} {status}" for status, count in counts.items())
+    return {"run": str(path), "study": run["study"], "cells": cells or "none", "updated": run["updated_at"]}
+
+
+@results_group.command("show")
+@click.argument("run", type=click.Path(path_type=Path))
+def show_run(run: Path) -> None:
+    """Show the comparison of the run in folder RUN again."""
+    from ..store.read import load
+    from .display import show_comparisons, show_failed_cells
+
+    results = load(run)
+    show_comparisons(results)
+    show_failed_cells(results)
+
+
+@results_group.command("export")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--table", type=click.Choice([*SCHEMAS, "rates"]), default="measurements", show_default=True)
+@click.option("--format", "kind", type=click.Choice(["csv", "parquet", "json"]), default="csv", show_default=True)
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="File; default: standard output.")
+def export_table(run: Path, table: str, kind: str, output: Path | None) -> None:
+    """Write one table of the run in folder RUN as a single file."""
+    from ..errors import StoreError
+
+    frame = _table(run, table)
+    if kind == "parquet" and output is None:
+        raise StoreError("a parquet file cannot go to a terminal: name it with --output")
+    try:
+        if kind == "parquet":
+            frame.to_parquet(output, index=False)
+        elif kind == "json":
+            _write(frame.to_json(orient="records", lines=True), output)
+        else:
+            _write(frame.to_csv(index=False), output)
+    except OSError as error:
+        raise StoreError(f"{output}: cannot be written ({error.strerror or error})") from None
+
+
+def _table(run: Path, table: str) -> Any:
+    from ..store.read import load
+
+    results = load(run)
+    if table == "rates":
+        from ..analysis.rates import convergence_rates
+
+        return convergence_rates(results)
+    return getattr(results, table)
+
+
+def _write(text: str, output: Path | None) -> None:
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        output.write_text(text, encoding="utf-8")

@@ -1,0 +1,99 @@
+"""``ntkbench run``: the main job."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .options import JSON, execution_options, overrides_from, study_options
+
+if TYPE_CHECKING:
+    from ..api import Options, Session
+
+CELLS_FAILED = 1
+INTERRUPTED = 130
+
+
+@click.command("run")
+@study_options
+@execution_options
+@JSON
+def run_command(**options: Any) -> None:
+    """Run STUDY (a name or a .toml file; default: the quickstart) and show the comparison.
+
+    The same command again goes on where it stopped, and does nothing that is already done.
+    """
+    from ..api import execute
+    from .watch import make_watcher
+
+    arguments = {key: value for key, value in options.items() if value not in (None, (), False)}
+    watcher = make_watcher(quiet=options["quiet"] or options["as_json"], verbose=options["verbose"])
+    with watcher:
+        session = execute(
+            options["study"], overrides_from(options), run_options(options), options["out"], watcher, arguments
+        )
+    if options["as_json"]:
+        click.echo(json.dumps(_report(session), indent=2))
+    else:
+        _show(session)
+    if session.summary.interrupted:
+        click.echo("Interrupted. The same command goes on from here.", err=True)
+        raise click.exceptions.Exit(INTERRUPTED)
+    if session.summary.failures:
+        raise click.exceptions.Exit(CELLS_FAILED)
+
+
+def run_options(options: dict[str, Any]) -> Options:
+    """Return what the execution options ask for."""
+    from ..api import Options
+
+    return Options(
+        jobs=options["jobs"],
+        threads=options["threads"],
+        timeout=options["timeout"],
+        device=options["device"],
+        data_dir=options["data_dir"],
+        plugins=options["plugins"],
+        executor=options["executor"],
+        fresh=options["fresh"],
+        rerun_failed=options["rerun"] == "failed",
+        fail_fast=options["fail_fast"],
+    )
+
+
+def _show(session: Session) -> None:
+    from .display import show_comparisons, show_problems
+
+    if not session.summary.interrupted:
+        show_comparisons(session.results)
+    show_problems(session)
+
+
+def _report(session: Session) -> dict[str, Any]:
+    from ..analysis.rates import convergence_rates
+
+    summary = session.summary
+    done = not summary.interrupted
+    return {
+        "run_id": session.plan.run_id,
+        "path": str(session.path),
+        "cells": len(session.plan.cells),
+        "computed": dict(summary.counts),
+        "kept": summary.kept,
+        "failures": summary.failures,
+        "interrupted": summary.interrupted,
+        "problems": [
+            {"cell_id": cell.cell_id, "task": cell.task, "label": cell.label, "status": status, "reason": reason}
+            for cell, status, reason in summary.problems
+        ],
+        "rates": _records(convergence_rates(session.results)) if done else [],
+        "verdicts": _records(session.results.verdicts) if done else [],
+    }
+
+
+def _records(frame: Any) -> list[dict[str, Any]]:
+    """Return a frame's rows with null for what is missing."""
+    records: list[dict[str, Any]] = json.loads(frame.to_json(orient="records"))
+    return records

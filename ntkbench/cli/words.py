@@ -1,0 +1,36 @@
+"""Cells, times and sizes in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..plan import Cell
+
+
+def cell_words(cell: Cell) -> str:
+    """Return a cell in a few words: ``synthetic/circle network width 512``."""
+    width = cell.width if not isinstance(cell.width, tuple) else "x".join(map(str, cell.width))
+    split = f" split {cell.split_index}" if cell.split_index else ""
+    return f"{cell.task}{split} {cell.label}" + (f" width {width}" if width is not None else "")
+
+
+def duration(seconds: float) -> str:
+    """Return ``0.4 s``, ``12 s``, ``3 min 20 s``, ``2 h 5 min``."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 90:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def quantity(value: float, unit: str) -> str:
+    """Return a number with a metric prefix: ``1.2 GB``, ``3.4 Tflop``."""
+    for prefix in ("", "k", "M", "G", "T", "P"):
+        if abs(value) < 999.5 or prefix == "P":
+            break
+        value /= 1000
+    return f"{value:.3g} {prefix}{unit}"

@@ -1,0 +1,169 @@
+"""The metrics that need only outputs, targets and kernels; each yields rows of the table ``measurements``.
+
+A row with a member is that network's own number; a row without is of the ensemble as a whole, or of a law.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from .dynamics import Spectrum, kernel_dynamics
+from .exchange import Float, Measurement
+
+if TYPE_CHECKING:
+    from .exchange import Int, Problem, Solution
+
+Split = Literal["train", "test"]
+
+
+def _rms(values: Float, axes: int = 2) -> Float:
+    """Return the root-mean-square over the last ``axes`` axes."""
+    return np.sqrt(np.mean(np.square(values), axis=tuple(range(-axes, 0))))  # type: ignore[no-any-return]
+
+
+def _step(solution: Solution, record: int) -> int | None:
+    return None if solution.steps is None else int(solution.steps[record])
+
+
+def _finite_members(solution: Solution, outputs: Float) -> Float:
+    """Return the outputs (E', T, n, O) of the members that never diverged."""
+    return outputs if solution.diverged_at is None else outputs[np.asarray(solution.diverged_at) < 0]
+
+
+def _outputs(solution: Solution, split: Split) -> Iterator[tuple[int | None, Float]]:
+    """Yield (member, outputs (T, n, O)): the members and their mean, or the mean of a law."""
+    members = solution.members_test if split == "test" else solution.members_train
+    if members is None:
+        mean = solution.mean_test if split == "test" else solution.mean_train
+        if mean is not None:
+            yield None, mean
+        return
+    yield from enumerate(members)
+    survivors = _finite_members(solution, members)
+    if len(survivors):
+        yield None, survivors.mean(axis=0)
+
+
+def _score(
+    name: str,
+    unit: str,
+    goal: Literal["min", "max"],
+    solution: Solution,
+    truth: tuple[tuple[Split, Float | Int | None], ...],
+    score: Callable[[Float, Float | Int], Float],
+) -> Iterator[Measurement]:
+    for split, targets in truth:
+        if targets is None:
+            continue
+        for member, outputs in _outputs(solution, split):
+            for record, value in enumerate(score(outputs, targets)):
+                if np.isfinite(value):
+                    yield Measurement(
+                        metric=name,
+                        value=float(value),
+                        unit=unit,
+                        goal=goal,
+                        split=split,
+                        member=member,
+                        step=_step(solution, record),
+                        time=float(solution.times[record]),
+                    )
+
+
+def rmse(problem: Problem, solution: Solution, reference: Solution | None) -> Iterator[Measurement]:
+    """Yield the root-mean-square error over points and outputs, at every recorded step, on both splits."""
+    truth = (("train", problem.y_train), ("test", problem.y_test))
+    return _score("rmse", "target", "min", solution, truth, lambda outputs, y: _rms(outputs - y))  # type: ignore[arg-type]
+
+
+def _correct(outputs: Float, labels: Float | Int) -> Float:
+    """Return the fraction of points (T,) whose class is right: the sign of one output, the largest of several."""
+    predicted = outputs[..., 0] > 0 if outputs.shape[-1] == 1 else outputs.argmax(axis=-1)
+    right: Float = np.mean(predicted == labels, axis=-1)
+    return np.where(np.isfinite(outputs).all(axis=(-2, -1)), right, np.nan)
+
+
+def accuracy(problem: Problem, solution: Solution, reference: Solution | None) -> Iterator[Measurement]:
+    """Yield the fraction of points classified rightly, for tasks with labels."""
+    truth = (("train", problem.labels_train), ("test", problem.labels_test))
+    return _score("accuracy", "fraction", "max", solution, truth, _correct)  # type: ignore[arg-type]
+
+
+def predictions_from(reference: Solution, problem: Problem, subject: Solution) -> tuple[Float, Float]:
+    """Return the kernel's predictions (E, T, N, O), (E, T, M, O) from each member's own f_0, at the subject's steps.
+
+    A reference by gradient flow is taken at the subject's times (claim C7, theory.md "Gradient descent, exactly").
+    """
+    if (
+        reference.kernel_train is None
+        or reference.kernel_test is None
+        or reference.eigenvalues is None
+        or reference.eigenvectors is None
+        or subject.members_train is None
+        or subject.members_test is None
+    ):
+        raise ValueError("a comparison needs the reference's kernels and eigenvectors, and the subject's members")
+    descent = reference.steps is not None and subject.steps is not None
+    found = kernel_dynamics(
+        reference.kernel_train,
+        reference.kernel_test,
+        problem.y_train,
+        f0_train=subject.members_train[:, 0],
+        f0_test=subject.members_test[:, 0],
+        learning_rate=subject.learning_rate if descent else None,
+        steps=subject.steps if descent else None,
+        times=None if descent else subject.times,
+        rho=reference.rho,
+        spectrum=Spectrum(reference.eigenvalues, reference.eigenvectors),
+    )
+    return found.train, found.test
+
+
+def function_distance(problem: Problem, subject: Solution, reference: Solution | None) -> Iterator[Measurement]:
+    """Yield the distance on test points between networks and kernel (C7), at every recorded step.
+
+    ``function_distance``: per member, RMS over points and outputs of d_k = f_k - (kernel's prediction from the same
+    f_0). For the ensemble: ``function_distance_of_mean``, RMS of the mean of d_k over members, with
+    ``function_distance_of_mean_standard_error`` (jackknife over members) and ``function_distance_of_mean_floor``,
+    the RMS that members of zero mean and this spread would leave by chance: sqrt(mean variance of d_k / E).
+    """
+    if reference is None or subject.members_test is None:
+        return
+    _, predicted = predictions_from(reference, problem, subject)
+    difference = subject.members_test - predicted
+    for member, series in enumerate(_rms(difference)):
+        yield from _series("function_distance", series, subject, member)
+    difference = _finite_members(subject, difference)
+    if len(difference) == 0:
+        return
+    for suffix, series in _of_mean(difference).items():
+        yield from _series(f"function_distance_of_mean{suffix}", series, subject, None)
+
+
+def _of_mean(difference: Float) -> dict[str, Float]:
+    """Return the RMS (T,) of the ensemble's mean difference, its jackknife standard error, and its sampling floor."""
+    members = len(difference)
+    mean = difference.mean(axis=0)
+    result = {"": _rms(mean)}
+    if members > 1:
+        left_out = _rms((members * mean - difference) / (members - 1))
+        result["_standard_error"] = np.sqrt((members - 1) * left_out.var(axis=0))
+        result["_floor"] = np.sqrt(difference.var(axis=0, ddof=1).mean(axis=(-2, -1)) / members)
+    return result
+
+
+def _series(name: str, series: Float, subject: Solution, member: int | None) -> Iterator[Measurement]:
+    for record, value in enumerate(series):
+        if np.isfinite(value):
+            yield Measurement(
+                metric=name,
+                value=float(value),
+                unit="target",
+                split="test",
+                member=member,
+                step=_step(subject, record),
+                time=float(subject.times[record]),
+            )

@@ -1,0 +1,72 @@
+"""Columns to Arrow tables of a fixed schema, and parquet files written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from .schemas import arrow_schema
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def to_table(name: str, columns: Mapping[str, Any], constants: Mapping[str, Any]) -> pa.Table:
+    """Return a table of the schema ``name``; scalars in ``columns`` or ``constants`` are repeated in every row.
+
+    :raises ValueError: if a column is missing or unknown.
+    """
+    schema = arrow_schema(name)
+    given = {**columns, **constants}
+    if unknown := given.keys() - set(schema.names):
+        raise ValueError(f"table {name} has no columns {sorted(unknown)}")
+    rows = next((len(value) for value in columns.values() if _is_column(value)), 1)
+    return pa.Table.from_arrays([_array(given[field.name], field.type, rows) for field in schema], schema=schema)
+
+
+def from_frame(name: str, frame: pd.DataFrame) -> pa.Table:
+    """Return a DataFrame as a table of the schema ``name``; what is missing becomes null."""
+    return pa.Table.from_pandas(frame, schema=arrow_schema(name), preserve_index=False)
+
+
+def _is_column(value: Any) -> bool:
+    return isinstance(value, list | np.ndarray)
+
+
+def _array(value: Any, type_: pa.DataType, rows: int) -> pa.Array:
+    if isinstance(value, np.ma.MaskedArray):
+        return pa.array(value.data, type=type_, mask=np.ma.getmaskarray(value))
+    if isinstance(value, np.ndarray) or (isinstance(value, list) and not pa.types.is_list(type_)):
+        return pa.array(value, type=type_)
+    if rows == 1:
+        return pa.array([value], type=type_)
+    return pa.repeat(pa.scalar(value, type=type_), rows)
+
+
+def write_parquet(table: pa.Table, path: Path, temporary: Path, *, sync: bool) -> None:
+    """Write ``table`` to ``temporary``, flush it (to the disk if ``sync``), and rename it to ``path``."""
+    with temporary.open("wb") as file:
+        pq.write_table(table, file, compression="zstd", write_statistics=False)
+        if sync:
+            file.flush()
+            os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def is_whole(path: Path) -> bool:
+    """Return whether a file starts and ends as a parquet file does."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(4)
+            file.seek(-4, os.SEEK_END)
+            return head == b"PAR1" and file.read(4) == b"PAR1"
+    except OSError:
+        return False

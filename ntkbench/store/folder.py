@@ -1,0 +1,284 @@
+"""The folder of one run: who may write to it, what is already done in it, and how a cell is committed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock, Timeout
+
+from ..errors import StoreError
+from ..identity import canonical_json
+from .arrow import from_frame, is_whole, to_table, write_parquet
+from .schemas import CELL_TABLES, SCHEMA_VERSION
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pathlib import Path
+
+    from ..plan import Cell, Plan
+    from ..worker.outcome import Outcome, Setting
+
+RUN_FILE = "run.json"
+_LOCK = ".lock"
+_TEMPORARY = ".tmp"
+_OWN_FOLDERS = ("cells", *CELL_TABLES, "verdicts", "figures", "logs", "solutions", _TEMPORARY)
+
+
+@dataclass(frozen=True)
+class Done:
+    """A committed cell: how it ended, and on which attempt."""
+
+    status: str
+    attempt: int
+
+
+class RunFolder:
+    """A run's folder, held by this process alone. Open it with :func:`open_run`."""
+
+    def __init__(self, path: Path, run_id: str) -> None:
+        self.path, self.run_id = path, run_id
+
+    @property
+    def solutions(self) -> Path:
+        """Where reference solutions are kept."""
+        return self.path / "solutions"
+
+    @property
+    def temporary(self) -> Path:
+        """Where files are made before they are renamed."""
+        return self.path / _TEMPORARY
+
+    def clear_temporary(self) -> None:
+        """Discard what an earlier process left half made."""
+        shutil.rmtree(self.temporary, ignore_errors=True)
+        self.temporary.mkdir()
+
+    def done(self) -> dict[str, Done]:
+        """Return the committed cells whose files are whole."""
+        from .read import read_columns
+
+        whole = [path for path in sorted((self.path / "cells").glob("*.parquet")) if is_whole(path)]
+        table = read_columns(whole, "cells", ["cell_id", "status", "attempt"])
+        return {
+            row["cell_id"]: Done(row["status"], row["attempt"])
+            for row in table.to_pylist()
+            if row["status"] != "ok" or self._tables_whole(row["cell_id"])
+        }
+
+    def _tables_whole(self, cell_id: str) -> bool:
+        files = [self.path / table / f"{cell_id}.parquet" for table in CELL_TABLES]
+        return files[0].exists() and all(is_whole(file) for file in files if file.exists())
+
+    def commit(self, cell: Cell, outcome: Outcome, attempt: int, setting: Setting, env_id: str) -> None:
+        """Write a cell's tables, and last its row in ``cells``, which makes them count."""
+        key = {"schema_version": SCHEMA_VERSION, "run_id": self.run_id, "cell_id": cell.cell_id, "attempt": attempt}
+        for name in CELL_TABLES:
+            path = self.path / name / f"{cell.cell_id}.parquet"
+            if name in outcome.tables:
+                self._write(name, to_table(name, outcome.tables[name], key), path, sync=False)
+            else:
+                path.unlink(missing_ok=True)
+        if outcome.log:
+            (self.path / "logs" / f"{cell.cell_id}.{attempt}.txt").write_text(outcome.log, encoding="utf-8")
+        row = cell_row(cell, outcome, setting, env_id)
+        self._write("cells", to_table("cells", row, key), self.path / "cells" / f"{cell.cell_id}.parquet", sync=True)
+
+    def _write(self, name: str, table: Any, path: Path, *, sync: bool) -> None:
+        try:
+            write_parquet(table, path, self.temporary / f"{name}-{path.name}", sync=sync)
+        except OSError as error:
+            raise StoreError(f"{path}: cannot be written ({error.strerror or error})") from error
+
+    def write_verdicts(self, study: str, verdicts: pd.DataFrame) -> None:
+        """Write the verdicts of a study."""
+        (self.path / "verdicts").mkdir(exist_ok=True)
+        self._write("verdicts", from_frame("verdicts", verdicts), self.path / "verdicts" / f"{study}.parquet", sync=False)
+
+    def write_run_file(self, plan: Plan, arguments: Mapping[str, Any], environment: Mapping[str, Any]) -> None:
+        """Write ``run.json``, keeping the environments of earlier sessions, and make the folders of the tables."""
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        old = read_run_file(self.path) if (self.path / RUN_FILE).exists() else {}
+        text = {
+            "schema_version": SCHEMA_VERSION,
+            "run_id": self.run_id,
+            "study": plan.study.study.name,
+            "title": plan.study.study.title,
+            "description": plan.study.study.description.strip(),
+            "created_at": old.get("created_at", now),
+            "updated_at": now,
+            "arguments": dict(arguments),
+            "resolved": plan.resolved,
+            "environments": {**old.get("environments", {}), environment["env_id"]: dict(environment)},
+        }
+        part = self.temporary / RUN_FILE
+        part.write_text(json.dumps(text, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        part.replace(self.path / RUN_FILE)
+        for name in ("cells", *CELL_TABLES, "logs", "solutions"):
+            (self.path / name).mkdir(exist_ok=True)
+
+
+def cell_row(cell: Cell, outcome: Outcome, setting: Setting, env_id: str) -> dict[str, Any]:
+    """Return a row of ``cells`` without its key columns."""
+    started = outcome.started_at
+    row = {
+        **_planned(cell),
+        "device": setting.device,
+        "threads": setting.threads,
+        "status": outcome.status,
+        "reason": outcome.reason,
+        "exception_type": outcome.exception_type,
+        "exception_message": outcome.exception_message,
+        "exit_signal": outcome.exit_signal,
+        "wall_seconds": outcome.wall_seconds,
+        "peak_memory_bytes": outcome.peak_memory_bytes,
+        "started_at": None if started is None else datetime.fromtimestamp(started, UTC),
+        "env_id": env_id,
+    }
+    unknown = {"parameters": None, "loss": None, "target_scale": None, "compile_seconds": None}
+    return {**unknown, **row, **{key: value for key, value in outcome.facts.items() if value is not None}}
+
+
+def _planned(cell: Cell) -> dict[str, Any]:
+    """Return the columns that are known before a cell runs."""
+    architecture, sizes = cell.architecture, cell.sizes
+    widths = (cell.width,) * architecture.depth if isinstance(cell.width, int) else cell.width
+    return {
+        "study": cell.study,
+        "label": cell.label,
+        "role": cell.role,
+        "task": cell.task,
+        "task_version": cell.task_version,
+        "split_index": cell.split_index,
+        "backend": cell.backend,
+        "backend_version": cell.backend_version,
+        "kernel": cell.parameters.get("kernel"),
+        "ridge": cell.parameters.get("ridge"),
+        "depth": architecture.depth,
+        "width": min(widths) if widths else None,
+        "widths": list(widths) if widths else None,
+        "activation": architecture.activation,
+        "parameterization": architecture.parameterization,
+        "weight_std": architecture.weight_std,
+        "bias_std": architecture.bias_std,
+        "output_scale": 1.0,
+        "trained_layers": "all",
+        "members": cell.members or None,
+        "n_train": sizes.n_train,
+        "n_test": sizes.n_test,
+        "n_features": sizes.n_features,
+        "n_outputs": sizes.n_outputs,
+        "optimizer": cell.training["optimizer"],
+        "learning_rate": cell.training["learning_rate"],
+        "steps": cell.steps[-1],
+        "task_params_json": canonical_json(cell.task_parameters),
+        "backend_params_json": canonical_json(cell.parameters),
+        "training_json": canonical_json({**cell.training, "record": list(cell.steps)}),
+        "seed": cell.seed,
+        "dtype": cell.dtype,
+    }
+
+
+def read_run_file(path: Path) -> dict[str, Any]:
+    """Return the contents of a run's ``run.json``.
+
+    :raises StoreError: if there is none, it is not JSON, or a newer ntkbench wrote it.
+    """
+    file = path / RUN_FILE
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+        version = data["schema_version"]
+    except FileNotFoundError:
+        raise StoreError(f"{path}: not the folder of a run (it has no {RUN_FILE})") from None
+    except OSError as error:
+        raise StoreError(f"{file}: cannot be read ({error.strerror})") from None
+    except (ValueError, KeyError, TypeError):
+        raise StoreError(f"{file}: not the run file of a run (broken JSON, or no schema_version)") from None
+    if version != SCHEMA_VERSION:
+        newer = "newer" if version > SCHEMA_VERSION else "older"
+        raise StoreError(
+            f"{path}: written with schema {version} by a {newer} ntkbench; this one reads {SCHEMA_VERSION}"
+        )
+    return dict(data)
+
+
+@contextmanager
+def open_run(path: Path, plan: Plan, *, fresh: bool) -> Iterator[RunFolder]:
+    """Hold a run's folder for writing while the context lasts; another process that tries is told so.
+
+    :raises StoreError: if the folder is foreign, in use, unwritable, or holds cells that ``plan`` has not.
+    """
+    _check_own(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path / _LOCK, timeout=0)
+        lock.acquire()
+    except Timeout:
+        raise StoreError(f"{path}: in use by another ntkbench process; wait for it, or choose another --out") from None
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be written to ({error.strerror}); choose another --out") from None
+    try:
+        if fresh:
+            discard(path)
+        check_extends(path, plan)
+        folder = RunFolder(path, plan.run_id)
+        folder.clear_temporary()
+        yield folder
+    finally:
+        shutil.rmtree(path / _TEMPORARY, ignore_errors=True)
+        lock.release()
+
+
+def discard(path: Path) -> None:
+    """Delete a run's own files, and nothing else that may lie beside them."""
+    for name in _OWN_FOLDERS:
+        shutil.rmtree(path / name, ignore_errors=True)
+    (path / RUN_FILE).unlink(missing_ok=True)
+
+
+def _check_own(path: Path) -> None:
+    """Refuse a folder that is neither absent, nor empty, nor a run."""
+    if not path.exists():
+        return
+    if not path.is_dir():
+        raise StoreError(f"{path}: a file is in the way; --out names the run's own folder")
+    inside = {child.name for child in path.iterdir()} - {_LOCK, _TEMPORARY}
+    if inside and RUN_FILE not in inside:
+        raise StoreError(f"{path}: holds files but no run, so it is left alone; choose a new or empty folder for --out")
+
+
+def check_extends(path: Path, plan: Plan) -> None:
+    """Refuse a run with cells that the plan has not: their numbers would belong to another study."""
+    if not (path / RUN_FILE).exists():
+        return
+    old = read_run_file(path)
+    planned = plan.by_id()
+    foreign = [file.stem for file in (path / "cells").glob("*.parquet") if file.stem not in planned]
+    if foreign:
+        differing = "\n".join(f"  {line}" for line in differences(old["resolved"], plan.resolved)[:12])
+        raise StoreError(
+            f"{path}: holds {len(foreign)} cells of another plan (in the folder -> in this study):\n{differing}\n"
+            "choose another --out, or discard that run with --fresh"
+        )
+
+
+def differences(old: Any, new: Any, path: str = "") -> list[str]:
+    """Return lines naming each value that differs between two resolved studies."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        keys = [*old, *(key for key in new if key not in old)]
+        pairs = [(f"{path}.{key}" if path else key, old.get(key), new.get(key)) for key in keys]
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new) and _tables(old) and _tables(new):
+        pairs = [(f"{path}[{i}]", a, b) for i, (a, b) in enumerate(zip(old, new, strict=True))]
+    else:
+        return [] if old == new else [f"{path}: {canonical_json(old)} -> {canonical_json(new)}"]
+    return [line for where, a, b in pairs for line in differences(a, b, where)]
+
+
+def _tables(items: list[Any]) -> bool:
+    return all(isinstance(item, dict) for item in items)

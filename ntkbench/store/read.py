@@ -1,0 +1,131 @@
+"""Read runs back: the tables as pandas DataFrames, empty and typed when absent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+
+from ..errors import StoreError
+from .folder import RUN_FILE, read_run_file
+from .schemas import SCHEMAS, arrow_schema
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def read_columns(files: Sequence[Path], table: str, columns: list[str] | None = None) -> pa.Table:
+    """Return one Arrow table of the files, in the fixed schema.
+
+    :raises StoreError: naming the first file that is not a whole parquet file.
+    """
+    schema = arrow_schema(table)
+    if not files:
+        return (schema if columns is None else pa.schema([schema.field(c) for c in columns])).empty_table()
+    try:
+        return ds.dataset([str(file) for file in files], schema=schema, format="parquet").to_table(columns=columns)
+    except (pa.ArrowException, OSError) as error:
+        raise StoreError(_corrupt(files, error)) from None
+
+
+def _corrupt(files: Sequence[Path], error: Exception) -> str:
+    for file in files:
+        try:
+            pq.read_table(file)
+        except (pa.ArrowException, OSError) as found:
+            reason = str(found).splitlines()[0]
+            return f"{file}: not a whole parquet file ({reason}); delete it and run the study again to redo that cell"
+    return f"{files[0].parent}: cannot be read ({error})"
+
+
+def _frame(table: pa.Table, name: str) -> pd.DataFrame:
+    import pandas as pd
+
+    nullable = {c.name for c in SCHEMAS[name] if c.nullable and c.type == "int64"}
+    frame = table.drop_columns(list(nullable)).to_pandas()
+    for column in nullable:
+        frame[column] = pd.array(table[column].combine_chunks(), dtype="Int64")  # type: ignore[call-overload]
+    return frame[[c.name for c in SCHEMAS[name]]]
+
+
+class Results:
+    """The tables of one or several runs, read when they are first looked at.
+
+    ``cells``, ``measurements``, ``predictions``, ``spectra``, ``verdicts`` are pandas DataFrames with the columns of
+    ``results/README.md``; rows without a committed cell are left out.
+    """
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self.paths = tuple(paths)
+
+    def __repr__(self) -> str:
+        return f"Results({', '.join(str(path) for path in self.paths)})"
+
+    @cached_property
+    def runs(self) -> list[dict[str, Any]]:
+        """The contents of each run's ``run.json``."""
+        return [read_run_file(path) for path in self.paths]
+
+    @cached_property
+    def cells(self) -> pd.DataFrame:
+        """One row per cell."""
+        return self._read("cells")
+
+    @cached_property
+    def measurements(self) -> pd.DataFrame:
+        """One row per measured number."""
+        return self._committed("measurements")
+
+    @cached_property
+    def predictions(self) -> pd.DataFrame:
+        """One row per predicted value."""
+        return self._committed("predictions")
+
+    @cached_property
+    def spectra(self) -> pd.DataFrame:
+        """One row per eigenvalue kept."""
+        return self._committed("spectra")
+
+    @cached_property
+    def verdicts(self) -> pd.DataFrame:
+        """One row per quantity of a claim."""
+        return self._read("verdicts")
+
+    def _read(self, table: str) -> pd.DataFrame:
+        files = [file for path in self.paths for file in sorted((path / table).glob("*.parquet"))]
+        return _frame(read_columns(files, table), table)
+
+    def _committed(self, table: str) -> pd.DataFrame:
+        frame = self._read(table)
+        known = self.cells[["run_id", "cell_id", "attempt"]]
+        return frame.merge(known, on=["run_id", "cell_id", "attempt"], how="inner")
+
+
+def load(*paths: str | Path) -> Results:
+    """Return the results of runs: each path is a run's folder, or a folder of runs.
+
+    :raises StoreError: if a path holds no run, or a run of another schema.
+    """
+    found = [run for path in paths or ("results",) for run in find_runs(Path(path))]
+    results = Results(found)
+    _ = results.runs
+    return results
+
+
+def find_runs(path: Path) -> list[Path]:
+    """Return the runs at ``path``: itself, or its children that are runs.
+
+    :raises StoreError: if there is none.
+    """
+    if (path / RUN_FILE).is_file():
+        return [path]
+    children = sorted(child for child in path.glob("*") if (child / RUN_FILE).is_file()) if path.is_dir() else []
+    if not children:
+        reason = f"no {RUN_FILE} in it or in a folder below" if path.is_dir() else "no such folder"
+        raise StoreError(f"{path}: no run found ({reason})")
+    return children

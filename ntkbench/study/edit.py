@@ -1,0 +1,85 @@
+"""Change a study before it is validated: sizes, ``--set``, and the options that replace its lists."""
+
+from __future__ import annotations
+
+import copy
+import re
+import tomllib
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import StudyError
+
+_BARE_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_./:()=-]*")
+
+
+def parse_assignment(text: str) -> tuple[str, Any]:
+    """Split ``key.path=VALUE``; VALUE is a TOML literal, or a bare word taken as text.
+
+    :raises StudyError: if it is neither.
+    """
+    key, sign, literal = text.partition("=")
+    if not sign or not key.strip():
+        raise StudyError(f"--set {text}: expected key.path=VALUE, such as --set training.steps=100")
+    try:
+        return key.strip(), tomllib.loads(f"value = {literal}")["value"]
+    except tomllib.TOMLDecodeError as error:
+        if _BARE_WORD.fullmatch(literal.strip()):
+            return key.strip(), literal.strip()
+        raise StudyError(f"--set {text}: {literal!r} is not a TOML value ({error}); quote text as '\"...\"'") from None
+
+
+def apply_size(data: Mapping[str, Any], size: str) -> dict[str, Any]:
+    """Return the study without its ``sizes``, changed by ``sizes.<size>`` if there is one."""
+    result = copy.deepcopy(dict(data))
+    sizes = result.pop("sizes", {})
+    if not isinstance(sizes, dict) or not all(isinstance(value, dict) for value in sizes.values()):
+        raise StudyError("sizes: expected tables, such as sizes.small.subject.widths = [32, 128]")
+    _merge(result, sizes.get(size, {}), [])
+    return result
+
+
+def set_path(data: dict[str, Any], path: str, value: Any) -> None:
+    """Set ``path`` in place; a list takes an index (``task.0.n_train``), else all its tables are set."""
+    _set(data, path.split("."), value, path)
+
+
+def _merge(data: dict[str, Any], changes: Mapping[str, Any], path: list[str]) -> None:
+    for key, value in changes.items():
+        here = [*path, key]
+        if isinstance(value, dict) and isinstance(_peek(data, here), dict | list):
+            _merge(data, value, here)
+        else:
+            _set(data, here, value, ".".join(here))
+
+
+def _peek(data: Any, path: list[str]) -> Any:
+    for part in path:
+        if isinstance(data, list):
+            data = next((item for item in data if isinstance(item, dict)), None)
+        data = data.get(part) if isinstance(data, dict) else None
+    return data
+
+
+def _set(data: Any, path: list[str], value: Any, whole: str) -> None:
+    head, *rest = path
+    if isinstance(data, list):
+        for item, tail in _chosen(data, head, path, whole):
+            if tail:
+                _set(item, tail, value, whole)
+            else:
+                data[int(head)] = copy.deepcopy(value)
+    elif not isinstance(data, dict):
+        raise StudyError(f"--set {whole}: there is no table to set {head!r} in")
+    elif rest:
+        _set(data.setdefault(head, {}), rest, value, whole)
+    else:
+        data[head] = copy.deepcopy(value)
+
+
+def _chosen(data: list[Any], head: str, path: list[str], whole: str) -> list[tuple[Any, list[str]]]:
+    if not head.isdigit():
+        return [(item, path) for item in data]
+    if int(head) >= len(data):
+        raise StudyError(f"--set {whole}: index {head} is past the end of a list of {len(data)}")
+    return [(data[int(head)], path[1:])]

@@ -1,0 +1,80 @@
+"""Read a study from a name, a path, a mapping or a model, with its size and overrides applied."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import StudyError, suggestion
+from .edit import apply_size, set_path
+from .model import Study
+
+if TYPE_CHECKING:
+    from ..registry import Registry
+
+DEFAULT_STUDY = "quickstart"
+
+
+@dataclass(frozen=True)
+class Overrides:
+    """What the command line changes in a study. ``tasks``, ``widths`` and ``members`` replace the study's lists."""
+
+    set: Mapping[str, Any] = field(default_factory=dict)
+    tasks: tuple[str, ...] = ()
+    widths: tuple[int, ...] = ()
+    members: int | None = None
+    seed: int | None = None
+    size: str = "small"
+
+
+def read_study(source: str | Path | Mapping[str, Any] | Study, registry: Registry) -> tuple[dict[str, Any], str]:
+    """Return the study's raw data and a name for messages.
+
+    :raises StudyError: if there is no such study or file, or it is not TOML.
+    """
+    if isinstance(source, Study):
+        return source.model_dump(mode="json", by_alias=True, exclude_unset=True), f'study "{source.name}"'
+    if isinstance(source, Mapping):
+        return dict(source), "study"
+    if isinstance(source, str) and source in registry.studies:
+        return _parse(registry.studies.get(source).path), f'study "{source}"'
+    path = Path(source)
+    if path.suffix != ".toml" and not path.exists():
+        raise StudyError(
+            f'no study "{source}"{suggestion(str(source), registry.studies.specs)} '
+            "(a name from `ntkbench list studies`, or the path of a .toml file)"
+        )
+    return _parse(path), str(path)
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise StudyError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError as error:
+        raise StudyError(f"{path}: not a text file in UTF-8 ({error.reason} at byte {error.start})") from None
+    except tomllib.TOMLDecodeError as error:
+        raise StudyError(f"{path}: not TOML: {error}") from None
+
+
+def edited(data: Mapping[str, Any], overrides: Overrides) -> dict[str, Any]:
+    """Return the study's data with its size and all overrides applied, not yet validated."""
+    result = apply_size(data, overrides.size)
+    if overrides.tasks:
+        known = {
+            entry["name"]: entry for entry in result.get("task", []) if isinstance(entry, dict) and "name" in entry
+        }
+        result["task"] = [known.get(name, {"name": name}) for name in overrides.tasks]
+    if overrides.widths:
+        set_path(result, "subject.widths", list(overrides.widths))
+    if overrides.members is not None:
+        set_path(result, "subject.members", overrides.members)
+    if overrides.seed is not None:
+        result["seed"] = overrides.seed
+    for path, value in overrides.set.items():
+        set_path(result, path, value)
+    return result

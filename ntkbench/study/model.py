@@ -1,0 +1,133 @@
+"""What a study may say: frozen models of its TOML file, every key known, every value of its own type."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from ..architecture import Architecture
+
+SCHEMA = 1
+Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")]
+PositiveInt = Annotated[int, Field(ge=1)]
+LayerWidths = Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
+DType = Literal["float32", "float64"]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class _WithParameters(BaseModel):
+    """An entry whose keys beyond the core's own belong to the plugin it names."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The plugin's own keys."""
+        return dict(self.model_extra or {})
+
+    def core(self) -> dict[str, Any]:
+        """Return the core's own keys, as JSON."""
+        return self.model_dump(mode="json", include=set(type(self).model_fields))
+
+
+class TaskEntry(_WithParameters):
+    """A task by name, the number of its splits to run, and the task's own parameters."""
+
+    name: str
+    splits: PositiveInt = 1
+
+
+class ReferenceEntry(_WithParameters):
+    """A kernel prediction that subjects are compared with."""
+
+    label: Label
+    backend: str
+    dtype: DType = "float64"
+
+
+class SubjectEntry(_WithParameters):
+    """A family of finite networks, trained at each width."""
+
+    label: Label
+    backend: str
+    widths: Annotated[tuple[PositiveInt | LayerWidths, ...], Field(min_length=1)]
+    members: PositiveInt = 8
+    against: tuple[str, ...] = ()
+    observe: tuple[str, ...] | None = Field(default=None, description="what to observe; default: all it can")
+    dtype: DType = "float32"
+
+    @field_validator("widths")
+    @classmethod
+    def _distinct(cls, widths: tuple[Any, ...]) -> tuple[Any, ...]:
+        if len(set(widths)) != len(widths):
+            raise ValueError("a width is listed twice")
+        return widths
+
+
+class OfStable(_Frozen):
+    """A learning rate as a fraction of the stable limit ``2 N / lambda_max`` of a reference's kernel."""
+
+    of_stable: float = Field(gt=0, allow_inf_nan=False)
+    reference: str | None = Field(default=None, description="whose limit; default: the study's first reference")
+
+
+class TrainingEntry(_Frozen):
+    """How networks are trained, and at which steps they are looked at."""
+
+    optimizer: Literal["gradient-descent"] = "gradient-descent"
+    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] | OfStable = OfStable(of_stable=0.5)
+    steps: int = Field(default=200, ge=0)
+    record: PositiveInt | tuple[Annotated[int, Field(ge=0)], ...] = Field(
+        default=20, description="how many steps after 0 to record, evenly spaced; or the steps themselves"
+    )
+
+    def recorded_steps(self) -> tuple[int, ...]:
+        """Return the steps to record: ascending, from 0 to the last."""
+        if isinstance(self.record, int):
+            return tuple(int(s) for s in np.unique(np.rint(np.linspace(0, self.steps, self.record + 1))))
+        return tuple(sorted({0, *self.record, self.steps}))
+
+    @model_validator(mode="after")
+    def _within(self) -> TrainingEntry:
+        if not isinstance(self.record, int) and self.record and max(self.record) > self.steps:
+            raise ValueError(f"record holds step {max(self.record)}, but training ends at step {self.steps}")
+        return self
+
+
+class StoreEntry(_Frozen):
+    """What is written besides measurements."""
+
+    predictions: Literal["none", "last", "all"] = "last"
+    spectra: int = Field(default=64, ge=0, description="how many leading eigenvalues of a reference's kernel to keep")
+
+
+class Study(_Frozen):
+    """A study: tasks x splits x architectures x (references, subjects x widths)."""
+
+    schema_: Literal[1] = Field(alias="schema", description="version of the study format: 1")
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")
+    title: str = ""
+    description: str = ""
+    seed: int = Field(default=0, ge=0)
+    task: Annotated[tuple[TaskEntry, ...], Field(min_length=1)]
+    architecture: Annotated[tuple[Architecture, ...], Field(min_length=1)]
+    reference: tuple[ReferenceEntry, ...] = ()
+    subject: tuple[SubjectEntry, ...] = ()
+    training: TrainingEntry = TrainingEntry()
+    metrics: tuple[str, ...] | None = Field(default=None, description="default: all that are registered")
+    store: StoreEntry = StoreEntry()
+
+    @model_validator(mode="after")
+    def _labels(self) -> Study:
+        labels = [reference.label for reference in self.reference] + [subject.label for subject in self.subject]
+        for label in labels:
+            if labels.count(label) > 1:
+                raise ValueError(f'label "{label}" is used twice')
+        if not labels:
+            raise ValueError("a study needs at least one [[reference]] or [[subject]]")
+        return self

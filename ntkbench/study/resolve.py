@@ -1,0 +1,168 @@
+"""Hold a study against the registry: every name known, every plugin's parameters validated, all mistakes at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..errors import NtkbenchError, StudyError, UnknownNameError
+from ..specs import BackendSpec, MetricSpec, TaskSpec, resolve
+from .complaints import Complaints
+from .load import Overrides, edited, read_study
+from .model import OfStable, ReferenceEntry, Study, SubjectEntry, TaskEntry
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from ..registry import Registry, Shelf
+
+
+@dataclass(frozen=True)
+class ResolvedTask:
+    """A task entry with its spec and its validated parameters."""
+
+    entry: TaskEntry
+    spec: TaskSpec
+    parameters: Any
+
+
+@dataclass(frozen=True)
+class ResolvedMethod:
+    """A reference or subject entry with its backend and its validated parameters."""
+
+    entry: ReferenceEntry | SubjectEntry
+    backend: BackendSpec
+    parameters: Any
+    observe: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ResolvedStudy:
+    """A study in which every name means something and every value is right."""
+
+    study: Study
+    tasks: tuple[ResolvedTask, ...]
+    references: tuple[ResolvedMethod, ...]
+    subjects: tuple[ResolvedMethod, ...]
+    metrics: tuple[MetricSpec, ...]
+
+    @property
+    def anchor(self) -> str | None:
+        """The label of the reference whose eigenvalues set the learning rate; None if the rate is absolute."""
+        rate = self.study.training.learning_rate
+        if not isinstance(rate, OfStable):
+            return None
+        return rate.reference or self.references[0].entry.label
+
+
+def resolve_study(
+    source: str | Path | Mapping[str, Any] | Study, registry: Registry, overrides: Overrides | None = None
+) -> ResolvedStudy:
+    """Read, edit and validate a study.
+
+    :raises StudyError: listing every mistake with its path in the TOML.
+    """
+    data, where = read_study(source, registry)
+    complaints = Complaints(where)
+    study = complaints.validate(Study, edited(data, overrides or Overrides()))
+    complaints.raise_if_any()
+    if study is None:
+        raise AssertionError("a study that failed to validate left no complaint")
+    result = _Resolver(study, registry, complaints).resolved()
+    complaints.raise_if_any()
+    return result
+
+
+class _Resolver:
+    def __init__(self, study: Study, registry: Registry, complaints: Complaints) -> None:
+        self.study, self.registry, self.complaints = study, registry, complaints
+
+    def resolved(self) -> ResolvedStudy:
+        study = self.study
+        tasks = [self._task(entry, f"task[{i}]") for i, entry in enumerate(study.task)]
+        references = [self._method(e, f"reference[{i}]", "reference") for i, e in enumerate(study.reference)]
+        subjects = [self._method(e, f"subject[{i}]", "subject") for i, e in enumerate(study.subject)]
+        self._check_rate()
+        self._check_layers()
+        return ResolvedStudy(
+            study,
+            tuple(task for task in tasks if task),
+            tuple(method for method in references if method),
+            tuple(method for method in subjects if method),
+            self._metrics(),
+        )
+
+    def _lookup(self, shelf: Shelf[Any], name: str, path: str) -> Any:
+        try:
+            return shelf.get(name)
+        except UnknownNameError as error:
+            self.complaints.add(path, str(error))
+            return None
+
+    def _parameters(self, target: str, entry: TaskEntry | ReferenceEntry | SubjectEntry, path: str) -> Any:
+        try:
+            model = resolve(target)
+        except Exception as error:
+            raise StudyError(f"{path}: the plugin's parameters {target} cannot be imported: {error}") from error
+        return self.complaints.validate(model, entry.parameters, path, also_known=type(entry).model_fields)
+
+    def _task(self, entry: TaskEntry, path: str) -> ResolvedTask | None:
+        if (spec := self._lookup(self.registry.tasks, entry.name, f"{path}.name")) is None:
+            return None
+        if (parameters := self._parameters(spec.parameters, entry, path)) is None:
+            return None
+        try:
+            offered = spec.sizes(parameters).splits
+        except NtkbenchError as error:
+            self.complaints.add(path, str(error))
+            return None
+        if entry.splits > offered:
+            self.complaints.add(f"{path}.splits", f"{entry.splits} asked for, but {entry.name} has {offered}")
+        return ResolvedTask(entry, spec, parameters)
+
+    def _method(self, entry: Any, path: str, role: str) -> ResolvedMethod | None:
+        if (spec := self._lookup(self.registry.backends, entry.backend, f"{path}.backend")) is None:
+            return None
+        if spec.role != role:
+            self.complaints.add(f"{path}.backend", f'"{spec.name}" is a {spec.role}, not a {role}')
+            return None
+        parameters = self._parameters(spec.parameters, entry, path)
+        observe = self._observe(entry, spec, path) if isinstance(entry, SubjectEntry) else ()
+        return None if parameters is None else ResolvedMethod(entry, spec, parameters, observe)
+
+    def _observe(self, entry: SubjectEntry, spec: BackendSpec, path: str) -> tuple[str, ...]:
+        labels = [reference.label for reference in self.study.reference]
+        for label in entry.against:
+            if label not in labels:
+                self.complaints.add(f"{path}.against", f'no reference is labelled "{label}" (labels: {labels})')
+        for name in entry.observe or ():
+            if name not in spec.observables:
+                known = ", ".join(spec.observables) or "nothing"
+                self.complaints.add(f"{path}.observe", f'"{name}" is not something {spec.name} observes ({known})')
+        return tuple(sorted(spec.observables if entry.observe is None else entry.observe))
+
+    def _check_rate(self) -> None:
+        rate = self.study.training.learning_rate
+        if not isinstance(rate, OfStable):
+            return
+        labels = [reference.label for reference in self.study.reference]
+        if not labels:
+            self.complaints.add("training.learning_rate.of_stable", "needs a [[reference]] whose kernel sets the limit")
+        elif rate.reference is not None and rate.reference not in labels:
+            message = f'no reference is labelled "{rate.reference}" (labels: {labels})'
+            self.complaints.add("training.learning_rate.reference", message)
+
+    def _check_layers(self) -> None:
+        depths = {architecture.depth for architecture in self.study.architecture}
+        for i, entry in enumerate(self.study.subject):
+            for width in entry.widths:
+                if isinstance(width, tuple) and depths != {len(width)}:
+                    message = f"{list(width)} gives {len(width)} widths, but depth is {sorted(depths)}"
+                    self.complaints.add(f"subject[{i}].widths", message)
+
+    def _metrics(self) -> tuple[MetricSpec, ...]:
+        if self.study.metrics is None:
+            return tuple(self.registry.metrics)
+        found = [self._lookup(self.registry.metrics, name, "metrics") for name in self.study.metrics]
+        return tuple(spec for spec in found if spec is not None)

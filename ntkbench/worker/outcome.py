@@ -1,0 +1,46 @@
+"""What became of a cell: its status and reason, what it cost, and the columns of its tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Status = Literal["ok", "failed", "timeout", "crashed", "out_of_memory", "diverged", "skipped", "interrupted"]
+Columns = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """The result of a cell. ``facts`` fill columns of its ``cells`` row; ``tables`` are columns of the other tables."""
+
+    status: Status
+    reason: str | None = None
+    exception_type: str | None = None
+    exception_message: str | None = None
+    exit_signal: int | None = None
+    wall_seconds: float | None = None
+    peak_memory_bytes: int | None = None
+    started_at: float | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+    tables: dict[str, Columns] = field(default_factory=dict)
+    log: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """How a worker runs: none of it changes what a cell is, and threads alone may change its last bits."""
+
+    threads: int = 1
+    device: str = "cpu"
+    plugins: tuple[str, ...] = ()
+    data_dir: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One cell to solve. ``solutions`` is the folder of solutions; ``commit`` False only refills that cache."""
+
+    cell: Any
+    solutions: str
+    scratch: str
+    commit: bool = True

@@ -1,0 +1,101 @@
+"""Norms and angles of pairs of inputs, to the last digits whatever the pair (numpy, float64).
+
+Inner products do not know how far apart two close points are: 1 - cos comes out as rounding. So pairs that are nearly
+parallel are found and measured again, one by one, from their difference and from what is left of one after projection
+on the other.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+_PARALLEL = 0.9  # |cos| beyond which a pair is measured again
+_CHUNK = 1 << 21  # numbers held at once while doing so
+_HIGH_BITS = np.int64(-1 << 27)  # masks a float64 to its leading 26 bits
+
+
+class Points(NamedTuple):
+    """``scaled`` (n, F) times ``2**exponent`` (n, 1) are the points; ``norm`` (n,) are the norms of ``scaled``."""
+
+    scaled: Array
+    exponent: NDArray[np.int64]
+    norm: Array
+
+    def rms(self) -> Array:
+        """Return ``|x| / sqrt(F)`` (n,)."""
+        with np.errstate(over="ignore"):
+            return np.ldexp(self.norm / np.sqrt(self.scaled.shape[1]), self.exponent[:, 0])
+
+
+class Angles(NamedTuple):
+    """Of n by m pairs: ``cosine`` and ``sine`` of their angle, and ``gap``, the first's rms less the second's.
+
+    The cosine's error is absolute, a few roundings; the other two have errors a few roundings of what separates the
+    pair (from each other, or from each other's antipode).
+    """
+
+    cosine: Array
+    sine: Array
+    gap: Array
+
+
+def points(x: Array) -> Points:
+    """Scale each row of ``x`` (n, F) by a power of two, exactly, so that no square over- or underflows."""
+    exponent = np.frexp(np.abs(x).max(axis=1, keepdims=True, initial=0.0))[1].astype(np.int64)
+    scaled = np.ldexp(x, -exponent)
+    return Points(scaled, exponent, np.sqrt(np.sum(scaled * scaled, axis=1)))
+
+
+def angles(first: Points, second: Points) -> Angles:
+    """Measure every pair; a zero vector is orthogonal to everything."""
+    lengths = first.norm[:, None] * second.norm
+    cosine = np.clip(_divide(first.scaled @ second.scaled.T, lengths), -1.0, 1.0)
+    sine = np.sqrt((1 - cosine) * (1 + cosine))
+    limit = np.finfo(np.float64).max
+    gap = np.minimum(first.rms(), limit)[:, None] - np.minimum(second.rms(), limit)
+    rows, columns = np.nonzero(np.abs(cosine) > _PARALLEL)
+    size = max(1, _CHUNK // first.scaled.shape[1])
+    for start in range(0, len(rows), size):
+        i, j = rows[start : start + size], columns[start : start + size]
+        sine[i, j] = _sine(first.scaled[i], second.scaled[j], second.norm[j])
+        gap[i, j] = _gap(Points(*(a[i] for a in first)), Points(*(a[j] for a in second)))
+    return Angles(cosine, sine, gap)
+
+
+def _sine(x: Array, y: Array, norm: Array) -> Array:
+    """Return |y minus its projection on x| / |y|, projecting twice; the first time cancels, so it is done exactly."""
+    left = _subtract_multiple(y, _inner(x, y) / _inner(x, x), x)
+    left = left - (_inner(x, left) / _inner(x, x)) * x
+    return np.minimum(np.sqrt(np.sum(left * left, axis=1)) / norm, 1.0)
+
+
+def _subtract_multiple(y: Array, multiple: Array, x: Array) -> Array:
+    """Return ``y - multiple * x`` by products of half-length numbers, which are exact."""
+    high, x_high = _leading_bits(multiple), _leading_bits(x)
+    low, x_low = multiple - high, x - x_high
+    return (((y - high * x_high) - high * x_low) - low * x_high) - low * x_low
+
+
+def _gap(first: Points, second: Points) -> Array:
+    """Return the difference of two rms from (x - y).(x + y), which knows it for close and for antipodal points."""
+    exponent = np.maximum(first.exponent, second.exponent)
+    x, y = (np.ldexp(p.scaled, p.exponent - exponent) for p in (first, second))
+    norms = np.sqrt(_inner(x, x)) + np.sqrt(_inner(y, y))
+    with np.errstate(over="ignore"):
+        return np.ldexp(_inner(x - y, x + y) / norms / np.sqrt(x.shape[1]), exponent)[:, 0]
+
+
+def _inner(x: Array, y: Array) -> Array:
+    return np.sum(x * y, axis=1, keepdims=True)
+
+
+def _leading_bits(x: Array) -> Array:
+    return (np.ascontiguousarray(x).view(np.int64) & _HIGH_BITS).view(np.float64)
+
+
+def _divide(numerator: Array, denominator: Array) -> Array:
+    return np.divide(numerator, denominator, out=np.zeros_like(numerator), where=denominator != 0)

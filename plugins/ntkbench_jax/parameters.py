@@ -1,0 +1,33 @@
+"""The keys a study may give this backend."""
+
+from __future__ import annotations
+
+from math import isnan
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Parameters(BaseModel):
+    """Which kernel drives the training, and how."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kernel: Literal["ntk", "nngp"] = Field(default="ntk", description="ntk: all layers trained; nngp: the last one")
+    ridge: float = Field(default=0.0, ge=0, allow_inf_nan=False, description="relative to the kernel's mean diagonal")
+    dynamics: Literal["descent", "flow"] = Field(default="descent", description="the network's steps, or flow")
+    times: tuple[float, ...] | None = Field(
+        default=None, min_length=1, description="of flow, ascending, may end in inf; the training's times by default"
+    )
+
+    @model_validator(mode="after")
+    def _times_ascend_in_flow(self) -> Parameters:
+        if self.times is None:
+            return self
+        if self.dynamics != "flow":
+            raise ValueError('times belong to dynamics = "flow"; gradient descent is taken at the training\'s steps')
+        if any(isnan(t) or t < 0 for t in self.times):
+            raise ValueError(f"times may not be negative or nan, got {list(self.times)}")
+        if any(a >= b for a, b in zip(self.times, self.times[1:], strict=False)):
+            raise ValueError(f"times must ascend, got {list(self.times)}")
+        return self

@@ -1,0 +1,51 @@
+"""What this package registers: the backend ``jax``, without importing JAX."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ntkbench.hookspecs import hookimpl
+from ntkbench.specs import BackendSpec, Estimate, Sizes, Width
+
+from .activations import unsupported
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ntkbench.architecture import Architecture
+
+_FLOPS_PER_PAIR = {"relu": 150, "erf": 500}  # per layer; transcendental functions counted as 20
+_BYTES = 8
+
+
+def estimate(
+    sizes: Sizes, architecture: Architecture, width: Width, members: int, steps: int, records: int
+) -> Estimate:
+    """Return what kernels, one eigendecomposition and the law at ``records`` times will cost; members cost nothing."""
+    n, m, features, outputs, _ = sizes
+    pairs = n * (n + 1) / 2 + n * m
+    kernels = pairs * (4 * features + architecture.depth * _FLOPS_PER_PAIR.get(architecture.activation, 500))
+    law = records * (n + m) * n * (2 * n + 2 * outputs)
+    held = 8 * n * n + 5 * n * m + records * (n + m) * outputs * 5
+    return Estimate(flops=kernels + 10.0 * n**3 + law, bytes=float(_BYTES * held))
+
+
+@hookimpl
+def ntkbench_register_backends() -> Iterable[BackendSpec]:
+    """Register the closed-form predictions of infinitely wide networks."""
+    yield BackendSpec(
+        name="jax",
+        version=1,
+        summary="infinitely wide networks in closed form: NNGP or NTK, gradient descent or flow, mean and variance",
+        role="reference",
+        parameters="ntkbench_jax.parameters:Parameters",
+        target="ntkbench_jax.solve:solve",
+        supports=unsupported,
+        estimate=estimate,
+        requires=("jax>=0.4.31",),
+        install='pip install "ntkbench[jax]"',
+        citation=(
+            "Jacot, Gabriel and Hongler 2018 (arXiv:1806.07572); Lee et al. 2019 (arXiv:1902.06720); "
+            "Cho and Saul 2009 (relu); Williams 1997 (erf)"
+        ),
+    )

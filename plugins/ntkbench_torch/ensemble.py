@@ -1,0 +1,201 @@
+"""Ensembles of finite networks: the public face of this package."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+
+from ntkbench.errors import DataError, UnavailableError
+
+from .devices import find_device, find_dtype, full_precision
+from .initialization import draw_layer
+from .layout import group_size, parameter_count
+from .network import Form, empty_layers
+from .plugin import supports
+from .tangent_kernel import tangent_kernel
+from .training import Course, evaluate, mark_divergence, train_group
+from .trajectory import Trajectory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import ArrayLike
+    from torch import Tensor
+
+    from ntkbench.architecture import Architecture
+
+    Array = ArrayLike | Tensor
+
+
+def _ignore(*_: Any) -> None:
+    return None
+
+
+class NetworkEnsemble:
+    """Networks of one architecture and width, drawn at random and trained at once.
+
+    Member k depends on ``(seed, width, k)`` alone, up to the shapes of its layers: not on the device, the other members
+    or their number. It is drawn on the CPU in float64; its float32 version is that network rounded.
+
+    :param architecture: depth, activation (relu, erf), weight_std, bias_std, in NTK parameterization.
+    :param width: of every hidden layer, or one int per hidden layer; not looked at without hidden layers.
+    :param first_member: k of the first member.
+    :raises UnavailableError: for an architecture or a device that is not supported here.
+    :raises DataError: for widths or a dtype that make no sense.
+    """
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        *,
+        in_features: int,
+        out_features: int,
+        width: int | Sequence[int] | None,
+        members: int,
+        seed: int,
+        device: str = "cpu",
+        dtype: str = "float32",
+        first_member: int = 0,
+    ) -> None:
+        if reason := supports(architecture):
+            raise UnavailableError(f"backend torch: {reason}")
+        if members < 1 or seed < 0 or first_member < 0:
+            raise DataError(f"expected members >= 1, seed >= 0: got {members} and {seed}")
+        widths = width if width is None or isinstance(width, int) else tuple(width)
+        self._form = Form.of(architecture, in_features, widths, out_features)
+        self.architecture, self.members, self.seed, self.first_member = architecture, members, seed, first_member
+        self.device, self.dtype = find_device(device), find_dtype(dtype)
+        self.group = group_size(self._form.layers, self.device.type)
+        self._slot = first_member % self.group
+        self._groups = [
+            self._draw(start) for start in range(first_member - self._slot, first_member + members, self.group)
+        ]
+
+    @property
+    def parameters(self) -> int:
+        """P, the number of parameters of one member."""
+        return parameter_count(self._form.layers)
+
+    def outputs(self, x: Array) -> Tensor:
+        """Return the outputs (members, n, O) on points ``x`` (n, F)."""
+        points = self._points("x", x)
+        with full_precision():
+            return self._members(torch.cat([evaluate(self._form, layers, points) for layers in self._groups]))
+
+    def ntk(
+        self,
+        x1: Array,
+        x2: Array | None = None,
+        outputs: Literal["mean", "all"] = "mean",
+        *,
+        member: int | None = None,
+    ) -> Tensor:
+        """Return the empirical tangent kernel of every member between ``x1`` (n1, F) and ``x2`` (n2, F).
+
+        :param x2: None for ``x1`` again.
+        :param outputs: ``mean``, (members, n1, n2): the mean over outputs of the kernel of each output with itself,
+            whose limit is the analytic kernel; ``all``, (members, n1, n2, O, O): of every output with every other.
+        :param member: position of the one member to look at, (1, ...); None for all.
+        """
+        if outputs not in ("mean", "all"):
+            raise DataError(f"outputs is {outputs!r}: expected 'mean' or 'all'")
+        left, right = self._points("x1", x1), None if x2 is None else self._points("x2", x2)
+        full = outputs == "all"
+        with full_precision():
+            if member is not None:
+                return tangent_kernel(self._form, self._layers_of(member), left, right, full=full)
+            parts = [tangent_kernel(self._form, layers, left, right, full=full) for layers in self._groups]
+            return self._members(torch.cat(parts))
+
+    def train(
+        self,
+        x: Array,
+        y: Array,
+        *,
+        learning_rate: float,
+        steps: int,
+        record_at: Sequence[int] | None = None,
+        x_test: Array | None = None,
+        on_record: Callable[[int], None] = _ignore,
+        on_step: Callable[[], None] = _ignore,
+    ) -> Trajectory:
+        """Train every member by full-batch gradient descent, in place, on ``C = 1/(2N) sum_i |f(x_i) - y_i|^2``.
+
+        Members are trained in groups, one group after the other.
+
+        :param x: (N, F); ``y``: (N, O), or (N,) for one output; ``x_test``: (M, F), to be recorded as well.
+        :param learning_rate: absolute; training time is ``learning_rate * steps``.
+        :param record_at: steps, ascending, from 0 to ``steps``; None for the first and the last.
+        :param on_record: called with the step whenever a group has been recorded at it.
+        :param on_step: called after every step of every group.
+        """
+        recorded = _recorded(record_at, steps)
+        inputs, targets = self._points("x", x), self._targets(y)
+        if len(inputs) != len(targets):
+            raise DataError(f"x has {len(inputs)} points, y has {len(targets)}")
+        tests = None if x_test is None else self._points("x_test", x_test)
+        course = Course(x=inputs, y=targets, x_test=tests, learning_rate=learning_rate, steps=steps, record_at=recorded)
+        with full_precision():
+            parts = [
+                train_group(self._form, layers, course, on_record=on_record, on_step=on_step) for layers in self._groups
+            ]
+            outputs = self._members(torch.cat([part[0] for part in parts]))
+            outputs_test = None if tests is None else self._members(torch.cat([part[1] for part in parts]))
+            marks = torch.tensor(recorded, dtype=torch.int64)
+            diverged_at = mark_divergence(outputs, outputs_test, marks)
+        return Trajectory(
+            learning_rate=learning_rate,
+            steps=marks,
+            times=learning_rate * marks.to(torch.float64),
+            outputs=outputs,
+            outputs_test=outputs_test,
+            diverged_at=diverged_at,
+        )
+
+    def _draw(self, start: int) -> list[Tensor]:
+        """Draw the members of a group that exist; the idle ones at either end are networks of zeros."""
+        layers = empty_layers(self._form, self.group, self.device, self.dtype)
+        existing = range(max(start, self.first_member), min(start + self.group, self.first_member + self.members))
+        for member in existing:
+            for index, layer in enumerate(layers):
+                draw_layer(
+                    layer[member - start], seed=self.seed, widths=self._form.layers[1:-1], layer=index, member=member
+                )
+        return layers
+
+    def _layers_of(self, member: int) -> list[Tensor]:
+        if not 0 <= member < self.members:
+            raise DataError(f"member {member}: there are {self.members}, counted from 0")
+        group, slot = divmod(self._slot + member, self.group)
+        return [layer[slot : slot + 1] for layer in self._groups[group]]
+
+    def _members(self, grouped: Tensor) -> Tensor:
+        return grouped[self._slot : self._slot + self.members]
+
+    def _points(self, name: str, x: Array) -> Tensor:
+        points = self._tensor(x)
+        if points.ndim != 2 or points.shape[1] != self._form.layers[0]:
+            raise DataError(f"{name} has shape {tuple(points.shape)}, expected (points, {self._form.layers[0]})")
+        return points
+
+    def _targets(self, y: Array) -> Tensor:
+        targets = self._tensor(y)
+        targets = targets[:, None] if targets.ndim == 1 else targets
+        if targets.ndim != 2 or targets.shape[1] != self._form.layers[-1]:
+            raise DataError(f"y has shape {tuple(targets.shape)}, expected (points, {self._form.layers[-1]})")
+        return targets
+
+    def _tensor(self, array: Array) -> Tensor:
+        tensor = array.detach() if isinstance(array, torch.Tensor) else torch.from_numpy(np.array(array))
+        return tensor.to(device=self.device, dtype=self.dtype)
+
+
+def _recorded(record_at: Sequence[int] | None, steps: int) -> tuple[int, ...]:
+    recorded = tuple(sorted({0, steps})) if record_at is None else tuple(int(step) for step in record_at)
+    ascending = all(a < b for a, b in pairwise(recorded))
+    if not recorded or not ascending or recorded[0] < 0 or recorded[-1] > steps:
+        raise DataError(f"record_at must ascend strictly between 0 and {steps}, got {list(recorded)[:10]}")
+    return recorded

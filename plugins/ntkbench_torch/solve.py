@@ -1,0 +1,135 @@
+"""The backend's entry point: train the ensemble of a request and look at it on the way."""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ntkbench.errors import DataError
+from ntkbench.exchange import Solution
+
+from .devices import find_device
+from .ensemble import NetworkEnsemble
+from .layout import group_size, layer_sizes, parameter_count
+from .observables import ntk_change, ntk_distance
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
+
+    from ntkbench.exchange import Measurement, Request
+
+    from .trajectory import Trajectory
+
+_REPORT_SECONDS = 0.1
+
+
+def solve(request: Request) -> Solution:
+    """Train ``request.members`` networks and return their outputs, divergences and measurements.
+
+    Networks are drawn, trained and dropped one group at a time, so memory is that of a group; which members share a
+    group changes no number.
+
+    :raises UnavailableError: for a device or an architecture that is not supported here.
+    :raises DataError: without members or an absolute learning rate, or for widths that make no sense.
+    """
+    training = request.training
+    if request.members < 1 or training.learning_rate is None:
+        raise DataError("backend torch: expected at least one member and an absolute learning rate")
+    problem, depth = request.problem, request.architecture.depth
+    layers = layer_sizes(problem.x_train.shape[1], request.width, depth, problem.y_train.shape[1])
+    group = group_size(layers, find_device(request.device).type)
+    tick = _throttled(request.progress, int(training.steps[-1]) * -(-request.members // group))
+    measurements: list[Measurement] = []
+    trajectories = []
+    for first in range(0, request.members, group):
+        trajectory, seen = _solve_group(request, first, min(group, request.members - first), tick)
+        trajectories.append(trajectory)
+        measurements += seen
+    return Solution(
+        times=training.times,
+        steps=training.steps,
+        learning_rate=training.learning_rate,
+        members_train=np.concatenate([_float64(part.outputs) for part in trajectories]),
+        members_test=np.concatenate([_float64(part.outputs_test) for part in trajectories]),
+        diverged_at=np.concatenate([part.diverged_at.cpu().numpy() for part in trajectories]),
+        measurements=tuple(measurements),
+        parameters=parameter_count(layers),
+    )
+
+
+def _solve_group(
+    request: Request, first: int, members: int, tick: Callable[[], None]
+) -> tuple[Trajectory, list[Measurement]]:
+    """Train members ``first .. first + members`` and measure them at recorded steps."""
+    training, problem = request.training, request.problem
+    ensemble = _draw(request, first, members)
+    measurements: list[Measurement] = []
+
+    def on_record(step: int) -> None:
+        measurements.extend(_observe(request, ensemble, step))
+
+    trajectory = ensemble.train(
+        problem.x_train,
+        problem.y_train,
+        x_test=problem.x_test,
+        learning_rate=float(training.learning_rate),
+        steps=int(training.steps[-1]),
+        record_at=training.steps.tolist(),
+        on_record=on_record,
+        on_step=tick,
+    )
+    diverged = dict(zip(range(first, first + members), trajectory.diverged_at.tolist(), strict=True))
+    alive = [row for row in measurements if not 0 <= diverged[row.member] <= row.step]
+    return trajectory, alive
+
+
+def _draw(request: Request, first: int, members: int) -> NetworkEnsemble:
+    problem = request.problem
+    return NetworkEnsemble(
+        request.architecture,
+        in_features=problem.x_train.shape[1],
+        out_features=problem.y_train.shape[1],
+        width=request.width,
+        members=members,
+        seed=request.seed,
+        device=request.device,
+        dtype=request.dtype,
+        first_member=first,
+    )
+
+
+def _observe(request: Request, ensemble: NetworkEnsemble, step: int) -> list[Measurement]:
+    """Measure what the study asked for at this recorded step."""
+    training, x = request.training, request.problem.x_train
+    time = training.learning_rate * step
+    rows: list[Measurement] = []
+    if "ntk_distance" in request.observe and step == 0:
+        rows += ntk_distance(ensemble, x, request.references, step=step, time=time)
+    wanted = request.parameters.ntk_steps == "all" or step == training.steps[-1]
+    if "ntk_change" in request.observe and step > 0 and wanted:
+        initial = _draw(request, ensemble.first_member, ensemble.members)
+        rows += ntk_change(ensemble, initial, x, step=step, time=time)
+    return rows
+
+
+def _throttled(progress: Callable[[float, float], None], total: int) -> Callable[[], None]:
+    """Return a function that counts steps and reports them at most ten times a second, and the last one."""
+    done, last = 0, monotonic()
+
+    def tick() -> None:
+        nonlocal done, last
+        done += 1
+        now = monotonic()
+        if now - last >= _REPORT_SECONDS or done == total:
+            last = now
+            progress(done, total)
+
+    return tick
+
+
+def _float64(tensor: Tensor | None) -> np.ndarray:
+    return tensor.double().cpu().numpy()

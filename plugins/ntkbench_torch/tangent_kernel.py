@@ -1,0 +1,106 @@
+"""The empirical tangent kernel by Gram products of activations and signals, layer by layer; no Jacobian is formed.
+
+    Theta = sum_l weight_std^2 / n_l (h_l h_l'^T + c_l^2) * (d_{l+1} d_{l+1}'^T)
+
+with ``d_l`` the derivative of an output with respect to ``z_l``, and the bias in the constant ``c_l`` of
+:class:`~ntkbench_torch.network.Form` (theory.md, C2 to C4; the products follow Novak et al. 2022, section 3).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from .network import Workspace, forward
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from .network import Form
+
+_FLOATS = 2**24  # signals in memory at a time
+
+
+def tangent_kernel(form: Form, layers: list[Tensor], x1: Tensor, x2: Tensor | None, *, full: bool) -> Tensor:
+    """Return the kernel of every network between points ``x1`` (n1, F) and ``x2`` (n2, F), None for ``x1`` again.
+
+    :param full: every pair of outputs, (G, n1, n2, O, O); otherwise the mean over outputs of the diagonal blocks,
+        (G, n1, n2).
+    """
+    per_member = max(len(x1), len(x2) if x2 is not None else 0) * form.layers[-1] * max(form.layers[1:])
+    chunk = max(1, _FLOATS // per_member)
+    kernel = _full_kernel if full else _mean_kernel
+    parts = []
+    for start in range(0, len(layers[0]), chunk):
+        members = [layer[start : start + chunk] for layer in layers]
+        parts.append(kernel(form, members, x1, x2))
+    return torch.cat(parts)
+
+
+def _mean_kernel(form: Form, layers: list[Tensor], x1: Tensor, x2: Tensor | None) -> Tensor:
+    left, right = _pass(form, layers, x1), None if x2 is None else _pass(form, layers, x2)
+    grams = [_activation_gram(form, left, right, index) for index in range(len(layers))]
+    n_outputs = form.layers[-1]
+    theta = grams[-1] * n_outputs
+    chunk = max(1, _FLOATS // (len(layers[0]) * len(x1) * max(form.layers[1:])))
+    for start in range(0, n_outputs, chunk):
+        rows = slice(start, start + chunk)
+        signals = zip(
+            _signals(form, layers, left, rows),
+            _signals(form, layers, left if right is None else right, rows),
+            reversed(grams[:-1]),
+            strict=True,
+        )
+        for one, other, gram in signals:
+            theta.addcmul_(gram, (one @ other.mT).sum(dim=1))
+    return theta.div_(n_outputs)
+
+
+def _full_kernel(form: Form, layers: list[Tensor], x1: Tensor, x2: Tensor | None) -> Tensor:
+    left, right = _pass(form, layers, x1), None if x2 is None else _pass(form, layers, x2)
+    grams = [_activation_gram(form, left, right, index) for index in range(len(layers))]
+    members, n1, n2 = grams[0].shape
+    n_outputs, every = form.layers[-1], slice(None)
+    theta = grams[0].new_zeros(members, n1, n2, n_outputs, n_outputs)
+    theta.diagonal(dim1=-2, dim2=-1).copy_(grams[-1][..., None].expand(members, n1, n2, n_outputs))
+    signals = zip(
+        _signals(form, layers, left, every),
+        _signals(form, layers, left if right is None else right, every),
+        reversed(grams[:-1]),
+        strict=True,
+    )
+    for one, other, gram in signals:
+        product = one.flatten(1, 2) @ other.flatten(1, 2).mT
+        blocks = product.view(members, n_outputs, n1, n_outputs, n2).permute(0, 2, 4, 1, 3)
+        theta.addcmul_(gram[..., None, None], blocks)
+    return theta
+
+
+def _pass(form: Form, layers: list[Tensor], x: Tensor) -> Workspace:
+    space = Workspace(form, len(layers[0]), x, gradients=True)
+    forward(form, layers, space)
+    return space
+
+
+def _activation_gram(form: Form, left: Workspace, right: Workspace | None, index: int) -> Tensor:
+    """Return ``weight_std^2 / n_l (h_l h_l'^T + c_l^2)``, (G, n1, n2)."""
+    one = left.inputs[index]
+    other = one if right is None else right.inputs[index]
+    return torch.bmm(one, other.mT).mul_(form.gains[index] ** 2)
+
+
+def _signals(form: Form, layers: list[Tensor], space: Workspace, outputs: slice):  # noqa: ANN202
+    """Yield d_l (G, o, n, n_l) for l from the last hidden layer down: the derivative of chosen outputs by z_l."""
+    signal = None
+    for index in range(len(layers) - 1, 0, -1):
+        weights = layers[index][:, :-1]
+        slope = space.slopes[index - 1][:, None]
+        if signal is None:
+            signal = slope * weights.mT[:, outputs, None, :].mul(form.gains[index])
+        else:
+            below = torch.baddbmm(
+                signal.new_zeros(()), signal.flatten(1, 2), weights.mT, beta=0, alpha=form.gains[index]
+            )
+            signal = below.unflatten(1, signal.shape[1:3]).mul_(slope)
+        yield signal

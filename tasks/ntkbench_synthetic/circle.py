@@ -1,0 +1,36 @@
+"""``synthetic/circle``: J18's f*(x) = x1 x2 on the unit circle."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .sampling import angle_grid, circle_points, generator, noisy_problem
+
+if TYPE_CHECKING:
+    from ntkbench.exchange import Float, Problem
+
+    from .parameters import Circle
+
+
+def load(parameters: Circle, split_index: int, seed: int) -> Problem:
+    """Return ``x1 x2 = sin(2 g) / 2`` (N, 1) at points ``(cos g, sin g)`` (N, 2) of the circle (J18 Figs. 1 and 2).
+
+    The test angles are the even grid ``-pi + 2 pi j / M``; even training angles sit half a step off such a grid, so
+    that four of them are the points with targets +-1/2 and not the four zeros of the target.
+    """
+    angles = _train_angles(parameters, generator("synthetic/circle/inputs", seed, split_index))
+    noise = generator("synthetic/circle/noise", seed, split_index)
+    x_train, x_test = circle_points(angles), circle_points(angle_grid(parameters.n_test))
+    return noisy_problem(x_train, x_test, _product, parameters.noise, noise)
+
+
+def _train_angles(parameters: Circle, rng: np.random.Generator) -> Float:
+    if parameters.angles == "even":
+        return angle_grid(parameters.n_train, offset=0.5)
+    return rng.uniform(-np.pi, np.pi, parameters.n_train)
+
+
+def _product(x: Float) -> Float:
+    return x[:, :1] * x[:, 1:]

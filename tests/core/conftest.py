@@ -1,0 +1,55 @@
+"""Fixtures of the core's tests: a plugin of the user's own, a study that uses it, and a shell for the command line."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TOY = Path(__file__).parent / "plugins" / "toy.py"
+
+STUDY = """
+schema = 1
+name = "toy"
+task = [{ name = "toy/line" }]
+architecture = [{ depth = 1 }]
+reference = [{ label = "ntk", backend = "toy-kernel" }]
+subject = [{ label = "network", backend = "toy-network", widths = [4, 16, 64], members = 3, against = ["ntk"] }]
+training = { learning_rate = { of_stable = 0.5 }, steps = 10, record = 5 }
+"""
+
+
+@pytest.fixture
+def toy_study(tmp_path: Path) -> Path:
+    path = tmp_path / "toy.toml"
+    path.write_text(STUDY)
+    return path
+
+
+@pytest.fixture
+def command(tmp_path: Path):
+    """Return a function that runs ``ntkbench ...`` in an empty folder and returns the finished process."""
+
+    def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "ntkbench", *map(str, arguments)],
+            cwd=tmp_path,
+            env=os.environ | {"COLUMNS": "200"} | environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture
+def toy(command, toy_study):
+    """Return a function that runs the toy study with further arguments."""
+    return lambda *arguments, **environment: command(
+        "run", toy_study, "--plugin", TOY, "--out", "run", *arguments, **environment
+    )

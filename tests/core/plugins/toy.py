@@ -1,0 +1,194 @@
+"""A plugin of the user's own, as small as one can be: a task, a kernel, and networks that misbehave on request."""
+
+import os
+import signal
+import sys
+import time
+import warnings
+from typing import Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+import ntkbench
+from ntkbench.dynamics import decompose, kernel_dynamics
+from ntkbench.exchange import Measurement, Problem, Solution
+from ntkbench.specs import BackendSpec, Estimate, MetricSpec, Sizes, TaskSpec
+
+
+class TaskParameters(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    n_train: int = Field(default=4, ge=1)
+    nan: bool = False
+
+
+class KernelParameters(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    kernel: Literal["ntk"] = "ntk"
+    fail: bool = False
+    log: str = ""
+
+
+class NetworkParameters(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    behave: Literal[
+        "well", "raise", "segfault", "sleep", "exit", "kill", "memory", "diverge", "diverge-one", "shape", "print"
+    ] = "well"
+    at_width: int = Field(default=0, description="misbehave only at this width; 0: at all")
+    seconds: float = 0.0
+    log: str = Field(default="", description="a file to which every solved cell adds a line")
+
+
+def load(parameters, split_index, seed):
+    x = np.random.default_rng([seed, split_index]).standard_normal((parameters.n_train + 3, 2))
+    if parameters.nan:
+        x[1, 1] = np.nan
+    y = x @ np.array([[1.0], [-2.0]]) + 0.5
+    n = parameters.n_train
+    return Problem(x_train=x[:n], y_train=y[:n], x_test=x[n:], y_test=y[n:])
+
+
+def solve_kernel(request):
+    if request.parameters.fail:
+        raise RuntimeError("the toy kernel fails on request")
+    _note(request.parameters.log, "kernel")
+    x, z = request.problem.x_train, request.problem.x_test
+    kernel, kernel_test = x @ x.T + 1, z @ x.T + 1
+    spectrum = decompose(kernel)
+    training = request.training.resolved(float(spectrum.eigenvalues[0]), len(x))
+    found = kernel_dynamics(
+        kernel,
+        kernel_test,
+        request.problem.y_train,
+        learning_rate=training.learning_rate,
+        steps=training.steps,
+        spectrum=spectrum,
+    )
+    return Solution(
+        times=training.times,
+        steps=training.steps,
+        learning_rate=training.learning_rate,
+        mean_train=found.train,
+        mean_test=found.test,
+        variance_train=np.ones_like(found.train),
+        variance_test=np.ones_like(found.test),
+        kernel_train=kernel,
+        kernel_test=kernel_test,
+        eigenvalues=spectrum.eigenvalues,
+        eigenvectors=spectrum.eigenvectors,
+    )
+
+
+def solve_network(request):
+    parameters = request.parameters
+    if parameters.at_width in (0, request.width):
+        _misbehave(parameters.behave)
+    time.sleep(parameters.seconds)
+    _note(parameters.log, f"network {request.width}")
+    rng = np.random.default_rng([request.seed, request.width])
+    records, n, m = len(request.training.steps), len(request.problem.x_train), len(request.problem.x_test)
+    train = rng.standard_normal((request.members, records, n, 1)) / request.width
+    test = rng.standard_normal((request.members, records, m, 1)) / request.width
+    diverged = np.full(request.members, -1)
+    count = {"diverge": request.members, "diverge-one": 1}.get(parameters.behave, 0)
+    train[:count, -1], test[:count, -1], diverged[:count] = np.nan, np.nan, request.training.steps[-1]
+    if parameters.behave == "shape":
+        test = test[:, :, :-1]
+    request.progress(1, 2)
+    return Solution(
+        times=request.training.times,
+        steps=request.training.steps,
+        learning_rate=request.training.learning_rate,
+        members_train=train,
+        members_test=test,
+        diverged_at=diverged,
+        parameters=7,
+        measurements=(
+            *(
+                Measurement(metric="ntk_distance_frobenius", value=value, unit="1", reference="ntk", split="train",
+                            member=k, step=0, time=0.0)
+                for k, value in enumerate(rng.uniform(0.9, 1.1, request.members) / request.width**0.5)
+            ),
+        ),
+    )
+
+
+def _misbehave(how):
+    if how == "raise":
+        raise ValueError("the toy network fails on request")
+    if how == "segfault":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if how == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if how == "sleep":
+        time.sleep(600)
+    if how == "exit":
+        os._exit(3)
+    if how == "memory":
+        raise MemoryError("no room on request")
+    if how == "print":
+        print("a word on stdout")
+        print("a word on stderr", file=sys.stderr)
+        warnings.warn("a warning", stacklevel=2)
+
+
+def _note(path, text):
+    if path:
+        with open(path, "a") as file:
+            file.write(text + "\n")
+
+
+def measure_offset(problem, solution, reference):
+    yield Measurement(metric="toy_offset", value=float(problem.y_train.mean()), unit="target")
+
+
+@ntkbench.hookimpl
+def ntkbench_register_tasks():
+    return [
+        TaskSpec(
+            name="toy/line",
+            version=1,
+            summary="a plane in two variables",
+            parameters=f"{__name__}:TaskParameters",
+            target=f"{__name__}:load",
+            sizes=lambda parameters: Sizes(parameters.n_train, 3, 2, 1, 1000),
+            fingerprint=lambda parameters: "",
+            standardise_inputs=True,
+            standardise_targets=False,
+        )
+    ]
+
+
+@ntkbench.hookimpl
+def ntkbench_register_backends():
+    return [
+        BackendSpec(
+            name="toy-kernel",
+            version=1,
+            summary="the kernel x.x' + 1",
+            role="reference",
+            parameters=f"{__name__}:KernelParameters",
+            target=f"{__name__}:solve_kernel",
+            supports=lambda architecture: None,
+            estimate=lambda sizes, architecture, width, members, steps, records: Estimate(1e3, 1e3),
+        ),
+        BackendSpec(
+            name="toy-network",
+            version=1,
+            summary="networks that misbehave on request",
+            role="subject",
+            parameters=f"{__name__}:NetworkParameters",
+            target=f"{__name__}:solve_network",
+            supports=lambda architecture: "only up to depth 9" if architecture.depth > 9 else None,
+            estimate=lambda sizes, architecture, width, members, steps, records: Estimate(1e3, 1e3),
+            observables=("ntk_distance",),
+        ),
+    ]
+
+
+@ntkbench.hookimpl
+def ntkbench_register_metrics():
+    return [
+        MetricSpec(name="toy_offset", version=1, summary="mean target", unit="target", goal="none",
+                   target=f"{__name__}:measure_offset")
+    ]
