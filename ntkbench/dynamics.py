@@ -193,7 +193,7 @@ def ensemble_covariance(
         weights = law.driven * gain
         half = (0.5 * weights @ law.modes - np.ldexp(law.start, -power)) @ weights.T
         with np.errstate(over="ignore"):
-            result[t] = np.ldexp(np.ldexp(start, -2 * power) + half + half.T, 2 * power)
+            result[t] = np.ldexp(np.ldexp(start, -2 * power) + (half + half.T), 2 * power)
     return result
 
 

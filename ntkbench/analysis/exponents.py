@@ -100,7 +100,7 @@ def _mixed_fit(n: Floats, y: Floats, spread: Floats, counts: NDArray[np.int64], 
     return ExponentFit(
         exponent=float(estimate[1]),
         standard_error=float(np.sqrt(variance)),
-        dof=min(variance**2 / max(float((parts**2 / (counts - 1)).sum()), 1e-300), 1e6),
+        dof=1 / max(float(((parts / max(variance, 1e-300)) ** 2 / (counts - 1)).sum()), 1e-6),
         n_widths=len(n),
         n_members=int(counts.min()),
         method=f"log RMS, 1/n correction of sd {tau:g}" + _lack_of_fit(misfit, len(n) - 2, int((counts - 1).sum())),

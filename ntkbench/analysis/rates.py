@@ -146,7 +146,7 @@ def _subjects(cells: pd.DataFrame) -> pd.DataFrame:
     cells = cells[(cells["role"] == "subject") & (cells["status"] == "ok")].copy()
     cells["width"] = pd.to_numeric(cells["width"], errors="coerce").astype("float64")
     if "widths" in cells:
-        cells = cells[[widths is None or len({*widths}) <= 1 for widths in cells["widths"]]]
+        cells = cells[[not pd.api.types.is_list_like(widths) or len({*widths}) <= 1 for widths in cells["widths"]]]
     cells = cells[cells["width"] > 0].copy()
     cells["architecture"] = [architecture_name(row) for row in cells.to_dict("records")]
     cells["task"] = _task_names(cells)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from .rates import architecture_name, convergence_rates
-from .verdicts import verdict_table
+from .verdicts import judged_rates
 
 if TYPE_CHECKING:
     from ..store.read import Results
@@ -56,8 +56,8 @@ def comparisons(results: Results) -> Iterator[Comparison]:
     measured = results.measurements.merge(
         cells[["cell_id", "task", "architecture", "label", "role", "width"]], on="cell_id", how="inner"
     )
-    rates, verdicts = convergence_rates(results), verdict_table(results)
-    subjects = cells[(cells["role"] == "subject") & cells["width"].notna()]
+    rates, judged = convergence_rates(results), judged_rates(results)
+    subjects = cells[(cells["role"] == "subject") & cells["width"].notna()].sort_values("task", key=_order(results))
     for (task, architecture, label), group in subjects.groupby(["task", "architecture", "label"], sort=False):
         rows = measured[(measured["task"] == task) & (measured["architecture"] == architecture)]
         own = rows[rows["label"] == label]
@@ -69,8 +69,15 @@ def comparisons(results: Results) -> Iterator[Comparison]:
                 reference=reference,
                 facts=_facts(group),
                 by_width=_by_width(own, rows, group, reference),
-                rates=_rates(rates, verdicts, task, architecture, label, reference),
+                rates=_rates(rates, judged, {"task": task, "architecture": architecture, "label": label}, reference),
             )
+
+
+def _order(results: Results) -> Callable[[pd.Series[Any]], pd.Series[Any]]:
+    """Return a sort key that puts tasks in the order of the studies."""
+    names = dict.fromkeys(entry["name"] for run in results.runs for entry in run["resolved"]["task"])
+    position = {name: place for place, name in enumerate(names)}
+    return lambda tasks: tasks.map(position)
 
 
 def _facts(group: pd.DataFrame) -> dict[str, Any]:
@@ -124,15 +131,12 @@ def _distance(group: pd.DataFrame, quantity: Quantity, reference: str) -> dict[s
     return {name: value, f"{name}_se": spread / (2 * value) if value else np.nan}
 
 
-def _rates(
-    rates: pd.DataFrame, verdicts: pd.DataFrame, task: str, architecture: str, label: str, reference: str
-) -> pd.DataFrame:
+def _rates(rates: pd.DataFrame, judged: pd.DataFrame, subject: dict[str, str], reference: str) -> pd.DataFrame:
     """Return the fitted exponents of one comparison beside what is expected of them."""
-    mine = rates[
-        (rates["task"] == task)
-        & (rates["architecture"] == architecture)
-        & (rates["label"] == label)
-        & (rates["reference"].isna() | (rates["reference"] == reference))
-    ]
-    judged = verdicts[(verdicts["task"] == task) & (verdicts["architecture"] == architecture)]
-    return mine.merge(judged, left_on="metric", right_on="quantity", how="left", suffixes=("", "_verdict"))
+    mine = rates[rates["reference"].isna() | (rates["reference"] == reference)]
+    for key, value in subject.items():
+        mine = mine[mine[key] == value]
+    keys = ["task", "architecture", "label", "reference", "metric"]
+    verdicts = judged.rename(columns={"quantity": "metric"})
+    expected = verdicts[[*keys, "claim", "expected", "band_low", "band_high", "verdict"]]
+    return mine.merge(expected, on=keys, how="left")

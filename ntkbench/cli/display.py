@@ -18,6 +18,14 @@ if TYPE_CHECKING:
     from ..store.read import Results
 
 _LOG_WIDTH = 150
+_QUANTITY_WORDS = {
+    "function_distance": "distance to kernel, members, last step",
+    "function_distance_max": "distance to kernel, members, largest over steps",
+    "function_distance_of_mean": "distance to kernel, their mean, last step",
+    "ntk_distance_frobenius": "empirical NTK to limit, at start, Frobenius",
+    "ntk_distance_operator": "empirical NTK to limit, at start, operator norm",
+    "ntk_change_frobenius": "change of NTK in training, Frobenius",
+}
 
 
 def _console() -> Console:
@@ -100,20 +108,21 @@ def _rate_table(comparison: Comparison) -> Table:
         table.add_column(heading)
     for heading in ("fitted p", "95 % interval", "expected", "widths", "members"):
         table.add_column(heading, justify="right")
-    for heading in ("verdict", "method"):
-        table.add_column(heading, overflow="fold")
+    table.add_column("verdict")
+    methods = list(dict.fromkeys(comparison.rates["method"]))
     for row in comparison.rates.to_dict("records"):
         table.add_row(
-            row["metric"],
+            _QUANTITY_WORDS.get(row["metric"], row["metric"]),
             _text(row.get("claim")),
             _number(row["exponent"]),
             _interval(row["ci_low"], row["ci_high"]),
             _expected(row),
             str(row["n_widths"]),
             str(row["n_members"]),
-            _text(row.get("verdict")),
-            row["method"],
+            f"{_text(row.get('verdict'))} ({methods.index(row['method']) + 1})",
         )
+    table.caption = "\n".join(f"({i}) {method}" for i, method in enumerate(methods, 1))
+    table.caption_justify = "left"
     return table
 
 

@@ -131,18 +131,17 @@ class _Split(NamedTuple):
     @classmethod
     def of(cls, one: _Arc, two: _Arc, gap: Array, complement: Array) -> _Split:
         squares = jnp.sqrt(2.0) * (gap * one.share * two.share) * (one.sine * two.share + two.sine * one.share)
-        above = one.sine * complement + two.sine * one.cosine
-        below = one.sine * two.cosine + two.sine * complement
-        across = one.sine**2 * two.cosine + two.sine**2 * one.cosine
-        total = one.sine**2 + two.sine**2
-        difference = _arcsine(_ratio(squares * total, across))
-        excess = _ratio(squares, above) * _ratio(squares, below) * _ratio(total, across)
+        middle, total = one.sine * two.sine, one.sine**2 + two.sine**2
+        above = _ratio(squares, one.sine * complement + two.sine * one.cosine)
+        below = _ratio(squares, one.sine * two.cosine + two.sine * complement)
+        across = _ratio(total, one.sine**2 * two.cosine + two.sine**2 * one.cosine)
+        difference = jnp.arctan2(squares * across, one.cosine * two.cosine + middle**2)
         return cls(
             squares,
-            _arcsine(one.sine * _ratio(squares, above)),
-            _arcsine(two.sine * _ratio(squares, below)),
+            jnp.arctan2(one.sine * above, one.cosine * complement + one.sine**2 * middle),
+            jnp.arctan2(two.sine * below, two.cosine * complement + two.sine**2 * middle),
             difference,
-            2 * _arcsine(excess / (2 * jnp.cos(difference / 2))),
+            2 * jnp.arcsin(jnp.clip(above * below * across / (2 * jnp.cos(difference / 2)), 0.0, 1.0)),
         )
 
     def curvature(self, one: _Arc, two: _Arc, parallel: Array) -> Array:
@@ -169,10 +168,6 @@ def _arcsine_convexity(x: Array, y: Array, difference: Array) -> Array:
 def one_minus_cosine(pair: Pair | Features) -> Array:
     """Return 1 - cos from the sine, which knows it where the cosine does not."""
     return jnp.where(pair.cosine > 0, pair.sine**2 / (1 + jnp.maximum(pair.cosine, 0.0)), 1 - pair.cosine)
-
-
-def _arcsine(x: Array) -> Array:
-    return jnp.arcsin(jnp.clip(x, -1.0, 1.0))
 
 
 def _finite(x: Array) -> Array:

@@ -77,8 +77,8 @@ class Workspace:
     """Room for what a group of G networks computes on N points ``x`` (N, F), reused from step to step.
 
     ``inputs[l]`` (G, N, n_l + 1) is what layer l multiplies; ``units[l]`` is ``inputs[l + 1]`` without its constant;
-    ``slopes[l]`` (G, N, n_{l+1}) holds z_{l+1}, and phi'(z_{l+1}) where ``gradients`` are wanted; so do ``signals[l]``,
-    the derivatives by z_{l+1}, exist then alone; ``outputs`` is (G, N, O).
+    ``slopes[l]`` (G, N, n_{l+1}) holds z_{l+1} or, where ``gradients`` are wanted, phi'(z_{l+1}); only then is there
+    room for ``signals[l]``, alike, the derivatives by z_{l+1}. ``outputs`` is (G, N, O).
     """
 
     def __init__(self, form: Form, members: int, x: Tensor, *, gradients: bool) -> None:

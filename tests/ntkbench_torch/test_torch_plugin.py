@@ -1,0 +1,115 @@
+"""What the package says of itself without torch, and how it answers mistakes."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+
+from ntkbench import Architecture
+from ntkbench.errors import DataError, UnavailableError
+from ntkbench.specs import Sizes, resolve
+from ntkbench_torch import NetworkEnsemble, plugin
+from ntkbench_torch.activations import _ACTIVATIONS
+from ntkbench_torch.devices import full_precision
+from ntkbench_torch.layout import group_size, layer_sizes, parameter_count
+from ntkbench_torch.parameters import Parameters
+
+SPEC = plugin.ntkbench_register_backends()[0]
+SIZES = Sizes(n_train=50, n_test=20, n_features=3, n_outputs=2, splits=1)
+
+
+@pytest.mark.parametrize("module", ["ntkbench_torch", "ntkbench_torch.plugin"])
+def test_importing_it_imports_nothing_heavy(module):
+    heavy = "torch numpy scipy pydantic pandas jax"
+    code = f"import sys, {module}; print([name for name in '{heavy}'.split() if name in sys.modules])"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "[]"
+
+
+def test_the_spec_is_what_the_package_holds():
+    assert (SPEC.name, SPEC.version, SPEC.role) == ("torch", 1, "subject")
+    assert resolve(SPEC.target).__name__ == "solve"
+    assert resolve(SPEC.parameters) is Parameters
+    assert set(plugin.ACTIVATIONS) == set(_ACTIVATIONS)
+    assert SPEC.observables == ("ntk_distance", "ntk_change")
+
+
+def test_what_is_supported():
+    assert SPEC.supports(Architecture(depth=0)) is None
+    assert SPEC.supports(Architecture(depth=5, activation="erf")) is None
+    assert 'did you mean "relu"' in SPEC.supports(Architecture(activation="rellu"))
+    assert "parameterization" in SPEC.supports(Architecture(parameterization="standard"))
+    assert "weight_std" in SPEC.supports(Architecture(weight_std=0.0))
+
+
+def test_parameters_are_frozen_and_complete():
+    with pytest.raises(ValidationError):
+        Parameters(nonsense=1)
+    with pytest.raises(ValidationError):
+        Parameters().ntk_steps = "all"
+
+
+def test_the_estimate_grows_as_the_work_does():
+    architecture = Architecture(depth=2)
+    base = SPEC.estimate(SIZES, architecture, 64, 8, 100, 10)
+    assert SPEC.estimate(SIZES, architecture, 64, 16, 100, 10).flops == pytest.approx(2 * base.flops)
+    wide = SPEC.estimate(SIZES, architecture, 4096, 8, 100, 10)
+    assert wide.flops > 1000 * base.flops
+    assert wide.bytes > 2 * 8 * 4096**2
+    assert SPEC.estimate(SIZES, Architecture(depth=0), None, 8, 100, 10).flops > 0
+
+
+def test_layers_and_groups():
+    assert layer_sizes(3, 8, 2, 1) == (3, 8, 8, 1)
+    assert layer_sizes(3, (8, 5), 2, 1) == (3, 8, 5, 1)
+    assert layer_sizes(3, None, 0, 1) == (3, 1)
+    assert parameter_count((3, 8, 1)) == 4 * 8 + 9
+    assert [group_size((8, n, n, 1), "cpu") for n in (16, 64, 256, 512, 4096)] == [8, 8, 4, 1, 1]
+    for width in ((8,), None, 0, -4):
+        with pytest.raises(DataError):
+            layer_sizes(3, width, 2, 1)
+
+
+@pytest.mark.parametrize(
+    "mistake",
+    [{"width": -1}, {"width": (3, 4)}, {"members": 0}, {"seed": -1}, {"dtype": "float16"}],
+    ids=str,
+)
+def test_a_mistake_in_an_ensemble_is_a_data_error(mistake):
+    options = {"in_features": 2, "out_features": 1, "width": 4, "members": 1, "seed": 0, **mistake}
+    with pytest.raises(DataError):
+        NetworkEnsemble(Architecture(depth=1), **options)
+
+
+def test_a_mistake_in_a_call_is_a_data_error():
+    ensemble = NetworkEnsemble(Architecture(depth=1), in_features=2, out_features=1, width=4, members=1, seed=0)
+    x, y = np.ones((3, 2)), np.ones((3, 1))
+    for call in (
+        lambda: ensemble.outputs(np.ones((3, 5))),
+        lambda: ensemble.ntk(x, outputs="some"),
+        lambda: ensemble.ntk(x, member=1),
+        lambda: ensemble.train(x, np.ones((3, 2)), learning_rate=1.0, steps=1),
+        lambda: ensemble.train(x, np.ones((4, 1)), learning_rate=1.0, steps=1),
+        lambda: ensemble.train(x, y, learning_rate=1.0, steps=3, record_at=[0, 4]),
+        lambda: ensemble.train(x, y, learning_rate=1.0, steps=3, record_at=[2, 1]),
+    ):
+        with pytest.raises(DataError):
+            call()
+    with pytest.raises(UnavailableError, match="tanhh"):
+        NetworkEnsemble(Architecture(activation="tanhh"), in_features=1, out_features=1, width=1, members=1, seed=0)
+
+
+def test_precision_is_put_back():
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium")
+    try:
+        with full_precision():
+            assert torch.get_float32_matmul_precision() == "highest"
+            assert not torch.is_grad_enabled()
+        assert torch.get_float32_matmul_precision() == "medium"
+        assert torch.is_grad_enabled()
+    finally:
+        torch.set_float32_matmul_precision(before)
