@@ -51,7 +51,7 @@ def draw_figures(results: Results, plan: Plan, registry: Registry, folder: Path)
         _draw_rates(figure.add_subplot(grid[:, 0]), comparison)
         _draw_fits([figure.add_subplot(grid[i, 1]) for i in range(len(fits))], fits)
         figure.suptitle(f"{comparison.task}: {comparison.architecture}, {comparison.facts['steps']} steps")
-        name = f"{index:02d}-{comparison.task.replace('/', '-')}-{comparison.label}-{comparison.reference}"
+        name = "-".join([f"{index:02d}", comparison.task.split()[0].replace("/", "-"), comparison.label])
         written += [_save(figure, folder / f"{name}.{kind}") for kind in _FORMATS]
     return written
 
@@ -86,7 +86,7 @@ def _draw_rates(axes: Axes, comparison: Comparison) -> None:
     axes.minorticks_off()
     axes.set_title("Distance against width; dashed: the theory's slope")
     axes.grid(visible=True, which="major", alpha=0.3)
-    axes.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.12))
+    axes.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=2)
 
 
 def _draw_slope(axes: Axes, widths: Float, values: Float, expected: Any, colour: str) -> None:
@@ -105,22 +105,20 @@ def _exponent(rates: pd.DataFrame, metric: str) -> str:
 
 
 def _fits(results: Results, comparison: Comparison, plan: Plan, registry: Registry) -> list[dict[str, Any]]:
-    """Return what to draw of a task on a line or circle: per width, position, networks, kernel mean and spread."""
-    mine = [cell for cell in plan.cells if cell.task == comparison.task and cell.split_index == 0]
-    references = [cell for cell in mine if cell.label == comparison.reference]
-    subjects = [cell for cell in mine if cell.label == comparison.label]
-    if not references or not subjects or subjects[0].sizes.n_features > 2 or subjects[0].sizes.n_outputs != 1:
+    """Return what to draw of a task on a line or circle: at the smallest and largest width, networks and kernel."""
+    cells = plan.by_id()
+    first = cells.get(comparison.cell_ids[0])
+    if first is None or first.sizes.n_features > 2 or first.sizes.n_outputs != 1 or comparison.reference is None:
         return []
-    problem = _problem(subjects[0], registry)
+    problem = _problem(first, registry)
     positions = None if problem is None else _positions(problem)
-    if problem is None or positions is None:
+    law = _last(results, first.references[comparison.reference])
+    if problem is None or positions is None or law.empty or law["variance"].isna().any():
         return []
-    chosen = [subjects[0], subjects[-1]] if len(subjects) > 1 else subjects
-    law = _last(results, references[0])
+    shown = [cells[key] for key in comparison.cell_ids if cells[key].split_index == first.split_index]
     return [
-        {"cell": cell, "problem": problem, "positions": positions, "law": law, "networks": _last(results, cell)}
-        for cell in chosen
-        if len(law)
+        {"cell": cell, "problem": problem, "positions": positions, "law": law, "networks": _last(results, cell.cell_id)}
+        for cell in dict.fromkeys([shown[0], shown[-1]])
     ]
 
 
@@ -145,11 +143,11 @@ def _positions(problem: Problem) -> tuple[Float, Float, str] | None:
     return None
 
 
-def _last(results: Results, cell: Cell) -> pd.DataFrame:
+def _last(results: Results, cell_id: str) -> pd.DataFrame:
     """Return a cell's own predictions at its last recorded time."""
     rows = results.predictions
-    rows = rows[(rows["cell_id"] == cell.cell_id) & rows["reference"].isna()]
-    return rows[rows["time"] == rows["time"].max()]
+    own = rows.loc[(rows["cell_id"] == cell_id) & rows["reference"].isna()]
+    return own.loc[own["time"] == own["time"].max()]
 
 
 def _draw_fits(panels: Sequence[Axes], fits: Sequence[dict[str, Any]]) -> None:

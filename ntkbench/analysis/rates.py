@@ -121,7 +121,7 @@ def fitted_rates(results: Results, metric: str | Sequence[str] | None = None) ->
     names = list(QUANTITIES) if metric is None else [metric] if isinstance(metric, str) else list(metric)
     if unknown := [name for name in names if name not in QUANTITIES]:
         raise NtkbenchError(f"no rate is fitted to {', '.join(unknown)}; choose from {', '.join(QUANTITIES)}")
-    cells = _subjects(results.cells)
+    cells = subject_cells(results.cells)
     measurements = results.measurements
     rates = [rate for name in names for rate in _rates_of(name, cells, measurements)]
     return sorted(rates, key=lambda r: (r.run_id, r.task, r.architecture, r.label, r.reference or ""))
@@ -141,8 +141,11 @@ def architecture_name(row: Any) -> str:
     return name
 
 
-def _subjects(cells: pd.DataFrame) -> pd.DataFrame:
-    """Return the cells of finite networks of one width that are ok, named as the tables of rates name them."""
+def subject_cells(cells: pd.DataFrame) -> pd.DataFrame:
+    """Return the cells of finite networks of one width that are ok, named as the tables of rates name them.
+
+    A task that occurs with several parameters has them in its name.
+    """
     cells = cells[(cells["role"] == "subject") & (cells["status"] == "ok")].copy()
     cells["width"] = pd.to_numeric(cells["width"], errors="coerce").astype("float64")
     if "widths" in cells:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from .rates import architecture_name, convergence_rates
+from ..store.read import Results, load
+from .rates import convergence_rates, subject_cells
 from .verdicts import judged_rates
-
-if TYPE_CHECKING:
-    from ..store.read import Results
 
 
 class Quantity(NamedTuple):
@@ -36,72 +34,93 @@ QUANTITIES = (
 
 @dataclass(frozen=True)
 class Comparison:
-    """One subject against one reference on one task: ``by_width`` has a row per width, ``rates`` one per quantity."""
+    """One subject against one reference (None: none) on one task.
+
+    ``by_width`` has a row per width, ``rates`` one per fitted quantity, ``cell_ids`` are the subject's cells by
+    ascending width and ``facts`` what they have in common.
+    """
 
     task: str
     architecture: str
     label: str
-    reference: str
+    reference: str | None
     facts: dict[str, Any]
+    cell_ids: tuple[str, ...]
     by_width: pd.DataFrame
     rates: pd.DataFrame
 
 
 def comparisons(results: Results) -> Iterator[Comparison]:
-    """Yield a comparison for each task, architecture, subject and reference among the cells that are ok."""
-    cells = results.cells[results.cells["status"] == "ok"].copy()
-    if cells.empty:
-        return
-    cells["architecture"] = [architecture_name(row) for _, row in cells.iterrows()]
-    measured = results.measurements.merge(
-        cells[["cell_id", "task", "architecture", "label", "role", "width"]], on="cell_id", how="inner"
-    )
-    rates, judged = convergence_rates(results), judged_rates(results)
-    subjects = cells[(cells["role"] == "subject") & cells["width"].notna()].sort_values("task", key=_order(results))
-    for (task, architecture, label), group in subjects.groupby(["task", "architecture", "label"], sort=False):
-        rows = measured[(measured["task"] == task) & (measured["architecture"] == architecture)]
-        own = rows[rows["label"] == label]
-        for reference in own["reference"].dropna().unique():
+    """Yield a comparison for each run, task, architecture, subject and reference, in the order of the study."""
+    for path in results.paths:
+        yield from _of_one_run(load(path))
+
+
+def _of_one_run(results: Results) -> Iterator[Comparison]:
+    cells = subject_cells(results.cells).sort_values("task", key=_order(results), kind="stable")
+    measured = results.measurements.merge(cells[["cell_id", "width"]], on="cell_id", how="inner")
+    judged = _judged(results)
+    for key, group in cells.groupby(["task", "architecture", "label"], sort=False):
+        task, architecture, label = map(str, key)
+        rows = measured[measured["cell_id"].isin(group["cell_id"])]
+        mine = judged[(judged["task"] == task) & (judged["architecture"] == architecture) & (judged["label"] == label)]
+        named: list[str | None] = [str(name) for name in rows["reference"].dropna().unique()]
+        for reference in named or [None]:
             yield Comparison(
                 task=task,
                 architecture=architecture,
                 label=label,
                 reference=reference,
-                facts=_facts(group),
-                by_width=_by_width(own, rows, group, reference),
-                rates=_rates(rates, judged, {"task": task, "architecture": architecture, "label": label}, reference),
+                facts=_facts(results.cells[results.cells["cell_id"].isin(group["cell_id"])]),
+                cell_ids=tuple(group.sort_values("width")["cell_id"]),
+                by_width=_by_width(rows, _kernel_error(results.measurements, rows, reference), reference),
+                rates=mine[mine["reference"].isna() | (mine["reference"] == reference)],
             )
 
 
 def _order(results: Results) -> Callable[[pd.Series[Any]], pd.Series[Any]]:
-    """Return a sort key that puts tasks in the order of the studies."""
+    """Return a sort key that puts tasks in the order of the study."""
     names = dict.fromkeys(entry["name"] for run in results.runs for entry in run["resolved"]["task"])
     position = {name: place for place, name in enumerate(names)}
-    return lambda tasks: tasks.map(position)
+    return lambda tasks: tasks.map(lambda task: position[task.split()[0]])
 
 
-def _facts(group: pd.DataFrame) -> dict[str, Any]:
-    first = group.iloc[0]
+def _judged(results: Results) -> pd.DataFrame:
+    """Return the fitted exponents beside what is expected of them, where anything is."""
+    keys = ["task", "architecture", "label", "reference", "metric"]
+    verdicts = judged_rates(results).rename(columns={"quantity": "metric"})
+    expected = verdicts[[*keys, "claim", "expected", "band_low", "band_high", "verdict"]]
+    return convergence_rates(results).merge(expected, on=keys, how="left")
+
+
+def _facts(cells: pd.DataFrame) -> dict[str, Any]:
+    first = cells.iloc[0]
     names = ("n_train", "n_test", "n_features", "n_outputs", "steps", "learning_rate", "seed", "dtype")
-    return {name: first[name] for name in names} | {"splits": group["split_index"].nunique()}
+    return {name: first[name] for name in names} | {"splits": cells["split_index"].nunique()}
 
 
-def _by_width(own: pd.DataFrame, rows: pd.DataFrame, cells: pd.DataFrame, reference: str) -> pd.DataFrame:
-    kernel = _pick(rows[rows["label"] == reference], "rmse", "test", "last")["value"].mean()
+def _kernel_error(measurements: pd.DataFrame, rows: pd.DataFrame, reference: str | None) -> float:
+    """Return the reference's own test RMSE at its last time, mean over the cells these rows were compared with."""
+    used = rows.loc[rows["reference"] == reference, "reference_cell_id"].unique()
+    return float(_pick(measurements[measurements["cell_id"].isin(used)], "rmse", "test", "last")["value"].mean())
+
+
+def _by_width(rows: pd.DataFrame, kernel_error: float, reference: str | None) -> pd.DataFrame:
     table = []
-    for width, group in own.groupby("width"):
+    for width in sorted(rows["width"].unique()):
+        group = rows[rows["width"] == width]
         errors = _pick(group, "rmse", "test", "last")
         line: dict[str, Any] = {
             "width": int(width),
-            "members": int(cells.loc[cells["width"] == width, "members"].iloc[0]),
+            "members": int(group["member"].nunique()),
             "rmse_members": errors.loc[errors["member"].notna(), "value"].mean(),
             "rmse_mean": errors.loc[errors["member"].isna(), "value"].mean(),
-            "rmse_kernel": kernel,
+            "rmse_kernel": kernel_error,
         }
         for quantity in QUANTITIES:
             line |= _distance(group, quantity, reference)
         table.append(line)
-    return pd.DataFrame(table).sort_values("width", ignore_index=True)
+    return pd.DataFrame(table)
 
 
 def _pick(rows: pd.DataFrame, metric: str, split: str, record: str) -> pd.DataFrame:
@@ -111,7 +130,7 @@ def _pick(rows: pd.DataFrame, metric: str, split: str, record: str) -> pd.DataFr
     return rows[rows["time"] == times.transform("min" if record == "first" else "max")]
 
 
-def _distance(group: pd.DataFrame, quantity: Quantity, reference: str) -> dict[str, float]:
+def _distance(group: pd.DataFrame, quantity: Quantity, reference: str | None) -> dict[str, float]:
     """Return a distance at one width and its standard error: RMS over members, or the ensemble's own."""
     picked = _pick(group, quantity.metric, quantity.split, quantity.record)
     if quantity.of_reference:
@@ -128,15 +147,4 @@ def _distance(group: pd.DataFrame, quantity: Quantity, reference: str) -> dict[s
     squares = picked.assign(square=picked["value"] ** 2).groupby("member")["square"].mean()
     value = float(np.sqrt(squares.mean())) if len(squares) else np.nan
     spread = squares.std(ddof=1) / np.sqrt(len(squares)) if len(squares) > 1 else np.nan
-    return {name: value, f"{name}_se": spread / (2 * value) if value else np.nan}
-
-
-def _rates(rates: pd.DataFrame, judged: pd.DataFrame, subject: dict[str, str], reference: str) -> pd.DataFrame:
-    """Return the fitted exponents of one comparison beside what is expected of them."""
-    mine = rates[rates["reference"].isna() | (rates["reference"] == reference)]
-    for key, value in subject.items():
-        mine = mine[mine[key] == value]
-    keys = ["task", "architecture", "label", "reference", "metric"]
-    verdicts = judged.rename(columns={"quantity": "metric"})
-    expected = verdicts[[*keys, "claim", "expected", "band_low", "band_high", "verdict"]]
-    return mine.merge(expected, on=keys, how="left")
+    return {name: value, f"{name}_se": spread / (2 * value) if value > 0 else np.nan}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich import box
@@ -48,7 +48,9 @@ def show_comparisons(results: Results) -> None:
     console = _console()
     for comparison in comparisons(results):
         facts = comparison.facts
-        console.print(f"\n[bold]{comparison.task}[/bold]: {comparison.label} against {comparison.reference}")
+        console.print(
+            f"\n[bold]{comparison.task}[/bold]: {comparison.label} against {comparison.reference or 'nothing'}"
+        )
         splits = "" if facts["splits"] == 1 else f", mean of {facts['splits']} splits"
         console.print(
             f"{comparison.architecture}; {facts['n_train']} training and {facts['n_test']} test points, "
@@ -73,7 +75,7 @@ def _width_table(comparison: Comparison) -> Table:
         "members",
         "test RMSE,\nmembers",
         "test RMSE,\ntheir mean",
-        "test RMSE,\nNTK" if comparison.reference == "ntk" else f"test RMSE,\n{comparison.reference}",
+        f"test RMSE,\n{comparison.reference or 'kernel'}",
         "distance to kernel,\nmembers",
         "distance to kernel,\ntheir mean (chance)",
         "empirical NTK\nto limit, at start",
@@ -94,12 +96,16 @@ def _number(value: float) -> str:
     return "-" if math.isnan(value) else f"{value:.4g}"
 
 
-def _measured(row: dict[str, Any], name: str) -> str:
-    value, error, floor = row[name], row[f"{name}_se"], row.get(f"{name}_floor")
+def _measured(row: Mapping[Any, Any], name: str) -> str:
+    """Return ``value ± error`` to two digits of the error, with the chance level in brackets where there is one."""
+    value, error, floor = row[name], row[f"{name}_se"], row.get(f"{name}_floor", math.nan)
     if math.isnan(value):
         return "-"
-    text = f"{value:.3g}" if math.isnan(error) else f"{value:.3g} ± {error:.1g}"
-    return text if floor is None or math.isnan(floor) else f"{text} ({floor:.2g})"
+    if math.isnan(error) or error <= 0:
+        return _number(value)
+    digits = max(0, 1 - math.floor(math.log10(error)))
+    text = f"{value:.{digits}f} ± {error:.{digits}f}"
+    return text if math.isnan(floor) else f"{text} ({floor:.{digits}f})"
 
 
 def _rate_table(comparison: Comparison) -> Table:
@@ -130,11 +136,11 @@ def _interval(low: float, high: float) -> str:
     return "-" if math.isnan(low) or math.isnan(high) else f"[{low:.3f}, {high:.3f}]"
 
 
-def _expected(row: dict[str, Any]) -> str:
-    if isinstance(row.get("claim"), float):
-        return ""
+def _expected(row: Mapping[Any, Any]) -> str:
     expected, low, high = row["expected"], row["band_low"], row["band_high"]
-    if low is None or math.isnan(low) or math.isinf(low):
+    if math.isnan(high):
+        return ""
+    if math.isnan(low):
         return f"at most {high:g}"
     return f"{expected:g} in [{low:g}, {high:g}]"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -56,7 +57,7 @@ def _record(cell: Cell, decision: str) -> dict[str, Any]:
     }
 
 
-def _show(run_id: str, path: str, rows: list[tuple[Cell, str]], limit: int | None) -> None:
+def _show(run_id: str, path: str, rows: Sequence[tuple[Cell, str]], limit: int | None) -> None:
     from .display import print_table
     from .words import cell_words, quantity
 
@@ -80,6 +81,6 @@ def _show(run_id: str, path: str, rows: list[tuple[Cell, str]], limit: int | Non
     click.echo(f"{len(rows)} cells: {len(todo)} to run ({work}, at most {memory} in one cell), {_counts(rows)}")
 
 
-def _counts(rows: list[tuple[Cell, str]]) -> str:
+def _counts(rows: Sequence[tuple[Cell, str]]) -> str:
     found = [decision for _, decision in rows]
     return ", ".join(f"{found.count(kind)} {kind}" for kind in ("done", "failed before", "skip"))

@@ -13,7 +13,6 @@ from .words import cell_words, duration
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from types import TracebackType
 
     from ..engine.progress import Tally
     from ..engine.schedule import Work
@@ -79,7 +78,7 @@ class Bar(Lines):
         self._bar.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._bar.stop()
 
     def tick(self, tally: Tally, running: tuple[Cell, ...]) -> None:

@@ -10,26 +10,47 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from .schemas import arrow_schema
-
-if TYPE_CHECKING:
-    import pandas as pd
+from .schemas import SCHEMAS, arrow_schema
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pandas as pd
+
+_SMALL_ROWS = 1000  # below, compressing costs more time than it saves room
 
 
 def to_table(name: str, columns: Mapping[str, Any], constants: Mapping[str, Any]) -> pa.Table:
     """Return a table of the schema ``name``; scalars in ``columns`` or ``constants`` are repeated in every row.
 
-    :raises ValueError: if a column is missing or unknown.
+    :raises ValueError: if a column is missing or unknown, or holds what its type cannot.
     """
-    schema = arrow_schema(name)
-    given = {**columns, **constants}
-    if unknown := given.keys() - set(schema.names):
-        raise ValueError(f"table {name} has no columns {sorted(unknown)}")
     rows = next((len(value) for value in columns.values() if _is_column(value)), 1)
-    return pa.Table.from_arrays([_array(given[field.name], field.type, rows) for field in schema], schema=schema)
+    return _table(name, {**columns, **constants}, rows)
+
+
+def row_table(name: str, row: Mapping[str, Any]) -> pa.Table:
+    """Return a table of the schema ``name`` with one row.
+
+    :raises ValueError: if a column is missing or unknown, or holds what its type cannot.
+    """
+    return _table(name, {key: [value] for key, value in row.items()}, 1)
+
+
+def _table(name: str, given: Mapping[str, Any], rows: int) -> pa.Table:
+    schema = arrow_schema(name)
+    if given.keys() != set(schema.names):
+        raise ValueError(f"table {name}: unknown or missing columns {sorted(given.keys() ^ set(schema.names))}")
+    arrays = []
+    for field, column in zip(schema, SCHEMAS[name], strict=True):
+        try:
+            array = _array(given[field.name], field.type, rows)
+        except (pa.ArrowException, UnicodeError) as error:
+            raise ValueError(f"table {name}, column {field.name}: {error}") from error
+        if array.null_count and not column.nullable:
+            raise ValueError(f"table {name}, column {field.name}: holds nothing where a value is due")
+        arrays.append(array)
+    return pa.Table.from_arrays(arrays, schema=schema)
 
 
 def from_frame(name: str, frame: pd.DataFrame) -> pa.Table:
@@ -44,7 +65,7 @@ def _is_column(value: Any) -> bool:
 def _array(value: Any, type_: pa.DataType, rows: int) -> pa.Array:
     if isinstance(value, np.ma.MaskedArray):
         return pa.array(value.data, type=type_, mask=np.ma.getmaskarray(value))
-    if isinstance(value, np.ndarray) or (isinstance(value, list) and not pa.types.is_list(type_)):
+    if _is_column(value):
         return pa.array(value, type=type_)
     if rows == 1:
         return pa.array([value], type=type_)
@@ -53,8 +74,11 @@ def _array(value: Any, type_: pa.DataType, rows: int) -> pa.Array:
 
 def write_parquet(table: pa.Table, path: Path, temporary: Path, *, sync: bool) -> None:
     """Write ``table`` to ``temporary``, flush it (to the disk if ``sync``), and rename it to ``path``."""
+    large = table.num_rows > _SMALL_ROWS
     with temporary.open("wb") as file:
-        pq.write_table(table, file, compression="zstd", write_statistics=False)
+        pq.write_table(
+            table, file, compression="zstd" if large else "none", use_dictionary=large, write_statistics=False
+        )
         if sync:
             file.flush()
             os.fsync(file.fileno())

@@ -18,9 +18,9 @@ from .arrow import from_frame, is_whole, to_table, write_parquet
 from .schemas import CELL_TABLES, SCHEMA_VERSION
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from pathlib import Path
+
+    import pandas as pd
 
     from ..plan import Cell, Plan
     from ..worker.outcome import Outcome, Setting
@@ -99,7 +99,9 @@ class RunFolder:
     def write_verdicts(self, study: str, verdicts: pd.DataFrame) -> None:
         """Write the verdicts of a study."""
         (self.path / "verdicts").mkdir(exist_ok=True)
-        self._write("verdicts", from_frame("verdicts", verdicts), self.path / "verdicts" / f"{study}.parquet", sync=False)
+        self._write(
+            "verdicts", from_frame("verdicts", verdicts), self.path / "verdicts" / f"{study}.parquet", sync=False
+        )
 
     def write_run_file(self, plan: Plan, arguments: Mapping[str, Any], environment: Mapping[str, Any]) -> None:
         """Write ``run.json``, keeping the environments of earlier sessions, and make the folders of the tables."""

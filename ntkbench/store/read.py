@@ -47,9 +47,9 @@ def _frame(table: pa.Table, name: str) -> pd.DataFrame:
     import pandas as pd
 
     nullable = {c.name for c in SCHEMAS[name] if c.nullable and c.type == "int64"}
-    frame = table.drop_columns(list(nullable)).to_pandas()
+    frame: pd.DataFrame = table.drop_columns(list(nullable)).to_pandas()
     for column in nullable:
-        frame[column] = pd.array(table[column].combine_chunks(), dtype="Int64")  # type: ignore[call-overload]
+        frame[column] = pd.array(table[column].combine_chunks(), dtype="Int64")
     return frame[[c.name for c in SCHEMAS[name]]]
 
 

@@ -18,7 +18,7 @@ from .data import load_problem
 from .memory import peak_memory_bytes, reset_peak_memory
 from .outcome import Job, Outcome, Setting
 from .solutions import load_solution, save_solution
-from .tables import all_columns
+from .tables import all_tables
 
 if TYPE_CHECKING:
     from ..exchange import Problem, Solution
@@ -58,7 +58,7 @@ def _solve(job: Job, registry: Registry, setting: Setting, progress: Progress) -
         save_solution(Path(job.solutions), cell.cell_id, solution)
     status, reason = _verdict(cell, solution)
     facts = _facts(problem, solution)
-    tables = all_columns(cell, problem, solution, references, registry) if job.commit else {}
+    tables = {} if job.key is None else all_tables(cell, problem, solution, references, registry, job.key)
     return status, reason, facts, tables
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Status = Literal["ok", "failed", "timeout", "crashed", "out_of_memory", "diverged", "skipped", "interrupted"]
 Columns = dict[str, Any]
@@ -11,7 +14,7 @@ Columns = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """The result of a cell. ``facts`` fill columns of its ``cells`` row; ``tables`` are columns of the other tables."""
+    """The result of a cell. ``facts`` fill columns of its ``cells`` row; ``tables`` are the other tables, by name."""
 
     status: Status
     reason: str | None = None
@@ -22,7 +25,7 @@ class Outcome:
     peak_memory_bytes: int | None = None
     started_at: float | None = None
     facts: dict[str, Any] = field(default_factory=dict)
-    tables: dict[str, Columns] = field(default_factory=dict)
+    tables: dict[str, pa.Table] = field(default_factory=dict)
     log: str = ""
 
 
@@ -38,9 +41,12 @@ class Setting:
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One cell to solve. ``solutions`` is the folder of solutions; ``commit`` False only refills that cache."""
+    """One cell to solve. ``solutions`` is the folder of solutions, ``key`` the key columns of its tables.
+
+    Without a key there are no tables: the cell is solved only to refill the cache of solutions.
+    """
 
     cell: Any
     solutions: str
     scratch: str
-    commit: bool = True
+    key: dict[str, Any] | None = None

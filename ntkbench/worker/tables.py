@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +11,11 @@ import numpy as np
 from ..exchange import Float, Measurement, Problem, Solution
 from ..metrics import predictions_from
 from ..specs import resolve
+from ..store.arrow import to_table
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from ..plan import Cell
     from ..registry import Registry
     from .outcome import Columns
@@ -58,7 +61,8 @@ def prediction_columns(
     records = slice(-1, None) if kept == "last" else slice(None)
     blocks = list(_prediction_blocks(cell, problem, solution, references, records))
     names = dict.fromkeys(name for block in blocks for name in block)
-    columns: Columns = {name: np.ma.concatenate([block[name] for block in blocks]) for name in names}
+    join: Callable[[list[Any]], Any] = np.ma.concatenate
+    columns: Columns = {name: join([block[name] for block in blocks]) for name in names}
     return columns | {"split": "test", "split_index": cell.split_index}
 
 
@@ -116,7 +120,7 @@ def _block(
 
 def _nothing(size: int, dtype: Any) -> Any:
     """Return a column of nulls."""
-    return np.ma.masked_all(size, dtype=dtype)
+    return np.ma.masked_all(size, dtype=dtype)  # type: ignore[no-untyped-call]
 
 
 def spectrum_columns(cell: Cell, problem: Problem, solution: Solution) -> Columns | None:
@@ -146,14 +150,19 @@ def spectrum_columns(cell: Cell, problem: Problem, solution: Solution) -> Column
     return columns
 
 
-def all_columns(
-    cell: Cell, problem: Problem, solution: Solution, references: Mapping[str, Solution], registry: Registry
-) -> dict[str, Any]:
-    """Return the columns of every table this cell fills; a scalar stands for a whole column."""
+def all_tables(
+    cell: Cell,
+    problem: Problem,
+    solution: Solution,
+    references: Mapping[str, Solution],
+    registry: Registry,
+    key: Mapping[str, Any],
+) -> dict[str, pa.Table]:
+    """Return every table this cell fills, ready to be written."""
     rows = measure(cell, problem, solution, references, registry)
     tables = {
         "measurements": measurement_columns(cell, rows),
         "predictions": prediction_columns(cell, problem, solution, references),
         "spectra": spectrum_columns(cell, problem, solution),
     }
-    return {name: columns for name, columns in tables.items() if columns}
+    return {name: to_table(name, columns, key) for name, columns in tables.items() if columns}

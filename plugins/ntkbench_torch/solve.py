@@ -70,7 +70,8 @@ def _solve_group(
     measurements: list[Measurement] = []
 
     def on_record(step: int) -> None:
-        measurements.extend(_observe(request, ensemble, step))
+        with np.errstate(over="ignore", invalid="ignore"):  # a member on its way to infinity
+            measurements.extend(_observe(request, ensemble, step))
 
     trajectory = ensemble.train(
         problem.x_train,

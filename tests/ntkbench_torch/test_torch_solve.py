@@ -140,6 +140,7 @@ def test_change_of_the_kernel_since_initialization(which, steps):
 def test_diverged_members_are_marked_and_not_measured():
     asked = request(
         training=Training(learning_rate=200.0, steps=np.array([0, 1, 50])),
+        dtype="float32",
         observe=frozenset({"ntk_change"}),
         parameters=Parameters(ntk_steps="all"),
     )
@@ -167,6 +168,15 @@ def test_the_operator_norm_is_the_largest_absolute_eigenvalue(rows, dense):
     matrix = np.random.default_rng(rows).standard_normal((rows, rows))
     matrix = matrix + matrix.T
     assert operator_norm(matrix) == pytest.approx(np.linalg.norm(matrix, 2), rel=1e-8)
+
+
+def test_members_about_to_overflow_are_measured_without_a_warning():
+    asked = request(
+        training=Training(learning_rate=200.0, steps=np.array([0, 50, 75, 90, 100])),
+        observe=frozenset({"ntk_change"}),
+        parameters=Parameters(ntk_steps="all"),
+    )
+    assert all(np.isfinite(row.value) for row in solve(asked).measurements)
 
 
 @pytest.mark.parametrize("device", ["tpu", "cuda:99", "quantum"])
