@@ -16,6 +16,7 @@ import math
 import platform
 import statistics
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,7 +40,7 @@ class PlainNetwork(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         sizes = (FEATURES, width, width, 1)
-        self.weights = nn.ParameterList(torch.randn(out, inp) for inp, out in zip(sizes, sizes[1:], strict=False))
+        self.weights = nn.ParameterList(torch.randn(out, inp) for inp, out in pairwise(sizes))
         self.biases = nn.ParameterList(torch.randn(out) for out in sizes[1:])
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -117,11 +118,8 @@ def arithmetic(width: int, steps: int, repeats: int) -> tuple[float, float]:
 
 def machine() -> str:
     info = Path("/proc/cpuinfo")
-    names = (
-        [line.split(":")[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
-        if (info.exists())
-        else []
-    )
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
     return f"{names[0] if names else platform.processor()}, {torch.get_num_threads()} threads"
 
 

@@ -184,4 +184,5 @@ def _analyse(folder: RunFolder, plan: Plan, registry: Registry, results: Results
     verdicts = verdict_table(results)
     if len(verdicts):
         folder.write_verdicts(plan.study.study.name, verdicts)
-    draw_figures(results, plan, registry, folder.path / "figures")
+    with folder.replacing("figures") as figures:
+        draw_figures(results, plan, registry, figures)

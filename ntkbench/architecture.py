@@ -18,6 +18,6 @@ class Architecture(BaseModel):
 
     depth: int = Field(default=2, ge=0, le=1024, description="number of hidden layers; 0 is a linear model")
     activation: str = Field(default="relu", min_length=1, description="relu, erf, ...")
-    weight_std: float = Field(default=2**0.5, ge=0, allow_inf_nan=False, description="sigma_w")
+    weight_std: float = Field(default=2**0.5, gt=0, allow_inf_nan=False, description="sigma_w")
     bias_std: float = Field(default=0.1, ge=0, allow_inf_nan=False, description="sigma_b")
     parameterization: Literal["ntk", "standard"] = Field(default="ntk", description="where the scales sit")

@@ -29,9 +29,16 @@ def describe_environment(registry: Registry) -> dict[str, Any]:
         "versions": {name: version for name in _PACKAGES if (version := _version(name))},
         "git_commit": _git_commit(),
     }
-    for found in registry.hook.ntkbench_environment():
-        facts.setdefault("plugins", {}).update(found)
+    if found := _plugin_facts(registry):
+        facts["plugins"] = found
     return {"env_id": digest(facts, 12), **facts}
+
+
+def _plugin_facts(registry: Registry) -> dict[str, str]:
+    try:
+        return {str(k): str(v) for found in registry.hook.ntkbench_environment() for k, v in dict(found).items()}
+    except Exception as error:  # what a plugin cannot tell must not end a run
+        return {"ntkbench_environment": f"failed: {error!r}"}
 
 
 def cores() -> int:

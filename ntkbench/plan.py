@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from .errors import PluginError
 from .identity import digest
 from .registry import unavailable_reason
 from .study.model import OfStable
@@ -214,4 +215,11 @@ class _Expansion:
         )
         reason = task.unavailable or unavailable_reason(backend) or backend.supports(architecture)
         cell = replace(cell, cell_id=digest(cell.identity(), 16))
-        return replace(cell, skip=reason or self.registry.hook.ntkbench_skip_cell(cell=cell))
+        return replace(cell, skip=reason or self._skip_reason(cell))
+
+    def _skip_reason(self, cell: Cell) -> str | None:
+        try:
+            reason = self.registry.hook.ntkbench_skip_cell(cell=cell)
+        except Exception as error:
+            raise PluginError(f"a plugin's ntkbench_skip_cell failed: {error!r}") from error
+        return None if reason is None else str(reason)

@@ -169,11 +169,10 @@ def _path_module(file: Path) -> str:
 
 def _import_file(file: Path) -> ModuleType:
     name = _path_module(file)
+    if (origin := _origin(name)) and not (Path(origin).exists() and file.samefile(origin)):
+        raise PluginError(f'there is already a module "{name}" ({origin}): rename {file}')
     if name in sys.modules:
-        loaded = getattr(sys.modules[name], "__file__", None)
-        if loaded and Path(loaded).resolve() == file.resolve():
-            return sys.modules[name]
-        raise PluginError(f'a module "{name}" is already loaded from {loaded}: rename {file.name}')
+        return sys.modules[name]
     spec = util.spec_from_file_location(name, file.resolve(), submodule_search_locations=_search(file))
     if spec is None or spec.loader is None:
         raise PluginError(f"{file} is not a Python file")
@@ -187,6 +186,16 @@ def _import_file(file: Path) -> ModuleType:
     return module
 
 
+def _origin(name: str) -> str | None:
+    """Return where a module of this name is, loaded or not; None if there is none."""
+    if name in sys.modules:
+        return getattr(sys.modules[name], "__file__", None) or "built in"
+    if "." in name:
+        raise PluginError(f'"{name}" cannot be the name of a module: rename the file')
+    spec = util.find_spec(name)
+    return spec.origin if spec else None
+
+
 def _search(file: Path) -> list[str] | None:
     return [str(file.resolve().parent)] if file.name == "__init__.py" else None
 
@@ -197,8 +206,9 @@ def _admit(registry: Registry, candidate: _Candidate, *, strict: bool) -> None:
     try:
         module = candidate.load()
         _check_hooks(module)
-        registry.manager.register(module, name=name)
+        _check_new(registry, module, candidate)
         try:
+            registry.manager.register(module, name=name)
             _take(registry, module, name)
         except BaseException:
             registry.manager.unregister(module)
@@ -210,6 +220,14 @@ def _admit(registry: Registry, candidate: _Candidate, *, strict: bool) -> None:
         registry.plugins.append(PluginReport(name, source, version, "broken", reason))
     else:
         registry.plugins.append(PluginReport(name, source, version, "ok"))
+
+
+def _check_new(registry: Registry, module: ModuleType, candidate: _Candidate) -> None:
+    for report in registry.plugins:
+        if report.name == candidate.name and report.status == "ok":
+            raise PluginError(f'the name "{candidate.name}" is already taken by the plugin {report.source}')
+    if (owner := registry.manager.get_name(module)) is not None:
+        raise PluginError(f'its module {module.__name__} is already loaded as plugin "{owner}"')
 
 
 def _check_hooks(module: ModuleType) -> None:
@@ -267,10 +285,13 @@ def missing_requirement(requires: tuple[str, ...], install: str = "") -> str | N
 
 
 def unavailable_reason(spec: TaskSpec | BackendSpec) -> str | None:
-    """Return why a task or backend cannot be used here, or None."""
-    reason = missing_requirement(spec.requires, spec.install)
-    if reason is None and isinstance(spec, TaskSpec):
-        reason = spec.available()
+    """Return why a task or backend cannot be used here, or None; a check that fails is a reason too."""
+    try:
+        reason = missing_requirement(spec.requires, spec.install)
+        if reason is None and isinstance(spec, TaskSpec):
+            reason = spec.available()
+    except Exception as error:
+        return f"its check failed with {type(error).__name__}: {error}"
     return reason
 
 

@@ -149,7 +149,8 @@ def subject_cells(cells: pd.DataFrame) -> pd.DataFrame:
     cells = cells[(cells["role"] == "subject") & (cells["status"] == "ok")].copy()
     cells["width"] = pd.to_numeric(cells["width"], errors="coerce").astype("float64")
     if "widths" in cells:
-        cells = cells[[not pd.api.types.is_list_like(widths) or len({*widths}) <= 1 for widths in cells["widths"]]]
+        even = [not pd.api.types.is_list_like(widths) or len({*widths}) <= 1 for widths in cells["widths"]]
+        cells = cells[pd.Series(even, index=cells.index, dtype=bool)]
     cells = cells[cells["width"] > 0].copy()
     cells["architecture"] = [architecture_name(row) for row in cells.to_dict("records")]
     cells["task"] = _task_names(cells)

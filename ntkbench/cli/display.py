@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from ..analysis.summary import QUANTITIES, Comparison, comparisons
 from .words import cell_words
@@ -39,7 +40,7 @@ def print_table(title: str, headings: Sequence[str], rows: Sequence[Sequence[str
     for i, heading in enumerate(headings):
         table.add_column(heading, justify="right" if i >= right_from else "left", overflow="fold", vertical="bottom")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(Text(cell) for cell in row))  # not markup: a reason may hold square brackets
     _console().print(table)
 
 

@@ -62,4 +62,6 @@ def main() -> None:
     except NtkbenchError as error:
         UserMistake(str(error)).show()
         raise SystemExit(UserMistake.exit_code) from None
+    except Exception as error:  # the other commands must go on
+        click.echo(f"A plugin's ntkbench_commands failed, its commands may be missing: {error!r}", err=True)
     cli()

@@ -24,13 +24,13 @@ def plan_command(**options: Any) -> None:
     """Show what `run` would do, without loading data or computing anything."""
     from ..api import Options, plan_study, run_path
     from ..engine.schedule import decide
-    from ..store.folder import RUN_FILE, RunFolder, check_extends
+    from ..store.folder import RunFolder, check_extends, check_own
 
     choice = Options(data_dir=options["data_dir"], plugins=options["plugins"])
     plan, _ = plan_study(options["study"], overrides_from(options), choice)
     path = run_path(plan, options["out"])
-    if (path / RUN_FILE).exists():
-        check_extends(path, plan)
+    check_own(path)
+    check_extends(path, plan)
     done = RunFolder(path, plan.run_id).done()
     rows = [(cell, decide(cell, done, rerun_failed=False)) for cell in plan.cells]
     if options["as_json"]:
@@ -58,7 +58,7 @@ def _record(cell: Cell, decision: str) -> dict[str, Any]:
 
 
 def _show(run_id: str, path: str, rows: Sequence[tuple[Cell, str]], limit: int | None) -> None:
-    from .display import print_table
+    from .console import print_table
     from .words import cell_words, quantity
 
     lines = [

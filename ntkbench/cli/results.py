@@ -29,7 +29,7 @@ def list_runs(folder: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
-    from .display import print_table
+    from .console import print_table
 
     headings = list(rows[0])
     print_table(str(folder), headings, [[str(row[name]) for name in headings] for row in rows])
@@ -69,7 +69,7 @@ def export_table(run: Path, table: str, kind: str, output: Path | None) -> None:
         if kind == "parquet":
             frame.to_parquet(output, index=False)
         elif kind == "json":
-            _write(frame.to_json(orient="records", lines=True), output)
+            _write(frame.to_json(orient="records", lines=True, date_format="iso"), output)
         else:
             _write(frame.to_csv(index=False), output)
     except OSError as error:

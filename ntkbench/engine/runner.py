@@ -112,9 +112,9 @@ class Runner:
     def _start_ready(self) -> None:
         while self.executor.free() and (cell := self.schedule.take()):
             self.running[cell.cell_id] = cell
-            commit = cell.cell_id not in self.refill
+            key = None if cell.cell_id in self.refill else self.folder.key(cell, self._attempt(cell))
             paths = {"solutions": str(self.folder.solutions), "scratch": str(self.folder.temporary)}
-            self.executor.submit(Job(cell=cell, commit=commit, **paths))
+            self.executor.submit(Job(cell=cell, key=key, **paths))
 
     def _take_events(self) -> None:
         events = self.executor.events(_TICK_SECONDS) if self.running else []
@@ -139,8 +139,7 @@ class Runner:
     def _commit(self, cell: Cell, outcome: Outcome) -> None:
         before = self.done.get(cell.cell_id)
         if before is None or (before.status, outcome.status) != ("skipped", "skipped"):
-            attempt = before.attempt + 1 if before else 1
-            self.folder.commit(cell, outcome, attempt, self.setting, self.env_id)
+            self.folder.commit(cell, outcome, self._attempt(cell), self.setting, self.env_id)
         self.summary.counts[outcome.status] += 1
         if outcome.status != "ok" or outcome.reason:
             self.summary.problems.append((cell, outcome.status, outcome.reason or ""))
@@ -149,6 +148,10 @@ class Runner:
             self.registry.hook.ntkbench_cell_finished(cell=cell, outcome=outcome)
         except Exception as error:  # a plugin that only listens must not end the run
             warnings.warn(f"a plugin's ntkbench_cell_finished failed: {error!r}", stacklevel=2)
+
+    def _attempt(self, cell: Cell) -> int:
+        before = self.done.get(cell.cell_id)
+        return before.attempt + 1 if before else 1
 
     def _interrupt_running(self) -> None:
         reason = "stopped by the user" if self.summary.interrupted else "the run stopped"

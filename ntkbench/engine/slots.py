@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _LOG_BYTES = 1_000_000
 _DEATH_SECONDS = 10.0
+_START_SECONDS = 60.0
 
 
 @dataclass
@@ -73,11 +74,12 @@ class SlotPool:
         """Kill all slots."""
         for slot in self._slots:
             _kill(slot)
+            slot.log.close()
         self._slots.clear()
 
     def _start(self) -> _Slot:
         ours, theirs = Pipe()
-        log = (self._folder / f"slot-{len(self._slots)}-{time.monotonic_ns()}.log").open("w+b", buffering=0)
+        log = (self._folder / f"slot-{len(self._slots)}-{time.monotonic_ns()}.log").open("a+b", buffering=0)
         process = subprocess.Popen(
             [sys.executable, "-m", "ntkbench.worker.slot", str(theirs.fileno())],
             stdin=subprocess.DEVNULL,
@@ -97,11 +99,15 @@ class SlotPool:
         """Return how long to wait, not past the first deadline."""
         if self._timeout is None:
             return timeout
-        left = [slot.clock + self._timeout - time.monotonic() for slot in self._slots if slot.job]
+        left = [self._deadline(slot, self._timeout) - time.monotonic() for slot in self._slots if slot.job]
         return max(0.0, min([timeout, *left]))
 
+    def _deadline(self, slot: _Slot, timeout: float) -> float:
+        """Return when a slot's cell has had its time; a process that only starts is given more."""
+        return slot.clock + (timeout if slot.ready else max(timeout, _START_SECONDS))
+
     def _overdue(self, slot: _Slot) -> bool:
-        return self._timeout is not None and time.monotonic() - slot.clock >= self._timeout
+        return self._timeout is not None and time.monotonic() >= self._deadline(slot, self._timeout)
 
     def _receive(self, slot: _Slot) -> list[Event]:
         found: list[Event] = []
@@ -109,7 +115,7 @@ class SlotPool:
             while slot.job and slot.connection.poll():
                 kind, content = slot.connection.recv()
                 if kind == "ready":
-                    slot.ready = True
+                    slot.ready, slot.clock = True, time.monotonic()
                 elif kind == "progress":
                     done, total = content
                     found.append(Progressed(slot.job.cell.cell_id, done / (total or 1)))
@@ -143,8 +149,8 @@ class SlotPool:
     def _end(self, slot: _Slot, status: Status, reason: str, exit_signal: int | None = None) -> Finished:
         """Kill a slot for good, and end the cell it was at."""
         assert slot.job is not None
-        _kill(slot)
         self._slots.remove(slot)
+        _kill(slot)
         outcome = Outcome(
             status=status,
             reason=reason,
@@ -153,6 +159,7 @@ class SlotPool:
             wall_seconds=time.monotonic() - slot.clock,
             log=_log_of(slot),
         )
+        slot.log.close()
         return Finished(slot.job.cell.cell_id, outcome)
 
 

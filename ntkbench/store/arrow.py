@@ -65,11 +65,19 @@ def _is_column(value: Any) -> bool:
 def _array(value: Any, type_: pa.DataType, rows: int) -> pa.Array:
     if isinstance(value, np.ma.MaskedArray):
         return pa.array(value.data, type=type_, mask=np.ma.getmaskarray(value))
+    if isinstance(value, list) and pa.types.is_integer(type_):
+        return _integers(value, type_)
     if _is_column(value):
         return pa.array(value, type=type_)
     if rows == 1:
         return pa.array([value], type=type_)
     return pa.repeat(pa.scalar(value, type=type_), rows)
+
+
+def _integers(values: list[Any], type_: pa.DataType) -> pa.Array:
+    """Return integers; where Arrow would cut off a fraction it is an error."""
+    found = pa.array(values)
+    return found.cast(type_) if pa.types.is_floating(found.type) else pa.array(values, type=type_)
 
 
 def write_parquet(table: pa.Table, path: Path, temporary: Path, *, sync: bool) -> None:

@@ -14,13 +14,14 @@ from filelock import FileLock, Timeout
 
 from ..errors import StoreError
 from ..identity import canonical_json
-from .arrow import from_frame, is_whole, to_table, write_parquet
+from .arrow import from_frame, is_whole, row_table, write_parquet
 from .schemas import CELL_TABLES, SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas as pd
+    import pyarrow as pa
 
     from ..plan import Cell, Plan
     from ..worker.outcome import Outcome, Setting
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 RUN_FILE = "run.json"
 _LOCK = ".lock"
 _TEMPORARY = ".tmp"
-_OWN_FOLDERS = ("cells", *CELL_TABLES, "verdicts", "figures", "logs", "solutions", _TEMPORARY)
+_TABLE_FOLDERS = ("cells", *CELL_TABLES, "verdicts")
+_OWN_FOLDERS = ("figures", "solutions", _TEMPORARY)
 
 
 @dataclass(frozen=True)
@@ -61,40 +63,50 @@ class RunFolder:
         self.temporary.mkdir()
 
     def done(self) -> dict[str, Done]:
-        """Return the committed cells whose files are whole."""
+        """Return the committed cells; one with a file that is not whole counts as not committed."""
         from .read import read_columns
 
-        whole = [path for path in sorted((self.path / "cells").glob("*.parquet")) if is_whole(path)]
-        table = read_columns(whole, "cells", ["cell_id", "status", "attempt"])
-        return {
-            row["cell_id"]: Done(row["status"], row["attempt"])
-            for row in table.to_pylist()
-            if row["status"] != "ok" or self._tables_whole(row["cell_id"])
-        }
+        found: dict[str, Done] = {}
+        for path in sorted((self.path / "cells").glob("*.parquet")):
+            try:
+                row = read_columns([path], "cells", ["cell_id", "status", "attempt"]).to_pylist()[0]
+            except (StoreError, IndexError):
+                continue
+            if row["status"] != "ok" or self._tables_whole(row["cell_id"]):
+                found[row["cell_id"]] = Done(row["status"], row["attempt"])
+        return found
 
     def _tables_whole(self, cell_id: str) -> bool:
         files = [self.path / table / f"{cell_id}.parquet" for table in CELL_TABLES]
         return files[0].exists() and all(is_whole(file) for file in files if file.exists())
 
+    def key(self, cell: Cell, attempt: int) -> dict[str, Any]:
+        """Return the key columns that all tables of a cell share."""
+        return {"schema_version": SCHEMA_VERSION, "run_id": self.run_id, "cell_id": cell.cell_id, "attempt": attempt}
+
     def commit(self, cell: Cell, outcome: Outcome, attempt: int, setting: Setting, env_id: str) -> None:
-        """Write a cell's tables, and last its row in ``cells``, which makes them count."""
-        key = {"schema_version": SCHEMA_VERSION, "run_id": self.run_id, "cell_id": cell.cell_id, "attempt": attempt}
+        """Write a cell's tables, and last its row in ``cells``, which makes them count.
+
+        :raises StoreError: if a file cannot be written.
+        """
+        row = row_table("cells", {**cell_row(cell, outcome, setting, env_id), **self.key(cell, attempt)})
         for name in CELL_TABLES:
             path = self.path / name / f"{cell.cell_id}.parquet"
             if name in outcome.tables:
-                self._write(name, to_table(name, outcome.tables[name], key), path, sync=False)
+                self._write(name, outcome.tables[name], path, sync=False)
             else:
                 path.unlink(missing_ok=True)
         if outcome.log:
-            (self.path / "logs" / f"{cell.cell_id}.{attempt}.txt").write_text(outcome.log, encoding="utf-8")
-        row = cell_row(cell, outcome, setting, env_id)
-        self._write("cells", to_table("cells", row, key), self.path / "cells" / f"{cell.cell_id}.parquet", sync=True)
+            self._write_log(self.path / "logs" / f"{cell.cell_id}.{attempt}.txt", outcome.log)
+        self._write("cells", row, self.path / "cells" / f"{cell.cell_id}.parquet", sync=True)
 
-    def _write(self, name: str, table: Any, path: Path, *, sync: bool) -> None:
-        try:
+    def _write(self, name: str, table: pa.Table, path: Path, *, sync: bool) -> None:
+        with _said(path):
             write_parquet(table, path, self.temporary / f"{name}-{path.name}", sync=sync)
-        except OSError as error:
-            raise StoreError(f"{path}: cannot be written ({error.strerror or error})") from error
+
+    def _write_log(self, path: Path, text: str) -> None:
+        with _said(path):
+            path.write_text(text, encoding="utf-8", errors="backslashreplace")
 
     def write_verdicts(self, study: str, verdicts: pd.DataFrame) -> None:
         """Write the verdicts of a study."""
@@ -102,6 +114,16 @@ class RunFolder:
         self._write(
             "verdicts", from_frame("verdicts", verdicts), self.path / "verdicts" / f"{study}.parquet", sync=False
         )
+
+    @contextmanager
+    def replacing(self, name: str) -> Iterator[Path]:
+        """Give a path for a new folder; once it is filled it takes the place of the folder ``name``."""
+        part = self.temporary / name
+        shutil.rmtree(part, ignore_errors=True)
+        yield part
+        if part.is_dir():
+            shutil.rmtree(self.path / name, ignore_errors=True)
+            part.replace(self.path / name)
 
     def write_run_file(self, plan: Plan, arguments: Mapping[str, Any], environment: Mapping[str, Any]) -> None:
         """Write ``run.json``, keeping the environments of earlier sessions, and make the folders of the tables."""
@@ -120,10 +142,20 @@ class RunFolder:
             "environments": {**old.get("environments", {}), environment["env_id"]: dict(environment)},
         }
         part = self.temporary / RUN_FILE
-        part.write_text(json.dumps(text, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        part.replace(self.path / RUN_FILE)
-        for name in ("cells", *CELL_TABLES, "logs", "solutions"):
-            (self.path / name).mkdir(exist_ok=True)
+        with _said(self.path / RUN_FILE):
+            part.write_text(json.dumps(text, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+            part.replace(self.path / RUN_FILE)
+            for name in ("cells", *CELL_TABLES, "logs", "solutions"):
+                (self.path / name).mkdir(exist_ok=True)
+
+
+@contextmanager
+def _said(path: Path) -> Iterator[None]:
+    """Turn a failure to write ``path`` into a message that names it."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be written ({error.strerror or error})") from error
 
 
 def cell_row(cell: Cell, outcome: Outcome, setting: Setting, env_id: str) -> dict[str, Any]:
@@ -202,6 +234,8 @@ def read_run_file(path: Path) -> dict[str, Any]:
         raise StoreError(f"{file}: cannot be read ({error.strerror})") from None
     except (ValueError, KeyError, TypeError):
         raise StoreError(f"{file}: not the run file of a run (broken JSON, or no schema_version)") from None
+    if not isinstance(version, int) or "resolved" not in data:
+        raise StoreError(f"{file}: not the run file of a run (schema_version {version!r}, or no resolved study)")
     if version != SCHEMA_VERSION:
         newer = "newer" if version > SCHEMA_VERSION else "older"
         raise StoreError(
@@ -216,7 +250,7 @@ def open_run(path: Path, plan: Plan, *, fresh: bool) -> Iterator[RunFolder]:
 
     :raises StoreError: if the folder is foreign, in use, unwritable, or holds cells that ``plan`` has not.
     """
-    _check_own(path)
+    check_own(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path / _LOCK, timeout=0)
@@ -239,18 +273,34 @@ def open_run(path: Path, plan: Plan, *, fresh: bool) -> Iterator[RunFolder]:
 
 def discard(path: Path) -> None:
     """Delete a run's own files, and nothing else that may lie beside them."""
+    for name in _TABLE_FOLDERS:
+        _discard_files(path / name, "*.parquet")
+    _discard_files(path / "logs", "*.txt")
     for name in _OWN_FOLDERS:
         shutil.rmtree(path / name, ignore_errors=True)
     (path / RUN_FILE).unlink(missing_ok=True)
 
 
-def _check_own(path: Path) -> None:
-    """Refuse a folder that is neither absent, nor empty, nor a run."""
-    if not path.exists():
-        return
-    if not path.is_dir():
-        raise StoreError(f"{path}: a file is in the way; --out names the run's own folder")
-    inside = {child.name for child in path.iterdir()} - {_LOCK, _TEMPORARY}
+def _discard_files(folder: Path, pattern: str) -> None:
+    for file in folder.glob(pattern):
+        file.unlink()
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+
+
+def check_own(path: Path) -> None:
+    """Refuse a folder that is neither absent, nor empty, nor a run.
+
+    :raises StoreError: saying what is in the way.
+    """
+    try:
+        if not path.exists():
+            return
+        if not path.is_dir():
+            raise StoreError(f"{path}: a file is in the way; --out names the run's own folder")
+        inside = {child.name for child in path.iterdir()} - {_LOCK, _TEMPORARY}
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be looked into ({error.strerror}); choose another --out") from None
     if inside and RUN_FILE not in inside:
         raise StoreError(f"{path}: holds files but no run, so it is left alone; choose a new or empty folder for --out")
 

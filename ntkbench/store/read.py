@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from ..errors import StoreError
@@ -25,22 +24,21 @@ def read_columns(files: Sequence[Path], table: str, columns: list[str] | None = 
     :raises StoreError: naming the first file that is not a whole parquet file.
     """
     schema = arrow_schema(table)
-    if not files:
-        return (schema if columns is None else pa.schema([schema.field(c) for c in columns])).empty_table()
+    if columns is not None:
+        schema = pa.schema([schema.field(name) for name in columns])
+    return pa.concat_tables([schema.empty_table(), *(_read_file(file, schema) for file in files)])
+
+
+def _read_file(file: Path, schema: pa.Schema) -> pa.Table:
     try:
-        return ds.dataset([str(file) for file in files], schema=schema, format="parquet").to_table(columns=columns)
-    except (pa.ArrowException, OSError) as error:
-        raise StoreError(_corrupt(files, error)) from None
-
-
-def _corrupt(files: Sequence[Path], error: Exception) -> str:
-    for file in files:
-        try:
-            pq.read_table(file)
-        except (pa.ArrowException, OSError) as found:
-            reason = str(found).splitlines()[0]
-            return f"{file}: not a whole parquet file ({reason}); delete it and run the study again to redo that cell"
-    return f"{files[0].parent}: cannot be read ({error})"
+        with pq.ParquetFile(file) as parquet:
+            return parquet.read(columns=schema.names).select(schema.names).cast(schema)
+    except (pa.ArrowException, OSError, KeyError) as error:
+        reason = str(error).splitlines()[0]
+        raise StoreError(
+            f"{file}: not a whole parquet file of this schema ({reason}); "
+            "delete it and run the study again to redo that cell"
+        ) from None
 
 
 def _frame(table: pa.Table, name: str) -> pd.DataFrame:
@@ -101,9 +99,18 @@ class Results:
         return _frame(read_columns(files, table), table)
 
     def _committed(self, table: str) -> pd.DataFrame:
-        frame = self._read(table)
-        known = self.cells[["run_id", "cell_id", "attempt"]]
-        return frame.merge(known, on=["run_id", "cell_id", "attempt"], how="inner")
+        parts = [part for path in self.paths for part in _committed_parts(path, table)]
+        return _frame(pa.concat_tables([arrow_schema(table).empty_table(), *parts]), table)
+
+
+def _committed_parts(path: Path, table: str) -> Iterator[pa.Table]:
+    """Yield the tables of a run's cells, but for those of another attempt than the one that was committed."""
+    cells = read_columns(sorted((path / "cells").glob("*.parquet")), "cells", ["cell_id", "attempt"])
+    for cell in cells.to_pylist():
+        file = path / table / f"{cell['cell_id']}.parquet"
+        part = read_columns([file] if file.exists() else [], table)
+        if part.num_rows and part["attempt"][0].as_py() == cell["attempt"]:
+            yield part
 
 
 def load(*paths: str | Path) -> Results:
@@ -112,7 +119,7 @@ def load(*paths: str | Path) -> Results:
     :raises StoreError: if a path holds no run, or a run of another schema.
     """
     found = [run for path in paths or ("results",) for run in find_runs(Path(path))]
-    results = Results(found)
+    results = Results(list({run.resolve(): run for run in found}.values()))
     _ = results.runs
     return results
 

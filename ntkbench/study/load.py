@@ -61,18 +61,23 @@ def _parse(path: Path) -> dict[str, Any]:
         raise StudyError(f"{path}: not TOML: {error}") from None
 
 
+def _set_subjects(data: dict[str, Any], key: str, value: Any) -> None:
+    if not data.get("subject"):
+        raise StudyError(f"{key}: the study has no subject whose {key} could be replaced")
+    set_path(data, f"subject.{key}", value)
+
+
 def edited(data: Mapping[str, Any], overrides: Overrides) -> dict[str, Any]:
     """Return the study's data with its size and all overrides applied, not yet validated."""
     result = apply_size(data, overrides.size)
     if overrides.tasks:
-        known = {
-            entry["name"]: entry for entry in result.get("task", []) if isinstance(entry, dict) and "name" in entry
-        }
+        entries = result["task"] if isinstance(result.get("task"), list) else []
+        known = {entry["name"]: entry for entry in entries if isinstance(entry, dict) and "name" in entry}
         result["task"] = [known.get(name, {"name": name}) for name in overrides.tasks]
     if overrides.widths:
-        set_path(result, "subject.widths", list(overrides.widths))
+        _set_subjects(result, "widths", list(overrides.widths))
     if overrides.members is not None:
-        set_path(result, "subject.members", overrides.members)
+        _set_subjects(result, "members", overrides.members)
     if overrides.seed is not None:
         result["seed"] = overrides.seed
     for path, value in overrides.set.items():

@@ -11,7 +11,8 @@ from ..architecture import Architecture
 
 SCHEMA = 1
 Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")]
-PositiveInt = Annotated[int, Field(ge=1)]
+INT64_MAX = 2**63 - 1
+PositiveInt = Annotated[int, Field(ge=1, le=INT64_MAX)]
 LayerWidths = Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
 DType = Literal["float32", "float64"]
 
@@ -81,7 +82,7 @@ class TrainingEntry(_Frozen):
 
     optimizer: Literal["gradient-descent"] = "gradient-descent"
     learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] | OfStable = OfStable(of_stable=0.5)
-    steps: int = Field(default=200, ge=0)
+    steps: int = Field(default=200, ge=0, le=INT64_MAX)
     record: PositiveInt | tuple[Annotated[int, Field(ge=0)], ...] = Field(
         default=20, description="how many steps after 0 to record, evenly spaced; or the steps themselves"
     )
@@ -110,10 +111,10 @@ class Study(_Frozen):
     """A study: tasks x splits x architectures x (references, subjects x widths)."""
 
     schema_: Literal[1] = Field(alias="schema", description="version of the study format: 1")
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$", max_length=100)
     title: str = ""
     description: str = ""
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, le=INT64_MAX)
     task: Annotated[tuple[TaskEntry, ...], Field(min_length=1)]
     architecture: Annotated[tuple[Architecture, ...], Field(min_length=1)]
     reference: tuple[ReferenceEntry, ...] = ()

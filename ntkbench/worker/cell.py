@@ -114,10 +114,14 @@ def _facts(problem: Problem, solution: Solution) -> dict[str, Any]:
         "n_outputs": problem.y_train.shape[1],
         "loss": problem.loss,
         "target_scale": None if problem.target_std is None else problem.target_std.tolist(),
-        "learning_rate": solution.learning_rate,
-        "parameters": solution.parameters,
-        "compile_seconds": solution.compile_seconds,
+        "learning_rate": _as(float, solution.learning_rate),
+        "parameters": _as(int, solution.parameters),
+        "compile_seconds": _as(float, solution.compile_seconds),
     }
+
+
+def _as(kind: type[int] | type[float], value: Any) -> float | None:
+    return None if value is None else kind(value)
 
 
 def _failure(error: Exception) -> dict[str, Any]:
@@ -125,7 +129,7 @@ def _failure(error: Exception) -> dict[str, Any]:
     import traceback
 
     memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or _names_memory(error)
-    text = str(error) or type(error).__name__
+    text = (str(error) or type(error).__name__).encode(errors="backslashreplace").decode()
     return {
         "status": "out_of_memory" if memory else "failed",
         "reason": text.splitlines()[0] if isinstance(error, NtkbenchError) else f"{type(error).__name__}: {text}",

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import PluginError
+from ..exchange import Solution
 
 if TYPE_CHECKING:
-    from ..exchange import Request, Solution
+    from ..exchange import Request
 
 
 def check_solution(backend: str, role: str, request: Request, solution: Solution) -> None:
     """Raise :class:`PluginError` if a field has a shape other than the contract's, or holds what it may not."""
+    if not isinstance(solution, Solution):
+        raise PluginError(f'backend "{backend}": returned {type(solution).__name__}, expected a Solution')
     for name, shape in _shapes(role, request, solution).items():
         array = getattr(solution, name)
         if array is None:

@@ -7,20 +7,30 @@ import shutil
 import tempfile
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ..exchange import Solution
 
 _SCALARS = ("learning_rate", "rho")
+_INDEX = "solution.json"
 _KEPT = tuple(
     f.name for f in fields(Solution) if f.name not in (*_SCALARS, "measurements", "parameters", "compile_seconds")
 )
 
 
 def has_solution(folder: Path, cell_id: str) -> bool:
-    """Return whether a cell's solution is in the cache."""
-    return (folder / cell_id / "scalars.json").is_file()
+    """Return whether a cell's solution is in the cache, with every array it had."""
+    here = folder / cell_id
+    try:
+        return all((here / f"{name}.npy").is_file() for name in _index(here)["arrays"])
+    except (OSError, ValueError):
+        return False
+
+
+def _index(here: Path) -> dict[str, Any]:
+    return dict(json.loads((here / _INDEX).read_text()))
 
 
 def save_solution(folder: Path, cell_id: str, solution: Solution) -> None:
@@ -28,10 +38,11 @@ def save_solution(folder: Path, cell_id: str, solution: Solution) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(prefix=".tmp-", dir=folder))
     try:
-        for name in _KEPT:
-            if (array := getattr(solution, name)) is not None:
-                np.save(part / f"{name}.npy", array)
-        (part / "scalars.json").write_text(json.dumps({name: getattr(solution, name) for name in _SCALARS}))
+        arrays = [name for name in _KEPT if getattr(solution, name) is not None]
+        for name in arrays:
+            np.save(part / f"{name}.npy", getattr(solution, name))
+        scalars = {name: getattr(solution, name) for name in _SCALARS}
+        (part / _INDEX).write_text(json.dumps({"arrays": arrays, "scalars": scalars}))
         shutil.rmtree(folder / cell_id, ignore_errors=True)
         part.replace(folder / cell_id)
     except BaseException:
@@ -45,6 +56,6 @@ def load_solution(folder: Path, cell_id: str) -> Solution:
     :raises FileNotFoundError: if it is not in the cache.
     """
     here = folder / cell_id
-    scalars = json.loads((here / "scalars.json").read_text())
-    arrays = {path.stem: np.load(path, mmap_mode="r") for path in sorted(here.glob("*.npy"))}
-    return Solution(**arrays, **scalars)
+    index = _index(here)
+    arrays = {name: np.load(here / f"{name}.npy", mmap_mode="r") for name in index["arrays"]}
+    return Solution(**arrays, **index["scalars"])

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 Float = NDArray[np.floating[Any]]
 _SMALL_EDGE = 64  # of a tile: only two shapes, so that few programs are compiled
 _LARGE_EDGE = {"cpu": 512}  # sized to the cache
-_ACCELERATOR_EDGE = 4096
+_ACCELERATOR_EDGE = 1024
 
 
 class Kernels(NamedTuple):
@@ -53,7 +53,7 @@ def analytic_kernels(
     ``K_1 = weight_std^2 x.x' / F + bias_std^2``, ``K_{l+1} = weight_std^2 E[phi(u) phi(v)] + bias_std^2``,
     ``Theta_{l+1} = K_{l+1} + weight_std^2 Theta_l E[phi'(u) phi'(v)]`` (Jacot et al. 2018, section 4; theory.md). The
     error is a few roundings of ``sqrt(k(x,x) k(x',x'))`` per layer, also for coincident and antipodal points; of ``x1``
-    with itself the result is symmetric to the bit. Beyond the range of the type it is inf or 0.
+    with itself the result is symmetric to the bit. Beyond the range of the type it is inf or 0 (as subnormals are).
 
     :param dtype: float32 or float64; by default float32 if all inputs are, else float64. Either is computed in float64.
     :param device: a JAX platform, such as cpu or cuda, with an index if need be: cuda:1.

@@ -1,8 +1,8 @@
 """One layer after another: how the law of a pair of pre-activations changes (JAX, element by element).
 
 A pair is carried by its standard deviations sqrt(K(x,x)) and sqrt(K(x',x')), their difference, the cosine AND the sine
-of its angle, and Theta over the product of the deviations. Nothing here subtracts numbers that are nearly equal, so
-close and antipodal points keep their digits at any depth, and nothing over- or underflows before the answer does.
+of its angle, and Theta over the product of the deviations. What separates close or antipodal points is never found by
+subtraction, so it keeps its digits at any depth, and nothing over- or underflows before the answer does.
 """
 
 from __future__ import annotations
@@ -106,8 +106,7 @@ class _Arc(NamedTuple):
     sine: Array
     share: Array
     cosine: Array  # sqrt(1 - sine^4)
-    arc: Array
-    root: Array  # sqrt(arc), which does not underflow
+    root: Array  # of the arc, without underflow
 
     @classmethod
     def of(cls, deviation: Array) -> _Arc:
@@ -116,7 +115,7 @@ class _Arc(NamedTuple):
         sine = jnp.where(scaled < 1, scaled * share, 1 / jnp.hypot(1.0, 1 / jnp.maximum(scaled, 1.0)))
         cosine = share * jnp.sqrt(1 + sine**2)
         arc = jnp.arctan2(sine**2, cosine)
-        return cls(sine, share, cosine, arc, sine * jnp.sqrt(jnp.where(sine < _LINEAR, 1.0, _ratio(arc, sine**2))))
+        return cls(sine, share, cosine, sine * jnp.sqrt(jnp.where(sine < _LINEAR, 1.0, _ratio(arc, sine**2))))
 
 
 class _Split(NamedTuple):

@@ -143,7 +143,8 @@ class NetworkEnsemble:
                 train_group(self._form, layers, course, on_record=on_record, on_step=on_step) for layers in self._groups
             ]
             outputs = self._members(torch.cat([part[0] for part in parts]))
-            outputs_test = None if tests is None else self._members(torch.cat([part[1] for part in parts]))
+            tested = [part[1] for part in parts if part[1] is not None]
+            outputs_test = self._members(torch.cat(tested)) if tested else None
             marks = torch.tensor(recorded, dtype=torch.int64)
             diverged_at = mark_divergence(outputs, outputs_test, marks)
         return Trajectory(

@@ -16,11 +16,11 @@ from .layout import group_size, layer_sizes, parameter_count
 from .observables import ntk_change, ntk_distance
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from torch import Tensor
 
-    from ntkbench.exchange import Measurement, Request
+    from ntkbench.exchange import Float, Measurement, Request
 
     from .trajectory import Trajectory
 
@@ -46,15 +46,16 @@ def solve(request: Request) -> Solution:
     measurements: list[Measurement] = []
     trajectories = []
     for first in range(0, request.members, group):
-        trajectory, seen = _solve_group(request, first, min(group, request.members - first), tick)
+        members = min(group, request.members - first)
+        trajectory, seen = _solve_group(request, training.learning_rate, first, members, tick)
         trajectories.append(trajectory)
         measurements += seen
     return Solution(
         times=training.times,
         steps=training.steps,
         learning_rate=training.learning_rate,
-        members_train=np.concatenate([_float64(part.outputs) for part in trajectories]),
-        members_test=np.concatenate([_float64(part.outputs_test) for part in trajectories]),
+        members_train=_joined(part.outputs for part in trajectories),
+        members_test=_joined(part.outputs_test for part in trajectories),
         diverged_at=np.concatenate([part.diverged_at.cpu().numpy() for part in trajectories]),
         measurements=tuple(measurements),
         parameters=parameter_count(layers),
@@ -62,7 +63,7 @@ def solve(request: Request) -> Solution:
 
 
 def _solve_group(
-    request: Request, first: int, members: int, tick: Callable[[], None]
+    request: Request, learning_rate: float, first: int, members: int, tick: Callable[[], None]
 ) -> tuple[Trajectory, list[Measurement]]:
     """Train members ``first .. first + members`` and measure them at recorded steps."""
     training, problem = request.training, request.problem
@@ -71,20 +72,26 @@ def _solve_group(
 
     def on_record(step: int) -> None:
         with np.errstate(over="ignore", invalid="ignore"):  # a member on its way to infinity
-            measurements.extend(_observe(request, ensemble, step))
+            measurements.extend(_observe(request, ensemble, step, learning_rate * step))
 
     trajectory = ensemble.train(
         problem.x_train,
         problem.y_train,
         x_test=problem.x_test,
-        learning_rate=float(training.learning_rate),
+        learning_rate=learning_rate,
         steps=int(training.steps[-1]),
         record_at=training.steps.tolist(),
         on_record=on_record,
         on_step=tick,
     )
-    diverged = dict(zip(range(first, first + members), trajectory.diverged_at.tolist(), strict=True))
-    alive = [row for row in measurements if not 0 <= diverged[row.member] <= row.step]
+    dead = {
+        (first + k, step)
+        for k, end in enumerate(trajectory.diverged_at.tolist())
+        if end >= 0
+        for step in training.steps.tolist()
+        if step >= end
+    }
+    alive = [row for row in measurements if (row.member, row.step) not in dead]
     return trajectory, alive
 
 
@@ -103,14 +110,13 @@ def _draw(request: Request, first: int, members: int) -> NetworkEnsemble:
     )
 
 
-def _observe(request: Request, ensemble: NetworkEnsemble, step: int) -> list[Measurement]:
+def _observe(request: Request, ensemble: NetworkEnsemble, step: int, time: float) -> list[Measurement]:
     """Measure what the study asked for at this recorded step."""
-    training, x = request.training, request.problem.x_train
-    time = training.learning_rate * step
+    x = request.problem.x_train
     rows: list[Measurement] = []
     if "ntk_distance" in request.observe and step == 0:
         rows += ntk_distance(ensemble, x, request.references, step=step, time=time)
-    wanted = request.parameters.ntk_steps == "all" or step == training.steps[-1]
+    wanted = request.parameters.ntk_steps == "all" or step == request.training.steps[-1]
     if "ntk_change" in request.observe and step > 0 and wanted:
         initial = _draw(request, ensemble.first_member, ensemble.members)
         rows += ntk_change(ensemble, initial, x, step=step, time=time)
@@ -132,5 +138,6 @@ def _throttled(progress: Callable[[float, float], None], total: int) -> Callable
     return tick
 
 
-def _float64(tensor: Tensor | None) -> np.ndarray:
-    return tensor.double().cpu().numpy()
+def _joined(parts: Iterable[Tensor | None]) -> Float:
+    """Return the members of all groups, (E, T, n, O), in float64."""
+    return np.concatenate([part.double().cpu().numpy() for part in parts if part is not None])

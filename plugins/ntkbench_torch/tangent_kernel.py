@@ -15,6 +15,8 @@ import torch
 from .network import Workspace, forward
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from torch import Tensor
 
     from .network import Form
@@ -90,17 +92,14 @@ def _activation_gram(form: Form, left: Workspace, right: Workspace | None, index
     return torch.bmm(one, other.mT).mul_(form.gains[index] ** 2)
 
 
-def _signals(form: Form, layers: list[Tensor], space: Workspace, outputs: slice):  # noqa: ANN202
+def _signals(form: Form, layers: list[Tensor], space: Workspace, outputs: slice) -> Iterator[Tensor]:
     """Yield d_l (G, o, n, n_l) for l from the last hidden layer down: the derivative of chosen outputs by z_l."""
     signal = None
     for index in range(len(layers) - 1, 0, -1):
-        weights = layers[index][:, :-1]
-        slope = space.slopes[index - 1][:, None]
+        back = layers[index][:, :-1].mT
         if signal is None:
-            signal = slope * weights.mT[:, outputs, None, :].mul(form.gains[index])
+            arriving = back[:, outputs, None, :]
         else:
-            below = torch.baddbmm(
-                signal.new_zeros(()), signal.flatten(1, 2), weights.mT, beta=0, alpha=form.gains[index]
-            )
-            signal = below.unflatten(1, signal.shape[1:3]).mul_(slope)
-        yield signal
+            arriving = torch.bmm(signal.flatten(1, 2), back).view(*signal.shape[:3], back.shape[2])
+        signal = space.slopes[index - 1][:, None] * arriving
+        yield signal.mul_(form.gains[index])

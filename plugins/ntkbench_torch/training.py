@@ -34,7 +34,7 @@ class Course:
 def evaluate(form: Form, layers: list[Tensor], x: Tensor) -> Tensor:
     """Return the outputs (G, M, O) on points ``x`` (M, F), in blocks that keep the activations small."""
     parts = []
-    for block in x.split(_BLOCK):
+    for block in torch.split(x, _BLOCK):
         parts.append(forward(form, layers, Workspace(form, len(layers[0]), block, gradients=False)))
     return torch.cat(parts, dim=1)
 

@@ -1,15 +1,15 @@
-"""Fixtures of the core's tests: a plugin of the user's own, a study that uses it, and a shell for the command line."""
+"""Fixtures of the core's tests: a study of the toy plugin, and a shell for the command line."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
+from functools import partial
+from typing import TYPE_CHECKING
 
 import pytest
+from toy_runs import TOY, shell
 
-TOY = Path(__file__).parent / "plugins" / "toy.py"
+if TYPE_CHECKING:
+    from pathlib import Path
 
 STUDY = """
 schema = 1
@@ -32,19 +32,7 @@ def toy_study(tmp_path: Path) -> Path:
 @pytest.fixture
 def command(tmp_path: Path):
     """Return a function that runs ``ntkbench ...`` in an empty folder and returns the finished process."""
-
-    def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "ntkbench", *map(str, arguments)],
-            cwd=tmp_path,
-            env=os.environ | {"COLUMNS": "200"} | environment,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-
-    return run
+    return partial(shell, tmp_path)
 
 
 @pytest.fixture

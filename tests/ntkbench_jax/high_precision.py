@@ -21,24 +21,23 @@ def closed_form(activation, q1, q2, k):
 
 def integral(activation, q1, q2, k):
     """The same two expectations by quadrature over the plane, relu in polar coordinates between its kinks."""
-    if activation == "relu":
-        return _relu_integral(q1, q2, k)
-    slope, rest = k / q1, sqrt(q2 - k * k / q1)
+    return (_relu_integral if activation == "relu" else _erf_integral)(q1, q2, k)
 
-    def plane(f):
-        limit = 12
 
-        def inner(a):
-            u = sqrt(q1) * a
-            return f(u) * quad(lambda b: f(slope * u + rest * b) * mp.npdf(b), [-limit, 0, limit]) * mp.npdf(a)
-
-        return quad(inner, [-limit, 0, limit])
-
-    return plane(mp.erf), plane(lambda u: 2 / sqrt(mp.pi) * mp.exp(-u * u))
+def _erf_integral(q1, q2, k):
+    """The trapezoidal rule, which converges faster than any power for entire functions under a Gaussian."""
+    slope, rest, nodes = k / sqrt(q1), sqrt(q2 - k * k / q1), [mpf(i) / 5 for i in range(-55, 56)]
+    value = gradient = mpf(0)
+    for a in nodes:
+        u, weight = sqrt(q1) * a, mp.npdf(a) / 25
+        row = [(slope * a + rest * b, mp.npdf(b)) for b in nodes]
+        value += weight * mp.erf(u) * sum(mp.erf(v) * density for v, density in row)
+        gradient += weight * mp.exp(-u * u) * sum(mp.exp(-v * v) * density for v, density in row)
+    return value, 4 / mp.pi * gradient
 
 
 def _relu_integral(q1, q2, k):
-    """Over (r, s): u = sqrt(q1) r cos s and v = r (k cos s / sqrt(q1) + rest sin s); both positive between two angles."""
+    """Over u = sqrt(q1) r cos s and v = r (k cos s / sqrt(q1) + rest sin s), both positive between two angles."""
     slope, rest = k / sqrt(q1), sqrt(q2 - k * k / q1)
     low, high = max(-mp.pi / 2, mp.atan2(-slope, rest)), mp.pi / 2
     radial = quad(lambda r: r**3 * mp.exp(-r * r / 2), [0, 4, 8, 20])
@@ -46,9 +45,9 @@ def _relu_integral(q1, q2, k):
     return radial * angular / (2 * mp.pi), (high - low) / (2 * mp.pi)
 
 
-def kernels(x, y, activation, depth, weight_std, bias_std, expectation=closed_form):
+def kernels(x, y, activation, depth, weight_std, bias_std, expectation=closed_form, digits=DIGITS):
     """K(x,y), Theta(x,y), sqrt(K(x,x) K(y,y)), sqrt(Theta(x,x) Theta(y,y)) of two float64 vectors, exactly as given."""
-    with mp.workdps(DIGITS):
+    with mp.workdps(digits):
         x, y = ([mpf(float(value)) for value in vector] for vector in (x, y))
         weight, bias = mpf(float(weight_std)) ** 2, mpf(float(bias_std)) ** 2
 

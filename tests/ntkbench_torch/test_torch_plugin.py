@@ -42,7 +42,6 @@ def test_what_is_supported():
     assert SPEC.supports(Architecture(depth=5, activation="erf")) is None
     assert 'did you mean "relu"' in SPEC.supports(Architecture(activation="rellu"))
     assert "parameterization" in SPEC.supports(Architecture(parameterization="standard"))
-    assert "weight_std" in SPEC.supports(Architecture(weight_std=0.0))
 
 
 def test_parameters_are_frozen_and_complete():

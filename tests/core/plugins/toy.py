@@ -5,6 +5,7 @@ import signal
 import sys
 import time
 import warnings
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -12,27 +13,51 @@ from pydantic import BaseModel, ConfigDict, Field
 
 import ntkbench
 from ntkbench.dynamics import decompose, kernel_dynamics
+from ntkbench.errors import UnavailableError
 from ntkbench.exchange import Measurement, Problem, Solution
 from ntkbench.specs import BackendSpec, Estimate, MetricSpec, Sizes, TaskSpec
+
+
+class Nested(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    slope: float = 0.0
 
 
 class TaskParameters(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     n_train: int = Field(default=4, ge=1)
+    outputs: int = Field(default=1, ge=1)
+    labels: bool = False
     nan: bool = False
+    noise: Nested = Nested()
 
 
 class KernelParameters(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     kernel: Literal["ntk"] = "ntk"
     fail: bool = False
-    log: str = ""
+    log: str = Field(default="", description="a file to which every solved cell adds a line")
 
 
 class NetworkParameters(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     behave: Literal[
-        "well", "raise", "segfault", "sleep", "exit", "kill", "memory", "diverge", "diverge-one", "shape", "print"
+        "well",
+        "raise",
+        "segfault",
+        "sleep",
+        "exit",
+        "kill",
+        "memory",
+        "unavailable",
+        "surrogate",
+        "diverge",
+        "diverge-one",
+        "shape",
+        "nothing",
+        "word",
+        "fact",
+        "print",
     ] = "well"
     at_width: int = Field(default=0, description="misbehave only at this width; 0: at all")
     seconds: float = 0.0
@@ -43,9 +68,18 @@ def load(parameters, split_index, seed):
     x = np.random.default_rng([seed, split_index]).standard_normal((parameters.n_train + 3, 2))
     if parameters.nan:
         x[1, 1] = np.nan
-    y = x @ np.array([[1.0], [-2.0]]) + 0.5
+    weights = np.array([[1.0], [-2.0]]) * (1 + np.arange(parameters.outputs))
+    y = np.nan_to_num(x) @ weights + 0.5 + parameters.noise.slope * np.nan_to_num(x[:, :1])
     n = parameters.n_train
-    return Problem(x_train=x[:n], y_train=y[:n], x_test=x[n:], y_test=y[n:])
+    labels = (y[:, 0] > 0.5).astype(np.int64) if parameters.labels else None
+    return Problem(
+        x_train=x[:n],
+        y_train=y[:n],
+        x_test=x[n:],
+        y_test=y[n:],
+        labels_train=None if labels is None else labels[:n],
+        labels_test=None if labels is None else labels[n:],
+    )
 
 
 def solve_kernel(request):
@@ -81,20 +115,25 @@ def solve_kernel(request):
 
 def solve_network(request):
     parameters = request.parameters
-    if parameters.at_width in (0, request.width):
-        _misbehave(parameters.behave)
+    behave = parameters.behave if parameters.at_width in (0, request.width) else "well"
+    _note(parameters.log, f"start {request.width}")
+    _misbehave(behave)
     time.sleep(parameters.seconds)
     _note(parameters.log, f"network {request.width}")
     rng = np.random.default_rng([request.seed, request.width])
-    records, n, m = len(request.training.steps), len(request.problem.x_train), len(request.problem.x_test)
-    train = rng.standard_normal((request.members, records, n, 1)) / request.width
-    test = rng.standard_normal((request.members, records, m, 1)) / request.width
+    records, outputs = len(request.training.steps), request.problem.y_train.shape[1]
+    n, m = len(request.problem.x_train), len(request.problem.x_test)
+    train = rng.standard_normal((request.members, records, n, outputs)) / request.width
+    test = rng.standard_normal((request.members, records, m, outputs)) / request.width
     diverged = np.full(request.members, -1)
-    count = {"diverge": request.members, "diverge-one": 1}.get(parameters.behave, 0)
+    count = {"diverge": request.members, "diverge-one": 1}.get(behave, 0)
     train[:count, -1], test[:count, -1], diverged[:count] = np.nan, np.nan, request.training.steps[-1]
-    if parameters.behave == "shape":
+    if behave == "shape":
         test = test[:, :, :-1]
+    if behave == "nothing":
+        return None
     request.progress(1, 2)
+    distances = rng.uniform(0.9, 1.1, request.members) / request.width**0.5
     return Solution(
         times=request.training.times,
         steps=request.training.steps,
@@ -102,13 +141,19 @@ def solve_network(request):
         members_train=train,
         members_test=test,
         diverged_at=diverged,
-        parameters=7,
-        measurements=(
-            *(
-                Measurement(metric="ntk_distance_frobenius", value=value, unit="1", reference="ntk", split="train",
-                            member=k, step=0, time=0.0)
-                for k, value in enumerate(rng.uniform(0.9, 1.1, request.members) / request.width**0.5)
-            ),
+        parameters="many" if behave == "fact" else 7,
+        measurements=tuple(
+            Measurement(
+                metric="ntk_distance_frobenius",
+                value="far" if behave == "word" else value,
+                unit="1",
+                reference="ntk",
+                split="train",
+                member=k,
+                step=0,
+                time=0.0,
+            )
+            for k, value in enumerate(distances)
         ),
     )
 
@@ -121,11 +166,16 @@ def _misbehave(how):
     if how == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
     if how == "sleep":
+        print("before the sleep")
         time.sleep(600)
     if how == "exit":
         os._exit(3)
     if how == "memory":
         raise MemoryError("no room on request")
+    if how == "unavailable":
+        raise UnavailableError("the toy device is missing")
+    if how == "surrogate":
+        raise ValueError("bytes that are no text: \udcff")
     if how == "print":
         print("a word on stdout")
         print("a word on stderr", file=sys.stderr)
@@ -134,7 +184,7 @@ def _misbehave(how):
 
 def _note(path, text):
     if path:
-        with open(path, "a") as file:
+        with Path(path).open("a") as file:
             file.write(text + "\n")
 
 
@@ -151,7 +201,7 @@ def ntkbench_register_tasks():
             summary="a plane in two variables",
             parameters=f"{__name__}:TaskParameters",
             target=f"{__name__}:load",
-            sizes=lambda parameters: Sizes(parameters.n_train, 3, 2, 1, 1000),
+            sizes=lambda parameters: Sizes(parameters.n_train, 3, 2, parameters.outputs, 1000),
             fingerprint=lambda parameters: "",
             standardise_inputs=True,
             standardise_targets=False,
@@ -189,6 +239,12 @@ def ntkbench_register_backends():
 @ntkbench.hookimpl
 def ntkbench_register_metrics():
     return [
-        MetricSpec(name="toy_offset", version=1, summary="mean target", unit="target", goal="none",
-                   target=f"{__name__}:measure_offset")
+        MetricSpec(
+            name="toy_offset",
+            version=1,
+            summary="mean target",
+            unit="target",
+            goal="none",
+            target=f"{__name__}:measure_offset",
+        )
     ]

@@ -24,10 +24,10 @@ def special_inputs():
     return np.array(rows)
 
 
-def error(found, x, y, architecture):
+def error(found, x, y, architecture, **precision):
     """Return the larger of the kernels' errors over ``sqrt(k(x,x) k(y,y))``."""
     a = architecture
-    *exact, nngp_scale, ntk_scale = kernels(x, y, a.activation, a.depth, a.weight_std, a.bias_std)
+    *exact, nngp_scale, ntk_scale = kernels(x, y, a.activation, a.depth, a.weight_std, a.bias_std, **precision)
     scales = (nngp_scale or 1, ntk_scale or 1)
     return max(abs(float((value - e) / scale)) for value, e, scale in zip(found, exact, scales, strict=True))
 
@@ -49,7 +49,7 @@ def test_special_inputs_at_any_depth(activation, weight_std, bias_std, magnitude
 
 
 @settings(max_examples=60, deadline=None)
-@given(data=st.data(), seed=st.integers(0, 2**32), activation=st.sampled_from(["relu", "erf"]))
+@given(data=st.data(), seed=st.integers(0, 2**32 - 1), activation=st.sampled_from(["relu", "erf"]))
 def test_pairs_of_any_norm_and_angle(data, seed, activation):
     rng = np.random.default_rng(seed)
     features = data.draw(st.sampled_from([1, 2, 3, 40]))
@@ -102,7 +102,9 @@ def test_the_diagonal_alone_is_the_diagonal(activation):
 
 
 @pytest.mark.parametrize("activation", ["relu", "erf"])
-@pytest.mark.parametrize(("weight_std", "bias_std"), [(0, 0), (0, 1), (1, 0), (2**0.5, 0.1), (1e10, 0), (1e160, 1e160)])
+@pytest.mark.parametrize(
+    ("weight_std", "bias_std"), [(1e-200, 0), (1e-200, 1), (1, 0), (2**0.5, 0.1), (1e10, 0), (1e160, 1e160)]
+)
 def test_beyond_the_range_it_is_infinite_or_zero_never_nan(activation, weight_std, bias_std):
     x = np.outer([1e308, -1e200, 1e100, 1.0, 1e-100, 1e-200, 5e-324, 0.0], [0.3, -1.0])
     for depth in (0, 1, 3, 200):
@@ -123,4 +125,4 @@ def test_very_different_magnitudes_are_exact_too(activation):
         for j in range(len(x)):
             pair = found.nngp[i, j], found.ntk[i, j]
             if np.isfinite(pair).all():
-                assert error(pair, x[i], x[j], architecture) <= TOLERANCE
+                assert error(pair, x[i], x[j], architecture, digits=650) <= TOLERANCE

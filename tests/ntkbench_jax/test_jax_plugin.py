@@ -1,0 +1,82 @@
+"""What is registered, and that knowing it costs nothing."""
+
+import subprocess
+import sys
+
+import pytest
+from pydantic import ValidationError
+
+import ntkbench_jax
+from ntkbench.architecture import Architecture
+from ntkbench.specs import Sizes, resolve
+from ntkbench_jax.parameters import Parameters
+from ntkbench_jax.plugin import ntkbench_register_backends
+
+(SPEC,) = ntkbench_register_backends()
+
+
+@pytest.mark.parametrize("module", ["ntkbench_jax", "ntkbench_jax.plugin"])
+def test_importing_it_imports_nothing_heavy(module):
+    heavy = {"jax", "numpy", "scipy", "sklearn", "pydantic", "pandas"}
+    code = f"import sys, {module}; sys.exit(', '.join({heavy!r} & set(sys.modules)) or 0)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_public_names_are_lazy_and_listed():
+    assert set(ntkbench_jax.__all__) <= set(dir(ntkbench_jax))
+    for name in ntkbench_jax.__all__:
+        assert getattr(ntkbench_jax, name).__name__ == name
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        ntkbench_jax.nonsense  # noqa: B018
+
+
+def test_targets_resolve():
+    assert resolve(SPEC.parameters) is Parameters
+    assert callable(resolve(SPEC.target))
+    assert (SPEC.name, SPEC.role) == ("jax", "reference")
+
+
+def test_supports_says_why_not():
+    assert SPEC.supports(Architecture(activation="relu")) is None
+    assert SPEC.supports(Architecture(activation="erf", depth=0)) is None
+    assert 'no analytic kernel for activation "tanh"' in SPEC.supports(Architecture(activation="tanh"))
+    assert 'parameterization "standard"' in SPEC.supports(Architecture(parameterization="standard"))
+
+
+def test_estimate_grows_with_what_costs():
+    sizes, architecture = Sizes(100, 50, 8, 1, 1), Architecture(depth=2)
+    base = SPEC.estimate(sizes, architecture, None, 0, 200, 20)
+    for other in (
+        SPEC.estimate(sizes._replace(n_train=200), architecture, None, 0, 200, 20),
+        SPEC.estimate(sizes._replace(n_test=100), architecture, None, 0, 200, 20),
+        SPEC.estimate(sizes, architecture, None, 0, 200, 40),
+    ):
+        assert other.flops > base.flops
+        assert other.bytes > base.bytes
+    assert SPEC.estimate(sizes, Architecture(depth=9), None, 0, 200, 20).flops > base.flops
+
+
+def test_parameters_of_a_flow():
+    assert Parameters().times is None
+    assert Parameters(dynamics="flow", times=(0, 1, float("inf"))).times[-1] == float("inf")
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"kernel": "rbf"}, "'ntk' or 'nngp'"),
+        ({"ridge": -1}, "greater than or equal to 0"),
+        ({"ridge": float("inf")}, "finite"),
+        ({"times": (0, 1)}, "belong to dynamics"),
+        ({"dynamics": "flow", "times": (1, 0)}, "must ascend"),
+        ({"dynamics": "flow", "times": (1, 1)}, "must ascend"),
+        ({"dynamics": "flow", "times": (-1, 1)}, "negative or nan"),
+        ({"dynamics": "flow", "times": (float("nan"),)}, "negative or nan"),
+        ({"dynamics": "flow", "times": ()}, "at least 1 item"),
+        ({"kernell": "ntk"}, "Extra inputs"),
+    ],
+)
+def test_wrong_parameters_are_named(keys, message):
+    with pytest.raises(ValidationError, match=message):
+        Parameters(**keys)

@@ -1,0 +1,124 @@
+"""One reference, solved: against dense matrix functions of the kernels it reports."""
+
+import numpy as np
+import pytest
+from scipy.linalg import expm
+
+from ntkbench.architecture import Architecture
+from ntkbench.errors import DataError
+from ntkbench.exchange import Problem, Request, Training
+from ntkbench_jax import analytic_kernels
+from ntkbench_jax.parameters import Parameters
+from ntkbench_jax.solve import solve
+
+N, M, OUTPUTS = 9, 5, 2
+STEPS = [0, 1, 3, 40]
+
+
+def request(architecture=None, x_scale=1.0, of_stable=0.5, learning_rate=None, dtype="float64", **keys):
+    rng = np.random.default_rng(0)
+    problem = Problem(
+        x_train=x_scale * rng.normal(size=(N, 3)),
+        y_train=rng.normal(size=(N, OUTPUTS)),
+        x_test=x_scale * rng.normal(size=(M, 3)),
+        y_test=rng.normal(size=(M, OUTPUTS)),
+    )
+    return Request(
+        problem=problem,
+        architecture=architecture or Architecture(depth=2, activation="erf"),
+        training=Training(learning_rate=learning_rate, of_stable=of_stable, steps=STEPS),
+        parameters=Parameters(**keys),
+        dtype=dtype,
+    )
+
+
+def both_kernels(asked):
+    x = np.vstack([asked.problem.x_train, asked.problem.x_test])
+    return analytic_kernels(x, architecture=asked.architecture)
+
+
+@pytest.mark.parametrize("ridge", [0.0, 0.2])
+@pytest.mark.parametrize("kernel", ["ntk", "nngp"])
+def test_descent_is_the_law_of_a_linear_iteration(kernel, ridge):
+    asked = request(kernel=kernel, ridge=ridge)
+    found, kernels = solve(asked), both_kernels(asked)
+    driving, rho = getattr(kernels, kernel), ridge * np.mean(np.diag(getattr(kernels, kernel))[:N])
+    rate = 0.5 * 2 * N / (np.linalg.eigvalsh(driving[:N, :N])[-1] + rho)
+    assert found.rho == pytest.approx(rho)
+    assert found.learning_rate == pytest.approx(rate, rel=1e-12)
+    mean, spread = np.zeros((N, OUTPUTS)), np.zeros((N, N + M))  # coefficients of the training points
+    root = np.linalg.cholesky(kernels.nngp)
+    for step in range(STEPS[-1] + 1):
+        functions = driving[:, :N] @ mean
+        deviations = root + driving[:, :N] @ spread
+        if step in STEPS:
+            t, variance = STEPS.index(step), np.sum(deviations**2, axis=1)[:, None]
+            np.testing.assert_allclose(found.mean_train[t], functions[:N], atol=1e-12)
+            np.testing.assert_allclose(found.mean_test[t], functions[N:], atol=1e-12)
+            np.testing.assert_allclose(found.variance_train[t], np.repeat(variance[:N], OUTPUTS, 1), atol=1e-12)
+            np.testing.assert_allclose(found.variance_test[t], np.repeat(variance[N:], OUTPUTS, 1), atol=1e-12)
+        mean = mean - rate / N * (functions[:N] - asked.problem.y_train + rho * mean)
+        spread = spread - rate / N * (deviations[:N] + rho * spread)
+
+
+def test_flow_at_the_trainings_times_and_at_its_own():
+    asked = request(dynamics="flow")
+    found, kernels = solve(asked), both_kernels(asked)
+    assert found.steps is None
+    np.testing.assert_allclose(found.times, found.learning_rate * np.array(STEPS))
+    T = kernels.ntk[:N, :N]
+    gain = np.linalg.solve(T, np.eye(N) - expm(-found.times[2] * T / N))
+    np.testing.assert_allclose(found.mean_test[2], kernels.ntk[N:, :N] @ gain @ asked.problem.y_train, atol=1e-11)
+    own = solve(request(dynamics="flow", times=(0.0, 2.0, np.inf)))
+    np.testing.assert_array_equal(own.times, [0, 2, np.inf])
+    regression = kernels.ntk[N:, :N] @ np.linalg.solve(T, asked.problem.y_train)
+    np.testing.assert_allclose(own.mean_test[2], regression, atol=1e-11)
+    np.testing.assert_array_equal(own.variance_train[2], 0)
+
+
+def test_nngp_at_infinite_time_is_the_posterior():
+    asked = request(kernel="nngp", dynamics="flow", times=(np.inf,))
+    found, K = solve(asked), both_kernels(asked).nngp
+    posterior = np.diag(K[N:, N:] - K[N:, :N] @ np.linalg.solve(K[:N, :N], K[:N, N:]))
+    np.testing.assert_allclose(found.variance_test[0, :, 1], posterior, atol=1e-11)
+
+
+def test_it_reports_what_drove_it():
+    asked = request()
+    found, kernels = solve(asked), both_kernels(asked)
+    np.testing.assert_array_equal(found.kernel_train, kernels.ntk[:N, :N])
+    np.testing.assert_allclose(found.kernel_test, kernels.ntk[N:, :N], rtol=1e-14)
+    rebuilt = found.eigenvectors * found.eigenvalues @ found.eigenvectors.T
+    np.testing.assert_allclose(rebuilt, found.kernel_train, atol=1e-13)
+    named = {m.metric: m.value for m in found.measurements}
+    assert named == {"largest_eigenvalue": found.eigenvalues[0], "smallest_eigenvalue": found.eigenvalues[-1]}
+    at_infinity = solve(request(dynamics="flow", times=(np.inf,))).measurements
+    named = {m.metric: m.value for m in at_infinity}
+    assert named["pseudo_inverse_rank"] == N
+    assert 0 < named["pseudo_inverse_cutoff"] < 1e-13
+
+
+def test_an_absolute_rate_is_used_as_it_is():
+    assert solve(request(learning_rate=0.25, of_stable=None)).learning_rate == 0.25
+
+
+def test_float32_kernels():
+    single, double = solve(request(dtype="float32")), solve(request())
+    assert single.kernel_train.dtype == np.float32
+    np.testing.assert_allclose(single.mean_test, double.mean_test, atol=1e-5)
+
+
+def test_progress_ends_at_its_total():
+    seen = []
+    asked = request()
+    object.__setattr__(asked, "progress", lambda done, total: seen.append(done / total))
+    solve(asked)
+    assert seen == sorted(seen)
+    assert seen[-1] == 1
+
+
+def test_a_kernel_beyond_the_range_is_named():
+    with pytest.raises(DataError, match="beyond the range of float32"):
+        solve(request(Architecture(), x_scale=1e25, dtype="float32"))
+    with pytest.raises(DataError, match="no stable learning rate"):
+        solve(request(Architecture(bias_std=0), x_scale=0))
