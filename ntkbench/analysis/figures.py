@@ -147,7 +147,8 @@ def _last(results: Results, cell_id: str) -> pd.DataFrame:
     """Return a cell's own predictions at its last recorded time."""
     rows = results.predictions
     own = rows.loc[(rows["cell_id"] == cell_id) & rows["reference"].isna()]
-    return own.loc[own["time"] == own["time"].max()]
+    last: pd.DataFrame = own.loc[own["time"] == own["time"].max()]
+    return last
 
 
 def _draw_fits(panels: Sequence[Axes], fits: Sequence[dict[str, Any]]) -> None:

@@ -62,7 +62,13 @@ def _lines(
         path = _join(prefix, location)
         seen.setdefault(path, []).append(_message(detail, model, location, also_known))
     for path, messages in seen.items():
-        yield path or "study", " or ".join(dict.fromkeys(messages))
+        if not any(_inside(other, path) for other in seen):
+            yield path or "study", " or ".join(dict.fromkeys(messages))
+
+
+def _inside(path: str, outer: str) -> bool:
+    """Return whether a path lies inside another: what is said there says it better."""
+    return bool(outer) and path.startswith((f"{outer}.", f"{outer}["))
 
 
 def _message(detail: Any, model: type[BaseModel], location: list[str | int], also_known: set[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +13,9 @@ from .load import Overrides, edited, read_study
 from .model import OfStable, ReferenceEntry, Study, SubjectEntry, TaskEntry
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
+
+    from pydantic import BaseModel
 
     from ..registry import Registry, Shelf
 
@@ -65,32 +67,49 @@ def resolve_study(
     """
     data, where = read_study(source, registry)
     complaints = Complaints(where)
-    study = complaints.validate(Study, edited(data, overrides or Overrides()))
-    complaints.raise_if_any()
-    if study is None:
+    data = edited(data, overrides or Overrides())
+    resolver = _Resolver(registry, complaints)
+    if (study := complaints.validate(Study, data)) is None:
+        resolver.check_entries(data)
+        complaints.raise_if_any()
         raise AssertionError("a study that failed to validate left no complaint")
-    result = _Resolver(study, registry, complaints).resolved()
+    result = resolver.resolved(study)
     complaints.raise_if_any()
     return result
 
 
 class _Resolver:
-    def __init__(self, study: Study, registry: Registry, complaints: Complaints) -> None:
-        self.study, self.registry, self.complaints = study, registry, complaints
+    def __init__(self, registry: Registry, complaints: Complaints) -> None:
+        self.registry, self.complaints = registry, complaints
 
-    def resolved(self) -> ResolvedStudy:
-        study = self.study
+    def check_entries(self, data: Mapping[str, Any]) -> None:
+        """Note wrong names and plugins' parameters in a study that has other mistakes as well."""
+        kinds: tuple[tuple[str, type[Any], str, Shelf[Any]], ...] = (
+            ("task", TaskEntry, "name", self.registry.tasks),
+            ("reference", ReferenceEntry, "backend", self.registry.backends),
+            ("subject", SubjectEntry, "backend", self.registry.backends),
+        )
+        for key, model, naming, shelf in kinds:
+            for i, entry in enumerate(data[key] if isinstance(data.get(key), list) else ()):
+                path, name = f"{key}[{i}]", entry.get(naming) if isinstance(entry, dict) else None
+                if isinstance(name, str) and (spec := self._lookup(shelf, name, f"{path}.{naming}")):
+                    own = {k: value for k, value in entry.items() if k not in model.model_fields}
+                    self._parameters(spec.parameters, own, model, path)
+
+    def resolved(self, study: Study) -> ResolvedStudy:
+        """Return the study with its specs and parameters, as far as there is nothing to complain about."""
         tasks = [self._task(entry, f"task[{i}]") for i, entry in enumerate(study.task)]
         references = [self._method(e, f"reference[{i}]", "reference") for i, e in enumerate(study.reference)]
         subjects = [self._method(e, f"subject[{i}]", "subject") for i, e in enumerate(study.subject)]
-        self._check_rate()
-        self._check_layers()
+        self._check_labels(study)
+        self._check_rate(study)
+        self._check_layers(study)
         return ResolvedStudy(
             study,
             tuple(task for task in tasks if task),
             tuple(method for method in references if method),
             tuple(method for method in subjects if method),
-            self._metrics(),
+            self._metrics(study),
         )
 
     def _lookup(self, shelf: Shelf[Any], name: str, path: str) -> Any:
@@ -100,17 +119,17 @@ class _Resolver:
             self.complaints.add(path, str(error))
             return None
 
-    def _parameters(self, target: str, entry: TaskEntry | ReferenceEntry | SubjectEntry, path: str) -> Any:
+    def _parameters(self, target: str, own: dict[str, Any], entry: type[BaseModel], path: str) -> Any:
         try:
             model = resolve(target)
         except Exception as error:
             raise StudyError(f"{path}: the plugin's parameters {target} cannot be imported: {error}") from error
-        return self.complaints.validate(model, entry.parameters, path, also_known=type(entry).model_fields)
+        return self.complaints.validate(model, own, path, also_known=entry.model_fields)
 
     def _task(self, entry: TaskEntry, path: str) -> ResolvedTask | None:
         if (spec := self._lookup(self.registry.tasks, entry.name, f"{path}.name")) is None:
             return None
-        if (parameters := self._parameters(spec.parameters, entry, path)) is None:
+        if (parameters := self._parameters(spec.parameters, entry.parameters, type(entry), path)) is None:
             return None
         try:
             offered = spec.sizes(parameters).splits
@@ -127,42 +146,46 @@ class _Resolver:
         if spec.role != role:
             self.complaints.add(f"{path}.backend", f'"{spec.name}" is a {spec.role}, not a {role}')
             return None
-        parameters = self._parameters(spec.parameters, entry, path)
+        parameters = self._parameters(spec.parameters, entry.parameters, type(entry), path)
         observe = self._observe(entry, spec, path) if isinstance(entry, SubjectEntry) else ()
         return None if parameters is None else ResolvedMethod(entry, spec, parameters, observe)
 
     def _observe(self, entry: SubjectEntry, spec: BackendSpec, path: str) -> tuple[str, ...]:
-        labels = [reference.label for reference in self.study.reference]
-        for label in entry.against:
-            if label not in labels:
-                self.complaints.add(f"{path}.against", f'no reference is labelled "{label}" (labels: {labels})')
         for name in entry.observe or ():
             if name not in spec.observables:
                 known = ", ".join(spec.observables) or "nothing"
                 self.complaints.add(f"{path}.observe", f'"{name}" is not something {spec.name} observes ({known})')
         return tuple(sorted(spec.observables if entry.observe is None else entry.observe))
 
-    def _check_rate(self) -> None:
-        rate = self.study.training.learning_rate
+    def _check_labels(self, study: Study) -> None:
+        labels = [reference.label for reference in study.reference]
+        for i, entry in enumerate(study.subject):
+            for label in entry.against:
+                if label not in labels:
+                    message = f'no reference is labelled "{label}" (labels: {labels})'
+                    self.complaints.add(f"subject[{i}].against", message)
+
+    def _check_rate(self, study: Study) -> None:
+        rate = study.training.learning_rate
         if not isinstance(rate, OfStable):
             return
-        labels = [reference.label for reference in self.study.reference]
+        labels = [reference.label for reference in study.reference]
         if not labels:
             self.complaints.add("training.learning_rate.of_stable", "needs a [[reference]] whose kernel sets the limit")
         elif rate.reference is not None and rate.reference not in labels:
             message = f'no reference is labelled "{rate.reference}" (labels: {labels})'
             self.complaints.add("training.learning_rate.reference", message)
 
-    def _check_layers(self) -> None:
-        depths = {architecture.depth for architecture in self.study.architecture}
-        for i, entry in enumerate(self.study.subject):
+    def _check_layers(self, study: Study) -> None:
+        depths = {architecture.depth for architecture in study.architecture}
+        for i, entry in enumerate(study.subject):
             for width in entry.widths:
                 if isinstance(width, tuple) and depths != {len(width)}:
                     message = f"{list(width)} gives {len(width)} widths, but depth is {sorted(depths)}"
                     self.complaints.add(f"subject[{i}].widths", message)
 
-    def _metrics(self) -> tuple[MetricSpec, ...]:
-        if self.study.metrics is None:
+    def _metrics(self, study: Study) -> tuple[MetricSpec, ...]:
+        if study.metrics is None:
             return tuple(self.registry.metrics)
-        found = [self._lookup(self.registry.metrics, name, "metrics") for name in self.study.metrics]
+        found = [self._lookup(self.registry.metrics, name, "metrics") for name in study.metrics]
         return tuple(spec for spec in found if spec is not None)
