@@ -211,7 +211,8 @@ def _admit(registry: Registry, candidate: _Candidate, *, strict: bool) -> None:
             registry.manager.register(module, name=name)
             _take(registry, module, name)
         except BaseException:
-            registry.manager.unregister(module)
+            if registry.manager.is_registered(module):
+                registry.manager.unregister(module)
             raise
     except Exception as error:
         reason = str(error) if isinstance(error, NtkbenchError) else f"{type(error).__name__}: {error}"

@@ -50,7 +50,9 @@ def draw_figures(results: Results, plan: Plan, registry: Registry, folder: Path)
         grid = figure.add_gridspec(max(len(fits), 1), 2 if fits else 1)
         _draw_rates(figure.add_subplot(grid[:, 0]), comparison)
         _draw_fits([figure.add_subplot(grid[i, 1]) for i in range(len(fits))], fits)
-        figure.suptitle(f"{comparison.task}: {comparison.architecture}, {comparison.facts['steps']} steps")
+        figure.suptitle(
+            f"{comparison.task}: {comparison.architecture}, {comparison.facts['steps']} steps of gradient descent"
+        )
         name = "-".join([f"{index:02d}", comparison.task.split()[0].replace("/", "-"), comparison.label])
         written += [_save(figure, folder / f"{name}.{kind}") for kind in _FORMATS]
     return written
@@ -72,11 +74,13 @@ def _draw_rates(axes: Axes, comparison: Comparison) -> None:
         if not known.any():
             continue
         errors = np.nan_to_num(table[f"{quantity.metric}_se"].to_numpy(dtype=float))
-        label = _LABELS[quantity.metric] + _exponent(comparison.rates, quantity.metric)
+        exponent = _exponent(comparison.rates, quantity.metric)
+        label = _LABELS[quantity.metric] + exponent
         lower = np.minimum(errors, 0.99 * values)  # a bar to zero has no place on a logarithmic axis
         bars = np.stack([lower, errors])[:, known]
         axes.errorbar(widths[known], values[known], bars, fmt=marker, color=colour, capsize=3, label=label)
-        _draw_slope(axes, widths[known], values[known], expected_exponent(quantity.metric, activation), colour)
+        if exponent:
+            _draw_slope(axes, widths[known], values[known], expected_exponent(quantity.metric, activation), colour)
         if quantity.ensemble:
             floor = table[f"{quantity.metric}_floor"].to_numpy(dtype=float)
             axes.plot(widths, floor, color=colour, linestyle=":", label="chance level of the ensemble mean")
@@ -84,7 +88,7 @@ def _draw_rates(axes: Axes, comparison: Comparison) -> None:
     axes.set_ylabel("distance (functions: RMS on test points, target units;\nkernels: relative, Frobenius)")
     axes.set_xticks(widths, [f"{width:g}" for width in widths])
     axes.minorticks_off()
-    axes.set_title("Distance against width; dashed: the theory's slope")
+    axes.set_title("Distance against width, ± 1 standard error; dashed: the theory's slope")
     axes.grid(visible=True, which="major", alpha=0.3)
     axes.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=2)
 
@@ -155,8 +159,8 @@ def _draw_fits(panels: Sequence[Axes], fits: Sequence[dict[str, Any]]) -> None:
     for axes, fit in zip(panels, fits, strict=True):
         _draw_fit(axes, fit)
     if fits:
-        panels[0].legend(fontsize="x-small", ncols=2)
         panels[-1].set_xlabel(fits[-1]["positions"][2])
+        panels[-1].legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.24), ncols=2)
 
 
 def _draw_fit(axes: Axes, fit: dict[str, Any]) -> None:

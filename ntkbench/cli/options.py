@@ -30,7 +30,13 @@ _STUDY = (
     click.option("--seed", type=click.IntRange(min=0), help="Seed of data and networks."),
     click.option("--size", type=click.Choice(["small", "full"]), default="small", show_default=True),
     click.option("--out", type=click.Path(), metavar="DIR", help="The run's own folder.  [default: results/<run_id>]"),
-    click.option("--data-dir", type=click.Path(exists=True, file_okay=False), envvar="NTKBENCH_DATA", metavar="DIR"),
+    click.option(
+        "--data-dir",
+        type=click.Path(exists=True, file_okay=False),
+        envvar="NTKBENCH_DATA",
+        metavar="DIR",
+        help="Folder of data files.  [env: NTKBENCH_DATA]",
+    ),
 )
 _PLUGIN = click.option("--plugin", "plugins", multiple=True, metavar="PATH", help="Also load this file or folder.")
 _EXECUTION = (

@@ -8,8 +8,9 @@ import tomllib
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import StudyError
+from ..errors import StudyError, suggestion
 
+SIZES = ("small", "full")
 _BARE_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_./:()=-]*")
 
 
@@ -35,6 +36,9 @@ def apply_size(data: Mapping[str, Any], size: str) -> dict[str, Any]:
     sizes = result.pop("sizes", {})
     if not isinstance(sizes, dict) or not all(isinstance(value, dict) for value in sizes.values()):
         raise StudyError("sizes: expected tables, such as sizes.small.subject.widths = [32, 128]")
+    for name in [*sizes, size]:
+        if name not in SIZES:
+            raise StudyError(f"sizes.{name}: no such size{suggestion(name, SIZES)} (sizes: {', '.join(SIZES)})")
     _merge(result, sizes.get(size, {}), [])
     return result
 
@@ -70,7 +74,7 @@ def _set(data: Any, path: list[str], value: Any, whole: str) -> None:
             else:
                 data[int(head)] = copy.deepcopy(value)
     elif not isinstance(data, dict):
-        raise StudyError(f"--set {whole}: there is no table to set {head!r} in")
+        raise StudyError(f"{whole}: there is no table to set {head!r} in")
     elif rest:
         _set(data.setdefault(head, {}), rest, value, whole)
     else:
@@ -81,5 +85,5 @@ def _chosen(data: list[Any], head: str, path: list[str], whole: str) -> list[tup
     if not head.isdigit():
         return [(item, path) for item in data]
     if int(head) >= len(data):
-        raise StudyError(f"--set {whole}: index {head} is past the end of a list of {len(data)}")
+        raise StudyError(f"{whole}: index {head} is past the end of a list of {len(data)}")
     return [(data[int(head)], path[1:])]

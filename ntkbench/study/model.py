@@ -64,10 +64,18 @@ class SubjectEntry(_WithParameters):
 
     @field_validator("widths")
     @classmethod
-    def _distinct(cls, widths: tuple[Any, ...]) -> tuple[Any, ...]:
+    def _distinct_widths(cls, widths: tuple[Any, ...]) -> tuple[Any, ...]:
         if len(set(widths)) != len(widths):
             raise ValueError("a width is listed twice")
         return widths
+
+    @field_validator("against", "observe")
+    @classmethod
+    def _distinct_names(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        for name in names or ():
+            if names and names.count(name) > 1:
+                raise ValueError(f'"{name}" is listed twice')
+        return names
 
 
 class OfStable(_Frozen):

@@ -25,7 +25,7 @@ def has_solution(folder: Path, cell_id: str) -> bool:
     here = folder / cell_id
     try:
         return all((here / f"{name}.npy").is_file() for name in _index(here)["arrays"])
-    except (OSError, ValueError):
+    except (OSError, ValueError, KeyError):
         return False
 
 

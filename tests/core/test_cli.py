@@ -312,7 +312,6 @@ MISTAKES = {
     "out is foreign": ("run", "{toml}", "--out", "{folder}"),
     "no data there": ("run", "{toml}", "--data-dir", "absent"),
     "a task that is a number": ("plan", "{toml}", "--set", "task=3", "--task", "toy/line"),
-    "widths without subjects": ("plan", "{toml}", "--set", "subject=[]", "--width", "3"),
     "a list that is too short": ("plan", "{toml}", "--set", "task.7.name=x"),
     "below a number": ("plan", "{toml}", "--set", "seed.x=3"),
     "long name": ("run", "{toml}", "--set", "name=" + "x" * 300),

@@ -201,7 +201,7 @@ class TestOwnership:
             raise OSError(28, "No space left on device")
 
         monkeypatch.setattr("ntkbench.store.folder.write_parquet", full)
-        with pytest.raises(StoreError, match=r"measurements/\w+.parquet: cannot be written \(No space left on device\)"):
+        with pytest.raises(StoreError, match=r"\w+.parquet: cannot be written \(No space left on device\)"):
             resume(tmp_path / "run", {**TEXT, "subject": []})
         monkeypatch.undo()
         assert resume(tmp_path / "run").summary.counts == {"ok": 4}
