@@ -159,9 +159,10 @@ def execute(
             watcher,
             fail_fast=options.fail_fast,
         ).run()
+        results = load(path)
         if not summary.interrupted:
-            _analyse(folder, plan, registry, load(path), changed=bool(summary.counts))
-    return Session(path, plan, summary, load(path))
+            _analyse(folder, plan, registry, results, changed=bool(summary.counts))
+    return Session(path, plan, summary, results)
 
 
 def _executor(options: Options, registry: Registry, folder: RunFolder, watcher: RunWatcher | Silent) -> Executor:

@@ -103,7 +103,8 @@ def _mixed_fit(n: Floats, y: Floats, spread: Floats, counts: NDArray[np.int64], 
         dof=1 / max(float(((parts / max(variance, 1e-300)) ** 2 / (counts - 1)).sum()), 1e-6),
         n_widths=len(n),
         n_members=int(counts.min()),
-        method=f"log RMS, 1/n correction of sd {tau:g}" + _lack_of_fit(misfit, len(n) - 2, int((counts - 1).sum())),
+        method=f"log RMS = a + p log n + b/n, b of standard deviation {tau:g} beforehand"
+        + _lack_of_fit(misfit, len(n) - 2, int((counts - 1).sum())),
     )
 
 
@@ -158,7 +159,7 @@ def fit_exponent_of_mean(
         dof=members - 1,
         n_widths=len(n),
         n_members=members,
-        method=f"squared bias of the mean above its sampling floor, 1/n correction of sd {correction:g}",
+        method=f"bias above the sampling floor = A n^p (1 + b/n), b of standard deviation {correction:g} beforehand",
         deviance=deviance,
     )
 

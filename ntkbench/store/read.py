@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,7 +32,8 @@ def read_columns(files: Sequence[Path], table: str, columns: list[str] | None = 
 def _read_file(file: Path, schema: pa.Schema) -> pa.Table:
     try:
         with pq.ParquetFile(file) as parquet:
-            return parquet.read(columns=schema.names).select(schema.names).cast(schema)
+            found = parquet.read(columns=schema.names, use_threads=False).select(schema.names)
+            return found if found.schema.equals(schema) else found.cast(schema)
     except (pa.ArrowException, OSError, KeyError) as error:
         reason = str(error).splitlines()[0]
         raise StoreError(
@@ -99,17 +100,26 @@ class Results:
         return _frame(read_columns(files, table), table)
 
     def _committed(self, table: str) -> pd.DataFrame:
-        parts = [part for path in self.paths for part in _committed_parts(path, table)]
+        parts = [part for path, cells in self._attempts.items() for part in _committed_parts(path, cells, table)]
         return _frame(pa.concat_tables([arrow_schema(table).empty_table(), *parts]), table)
 
+    @cached_property
+    def _attempts(self) -> dict[Path, dict[str, int]]:
+        """By run: the committed cells, and the attempt that was."""
+        return {path: _attempts(path) for path in self.paths}
 
-def _committed_parts(path: Path, table: str) -> Iterator[pa.Table]:
-    """Yield the tables of a run's cells, but for those of another attempt than the one that was committed."""
+
+def _attempts(path: Path) -> dict[str, int]:
     cells = read_columns(sorted((path / "cells").glob("*.parquet")), "cells", ["cell_id", "attempt"])
-    for cell in cells.to_pylist():
-        file = path / table / f"{cell['cell_id']}.parquet"
+    return dict(zip(cells["cell_id"].to_pylist(), cells["attempt"].to_pylist(), strict=True))
+
+
+def _committed_parts(path: Path, cells: Mapping[str, int], table: str) -> Iterator[pa.Table]:
+    """Yield the tables of a run's cells, but for those of another attempt than the one that was committed."""
+    for cell_id, attempt in cells.items():
+        file = path / table / f"{cell_id}.parquet"
         part = read_columns([file] if file.exists() else [], table)
-        if part.num_rows and part["attempt"][0].as_py() == cell["attempt"]:
+        if part.num_rows and part["attempt"][0].as_py() == attempt:
             yield part
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -114,14 +115,10 @@ def _facts(problem: Problem, solution: Solution) -> dict[str, Any]:
         "n_outputs": problem.y_train.shape[1],
         "loss": problem.loss,
         "target_scale": None if problem.target_std is None else problem.target_std.tolist(),
-        "learning_rate": _as(float, solution.learning_rate),
-        "parameters": _as(int, solution.parameters),
-        "compile_seconds": _as(float, solution.compile_seconds),
+        "learning_rate": None if solution.learning_rate is None else float(solution.learning_rate),
+        "parameters": None if solution.parameters is None else index(solution.parameters),
+        "compile_seconds": None if solution.compile_seconds is None else float(solution.compile_seconds),
     }
-
-
-def _as(kind: type[int] | type[float], value: Any) -> float | None:
-    return None if value is None else kind(value)
 
 
 def _failure(error: Exception) -> dict[str, Any]:

@@ -61,7 +61,7 @@ EXPECTED = {
     "shape": ("failed", "PluginError", "members_test has shape (3, 6, 2, 2), expected (3, 6, 3, 2)"),
     "nothing": ("failed", "PluginError", "returned NoneType, expected a Solution"),
     "word": ("failed", "ValueError", "table measurements, column value"),
-    "fact": ("failed", "ValueError", "many"),
+    "fact": ("failed", "TypeError", "'str' object cannot be interpreted as an integer"),
     "print": ("ok", None, None),
 }
 
