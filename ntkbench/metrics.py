@@ -128,7 +128,8 @@ def function_distance(problem: Problem, subject: Solution, reference: Solution |
     ``function_distance``: per member, RMS over points and outputs of d_k = f_k - (kernel's prediction from the same
     f_0). For the ensemble: ``function_distance_of_mean``, RMS of the mean of d_k over members, with
     ``function_distance_of_mean_standard_error`` (jackknife over members) and ``function_distance_of_mean_floor``,
-    the RMS that members of zero mean and this spread would leave by chance: sqrt(mean variance of d_k / E).
+    the RMS that members of zero mean and this spread would leave by chance: sqrt(mean variance of d_k / E). The same
+    three with ``_over_time`` take all recorded steps together, as so many more points.
     """
     if reference is None or subject.members_test is None:
         return
@@ -141,6 +142,9 @@ def function_distance(problem: Problem, subject: Solution, reference: Solution |
         return
     for suffix, series in _of_mean(difference).items():
         yield from _series(f"function_distance_of_mean{suffix}", series, subject, None)
+    members, _, _, outputs = difference.shape
+    for suffix, (value,) in _of_mean(difference.reshape(members, 1, -1, outputs)).items():
+        yield _at(f"function_distance_of_mean_over_time{suffix}", float(value), subject, -1, None)
 
 
 def _of_mean(difference: Float) -> dict[str, Float]:
@@ -158,12 +162,16 @@ def _of_mean(difference: Float) -> dict[str, Float]:
 def _series(name: str, series: Float, subject: Solution, member: int | None) -> Iterator[Measurement]:
     for record, value in enumerate(series):
         if np.isfinite(value):
-            yield Measurement(
-                metric=name,
-                value=float(value),
-                unit="target",
-                split="test",
-                member=member,
-                step=_step(subject, record),
-                time=float(subject.times[record]),
-            )
+            yield _at(name, float(value), subject, record, member)
+
+
+def _at(name: str, value: float, subject: Solution, record: int, member: int | None) -> Measurement:
+    return Measurement(
+        metric=name,
+        value=value,
+        unit="target",
+        split="test",
+        member=member,
+        step=_step(subject, record),
+        time=float(subject.times[record]),
+    )

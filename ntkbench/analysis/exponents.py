@@ -33,8 +33,12 @@ if TYPE_CHECKING:
 
 CONFIDENCE = 0.95
 _EXPONENTS = np.linspace(-4.0, 2.0, 601)
-_STANDS_OUT = 3.0
-"""Standard errors by which the bias of a mean must leave its sampling floor, at one width at least, to be fitted."""
+_TINY = 1e-12
+_SCORING_STEPS = 6
+_REJECTED = 0.01
+"""Below this p-value of the lack of fit a power law is taken to be rejected."""
+_STANDS_OUT = 1e-3
+"""How often, over all widths together, the mean of unbiased members may stand out from its sampling floor."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +50,7 @@ class ExponentFit:
     :param n_members: the fewest members at any width used.
     :param deviance: where the interval is an inverted test rather than estimate +- t s.e.: its statistic over a fixed
         grid of exponents.
+    :param lack_of_fit: p-value of the power law itself, corrected by b / n; None where none was tested.
     """
 
     exponent: float
@@ -55,6 +60,12 @@ class ExponentFit:
     n_members: int
     method: str
     deviance: Floats | None = None
+    lack_of_fit: float | None = None
+
+    @property
+    def rejected(self) -> bool:
+        """Whether the data reject the power law, so that no exponent describes them."""
+        return self.lack_of_fit is not None and self.lack_of_fit < _REJECTED
 
     def interval(self, confidence: float = CONFIDENCE) -> tuple[float, float]:
         """Two-sided interval at this confidence: infinite ends where data set no limit, NaN where they say nothing."""
@@ -97,6 +108,7 @@ def _mixed_fit(n: Floats, y: Floats, spread: Floats, counts: NDArray[np.int64], 
     variance = float(parts.sum()) + prior
     estimate = solve @ y
     misfit = float(np.square(y - design @ estimate) @ (1 / working) + estimate[2] ** 2)
+    p = _lack_of_fit(misfit, len(n) - 2, int((counts - 1).sum()))
     return ExponentFit(
         exponent=float(estimate[1]),
         standard_error=float(np.sqrt(variance)),
@@ -104,7 +116,8 @@ def _mixed_fit(n: Floats, y: Floats, spread: Floats, counts: NDArray[np.int64], 
         n_widths=len(n),
         n_members=int(counts.min()),
         method=f"log RMS = a + p log n + b/n, b of standard deviation {tau:g} beforehand"
-        + _lack_of_fit(misfit, len(n) - 2, int((counts - 1).sum())),
+        + (f"; not a power law (p = {p:.1g})" if p is not None and p < _REJECTED else ""),
+        lack_of_fit=p,
     )
 
 
@@ -115,9 +128,8 @@ def _jackknife_spread(x: Floats) -> float:
     return float((len(x) - 1) * len(x) * left_out.var())
 
 
-def _lack_of_fit(misfit: float, dof: int, error_dof: int) -> str:
-    p = float(fdtrc(dof, error_dof, misfit / dof)) if dof > 0 else 1.0
-    return f"; not a power law (p = {p:.1g})" if p < 0.01 else ""
+def _lack_of_fit(misfit: float, dof: int, error_dof: int) -> float | None:
+    return float(fdtrc(dof, error_dof, misfit / dof)) if dof > 0 else None
 
 
 def fit_exponent_of_mean(
@@ -133,8 +145,8 @@ def fit_exponent_of_mean(
 
     With d_k the members' differences, the mean's RMS distance v has ``E v^2 = beta^2 + floor^2``,
     ``floor^2 = tr Cov(d) / (E M)``: v itself falls as n^-1/2 sooner or later, whatever the bias does. So
-    ``u = v^2 - floor^2`` (unbiased, negative at times) is fitted on its own scale, and the interval is the set of p
-    that the data do not reject (Fieller): where the bias drowns it is unbounded. No width is chosen by its outcome.
+    the model is ``E v^2 = beta^2 + floor^2``, and the interval is the set of p that the data do not reject (Fieller):
+    where the bias drowns it is unbounded. No width is chosen by its outcome.
 
     :param values: (W,) v; ``standard_errors`` (W,) of v; ``floors`` (W,).
     :param members: E, the fewest at any width.
@@ -147,11 +159,10 @@ def fit_exponent_of_mean(
         return _no_fit(len(n), members, "needs two widths with two members each")
     if not v.any():
         return _no_fit(len(n), members, "a distance of exactly zero has no logarithm")
-    u, noise = (v**2 - floor**2) / np.square(v).max(), floor**2 / np.square(v).max()
     direction = float(np.mean(np.divide(se, floor, out=np.zeros_like(se), where=floor > 0) ** 2))
-    if not (u > 2 * _STANDS_OUT * np.sqrt(direction) * noise).any():
+    if not _stands_out(v, floor, direction, members):
         return _no_fit(len(n), members, "at the sampling floor")
-    deviance = _deviance_of_mean(n, u, noise, direction, correction)
+    deviance = _deviance_of_mean(n, (v / v.max()) ** 2, (floor / v.max()) ** 2, direction, correction)
     best = int(deviance.argmin())
     return ExponentFit(
         exponent=float(_EXPONENTS[best]) if 0 < best < len(_EXPONENTS) - 1 else np.nan,
@@ -164,30 +175,56 @@ def fit_exponent_of_mean(
     )
 
 
-def _deviance_of_mean(n: Floats, u: Floats, noise: Floats, direction: float, tau: float) -> Floats:
-    """Misfit of ``u = a n^2p (1 + 2 b / n)`` at each p of the grid, minimised over a >= 0, less its minimum.
+def _stands_out(v: Floats, floor: Floats, direction: float, members: int) -> bool:
+    """Whether at some width, Bonferroni over them, v is more than the mean of unbiased members would be.
 
-    The mean's variance along itself is ``direction * floor^2`` (s.e.^2, pooled over widths as a share of floor^2), so
-    ``Var u = 4 direction E[v^2] floor^2`` with ``E[v^2] = beta^2 + floor^2`` at the hypothesis's beta, not at the noisy
-    v (on the safe side where beta = 0: half of it). b adds ``2 tau beta^2 / n``, in common (Sherman-Morrison).
+    Without bias ``v^2 / floor^2`` is about F(k, k (E - 1)) distributed, k the effective number of directions the
+    members scatter in: ``Var v^2 = 2 floor^4 / k``, so ``direction = 1 / (2 k)``. Few directions make it skewed, and
+    3 standard errors of a normal u would be left by 9 % of unbiased ensembles.
+    """
+    k = 1 / (2 * min(max(direction, 1e-6), 1.0))  # one direction has k = 1, and direction = 1 by the jackknife
+    ratio = np.divide(v, floor, out=np.where(v > 0, np.inf, 0.0), where=floor > 0) ** 2
+    chance = np.where(ratio < np.inf, fdtrc(k, k * (members - 1), np.minimum(ratio, 1e300)), 0.0)
+    return float(chance.min()) * len(v) < _STANDS_OUT
+
+
+def _deviance_of_mean(n: Floats, square: Floats, noise: Floats, direction: float, tau: float) -> Floats:
+    """Misfit of ``E v^2 = beta^2 + floor^2``, ``beta^2 = a n^2p (1 + 2 b / n)``, by p, minimised over a >= 0.
+
+    :param square: v^2; ``noise``: floor^2; ``direction``: s.e.^2, pooled over widths as a share of floor^2.
+    :returns: at each p of the grid, less the minimum. b adds ``2 tau beta^2 / n``, in common (Sherman-Morrison).
     """
     shape: Floats = (n / n.max()) ** (2 * _EXPONENTS[:, None])
     shape /= shape.max(axis=1, keepdims=True)
-    a = np.maximum((shape * u).sum(axis=1) / np.square(shape).sum(axis=1), 0.0)
-    for _ in range(4):
-        bias = a[:, None] * shape
-        weight = 1 / np.maximum(4 * direction * (bias + noise) * noise, 1e-20)
-        shared = 2 * tau * bias / n
-        a = np.maximum(_inner(shape, u, weight, shared) / _inner(shape, shape, weight, shared), 0.0)
-    residual = u - a[:, None] * shape
-    deviance = _inner(residual, residual, weight, shared)
+    direction, noise = max(direction, _TINY), np.maximum(noise, _TINY)
+    a = np.maximum((shape * (square - noise)).sum(axis=1) / np.square(shape).sum(axis=1), 0.0)
+    for _ in range(_SCORING_STEPS):
+        z, spread = _normal_score(square, a[:, None] * shape + noise, noise, direction)
+        slope, shared = shape / spread, 2 * tau / n * a[:, None] * shape / spread
+        step = _inner(slope, z, shared) / _inner(slope, slope, shared)
+        a = np.maximum(a + step, a / 4)
+    bias = a[:, None] * shape
+    z, spread = _normal_score(square, bias + noise, noise, direction)
+    deviance = _inner(z, z, 2 * tau / n * bias / spread)
     return deviance - float(deviance.min())
 
 
-def _inner(x: Floats, y: Floats, weight: Floats, shared: Floats) -> Floats:
-    """``x^T (diag(1 / weight) + shared shared^T)^-1 y`` along the last axis."""
-    across = (x * shared * weight).sum(axis=-1) * (y * shared * weight).sum(axis=-1)
-    product: Floats = (x * y * weight).sum(axis=-1) - across / (1 + (shared**2 * weight).sum(axis=-1))
+def _normal_score(square: Floats, mean: Floats, noise: Floats, direction: float) -> tuple[Floats, Floats]:
+    """Return v^2 as a standard normal (Wilson and Hilferty 1931), given its mean, and its standard deviation.
+
+    ``Var v^2 = 4 direction mean floor^2``: the mean varies by ``direction * floor^2`` along itself, and
+    ``direction = 1 / (2 k)`` makes it ``2 floor^4 / k`` without bias. So v^2 is ``floor^2 / k`` times chi^2 of
+    ``k mean / floor^2`` degrees of freedom. At few of them a normal v^2 would stray beyond t = 5 a hundred times too
+    often.
+    """
+    cumulant = 4 * direction * noise / (9 * mean)
+    return (np.cbrt(square / mean) - 1 + cumulant) / np.sqrt(cumulant), np.sqrt(4 * direction * mean * noise)
+
+
+def _inner(x: Floats, y: Floats, shared: Floats) -> Floats:
+    """``x^T (1 + shared shared^T)^-1 y`` along the last axis."""
+    across = (x * shared).sum(axis=-1) * (y * shared).sum(axis=-1)
+    product: Floats = (x * y).sum(axis=-1) - across / (1 + (shared**2).sum(axis=-1))
     return product
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from ..errors import NtkbenchError
+from .caveats import Caveats
 from .exponents import ExponentFit, fit_exponent, fit_exponent_of_mean
 
 if TYPE_CHECKING:
@@ -54,6 +55,9 @@ QUANTITIES = {
     "function_distance": Quantity("function_distance", "test", "last", 4.0),
     "function_distance_max": Quantity("function_distance", "test", "max", 4.0),
     "function_distance_of_mean": Quantity("function_distance_of_mean", "test", "last", 6.0, of_mean=True),
+    "function_distance_of_mean_over_time": Quantity(
+        "function_distance_of_mean_over_time", "test", "last", 6.0, of_mean=True
+    ),
 }
 """What is fitted by default. Corrections were measured on other draws than any study's (erf and ReLU, two tasks; the
 kernel at initialization: depths 1, 2, 4, widths 16 to 128, 1,500 to 4,000 members; trained: depth 2, widths 32 to
@@ -79,7 +83,10 @@ _COLUMNS = ["task", "architecture", "label", "reference", "metric", *_FOUND]
 
 @dataclass(frozen=True)
 class FittedRate:
-    """An exponent with what it is of; ``reference`` is None for a quantity that needs none."""
+    """An exponent with what it is of; ``reference`` is None for a quantity that needs none.
+
+    ``caveat`` is why the theory is not to be judged by it, or None.
+    """
 
     run_id: str
     study: str
@@ -90,6 +97,7 @@ class FittedRate:
     reference: str | None
     metric: str
     fit: ExponentFit
+    caveat: str | None = None
 
 
 def convergence_rates(results: Results, metric: str | Sequence[str] | None = None) -> pd.DataFrame:
@@ -123,15 +131,15 @@ def fitted_rates(results: Results, metric: str | Sequence[str] | None = None) ->
         raise NtkbenchError(f"no rate is fitted to {', '.join(unknown)}; choose from {', '.join(QUANTITIES)}")
     cells = subject_cells(results.cells)
     measurements = results.measurements
-    rates = [rate for name in names for rate in _rates_of(name, cells, measurements)]
+    caveats = Caveats(results)
+    rates = [rate for name in names for rate in _rates_of(name, cells, measurements, caveats)]
     return sorted(rates, key=lambda r: (r.run_id, r.task, r.architecture, r.label, r.reference or ""))
 
 
-def architecture_name(row: Any) -> str:
+def architecture_name(row: Any, digits: int = 4) -> str:
     """Name the architecture of a row of ``cells``, such as ``relu, depth 2, weight_std 1.414, bias_std 0.1``."""
-    name = (
-        f"{row['activation']}, depth {row['depth']}, weight_std {row['weight_std']:.4g}, bias_std {row['bias_std']:.4g}"
-    )
+    weight_std, bias_std = (f"{row[scale]:.{digits}g}" for scale in ("weight_std", "bias_std"))
+    name = f"{row['activation']}, depth {row['depth']}, weight_std {weight_std}, bias_std {bias_std}"
     if row.get("parameterization", "ntk") != "ntk":
         name += f", {row['parameterization']}"
     if row.get("output_scale", 1.0) != 1.0:
@@ -152,9 +160,16 @@ def subject_cells(cells: pd.DataFrame) -> pd.DataFrame:
         even = [not pd.api.types.is_list_like(widths) or len({*widths}) <= 1 for widths in cells["widths"]]
         cells = cells[pd.Series(even, index=cells.index, dtype=bool)]
     cells = cells[cells["width"] > 0].copy()
-    cells["architecture"] = [architecture_name(row) for row in cells.to_dict("records")]
+    cells["architecture"] = _architecture_names(cells)
     cells["task"] = _task_names(cells)
     return cells[_CELL_COLUMNS]
+
+
+def _architecture_names(cells: pd.DataFrame) -> list[str]:
+    """Return architectures in words, with all digits of the scales where four would confuse two of them."""
+    rows = cells.to_dict("records")
+    names, exact = [architecture_name(row) for row in rows], [architecture_name(row, digits=17) for row in rows]
+    return names if len({*names}) == len({*exact}) else exact
 
 
 def _task_names(cells: pd.DataFrame) -> pd.Series[Any]:
@@ -165,22 +180,29 @@ def _task_names(cells: pd.DataFrame) -> pd.Series[Any]:
     return cells["task"].where(~several, cells["task"] + " " + cells["task_params_json"].astype(str))
 
 
-def _rates_of(name: str, cells: pd.DataFrame, measurements: pd.DataFrame) -> Iterator[FittedRate]:
+def _rates_of(name: str, cells: pd.DataFrame, measurements: pd.DataFrame, caveats: Caveats) -> Iterator[FittedRate]:
     quantity = QUANTITIES[name]
     rows = _recorded(quantity.stored, quantity, measurements).merge(cells, on=["run_id", "cell_id"], how="inner")
     rows = rows[rows["member"].isna() if quantity.of_mean else rows["member"].notna()]
     if quantity.of_mean:
         rows = _with_errors(rows, quantity, measurements)
-    for key, group in rows.groupby(_KEYS, dropna=False, sort=False):
-        tau = quantity.correction_per_layer * max(int(group["depth"].iloc[0]), 1)
+    for key, everything in rows.groupby(_KEYS, dropna=False, sort=False):
+        group = in_common_splits(everything)
+        tau = quantity.correction_per_layer * max(int(everything["depth"].iloc[0]), 1)
         fit = _fit_mean(group, tau) if quantity.of_mean else _fit_members(group, tau)
-        yield _named(key, name, str(group["activation"].iloc[0]), fit)
+        if left_out := everything["split_index"].nunique() - group["split_index"].nunique():
+            fit = replace(fit, method=f"{fit.method}; splits left out because some width lacks them: {left_out}")
+        run_id, study, task, architecture, label = map(str, key[:-1])
+        reference = str(key[-1]) if isinstance(key[-1], str) else None
+        caveat = caveats.of(run_id, {*everything["cell_id"]}, reference, trained=quantity.record != "first")
+        activation = str(everything["activation"].iloc[0])
+        yield FittedRate(run_id, study, task, architecture, activation, label, reference, name, fit, caveat)
 
 
-def _named(key: Sequence[Any], metric: str, activation: str, fit: ExponentFit) -> FittedRate:
-    run_id, study, task, architecture, label, reference = key
-    reference = None if pd.isna(reference) else str(reference)
-    return FittedRate(run_id, study, task, architecture, activation, label, reference, metric, fit)
+def in_common_splits(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the splits that every width has, so that widths are compared on the same data."""
+    widths = rows.groupby("split_index")["width"].nunique()
+    return rows[rows["split_index"].isin(widths.index[widths == rows["width"].nunique()])]
 
 
 def _recorded(stored: str, quantity: Quantity, measurements: pd.DataFrame) -> pd.DataFrame:
@@ -216,7 +238,7 @@ def _with_errors(rows: pd.DataFrame, quantity: Quantity, measurements: pd.DataFr
     for name in ("standard_error", "floor"):
         extra = _recorded(f"{quantity.stored}_{name}", quantity, measurements)[[*keys, "value"]]
         rows = rows.merge(extra.rename(columns={"value": name}), on=keys, how="left")
-    per_member = _recorded(quantity.stored.removesuffix("_of_mean"), quantity, measurements)
+    per_member = _recorded(quantity.stored.partition("_of_mean")[0], quantity, measurements)
     survivors = per_member.groupby(keys, dropna=False)["member"].count().rename("survivors").reset_index()
     rows = rows.merge(survivors, on=keys, how="left")
     return rows.assign(members=rows["survivors"].fillna(rows["members"]))
@@ -237,6 +259,6 @@ def _fit_mean(group: pd.DataFrame, tau: float) -> ExponentFit:
         values,
         errors,
         np.sqrt(by_width["floor_square"].to_numpy()),
-        members=int(group["members"].min()),
+        members=int(group["members"].min()) if len(group) else 0,
         correction=tau,
     )

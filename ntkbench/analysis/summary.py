@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ..store.read import Results, load
-from .rates import convergence_rates, subject_cells
+from .rates import convergence_rates, in_common_splits, subject_cells
 from .verdicts import judged_rates
 
 
@@ -62,7 +62,7 @@ def _of_one_run(results: Results) -> Iterator[Comparison]:
     judged = _judged(results)
     for key, group in cells.groupby(["task", "architecture", "label"], sort=False):
         task, architecture, label = map(str, key)
-        rows = measured[measured["cell_id"].isin(group["cell_id"])]
+        rows = in_common_splits(measured[measured["cell_id"].isin(group["cell_id"])])
         mine = judged[(judged["task"] == task) & (judged["architecture"] == architecture) & (judged["label"] == label)]
         named: list[str | None] = [str(name) for name in rows["reference"].dropna().unique()]
         for reference in named or [None]:
@@ -89,7 +89,7 @@ def _judged(results: Results) -> pd.DataFrame:
     """Return the fitted exponents beside what is expected of them, where anything is."""
     keys = ["task", "architecture", "label", "reference", "metric"]
     verdicts = judged_rates(results).rename(columns={"quantity": "metric"})
-    expected = verdicts[[*keys, "claim", "expected", "band_low", "band_high", "verdict"]]
+    expected = verdicts[[*keys, "claim", "expected", "band_low", "band_high", "verdict", "reason"]]
     return convergence_rates(results).merge(expected, on=keys, how="left")
 
 
@@ -100,9 +100,13 @@ def _facts(cells: pd.DataFrame) -> dict[str, Any]:
 
 
 def _kernel_error(measurements: pd.DataFrame, rows: pd.DataFrame, reference: str | None) -> float:
-    """Return the reference's own test RMSE at its last time, mean over the cells these rows were compared with."""
+    """Return the reference's own test RMSE at the time nearest to the networks' last, mean over splits."""
     used = rows.loc[rows["reference"] == reference, "reference_cell_id"].unique()
-    return float(_pick(measurements[measurements["cell_id"].isin(used)], "rmse", "test", "last")["value"].mean())
+    errors = measurements[
+        (measurements["metric"] == "rmse") & (measurements["split"] == "test") & measurements["cell_id"].isin(used)
+    ]
+    apart = (errors["time"] - rows["time"].max()).abs()
+    return float(errors.loc[apart == apart.groupby(errors["cell_id"]).transform("min"), "value"].mean())
 
 
 def _by_width(rows: pd.DataFrame, kernel_error: float, reference: str | None) -> pd.DataFrame:
@@ -110,9 +114,10 @@ def _by_width(rows: pd.DataFrame, kernel_error: float, reference: str | None) ->
     for width in sorted(rows["width"].unique()):
         group = rows[rows["width"] == width]
         errors = _pick(group, "rmse", "test", "last")
+        survivors = group["member"].nunique() - group.loc[group["metric"] == "diverged_step", "member"].nunique()
         line: dict[str, Any] = {
             "width": int(width),
-            "members": int(group["member"].nunique()),
+            "members": int(survivors),
             "rmse_members": errors.loc[errors["member"].notna(), "value"].mean(),
             "rmse_mean": errors.loc[errors["member"].isna(), "value"].mean(),
             "rmse_kernel": kernel_error,
@@ -131,20 +136,21 @@ def _pick(rows: pd.DataFrame, metric: str, split: str, record: str) -> pd.DataFr
 
 
 def _distance(group: pd.DataFrame, quantity: Quantity, reference: str | None) -> dict[str, float]:
-    """Return a distance at one width and its standard error: RMS over members, or the ensemble's own."""
-    picked = _pick(group, quantity.metric, quantity.split, quantity.record)
+    """Return a distance at one width and its standard error: RMS over members and splits, or the ensemble's own."""
     if quantity.of_reference:
-        picked = picked[picked["reference"] == reference]
+        group = group[group["reference"] == reference]
     name = quantity.metric
+    picked = _pick(group, name, quantity.split, quantity.record)
     if quantity.ensemble:
         error = _pick(group, f"{name}_standard_error", quantity.split, quantity.record)
         floor = _pick(group, f"{name}_floor", quantity.split, quantity.record)
-        return {
-            name: picked["value"].mean(),
-            f"{name}_se": error.loc[error["reference"] == reference, "value"].mean(),
-            f"{name}_floor": floor.loc[floor["reference"] == reference, "value"].mean(),
-        }
-    squares = picked.assign(square=picked["value"] ** 2).groupby("member")["square"].mean()
+        return {name: _rms(picked), f"{name}_se": _rms(error), f"{name}_floor": _rms(floor)}
+    scale = float(picked["value"].abs().max()) or 1.0  # so that squares cannot overflow
+    squares = (picked["value"] / scale).pow(2).groupby(picked["member"]).mean()
     value = float(np.sqrt(squares.mean())) if len(squares) else np.nan
     spread = squares.std(ddof=1) / np.sqrt(len(squares)) if len(squares) > 1 else np.nan
-    return {name: value, f"{name}_se": spread / (2 * value) if value > 0 else np.nan}
+    return {name: scale * value, f"{name}_se": scale * spread / (2 * value) if value > 0 else np.nan}
+
+
+def _rms(rows: pd.DataFrame) -> float:
+    return float(np.sqrt(rows["value"].pow(2).mean()))

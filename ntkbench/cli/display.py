@@ -3,50 +3,36 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from ..analysis.summary import QUANTITIES, Comparison, comparisons
+from .console import make_console
 from .words import cell_words
 
 if TYPE_CHECKING:
     from ..api import Session
     from ..store.read import Results
 
-_LOG_WIDTH = 150
+_LARGEST_WRITTEN_OUT = 1e5
 _QUANTITY_WORDS = {
     "function_distance": "distance to kernel, members, last step",
     "function_distance_max": "distance to kernel, members, largest over steps",
     "function_distance_of_mean": "distance to kernel, their mean, last step",
+    "function_distance_of_mean_over_time": "distance to kernel, their mean, over all steps",
     "ntk_distance_frobenius": "empirical NTK to limit, at start, Frobenius",
     "ntk_distance_operator": "empirical NTK to limit, at start, operator norm",
     "ntk_change_frobenius": "change of NTK in training, Frobenius",
 }
 
 
-def _console() -> Console:
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=_LOG_WIDTH)
-
-
-def print_table(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]], *, right_from: int = 99) -> None:
-    """Print a table; columns from ``right_from`` on are aligned to the right."""
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
-    for i, heading in enumerate(headings):
-        table.add_column(heading, justify="right" if i >= right_from else "left", overflow="fold", vertical="bottom")
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))  # not markup: a reason may hold square brackets
-    _console().print(table)
-
-
 def show_comparisons(results: Results) -> None:
     """Print one table per task: by width, errors and distances; below it the fitted exponents."""
-    console = _console()
+    console = make_console()
     for comparison in comparisons(results):
         facts = comparison.facts
         console.print(
@@ -102,7 +88,7 @@ def _measured(row: Mapping[Any, Any], name: str) -> str:
     value, error, floor = row[name], row[f"{name}_se"], row.get(f"{name}_floor", math.nan)
     if math.isnan(value):
         return "-"
-    if math.isnan(error) or error <= 0:
+    if not 0 < error < _LARGEST_WRITTEN_OUT or value >= _LARGEST_WRITTEN_OUT:
         return _number(value)
     digits = max(0, 1 - math.floor(math.log10(error)))
     text = f"{value:.{digits}f} ± {error:.{digits}f}"
@@ -128,7 +114,9 @@ def _rate_table(comparison: Comparison) -> Table:
             str(row["n_members"]),
             f"{_text(row.get('verdict'))} ({methods.index(row['method']) + 1})",
         )
-    table.caption = "\n".join(f"({i}) {method}" for i, method in enumerate(methods, 1))
+    reported = comparison.rates.loc[comparison.rates["verdict"] == "reported", "reason"]
+    notes = [f"({i}) {method}" for i, method in enumerate(methods, 1)]
+    table.caption = Text("\n".join([*notes, *(f"reported {reason}" for reason in dict.fromkeys(reported))]))
     table.caption_justify = "left"
     return table
 
@@ -152,7 +140,7 @@ def _text(value: Any) -> str:
 
 def show_problems(session: Session) -> None:
     """Print what was not as it should be, and where everything lies."""
-    console, summary = _console(), session.summary
+    console, summary = make_console(), session.summary
     for cell, status, reason in summary.problems:
         console.print(f"{cell_words(cell)}: {status}: {reason}", markup=False, soft_wrap=True)
     counts = ", ".join(f"{count} {status}" for status, count in summary.counts.items()) or "nothing left to do"
@@ -164,7 +152,7 @@ def show_problems(session: Session) -> None:
 
 def show_failed_cells(results: Results) -> None:
     """Print the cells of a run that are not ok, with their reasons."""
-    console = _console()
+    console = make_console()
     failed = results.cells[results.cells["status"] != "ok"]
     for row in failed.to_dict("records"):
         width = "" if row["width"] is None or row["width"] != row["width"] else f" width {row['width']}"

@@ -65,7 +65,9 @@ class SubjectEntry(_WithParameters):
     @field_validator("widths")
     @classmethod
     def _distinct_widths(cls, widths: tuple[Any, ...]) -> tuple[Any, ...]:
-        if len(set(widths)) != len(widths):
+        if len({width[0] if isinstance(width, tuple) and len({*width}) == 1 else width for width in widths}) < len(
+            widths
+        ):
             raise ValueError("a width is listed twice")
         return widths
 
@@ -82,7 +84,7 @@ class OfStable(_Frozen):
     """A learning rate as a fraction of the stable limit ``2 N / lambda_max`` of a reference's kernel."""
 
     of_stable: float = Field(gt=0, allow_inf_nan=False)
-    reference: str | None = Field(default=None, description="whose limit; default: the study's first reference")
+    reference: str | None = Field(default=None, description="whose limit; default: the first NTK reference")
 
 
 class TrainingEntry(_Frozen):

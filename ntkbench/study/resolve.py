@@ -55,7 +55,8 @@ class ResolvedStudy:
         rate = self.study.training.learning_rate
         if not isinstance(rate, OfStable):
             return None
-        return rate.reference or self.references[0].entry.label
+        tangent = [method for method in self.references if getattr(method.parameters, "kernel", None) == "ntk"]
+        return rate.reference or (tangent or list(self.references))[0].entry.label
 
 
 def resolve_study(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..errors import PluginError
 from ..exchange import Float, Measurement, Problem, Solution
 from ..metrics import predictions_from
 from ..specs import resolve
@@ -28,6 +29,7 @@ def measure(
 ) -> Iterator[Measurement]:
     """Yield what the backend measured, then every metric of the study that this solution allows."""
     yield from solution.measurements
+    yield from _divergences(solution)
     compared = {label: references[label] for label in cell.against}
     for name in cell.metrics:
         spec = registry.metrics.get(name)
@@ -42,9 +44,22 @@ def measure(
                 yield replace(row, reference=label)
 
 
+def _divergences(solution: Solution) -> Iterator[Measurement]:
+    """Yield ``diverged_step`` of each member that diverged: the recorded step at which it was found not finite."""
+    for member, step in enumerate([] if solution.diverged_at is None else np.asarray(solution.diverged_at).tolist()):
+        if step >= 0:
+            yield Measurement(metric="diverged_step", value=float(step), unit="step", member=member, step=step)
+
+
 def measurement_columns(cell: Cell, rows: Iterable[Measurement]) -> Columns:
-    """Return the columns of ``measurements``."""
+    """Return the columns of ``measurements``.
+
+    :raises PluginError: if a row names a reference that the cell is not compared with.
+    """
     rows = list(rows)
+    if foreign := {row.reference for row in rows if row.reference is not None} - cell.references.keys():
+        known = sorted(cell.references)
+        raise PluginError(f"measurements name references {sorted(foreign)}, but this cell has {known}")
     columns: Columns = {name: [getattr(row, name) for row in rows] for name in _FIELDS}
     columns["split_index"] = cell.split_index
     columns["reference_cell_id"] = [cell.references.get(row.reference or "") for row in rows]

@@ -10,7 +10,7 @@ import click
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from toy_runs import LISTENER, TOY, as_toml, session, shell, study
+from toy_runs import LISTENER, TOY, as_toml, session, shell, study, subject
 
 import ntkbench
 from ntkbench import registry
@@ -133,6 +133,16 @@ class TestRun:
         assert {cell["members"] for cell in cells} == {0, 2}
         assert {cell["task"] for cell in cells} == {"synthetic/sine"}
         assert report["run_id"] != json.loads(invoke(*arguments[:4], "--json").stdout)["run_id"]
+
+    def test_a_study_that_compares_with_nothing(self, command, tmp_path):
+        training = {"learning_rate": 0.1, "steps": 10, "record": 5}
+        (tmp_path / "alone.toml").write_text(
+            as_toml(study(reference=[], subject=[subject(against=[])], training=training))
+        )
+        found = command("run", "alone.toml", "--plugin", TOY, "--out", "run", "--executor", "inline", "-q")
+        assert found.returncode == 0
+        assert "3 cells: 3 ok" in found.stdout
+        assert "Traceback" not in found.stderr
 
     def test_verbose_has_a_line_for_every_cell(self, toy):
         found = toy("-v")

@@ -26,6 +26,7 @@ FAULTS = (
     "nothing",
     "word",
     "fact",
+    "stranger",
     "print",
 )
 
@@ -62,6 +63,7 @@ EXPECTED = {
     "nothing": ("failed", "PluginError", "returned NoneType, expected a Solution"),
     "word": ("failed", "ValueError", "table measurements, column value"),
     "fact": ("failed", "TypeError", "'str' object cannot be interpreted as an integer"),
+    "stranger": ("failed", "PluginError", "measurements name references ['stranger'], but this cell has ['ntk']"),
     "print": ("ok", None, None),
 }
 
@@ -155,13 +157,13 @@ def test_no_member_left_is_no_value_of_the_ensemble(cells, faulty):
 def test_the_summary_counts_failures(faulty):
     assert faulty.summary.counts == {
         "ok": 4,
-        "failed": 7,
+        "failed": 8,
         "crashed": 3,
         "timeout": 1,
         "out_of_memory": 1,
         "diverged": 1,
     }
-    assert faulty.summary.failures == 13
+    assert faulty.summary.failures == 14
     assert not faulty.summary.interrupted
 
 

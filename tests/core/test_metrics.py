@@ -247,7 +247,22 @@ class TestFunctionDistance:
     def test_one_member_has_no_spread(self):
         data = problem()
         names = {row.metric for row in function_distance(data, ensemble(members=1), law(data))}
-        assert names == {"function_distance", "function_distance_of_mean"}
+        assert names == {f"function_distance{of}" for of in ("", "_of_mean", "_of_mean_over_time")}
+
+    def test_all_steps_together_are_so_many_more_points(self):
+        data, networks = problem(), ensemble()
+        reference = law(data)
+        rows = list(function_distance(data, networks, reference))
+        difference = networks.members_test - predictions_from(reference, data, networks)[1]
+        mean, last = difference.mean(axis=0), ("test", None, STEPS[-1])
+        together = table(rows, "function_distance_of_mean_over_time")
+        assert list(together) == [last]
+        assert together[last] == pytest.approx(self.rms(mean), rel=1e-12)
+        left_out = [self.rms((5 * mean - difference[k]) / 4) for k in range(5)]
+        error = table(rows, "function_distance_of_mean_over_time_standard_error")[last]
+        assert error == pytest.approx(2 * np.std(left_out), rel=1e-9)
+        floor = table(rows, "function_distance_of_mean_over_time_floor")[last]
+        assert floor == pytest.approx((difference.var(axis=0, ddof=1).mean() / 5) ** 0.5, rel=1e-12)
 
     def test_no_survivor_no_mean(self):
         data = problem()

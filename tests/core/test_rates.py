@@ -27,9 +27,11 @@ def make_results(*, splits=(0, 1), widths=(32, 128, 512), members=6, status="ok"
         for split in splits:
             cell = {"run_id": "r", "cell_id": f"{width}-{split}", "split_index": split}
             facts = {"study": "s", "task": "t", "label": "network", "role": "subject", "status": status}
+            facts |= {"n_train": 8, "learning_rate": 0.5}
             cells.append(cell | facts | ARCHITECTURE | {"width": width, "members": members})
             rows += [cell | row for row in make_rows(width, members)]
-    cells.append(cells[0] | {"cell_id": "ntk", "role": "reference", "label": "ntk", "width": None})
+    kernel = {"kernel": "ntk", "ridge": 0.0, "backend_params_json": "{}"}
+    cells.append(cells[0] | kernel | {"cell_id": "ntk", "role": "reference", "label": "ntk", "width": None})
     measurements = pd.DataFrame(rows).astype({"member": "Int64", "step": "Int64"})
     return SimpleNamespace(cells=pd.DataFrame(cells).astype({"width": "Int64"}), measurements=measurements)
 
@@ -37,7 +39,8 @@ def make_results(*, splits=(0, 1), widths=(32, 128, 512), members=6, status="ok"
 def make_rows(n, members):
     def row(metric, split, member, step, value, reference="ntk"):
         where = {"member": member, "step": step, "time": 0.1 * step, "component": None}
-        return {"metric": metric, "split": split, "reference": reference, "value": value, **where}
+        compared = {"reference": reference, "reference_cell_id": reference}
+        return {"metric": metric, "split": split, "value": value, **compared, **where}
 
     for k in range(members):
         x = 1 + 0.1 * np.cos(k)
@@ -47,9 +50,10 @@ def make_rows(n, members):
         yield row("ntk_change_frobenius", "train", k, 2, x / n, None)
         for step in (0, 1, 2):
             yield row("function_distance", "test", k, step, (0, 2, 1)[step] * x * n**-0.5)
-    yield row("function_distance_of_mean", "test", None, 2, 1.0 / n)
-    yield row("function_distance_of_mean_standard_error", "test", None, 2, 1e-4 / n)
-    yield row("function_distance_of_mean_floor", "test", None, 2, 1e-4 / n)
+    for name in ("function_distance_of_mean", "function_distance_of_mean_over_time"):
+        yield row(name, "test", None, 2, 1.0 / n)
+        yield row(f"{name}_standard_error", "test", None, 2, 1e-4 / n)
+        yield row(f"{name}_floor", "test", None, 2, 1e-4 / n)
 
 
 def test_convergence_rates():
@@ -64,6 +68,7 @@ def test_convergence_rates():
         "function_distance_max": -0.5,
         "ntk_change_frobenius": -1,
         "function_distance_of_mean": -1,
+        "function_distance_of_mean_over_time": -1,
     }.items():
         row = found.loc[metric]
         assert row["exponent"] == pytest.approx(exponent, abs=1e-6)
@@ -123,3 +128,29 @@ def test_one_metric_or_several():
     assert len(convergence_rates(make_results(), ["function_distance", "ntk_change_frobenius"])) == 2
     with pytest.raises(NtkbenchError, match="choose from"):
         convergence_rates(make_results(), "rmse")
+
+
+def test_widths_are_compared_on_the_splits_they_share():
+    results = make_results(splits=(0, 1))
+    harder = results.measurements["split_index"] == 1
+    results.measurements.loc[harder, "value"] *= 3
+    lost = results.cells["cell_id"] == "512-1"
+    results.cells.loc[lost, "status"] = "timeout"
+    rates = convergence_rates(results).set_index("metric")
+    assert rates.loc["ntk_distance_frobenius", "exponent"] == pytest.approx(-0.5, abs=1e-6)
+    assert rates.loc["function_distance_of_mean", "exponent"] == pytest.approx(-1, abs=1e-6)
+    assert rates["method"].str.endswith("splits left out because some width lacks them: 1").all()
+
+
+def test_scales_that_differ_in_the_fifth_digit_are_two_architectures():
+    one, two = make_results(splits=(0,)), make_results(splits=(0,))
+    two.cells["weight_std"] = 1.4141
+    two.cells["cell_id"] += "x"
+    two.measurements["cell_id"] += "x"
+    both = SimpleNamespace(
+        cells=pd.concat([one.cells, two.cells], ignore_index=True),
+        measurements=pd.concat([one.measurements, two.measurements], ignore_index=True),
+    )
+    rates = convergence_rates(both, "function_distance")
+    assert rates["architecture"].nunique() == 2
+    assert rates["exponent"].to_list() == pytest.approx([-0.5, -0.5], abs=1e-6)

@@ -110,7 +110,7 @@ def test_family_wise_error_of_simulated_boards():
         ("ntk_change_frobenius", "leaky_relu(slope=0.1)", "C4", (-math.inf, -0.5)),
         ("ntk_change_frobenius", "mine:unknown", "C4", (-math.inf, -0.5)),
         ("function_distance_max", "relu", "C7", (-0.6, -0.4)),
-        ("function_distance_of_mean", "relu", "C7", (-1.1, -0.9)),
+        ("function_distance_of_mean_over_time", "relu", "C7", (-1.1, -0.9)),
     ],
 )
 def test_expectations_are_the_theory_pages(metric, activation, claim, band):
@@ -126,15 +126,22 @@ def test_one_step_is_reported_and_the_unknown_unexpected():
     assert expected_exponent("rmse", "relu") is None
 
 
-def make_results(exponents, activation="erf", references=("ntk",)):
+NTK = {"kernel": "ntk", "ridge": 0.0, "backend_params_json": "{}"}
+
+
+def make_results(exponents, activation="erf", references=("ntk",), kernel=NTK):
     rng = np.random.default_rng(3)
     facts = {"run_id": "r", "study": "s", "task": "t", "label": "network", "role": "subject", "status": "ok"}
     facts |= {"activation": activation, "depth": 2, "weight_std": 1.5, "bias_std": 0.1, "split_index": 0, "members": 40}
     widths = 64 * 2 ** np.arange(7)
-    cells = pd.DataFrame([facts | {"cell_id": str(n), "width": n} for n in widths])
+    facts |= {"n_train": 8, "learning_rate": 0.5}
+    networks = [facts | {"cell_id": str(n), "width": n} for n in widths]
+    kernels = [facts | kernel | {"cell_id": label, "label": label, "role": "reference"} for label in references]
+    cells = pd.DataFrame([*networks, *kernels])
     rows = [
         {"metric": metric, "reference": reference, "member": k, "value": n**p * np.sqrt(rng.gamma(5) / 5)}
         | {"run_id": "r", "cell_id": str(n), "split": "train", "split_index": 0, "time": 0.0}
+        | {"reference_cell_id": reference}
         for metric, p in exponents.items()
         for reference in references
         for n in widths
@@ -176,3 +183,34 @@ def test_no_results_give_an_empty_table():
     table = verdict_table(empty)
     assert table.empty
     assert list(table.columns) == [column.name for column in SCHEMAS["verdicts"]]
+
+
+@pytest.mark.parametrize(
+    ("kernel", "said"),
+    [
+        ({"kernel": "nngp"}, "kernel is nngp"),
+        ({"ridge": 0.1}, "ridge 0.1"),
+        ({"backend_params_json": '{"dynamics":"flow"}'}, "gradient flow"),
+    ],
+)
+def test_what_is_not_the_theory_is_reported_and_widens_no_family(kernel, said):
+    wrong = {"ntk_distance_frobenius": 0.0}
+    assert verdict_table(make_results(wrong))["verdict"].tolist() == ["fails"]
+    both = verdict_table(make_results(wrong, kernel=NTK | kernel))
+    assert both["verdict"].tolist() == ["reported"]
+    assert said in both["reason"].iloc[0]
+
+
+def test_networks_beyond_the_stable_limit_or_diverged_are_reported():
+    changing = {"ntk_change_frobenius": 0.0}
+    for metric, value, cell_id, said in (
+        ("largest_eigenvalue", 2 * 8 / 0.5, "ntk", "stable limit"),
+        ("diverged_step", 20.0, "64", "members that diverged: 1"),
+    ):
+        results = make_results(changing)
+        assert verdict_table(results)["verdict"].tolist() == ["fails"]
+        row = {"metric": metric, "value": value, "run_id": "r", "cell_id": cell_id, "member": 0}
+        results.measurements = pd.concat([results.measurements, pd.DataFrame([row])], ignore_index=True)
+        table = verdict_table(results)
+        assert table["verdict"].tolist() == ["reported"]
+        assert said in table["reason"].iloc[0]

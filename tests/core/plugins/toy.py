@@ -57,6 +57,7 @@ class NetworkParameters(BaseModel):
         "nothing",
         "word",
         "fact",
+        "stranger",
         "print",
     ] = "well"
     at_width: int = Field(default=0, description="misbehave only at this width; 0: at all")
@@ -147,13 +148,13 @@ def solve_network(request):
                 metric="ntk_distance_frobenius",
                 value="far" if behave == "word" else value,
                 unit="1",
-                reference="ntk",
+                reference="stranger" if behave == "stranger" else "ntk",
                 split="train",
                 member=k,
                 step=0,
                 time=0.0,
             )
-            for k, value in enumerate(distances)
+            for k, value in enumerate(distances if "ntk" in request.references or behave == "stranger" else ())
         ),
     )
 

@@ -1,0 +1,64 @@
+"""Reasons why a fitted exponent is no test of the theory: what it was compared with, or how networks were trained."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from ..store.read import Results
+
+Row = dict[str, Any]
+
+
+class Caveats:
+    """Says of a rate's cells what stands against judging the theory by them."""
+
+    def __init__(self, results: Results) -> None:
+        """Look up what each subject was compared with, and how that was computed."""
+        measurements = results.measurements
+        rows: list[Row] = results.cells.to_dict("records")  # type: ignore[assignment]
+        self._cells = {(row["run_id"], row["cell_id"]): row for row in rows}
+        keys = ["run_id", "cell_id", "reference", "reference_cell_id"]
+        compared = measurements.loc[measurements["reference"].notna(), keys].drop_duplicates()
+        self._compared: list[Row] = compared.to_dict("records")  # type: ignore[assignment]
+        largest = measurements[measurements["metric"] == "largest_eigenvalue"]
+        self._largest: dict[Any, float] = largest.groupby(["run_id", "cell_id"])["value"].first().to_dict()
+        lost = measurements[measurements["metric"] == "diverged_step"]
+        self._diverged: dict[Any, int] = lost.groupby(["run_id", "cell_id"])["member"].nunique().to_dict()
+
+    def of(self, run_id: str, cell_ids: Collection[str], reference: str | None, *, trained: bool) -> str | None:
+        """Return the first reason not to judge, or None. ``trained``: the quantity depends on the training."""
+        mine = [row for row in self._compared if row["run_id"] == run_id and row["cell_id"] in cell_ids]
+        used = {row["reference_cell_id"] for row in mine if row["reference"] == reference}
+        reasons = [_not_the_theory(self._cells[run_id, key]) for key in used if (run_id, key) in self._cells]
+        if trained:
+            reasons += [self._diverging(run_id, cell_ids), self._unstable(run_id, mine)]
+        return next((reason for reason in reasons if reason), None)
+
+    def _diverging(self, run_id: str, cell_ids: Iterable[str]) -> str | None:
+        lost = sum(self._diverged.get((run_id, cell_id), 0) for cell_id in cell_ids)
+        return f"members that diverged: {lost}" if lost else None
+
+    def _unstable(self, run_id: str, compared: Iterable[Row]) -> str | None:
+        """Return whether a learning rate reaches the stable limit of an NTK that the networks were compared with."""
+        for row in compared:
+            key = (run_id, row["reference_cell_id"])
+            if key in self._largest and self._cells[key]["kernel"] == "ntk":
+                cell = self._cells[run_id, row["cell_id"]]
+                if cell["learning_rate"] * self._largest[key] >= 2 * cell["n_train"]:
+                    return "the learning rate is at or above the kernel's stable limit 2N / lambda_max"
+        return None
+
+
+def _not_the_theory(cell: Row) -> str | None:
+    """Return why a reference does not state what the claims are about: the NTK, no ridge, the networks' own steps."""
+    if cell["kernel"] != "ntk":
+        return f"the reference's kernel is {cell['kernel']}, not the ntk"
+    if cell["ridge"] > 0:
+        return f"the reference has ridge {cell['ridge']:g}; the claims are about none"
+    if json.loads(cell["backend_params_json"]).get("dynamics") == "flow":
+        return "the reference follows gradient flow; the networks took steps"
+    return None
