@@ -53,7 +53,7 @@ class Comparison:
 def comparisons(results: Results) -> Iterator[Comparison]:
     """Yield a comparison for each run, task, architecture, subject and reference, in the order of the study."""
     for path in results.paths:
-        yield from _of_one_run(load(path))
+        yield from _of_one_run(results if len(results.paths) == 1 else load(path))
 
 
 def _of_one_run(results: Results) -> Iterator[Comparison]:

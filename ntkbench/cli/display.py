@@ -114,9 +114,9 @@ def _rate_table(comparison: Comparison) -> Table:
             str(row["n_members"]),
             f"{_text(row.get('verdict'))} ({methods.index(row['method']) + 1})",
         )
-    reported = comparison.rates.loc[comparison.rates["verdict"] == "reported", "reason"]
-    notes = [f"({i}) {method}" for i, method in enumerate(methods, 1)]
-    table.caption = Text("\n".join([*notes, *(f"reported {reason}" for reason in dict.fromkeys(reported))]))
+    reasons = comparison.rates.loc[comparison.rates["verdict"] == "reported", "reason"].dropna()
+    reported = dict.fromkeys(f"reported {reason}" for reason in reasons if reason.startswith("without"))
+    table.caption = Text("\n".join([*(f"({i}) {method}" for i, method in enumerate(methods, 1)), *reported]))
     table.caption_justify = "left"
     return table
 

@@ -22,8 +22,8 @@ def results_group() -> None:
 @JSON
 def list_runs(folder: Path, as_json: bool) -> None:
     """List the runs in FOLDER (default: results)."""
-    from ..store.folder import read_run_file
     from ..store.read import find_runs, load
+    from ..store.run_file import read_run_file
 
     rows = [_line(path, read_run_file(path), load(path)) for path in find_runs(folder)]
     if as_json:

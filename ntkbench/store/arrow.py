@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ..errors import StoreError
 from .schemas import SCHEMAS, arrow_schema
 
 if TYPE_CHECKING:
@@ -119,3 +120,27 @@ def is_whole(path: Path) -> bool:
             return head == b"PAR1" and file.read(4) == b"PAR1"
     except OSError:
         return False
+
+
+def read_columns(files: Sequence[Path], table: str, columns: list[str] | None = None) -> pa.Table:
+    """Return one Arrow table of the files, in the fixed schema.
+
+    :raises StoreError: naming the first file that is not a whole parquet file.
+    """
+    schema = arrow_schema(table)
+    if columns is not None:
+        schema = pa.schema([schema.field(name) for name in columns])
+    return pa.concat_tables([schema.empty_table(), *(_read_file(file, schema) for file in files)])
+
+
+def _read_file(file: Path, schema: pa.Schema) -> pa.Table:
+    try:
+        with pq.ParquetFile(file) as parquet:
+            found = parquet.read(columns=schema.names, use_threads=False).select(schema.names)
+            return found if found.schema.equals(schema) else found.cast(schema)
+    except (pa.ArrowException, OSError, KeyError) as error:
+        reason = str(error).splitlines()[0]
+        raise StoreError(
+            f"{file}: not a whole parquet file of this schema ({reason}); "
+            "delete it and run the study again to redo that cell"
+        ) from None

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from ..errors import StoreError
-from ..identity import canonical_json
-from .arrow import from_frame, is_whole, row_table, write_parquet
+from .arrow import from_frame, is_whole, read_columns, row_table, write_parquet
+from .rows import cell_row
+from .run_file import RUN_FILE, differences, read_run_file
 from .schemas import CELL_TABLES, SCHEMA_VERSION
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from ..plan import Cell, Plan
     from ..worker.outcome import Outcome, Setting
 
-RUN_FILE = "run.json"
 _LOCK = ".lock"
 _TEMPORARY = ".tmp"
 _TABLE_FOLDERS = ("cells", *CELL_TABLES, "verdicts")
@@ -64,8 +64,6 @@ class RunFolder:
 
     def done(self) -> dict[str, Done]:
         """Return the committed cells; one with a file that is not whole counts as not committed."""
-        from .read import read_columns
-
         found: dict[str, Done] = {}
         for path in sorted((self.path / "cells").glob("*.parquet")):
             try:
@@ -158,92 +156,6 @@ def _said(path: Path) -> Iterator[None]:
         raise StoreError(f"{path}: cannot be written ({error.strerror or error})") from error
 
 
-def cell_row(cell: Cell, outcome: Outcome, setting: Setting, env_id: str) -> dict[str, Any]:
-    """Return a row of ``cells`` without its key columns."""
-    started = outcome.started_at
-    row = {
-        **_planned(cell),
-        "device": setting.device,
-        "threads": setting.threads,
-        "status": outcome.status,
-        "reason": outcome.reason,
-        "exception_type": outcome.exception_type,
-        "exception_message": outcome.exception_message,
-        "exit_signal": outcome.exit_signal,
-        "wall_seconds": outcome.wall_seconds,
-        "peak_memory_bytes": outcome.peak_memory_bytes,
-        "started_at": None if started is None else datetime.fromtimestamp(started, UTC),
-        "env_id": env_id,
-    }
-    unknown = {"parameters": None, "loss": None, "target_scale": None, "compile_seconds": None}
-    return {**unknown, **row, **{key: value for key, value in outcome.facts.items() if value is not None}}
-
-
-def _planned(cell: Cell) -> dict[str, Any]:
-    """Return the columns that are known before a cell runs."""
-    architecture, sizes = cell.architecture, cell.sizes
-    widths = (cell.width,) * architecture.depth if isinstance(cell.width, int) else cell.width
-    return {
-        "study": cell.study,
-        "label": cell.label,
-        "role": cell.role,
-        "task": cell.task,
-        "task_version": cell.task_version,
-        "split_index": cell.split_index,
-        "backend": cell.backend,
-        "backend_version": cell.backend_version,
-        "kernel": cell.parameters.get("kernel"),
-        "ridge": cell.parameters.get("ridge"),
-        "depth": architecture.depth,
-        "width": min(widths) if widths else None,
-        "widths": list(widths) if widths else None,
-        "activation": architecture.activation,
-        "parameterization": architecture.parameterization,
-        "weight_std": architecture.weight_std,
-        "bias_std": architecture.bias_std,
-        "output_scale": 1.0,
-        "trained_layers": "all",
-        "members": cell.members or None,
-        "n_train": sizes.n_train,
-        "n_test": sizes.n_test,
-        "n_features": sizes.n_features,
-        "n_outputs": sizes.n_outputs,
-        "optimizer": cell.training["optimizer"],
-        "learning_rate": cell.training["learning_rate"],
-        "steps": cell.steps[-1],
-        "task_params_json": canonical_json(cell.task_parameters),
-        "backend_params_json": canonical_json(cell.parameters),
-        "training_json": canonical_json({**cell.training, "record": list(cell.steps)}),
-        "seed": cell.seed,
-        "dtype": cell.dtype,
-    }
-
-
-def read_run_file(path: Path) -> dict[str, Any]:
-    """Return the contents of a run's ``run.json``.
-
-    :raises StoreError: if there is none, it is not JSON, or a newer ntkbench wrote it.
-    """
-    file = path / RUN_FILE
-    try:
-        data = json.loads(file.read_text(encoding="utf-8"))
-        version = data["schema_version"]
-    except FileNotFoundError:
-        raise StoreError(f"{path}: not the folder of a run (it has no {RUN_FILE})") from None
-    except OSError as error:
-        raise StoreError(f"{file}: cannot be read ({error.strerror})") from None
-    except (ValueError, KeyError, TypeError):
-        raise StoreError(f"{file}: not the run file of a run (broken JSON, or no schema_version)") from None
-    if not isinstance(version, int) or "resolved" not in data:
-        raise StoreError(f"{file}: not the run file of a run (schema_version {version!r}, or no resolved study)")
-    if version != SCHEMA_VERSION:
-        newer = "newer" if version > SCHEMA_VERSION else "older"
-        raise StoreError(
-            f"{path}: written with schema {version} by a {newer} ntkbench; this one reads {SCHEMA_VERSION}"
-        )
-    return dict(data)
-
-
 @contextmanager
 def open_run(path: Path, plan: Plan, *, fresh: bool) -> Iterator[RunFolder]:
     """Hold a run's folder for writing while the context lasts; another process that tries is told so.
@@ -318,19 +230,3 @@ def check_extends(path: Path, plan: Plan) -> None:
             f"{path}: holds {len(foreign)} cells of another plan (in the folder -> in this study):\n{differing}\n"
             "choose another --out, or discard that run with --fresh"
         )
-
-
-def differences(old: Any, new: Any, path: str = "") -> list[str]:
-    """Return lines naming each value that differs between two resolved studies."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        keys = [*old, *(key for key in new if key not in old)]
-        pairs = [(f"{path}.{key}" if path else key, old.get(key), new.get(key)) for key in keys]
-    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new) and _tables(old) and _tables(new):
-        pairs = [(f"{path}[{i}]", a, b) for i, (a, b) in enumerate(zip(old, new, strict=True))]
-    else:
-        return [] if old == new else [f"{path}: {canonical_json(old)} -> {canonical_json(new)}"]
-    return [line for where, a, b in pairs for line in differences(a, b, where)]
-
-
-def _tables(items: list[Any]) -> bool:
-    return all(isinstance(item, dict) for item in items)

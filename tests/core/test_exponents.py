@@ -9,6 +9,7 @@ from scipy.stats import binom
 from ntkbench.analysis.exponents import fit_exponent, fit_exponent_of_mean
 
 STUDIES = 4000
+FAMILIES = (9, 18, 100)
 QUICK = 32.0 * 4 ** np.arange(4)
 FULL = 64.0 * 2 ** np.arange(7)
 TRAINED = 64.0 * 2 ** np.arange(6)
@@ -85,7 +86,23 @@ def test_scale_of_the_distance_does_not_matter():
 def test_what_is_no_power_law_is_said_so():
     rng = np.random.default_rng(0)
     levels_off = [np.hypot(n**-0.5, 0.1) * (1 + 0.02 * rng.standard_normal(20)) for n in FULL]
-    assert "not a power law" in fit_exponent(FULL, levels_off, correction=2.0).method
+    fit = fit_exponent(FULL, levels_off, correction=2.0)
+    assert "not a power law" in fit.method
+    assert fit.lack_of_fit < 0.01
+    assert fit.rejected
+
+
+def test_lack_of_fit_rejects_a_power_law_as_often_as_it_says():
+    drawn = draw_members(np.random.default_rng(4), FULL, 20, p=-0.5, b=1.2, cv2=0.18, h=30)
+    p = np.array([fit_exponent(FULL, [x[i] for x in drawn], correction=2.0).lack_of_fit for i in range(1000)])
+    assert binom.ppf(0.001, 1000, 0.01) <= (p < 0.01).sum() <= binom.ppf(0.999, 1000, 0.01)
+    assert np.mean(p < 0.5) == pytest.approx(0.5, abs=0.06)
+
+
+def test_two_widths_test_no_power_law():
+    fit = fit_exponent(QUICK[:2], [np.array([1.0, 1.2, 0.8]) * n**-0.5 for n in QUICK[:2]])
+    assert fit.lack_of_fit is None
+    assert not fit.rejected
 
 
 @pytest.mark.parametrize(
@@ -151,23 +168,59 @@ def draw_means(rng, widths, members, *, p, b, bias):
     return np.stack([of_mean(x + y) for x, y in zip(bias_at, noise_at, strict=True)], axis=-1)
 
 
+def fit_means(widths, members, *, p, b, bias):
+    drawn = draw_means(np.random.default_rng(5), widths, members, p=p, b=b, bias=bias)
+    return [fit_exponent_of_mean(widths, *drawn[:, i], members=members, correction=12.0) for i in range(STUDIES)]
+
+
+def missed(fits, p, confidence):
+    """Where an exponent was found, whether its interval misses p: NaN is neither hit nor miss."""
+    ends = np.array([fit.interval(confidence) for fit in fits]).reshape(-1, 2)
+    low, high = ends[~np.isnan(ends[:, 0])].T
+    return (p < low) | (high < p)
+
+
 @pytest.mark.parametrize(
-    ("widths", "members", "p", "b", "bias", "found"),
+    ("widths", "members", "b", "bias", "found"),
     [
-        pytest.param(TRAINED, 20, -1.0, 8.0, 0.5, 1.0, id="bias far above the floor"),
-        pytest.param(QUICK, 8, -1.0, -4.0, 0.08, 0.5, id="bias near the floor"),
-        pytest.param(QUICK, 8, -1.0, 0.0, 0.0, 0.0, id="no bias"),
+        pytest.param(QUICK, 10, -4.0, 0.3, 0.99, id="quickstart"),
+        pytest.param(QUICK, 10, 12.0, 0.3, 0.99, id="quickstart, b = tau"),
+        pytest.param(QUICK, 10, -4.0, 0.1, 0.25, id="quickstart, bias near the floor"),
+        pytest.param(FULL, 20, -4.0, 0.1, 0.3, id="7 x 20, bias near the floor"),
+        pytest.param(FULL, 20, -4.0, 0.05, 0.0, id="7 x 20, bias drowned"),
     ],
 )
-def test_intervals_of_the_mean_cover(widths, members, p, b, bias, found):
-    drawn = draw_means(np.random.default_rng(5), widths, members, p=p, b=b, bias=bias)
-    fits = [fit_exponent_of_mean(widths, *drawn[:, i], members=members, correction=12.0) for i in range(STUDIES)]
-    intervals = np.array([fit.interval() for fit in fits])
-    nothing = np.isnan(intervals[:, 0])
-    hits = nothing | ((intervals[:, 0] <= p) & (p <= intervals[:, 1]))
-    assert hits.sum() >= AT_LEAST
-    assert (~nothing).mean() >= found
-    assert found or nothing.mean() > 0.8  # where there is no bias, hardly ever an exponent
+def test_exponents_of_the_mean_are_covered_where_found_and_in_families(widths, members, b, bias, found):
+    fits = fit_means(widths, members, p=-1.0, b=b, bias=bias)
+    at_95 = missed(fits, -1.0, 0.95)
+    assert len(at_95) >= found * STUDIES
+    if found:
+        assert (~at_95).sum() >= binom.ppf(0.01, len(at_95), 0.95)
+    for m in FAMILIES:
+        assert missed(fits, -1.0, 1 - 0.05 / m).sum() <= binom.ppf(0.99, STUDIES, 0.05 / m)
+
+
+@pytest.mark.parametrize(("widths", "members"), [(QUICK, 10), (QUICK, 4), (FULL, 20)])
+def test_a_mean_without_bias_has_hardly_ever_an_exponent(widths, members):
+    fits = fit_means(widths, members, p=-1.0, b=0.0, bias=0.0)
+    assert len(missed(fits, -1.0, 0.95)) <= binom.ppf(0.99, STUDIES, 2e-3)
+    assert all("sampling floor" in fit.method for fit in fits if np.isnan(fit.interval()[0]))
+    for m in FAMILIES:
+        assert missed(fits, -1.0, 1 - 0.05 / m).sum() <= binom.ppf(0.99, STUDIES, 0.05 / m)
+
+
+@pytest.mark.parametrize("members", [2, 8])
+@pytest.mark.parametrize(("error", "floor"), [(0.0, 0.0), (0.1, 0.0), (0.0, 0.1)])
+def test_a_mean_without_scatter_is_all_bias(members, error, floor):
+    fit = fit_exponent_of_mean(QUICK, 5 / QUICK, error / QUICK, floor / QUICK, members=members, correction=12.0)
+    assert fit.exponent == pytest.approx(-1)
+    assert fit.interval() == pytest.approx((-1, -1), abs=1e-3)
+
+
+@pytest.mark.parametrize("error", [1.0, 1e9])
+def test_errors_without_bound_find_no_bias(error):
+    fit = fit_exponent_of_mean(QUICK, 1 / QUICK, error / QUICK, 1 / QUICK, members=2)
+    assert "sampling floor" in fit.method
 
 
 def test_sampling_noise_is_no_rate():

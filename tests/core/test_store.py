@@ -19,8 +19,8 @@ from toy_runs import TOY, as_toml, command_line, rows, session, shell, study, su
 import ntkbench
 from ntkbench.errors import StoreError
 from ntkbench.store.arrow import is_whole, row_table, to_table, write_parquet
-from ntkbench.store.folder import differences
 from ntkbench.store.read import Results
+from ntkbench.store.run_file import differences
 from ntkbench.store.schemas import CELL_TABLES, SCHEMAS, arrow_schema, describe
 
 ROOT = Path(__file__).parents[2]

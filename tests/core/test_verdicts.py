@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -60,6 +61,18 @@ def test_band(exponent, error, n_comparisons, expected):
 )
 def test_bound(exponent, error, n_comparisons, expected):
     assert verdict(fit(exponent, error), BOUND, n_comparisons)[0] == expected
+
+
+@pytest.mark.parametrize(("exponent", "expected"), [(-0.5, "inconclusive"), (-0.2, "fails")])
+def test_a_rejected_power_law_cannot_hold_but_can_fail(exponent, expected):
+    # A hold presumes the power law; a distance that levels off is no less wrong for not being one.
+    rejected = replace(fit(exponent, 0.02), lack_of_fit=1e-4)
+    decided, reason = verdict(rejected, BAND)
+    assert decided == expected
+    assert "not a power law" in reason
+    accepted, reason = verdict(replace(rejected, lack_of_fit=0.02), BAND)
+    assert accepted == ("holds" if exponent == -0.5 else "fails")
+    assert "not a power law" not in reason
 
 
 def test_reason_of_no_exponent_is_its_method():

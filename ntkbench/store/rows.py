@@ -1,0 +1,73 @@
+"""The row of a cell in the table ``cells``: what was planned, and what became of it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from ..identity import canonical_json
+
+if TYPE_CHECKING:
+    from ..plan import Cell
+    from ..worker.outcome import Outcome, Setting
+
+
+def cell_row(cell: Cell, outcome: Outcome, setting: Setting, env_id: str) -> dict[str, Any]:
+    """Return a row of ``cells`` without its key columns."""
+    started = outcome.started_at
+    row = {
+        **_planned(cell),
+        "device": setting.device,
+        "threads": setting.threads,
+        "status": outcome.status,
+        "reason": outcome.reason,
+        "exception_type": outcome.exception_type,
+        "exception_message": outcome.exception_message,
+        "exit_signal": outcome.exit_signal,
+        "wall_seconds": outcome.wall_seconds,
+        "peak_memory_bytes": outcome.peak_memory_bytes,
+        "started_at": None if started is None else datetime.fromtimestamp(started, UTC),
+        "env_id": env_id,
+    }
+    unknown = {"parameters": None, "loss": None, "target_scale": None, "compile_seconds": None}
+    return {**unknown, **row, **{key: value for key, value in outcome.facts.items() if value is not None}}
+
+
+def _planned(cell: Cell) -> dict[str, Any]:
+    """Return the columns that are known before a cell runs."""
+    architecture, sizes = cell.architecture, cell.sizes
+    widths = (cell.width,) * architecture.depth if isinstance(cell.width, int) else cell.width
+    return {
+        "study": cell.study,
+        "label": cell.label,
+        "role": cell.role,
+        "task": cell.task,
+        "task_version": cell.task_version,
+        "split_index": cell.split_index,
+        "backend": cell.backend,
+        "backend_version": cell.backend_version,
+        "kernel": cell.parameters.get("kernel"),
+        "ridge": cell.parameters.get("ridge"),
+        "depth": architecture.depth,
+        "width": min(widths) if widths else None,
+        "widths": list(widths) if widths else None,
+        "activation": architecture.activation,
+        "parameterization": architecture.parameterization,
+        "weight_std": architecture.weight_std,
+        "bias_std": architecture.bias_std,
+        "output_scale": 1.0,
+        "trained_layers": "all",
+        "members": cell.members or None,
+        "n_train": sizes.n_train,
+        "n_test": sizes.n_test,
+        "n_features": sizes.n_features,
+        "n_outputs": sizes.n_outputs,
+        "optimizer": cell.training["optimizer"],
+        "learning_rate": cell.training["learning_rate"],
+        "steps": cell.steps[-1],
+        "task_params_json": canonical_json(cell.task_parameters),
+        "backend_params_json": canonical_json(cell.parameters),
+        "training_json": canonical_json({**cell.training, "record": list(cell.steps)}),
+        "seed": cell.seed,
+        "dtype": cell.dtype,
+    }
