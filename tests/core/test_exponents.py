@@ -183,7 +183,6 @@ def missed(fits, p, confidence):
 @pytest.mark.parametrize(
     ("widths", "members", "b", "bias", "found"),
     [
-        pytest.param(QUICK, 10, -4.0, 0.3, 0.99, id="quickstart"),
         pytest.param(QUICK, 10, 12.0, 0.3, 0.99, id="quickstart, b = tau"),
         pytest.param(QUICK, 10, -4.0, 0.1, 0.25, id="quickstart, bias near the floor"),
         pytest.param(FULL, 20, -4.0, 0.1, 0.3, id="7 x 20, bias near the floor"),
