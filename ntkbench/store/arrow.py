@@ -130,7 +130,7 @@ def read_columns(files: Sequence[Path], table: str, columns: list[str] | None = 
     schema = arrow_schema(table)
     if columns is not None:
         schema = pa.schema([schema.field(name) for name in columns])
-    return pa.concat_tables([schema.empty_table(), *(_read_file(file, schema) for file in files)])
+    return pa.concat_tables([pa.Table.from_batches([], schema=schema), *(_read_file(file, schema) for file in files)])
 
 
 def _read_file(file: Path, schema: pa.Schema) -> pa.Table:

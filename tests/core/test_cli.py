@@ -61,6 +61,11 @@ class TestStart:
     def test_planning_imports_no_backend_and_no_analysis(self):
         assert not imported("plan", "quickstart") & HEAVY
 
+    def test_planning_a_run_that_is_there_is_as_light(self, done):
+        found = imported("plan", done / "toy.toml", "--plugin", TOY, "--out", done / "run")
+        assert "pyarrow" in found  # it did look
+        assert "pandas" not in found
+
     def test_importing_the_package_is_light(self):
         code = "import sys, ntkbench; print(*sys.modules)"
         found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
