@@ -112,3 +112,13 @@ def test_the_quickstart_keeps_to_its_budget():
         assert cell.members >= 8
         assert cell.steps[-1] <= 200
         assert cell.sizes.n_train <= (100 if cell.task.startswith("uci/") else 64)
+
+
+def test_networks_without_a_width_are_named(tmp_path, capsys):
+    from ntkbench.cli.display import show_comparisons
+
+    linear = {"architecture.depth": 0, "training.steps": 2}
+    results = ntkbench.run("quickstart", out=tmp_path / "run", tasks=["synthetic/circle"], members=2, set=linear)
+    assert results.cells["status"].tolist() == ["ok", "ok"]
+    show_comparisons(results)
+    assert "1 ensembles without one width" in capsys.readouterr().out

@@ -10,11 +10,14 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from ..analysis.rates import subject_cells
 from ..analysis.summary import QUANTITIES, Comparison, comparisons
 from .console import make_console
 from .words import cell_words
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from ..api import Session
     from ..store.read import Results
 
@@ -47,12 +50,23 @@ def show_comparisons(results: Results) -> None:
         )
         console.print(_width_table(comparison))
         console.print(_rate_table(comparison))
+    _say_what_is_left_out(results, console)
     console.print(
         "Errors and function distances are root-mean-square over test points, in units of the scaled targets, after\n"
         "the last step. The kernel's prediction for a distance starts from the same f_0 and takes the same steps. NTK\n"
         "distances are relative, in Frobenius norm on the training points. ± is one standard error over members.\n"
         "'chance' is what independent members with no common bias would leave in their mean."
     )
+
+
+def _say_what_is_left_out(results: Results, console: Console) -> None:
+    """Name the networks that have no place in a table by width: no hidden layer, or layers of different widths."""
+    cells = results.cells[(results.cells["role"] == "subject") & (results.cells["status"] == "ok")]
+    left_out = len(cells) - len(subject_cells(results.cells))
+    if left_out:
+        console.print(
+            f"{left_out} ensembles without one width (depth 0, unequal layers) are in the stored tables only."
+        )
 
 
 def _width_table(comparison: Comparison) -> Table:
