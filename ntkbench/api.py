@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from .plan import Cell
     from .study.model import Study
 
-StudySource = "str | Path | Mapping[str, Any] | Study"
-
 
 @dataclass(frozen=True)
 class Options:
