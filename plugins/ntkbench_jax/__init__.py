@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .estimator import NTKRegressor
-    from .kernels import Kernels, analytic_kernels, kernel_diagonal
+    from .kernels import Kernels, analytic_kernel, analytic_kernels, kernel_diagonal
 
-__all__ = ["Kernels", "NTKRegressor", "analytic_kernels", "kernel_diagonal"]
+__all__ = ["Kernels", "NTKRegressor", "analytic_kernel", "analytic_kernels", "kernel_diagonal"]
 _HOMES = {
     "Kernels": "kernels",
     "NTKRegressor": "estimator",
+    "analytic_kernel": "kernels",
     "analytic_kernels": "kernels",
     "kernel_diagonal": "kernels",
 }

@@ -6,7 +6,7 @@ The geometry of the inputs is measured in numpy (:mod:`.geometry`), the layers a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import jax
 import numpy as np
@@ -73,6 +73,24 @@ def analytic_kernels(
         for whole, tile in zip(result, tiles, strict=True):
             _fill(whole, i, j, tile, symmetric=second is None)
     return result
+
+
+def analytic_kernel(
+    x1: ArrayLike,
+    x2: ArrayLike | None = None,
+    *,
+    architecture: Architecture,
+    kernel: Literal["ntk", "nngp"] = "ntk",
+    dtype: Any = None,
+    device: str = "cpu",
+    out: Float | None = None,
+) -> Float:
+    """Return one of the kernels of :func:`analytic_kernels`, (n1, n2), written into ``out`` if given."""
+    result: Float = getattr(analytic_kernels(x1, x2, architecture=architecture, dtype=dtype, device=device), kernel)
+    if out is None:
+        return result
+    out[...] = result
+    return out
 
 
 def kernel_diagonal(x: ArrayLike, *, architecture: Architecture, dtype: Any = None, device: str = "cpu") -> Kernels:
