@@ -53,7 +53,7 @@ SCHEMAS: dict[str, tuple[Column, ...]] = {
         _c("width", "int64?", "hidden width, the smallest if they differ; null: infinite, or no hidden layer"),
         _c("widths", "list<int64>?", "hidden width of each layer"),
         _c("activation", "string", "activation"),
-        _c("parameterization", "string", "`ntk` or `standard`"),
+        _c("parameterization", "string", "`ntk`, `standard` (per-tensor rates) or `standard-global-rate`"),
         _c("weight_std", "float64", "sigma_w"),
         _c("bias_std", "float64", "sigma_b"),
         _c("output_scale", "float64", "factor alpha on the output (1: none)"),

@@ -4,22 +4,45 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ntkbench.activation import CATALOGUE, parse_activation
 from ntkbench.errors import suggestion
 
 if TYPE_CHECKING:
     from ntkbench.architecture import Architecture
 
-ACTIVATIONS = ("erf", "relu")
+FUNCTIONS = (
+    "arctan",
+    "celu",
+    "elu",
+    "log_cosh",
+    "mish",
+    "selu",
+    "sigmoid",
+    "silu",
+    "softplus",
+    "softsign",
+    "swish",
+    "tanh",
+)  # known by name, integrated numerically
 
 
 def unsupported(architecture: Architecture) -> str | None:
     """Return the reason why this architecture has no analytic kernel here, or None."""
-    if architecture.activation not in ACTIVATIONS:
-        known = ", ".join(ACTIVATIONS) + suggestion(architecture.activation, ACTIVATIONS)
-        return f'no analytic kernel for activation "{architecture.activation}"; there are {known}'
-    if architecture.parameterization != "ntk":
-        return (
-            f'no analytic kernel for parameterization "{architecture.parameterization}": it depends on how tensors '
-            'share the learning rate, which an architecture does not say; use "ntk"'
-        )
+    if isinstance(architecture.activation, str) and (reason := _unknown(architecture.activation)):
+        return reason
+    if architecture.global_rate and architecture.depth == 0:
+        return "with one global rate for all tensors the first layer drops out: no kernel is left at depth 0"
+    return None
+
+
+def _unknown(activation: str) -> str | None:
+    spelled = parse_activation(activation)
+    known = {*CATALOGUE, *FUNCTIONS}
+    if ":" in spelled.name or spelled.name in CATALOGUE:
+        return None
+    if spelled.name not in known:
+        names = ", ".join([*CATALOGUE, *FUNCTIONS]) + suggestion(spelled.name, known)
+        return f'no analytic kernel for activation "{activation}"; there are {names}, and functions as module:function'
+    if spelled.parameters:
+        return f'activation "{spelled.name}" has no parameters'
     return None

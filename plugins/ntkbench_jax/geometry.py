@@ -1,8 +1,7 @@
 """Norms and angles of pairs of inputs, to the last digits whatever the pair (numpy, float64).
 
 Inner products do not know how far apart two close points are: 1 - cos comes out as rounding. So pairs that are nearly
-parallel are found and measured again, one by one, from their difference and from what is left of one after projection
-on the other.
+parallel are measured one by one, from their difference and from what is left of one after projection on the other.
 """
 
 from __future__ import annotations
@@ -13,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-_PARALLEL = 0.9  # |cos| beyond which a pair is measured again
-_CHUNK = 1 << 21  # numbers held at once while doing so
+_SMALLEST = np.int64(-4096)  # exponent of zero, below that of any number
 _HIGH_BITS = np.int64(-1 << 27)  # masks a float64 to its leading 26 bits
 
 
@@ -25,6 +23,14 @@ class Points(NamedTuple):
     exponent: NDArray[np.int64]
     norm: Array
 
+    def take(self, rows: NDArray[np.int64]) -> Points:
+        """Return some of them."""
+        return Points(*(part[rows] for part in self))
+
+    def directions(self) -> Array:
+        """Return unit vectors (n, F); zero for zero."""
+        return _divide(self.scaled, self.norm[:, None])
+
     def rms(self) -> Array:
         """Return ``|x| / sqrt(F)`` (n,)."""
         with np.errstate(over="ignore"):
@@ -32,7 +38,7 @@ class Points(NamedTuple):
 
 
 class Angles(NamedTuple):
-    """Of n by m pairs: ``cosine`` and ``sine`` of their angle, and ``gap``, the first's rms less the second's.
+    """Of pairs (P,): ``cosine`` and ``sine`` of their angle, and ``gap``, the first's rms less the second's.
 
     The cosine's error is absolute, a few roundings; the other two have errors a few roundings of what separates the
     pair (from each other, or from each other's antipode).
@@ -47,23 +53,18 @@ def points(x: Array) -> Points:
     """Scale each row of ``x`` (n, F) by a power of two, exactly, so that no square over- or underflows."""
     exponent = np.frexp(np.abs(x).max(axis=1, keepdims=True, initial=0.0))[1].astype(np.int64)
     scaled = np.ldexp(x, -exponent)
-    return Points(scaled, exponent, np.sqrt(np.sum(scaled * scaled, axis=1)))
+    norm = np.sqrt(np.sum(scaled * scaled, axis=1))
+    return Points(scaled, np.where(norm[:, None] == 0, _SMALLEST, exponent), norm)
 
 
 def angles(first: Points, second: Points) -> Angles:
-    """Measure every pair; a zero vector is orthogonal to everything."""
-    lengths = first.norm[:, None] * second.norm
-    cosine = np.clip(_divide(first.scaled @ second.scaled.T, lengths), -1.0, 1.0)
-    sine = np.sqrt((1 - cosine) * (1 + cosine))
-    limit = np.finfo(np.float64).max
-    gap = np.minimum(first.rms(), limit)[:, None] - np.minimum(second.rms(), limit)
-    rows, columns = np.nonzero(np.abs(cosine) > _PARALLEL)
-    size = max(1, _CHUNK // first.scaled.shape[1])
-    for start in range(0, len(rows), size):
-        i, j = rows[start : start + size], columns[start : start + size]
-        sine[i, j] = _sine(first.scaled[i], second.scaled[j], second.norm[j])
-        gap[i, j] = _gap(Points(*(a[i] for a in first)), Points(*(a[j] for a in second)))
-    return Angles(cosine, sine, gap)
+    """Measure pairs, one by one: rows of both; a zero vector is orthogonal to everything."""
+    lengths = first.norm * second.norm
+    cosine = np.clip(_divide(_inner(first.scaled, second.scaled)[:, 0], lengths), -1.0, 1.0)
+    zero = lengths == 0
+    safe = Points(*(np.where(zero.reshape(-1, *(1,) * (a.ndim - 1)), 1, a) for a in first))
+    sine = np.where(zero, 1.0, _sine(safe.scaled, second.scaled, np.where(zero, 1.0, second.norm)))
+    return Angles(cosine, sine, _gap(first, second))
 
 
 def _sine(x: Array, y: Array, norm: Array) -> Array:
@@ -86,7 +87,7 @@ def _gap(first: Points, second: Points) -> Array:
     x, y = (np.ldexp(p.scaled, p.exponent - exponent) for p in (first, second))
     norms = np.sqrt(_inner(x, x)) + np.sqrt(_inner(y, y))
     with np.errstate(over="ignore"):
-        return np.ldexp(_inner(x - y, x + y) / norms / np.sqrt(x.shape[1]), exponent)[:, 0]
+        return np.ldexp(_divide(_inner(x - y, x + y), norms) / np.sqrt(x.shape[1]), exponent)[:, 0]
 
 
 def _inner(x: Array, y: Array) -> Array:

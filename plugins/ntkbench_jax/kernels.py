@@ -1,11 +1,12 @@
-"""NNGP and tangent kernels of infinitely wide fully-connected networks, evaluated tile by tile in JAX.
+"""NNGP and tangent kernels of infinitely wide fully-connected networks.
 
-The geometry of the inputs is measured in numpy (:mod:`.geometry`), the layers are applied in float64 on the device
-(:mod:`.layers`), and float32 results are rounded from those.
+Ordinary pairs are computed tile by tile (:mod:`.tiles`), those that need care one by one (:mod:`.pairs`), and each
+point with itself by :mod:`.trace`. Symmetric halves are computed once; results are written in place.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import jax
@@ -14,8 +15,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from ntkbench.errors import DataError, UnavailableError
 
-from . import geometry, layers
+from . import geometry
 from .activations import unsupported
+from .laws.catalogue import find_law
+from .pairs import pair_kernels
+from .sphere import Series, angular_series, sphere_tile
+from .tiles import Block, Tile, block, tile_program
+from .trace import Trace, trace
 
 try:
     from jax import enable_x64
@@ -23,14 +29,19 @@ except ImportError:  # JAX before 0.8
     from jax.experimental import enable_x64
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from ntkbench.architecture import Architecture
 
+    from .laws.interface import Homogeneous, Smooth
+
 Float = NDArray[np.floating[Any]]
 _SMALL_EDGE = 64  # of a tile: only two shapes, so that few programs are compiled
-_LARGE_EDGE = {"cpu": 512}  # sized to the cache
-_ACCELERATOR_EDGE = 1024
+_LARGE_EDGE = {"cpu": 264}  # sized to the cache, and no power of two, whose columns would share their place in it
+_ACCELERATOR_EDGE = 2048
+_SHALLOW = 8  # layers up to which they cost less than a series in the angle
+_SPREAD = 8  # roundings by which equal norms may differ
+_LIST = 1 << 16  # pairs that need care, measured at once
 
 
 class Kernels(NamedTuple):
@@ -60,19 +71,7 @@ def analytic_kernels(
     :raises DataError: for inputs that are not finite matrices of as many features.
     :raises UnavailableError: for an architecture without analytic kernels, or a device that is not there.
     """
-    first, second = _inputs(x1, architecture), None if x2 is None else _inputs(x2, architecture)
-    if second is not None and first.shape[1] != second.shape[1]:
-        raise DataError(f"kernels: x1 has {first.shape[1]} features, x2 has {second.shape[1]}")
-    result_type = _result_type(dtype, *(x for x in (x1, x2) if x is not None))
-    place = find_device(device)
-    columns = first if second is None else second
-    result = Kernels(*(np.empty((len(first), len(columns)), result_type) for _ in Kernels._fields))
-    edge = _edge(max(result.nngp.shape), place.platform)
-    for i, j in _tiles(len(first), len(columns), edge, symmetric=second is None):
-        tiles = _on_device(_input_pairs(first[i], columns[j], edge), architecture, place)
-        for whole, tile in zip(result, tiles, strict=True):
-            _fill(whole, i, j, tile, symmetric=second is None)
-    return result
+    return Kernels(*_evaluate(x1, x2, architecture, dtype, device, Kernels._fields, {}))
 
 
 def analytic_kernel(
@@ -85,24 +84,29 @@ def analytic_kernel(
     device: str = "cpu",
     out: Float | None = None,
 ) -> Float:
-    """Return one of the kernels of :func:`analytic_kernels`, (n1, n2), written into ``out`` if given."""
-    result: Float = getattr(analytic_kernels(x1, x2, architecture=architecture, dtype=dtype, device=device), kernel)
-    if out is None:
-        return result
-    out[...] = result
-    return out
+    """Return one of the kernels of :func:`analytic_kernels`, (n1, n2), written into ``out`` if given.
+
+    :raises DataError: for an ``out`` of another shape.
+    """
+    return _evaluate(x1, x2, architecture, dtype, device, (kernel,), {} if out is None else {kernel: out})[0]
 
 
 def kernel_diagonal(x: ArrayLike, *, architecture: Architecture, dtype: Any = None, device: str = "cpu") -> Kernels:
     """Return k(x, x) of each row of ``x`` (n, F), (n,); otherwise as :func:`analytic_kernels`."""
-    points, place = _inputs(x, architecture), find_device(device)
-    result = Kernels(*(np.empty(len(points), _result_type(dtype, x)) for _ in Kernels._fields))
-    for start in range(0, len(points), _SMALL_EDGE):
-        part = points[start : start + _SMALL_EDGE]
-        tiles = _on_device(_input_pairs(part, part, _SMALL_EDGE), architecture, place)
-        for whole, tile in zip(result, tiles, strict=True):
-            whole[start : start + len(part)] = _rounded(np.diagonal(tile)[: len(part)], whole.dtype)
-    return result
+    find_device(device)
+    with enable_x64(True):
+        side = _Network.of(_inputs(x, architecture), None, architecture).first
+    return Kernels(*(_rounded(part, _result_type(dtype, x)) for part in _diagonal(side.trace)))
+
+
+def kernel_error(x1: ArrayLike, x2: ArrayLike | None = None, *, architecture: Architecture) -> float:
+    """Return a bound of what is cut off from either kernel, relative to ``sqrt(k(x,x) k(x',x'))``, beyond rounding.
+
+    Zero for closed forms; for an activation that is known as a function alone it is what its expansion achieved.
+    """
+    first, second = _inputs(x1, architecture), None if x2 is None else _inputs(x2, architecture)
+    with enable_x64(True):
+        return _Network.of(first, second, architecture).error
 
 
 def find_device(name: str) -> Any:
@@ -139,20 +143,161 @@ def _result_type(dtype: Any, *inputs: ArrayLike) -> np.dtype[Any]:
     return np.dtype(dtype)
 
 
-def _tiles(rows: int, columns: int, edge: int, *, symmetric: bool) -> Iterator[tuple[slice, slice]]:
-    for i in range(0, rows, edge):
-        for j in range(i if symmetric else 0, columns, edge):
-            yield slice(i, min(i + edge, rows)), slice(j, min(j + edge, columns))
+class _Side(NamedTuple):
+    """The points on one side of the kernels."""
+
+    points: geometry.Points
+    trace: Trace
+
+    def block(self, part: slice, edge: int, network: _Network, dtype: np.dtype[Any]) -> Block:
+        """Prepare some of the points, padded to ``edge`` by points that do no harm."""
+        points = geometry.Points(*(array[part] for array in self.points))
+        made = block(points.directions(), points.rms(), self.trace.take(part), network.law, network.architecture, dtype)
+        missing = edge - (part.stop - part.start)
+        if not missing:
+            return made
+        direction = np.pad(made.direction, ((0, missing), (0, 0)))
+        others = jax.tree.map(lambda a: np.pad(a, [(0, 0)] * (a.ndim - 1) + [(0, missing)]), tuple(made[1:]))
+        return Block(direction, *others)
 
 
-def _fill(whole: Float, i: slice, j: slice, tile: geometry.Array, *, symmetric: bool) -> None:
-    """Round a padded tile into its place, and into its mirror image's."""
-    part = _rounded(tile[: i.stop - i.start, : j.stop - j.start], whole.dtype)
-    if symmetric and i == j:
-        part = np.where(np.tri(len(part), k=-1, dtype=bool), part.T, part)
-    whole[i, j] = part
-    if symmetric and i != j:
-        whole[j, i] = part.T
+class _Network(NamedTuple):
+    """The points on both sides, and the law of the activation that was fitted to them."""
+
+    first: _Side
+    second: _Side
+    symmetric: bool
+    law: Homogeneous | Smooth
+    error: float
+    architecture: Architecture
+
+    @classmethod
+    def of(cls, x1: geometry.Array, x2: geometry.Array | None, architecture: Architecture) -> _Network:
+        law = find_law(architecture.activation)
+        points = geometry.points(x1 if x2 is None else np.concatenate([x1, x2]))
+        traced, fitted, error = trace(points.rms(), law, architecture)
+        n = len(x1)
+        first, second = (
+            _Side(geometry.Points(*(array[part] for array in points)), traced.take(part))
+            for part in (slice(0, n), slice(0, n) if x2 is None else slice(n, None))
+        )
+        return cls(first, second, x2 is None, fitted, error, architecture)
+
+
+def _evaluate(
+    x1: ArrayLike,
+    x2: ArrayLike | None,
+    architecture: Architecture,
+    dtype: Any,
+    device: str,
+    names: tuple[str, ...],
+    out: dict[str, Float],
+) -> list[Float]:
+    """Return the kernels ``names``, written into the arrays of ``out`` where it has them."""
+    first, second = _inputs(x1, architecture), None if x2 is None else _inputs(x2, architecture)
+    if second is not None and first.shape[1] != second.shape[1]:
+        raise DataError(f"kernels: x1 has {first.shape[1]} features, x2 has {second.shape[1]}")
+    place = find_device(device)
+    given = [out[name].dtype for name in names if name in out]
+    result_type = _result_type(given[0] if dtype is None and given else dtype, *(x for x in (x1, x2) if x is not None))
+    shape = len(first), len(first if second is None else second)
+    results = {name: _array(out.get(name), shape, result_type) for name in names}
+    with enable_x64(True):
+        network = _Network.of(first, second, architecture)
+        _fill(results, network, result_type, place)
+    return list(results.values())
+
+
+def _array(out: Float | None, shape: tuple[int, int], dtype: np.dtype[Any]) -> Float:
+    if out is None:
+        return np.empty(shape, dtype)
+    if out.shape != shape or out.dtype != dtype:
+        raise DataError(f"kernels: out is {out.dtype} {out.shape}, expected {dtype} {shape}")
+    return out
+
+
+def _fill(results: dict[str, Float], network: _Network, dtype: np.dtype[Any], place: Any) -> None:
+    """Compute tile after tile, the next one while the last one is written."""
+    pending = None
+    for i, j, computed in _tiles(network, dtype, place):
+        if pending is not None:
+            _write(results, network, *pending, place)
+        pending = (i, j, computed)
+    if pending is not None:
+        _write(results, network, *pending, place)
+    if network.symmetric:
+        for name, values in _diagonal(network.first.trace)._asdict().items():
+            if name in results:
+                np.fill_diagonal(results[name], _rounded(values, dtype))
+
+
+def _tiles(network: _Network, dtype: np.dtype[Any], place: Any) -> Iterator[tuple[slice, slice, Tile]]:
+    n, m = (len(side.points.norm) for side in (network.first, network.second))
+    edge = _edge(max(n, m), place.platform)
+
+    def placed(side: _Side, start: int) -> tuple[slice, Block]:
+        part = slice(start, min(start + edge, len(side.points.norm)))
+        return part, jax.device_put(side.block(part, edge, network, dtype), place)
+
+    compute = _program(network, dtype, place)
+    all_columns = [placed(network.second, start) for start in range(0, m, edge)]
+    for start in range(0, n, edge):
+        i, rows = placed(network.first, start)
+        for j, columns in all_columns:
+            if not network.symmetric or j.start >= i.start:
+                yield i, j, compute(rows, columns)
+
+
+def _program(network: _Network, dtype: np.dtype[Any], place: Any) -> Callable[[Block, Block], Tile]:
+    series = _series(network, dtype, place)
+    if series is None:
+        return tile_program(network.law, network.architecture, dtype, place)
+    return partial(sphere_tile, jax.device_put(series, place))
+
+
+def _series(network: _Network, dtype: np.dtype[Any], place: Any) -> Series | None:
+    """Return both kernels as a series in the angle where all points have one norm and it costs less than the layers."""
+    rms = np.concatenate([side.points.rms() for side in (network.first, network.second)])
+    low, high = float(rms.min(initial=np.inf)), float(rms.max(initial=0.0))
+    if network.architecture.depth <= _SHALLOW or not 0 < high - _SPREAD * np.finfo(dtype).eps * high <= low:
+        return None
+    return angular_series((low + high) / 2, network.law, network.architecture, dtype, place)
+
+
+def _write(results: dict[str, Float], network: _Network, i: slice, j: slice, computed: Tile, place: Any) -> None:
+    """Round a padded tile into its place, and into its mirror image's; then the pairs that need care."""
+    inside = slice(0, i.stop - i.start), slice(0, j.stop - j.start)
+    packed, careful = np.asarray(computed.kernels)[inside], np.asarray(computed.careful)[inside]
+    diagonal = network.symmetric and i == j
+    for name, part in zip(Kernels._fields, (packed.real, packed.imag), strict=True):
+        if name not in results:
+            continue
+        whole = results[name]
+        whole[i, j] = np.where(np.tri(len(part), k=-1, dtype=bool), part.T, part) if diagonal else part
+        if network.symmetric and not diagonal:
+            whole[j, i] = part.T
+    if careful.any():
+        rows, columns = np.nonzero(np.triu(careful, 1) if diagonal else careful)
+        _write_pairs(results, network, rows + i.start, columns + j.start, place)
+
+
+def _write_pairs(
+    results: dict[str, Float], network: _Network, rows: NDArray[np.int64], columns: NDArray[np.int64], place: Any
+) -> None:
+    for start in range(0, len(rows), _LIST):
+        i, j = rows[start : start + _LIST], columns[start : start + _LIST]
+        first, second = network.first.points.take(i), network.second.points.take(j)
+        kernels = Kernels(*pair_kernels(first, second, network.law, network.architecture, place))
+        for name, whole in results.items():
+            whole[i, j] = _rounded(getattr(kernels, name), whole.dtype)
+            if network.symmetric:
+                whole[j, i] = whole[i, j]
+
+
+def _diagonal(trace: Trace) -> Kernels:
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        nngp = trace.deviation[-1] ** 2
+        return Kernels(nngp, np.where(nngp == 0, 0.0, nngp * trace.ntk))
 
 
 def _rounded(values: geometry.Array, dtype: np.dtype[Any]) -> Float:
@@ -162,24 +307,3 @@ def _rounded(values: geometry.Array, dtype: np.dtype[Any]) -> Float:
 
 def _edge(points: int, platform: str) -> int:
     return _SMALL_EDGE if points <= 4 * _SMALL_EDGE else _LARGE_EDGE.get(platform, _ACCELERATOR_EDGE)
-
-
-def _input_pairs(x1: geometry.Array, x2: geometry.Array, edge: int) -> layers.Features:
-    """Measure pairs of inputs, padded by zero vectors to a tile."""
-    first, second = (geometry.points(np.pad(x, ((0, edge - len(x)), (0, 0)))) for x in (x1, x2))
-    angles = geometry.angles(first, second)
-    unused = np.zeros_like(angles.gap)
-    return layers.Features(
-        first.rms()[:, None], second.rms()[None], angles.gap, angles.cosine, angles.sine, response=unused
-    )
-
-
-def _on_device(
-    pairs: layers.Features, architecture: Architecture, place: Any
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Run the layers on ``place`` in float64 and bring both kernels back."""
-    scales = np.float64(architecture.weight_std), np.float64(architecture.bias_std), np.int64(architecture.depth)
-    with enable_x64(True):
-        arguments = jax.device_put((pairs, *scales), place)
-        nngp, ntk = jax.device_get(layers.network(architecture.activation)(*arguments))
-    return nngp, ntk

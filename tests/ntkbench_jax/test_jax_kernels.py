@@ -1,5 +1,7 @@
 """Laws the kernels obey, and how they treat the caller."""
 
+from itertools import pairwise
+
 import jax
 import numpy as np
 import pytest
@@ -9,9 +11,21 @@ from scipy.stats import ortho_group
 
 from ntkbench.architecture import Architecture
 from ntkbench.errors import DataError, UnavailableError
-from ntkbench_jax import Kernels, analytic_kernels, kernel_diagonal
+from ntkbench_jax import Kernels, analytic_kernel, analytic_kernels, kernel_diagonal
 
-ACTIVATIONS = ["relu", "erf"]
+ACTIVATIONS = [
+    "relu",
+    "erf",
+    "abs",
+    "step",
+    "leaky_relu(slope=0.2)",
+    "erf_sigmoid",
+    "gelu",
+    "sin",
+    "cos",
+    "rbf",
+    "gaussian",
+]
 
 
 @st.composite
@@ -166,3 +180,80 @@ def test_types_and_devices_that_are_not_there():
     for device in ("abacus", "cpu:77", "cpu:x"):
         with pytest.raises(UnavailableError, match="JAX has no device"):
             analytic_kernels(np.ones((2, 3)), architecture=Architecture(), device=device)
+
+
+@pytest.mark.parametrize("activation", ["relu", "erf", "gelu", "rectified_monomial(degree=2)"])
+@pytest.mark.parametrize("depth", [1, 2, 6])
+def test_one_global_rate_leaves_middle_and_last_weights(activation, depth):
+    """D_l = (Theta_{l+1} - K_{l+1}) / (w^2 Theta_l) from the layers, then the sum without first weights and biases."""
+    x = np.random.default_rng(0).normal(size=(6, 4))
+    x[1] = x[0] * (1 + 1e-9)
+    scales = {"activation": activation, "weight_std": 1.1, "bias_std": 0.3}
+    layers = [analytic_kernels(x, architecture=Architecture(depth=n, **scales)) for n in range(depth + 1)]
+    expected = np.zeros((6, 6))
+    for below, above in pairwise(layers):
+        slopes = (above.ntk - above.nngp) / below.ntk
+        expected = (above.nngp - 0.3**2) / 1.1**2 + slopes * expected
+    architecture = Architecture(depth=depth, parameterization="standard-global-rate", **scales)
+    np.testing.assert_allclose(analytic_kernels(x, architecture=architecture).ntk, expected, rtol=2e-12)
+    standard = analytic_kernels(x, architecture=Architecture(depth=depth, parameterization="standard", **scales))
+    np.testing.assert_array_equal(standard.ntk, layers[-1].ntk)
+    np.testing.assert_array_equal(
+        np.diag(standard.ntk), kernel_diagonal(x, architecture=Architecture(depth=depth, **scales)).ntk
+    )
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_points_of_equal_norm_are_one_function_of_the_angle(activation, dtype, monkeypatch):
+    """The series in the angle against layer by layer, for many points at once and for both types."""
+    x = np.random.default_rng(1).normal(size=(40, 5))
+    x = (x / np.linalg.norm(x, axis=1, keepdims=True)).astype(dtype)
+    architecture = Architecture(depth=12, activation=activation, weight_std=1.3, bias_std=0.2)
+    found = analytic_kernels(x, architecture=architecture)
+    monkeypatch.setattr("ntkbench_jax.kernels._SHALLOW", 100)
+    layered = analytic_kernels(x, architecture=architecture, dtype="float64")
+    for one, other in zip(found, layered, strict=True):
+        scale = np.sqrt(np.outer(np.diag(other), np.diag(other)))
+        assert (np.abs(one - other) <= (4e-6 if dtype == "float32" else 1e-13) * scale).all()
+
+
+@pytest.mark.parametrize("depth", [1, 3, 20])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_float32_is_close_to_float64(activation, depth):
+    """Within 4e-6 of sqrt(k(x,x) k(x',x')), the diagonal and close and antipodal points included."""
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=(30, 6)).astype(np.float32)
+    x = np.vstack([x, x[:4] * np.float32(1.001), -x[:4], x[:4] + np.float32(1e-3), 100 * x[:2]])
+    architecture = Architecture(depth=depth, activation=activation, weight_std=1.3, bias_std=0.2)
+    found = analytic_kernels(x, architecture=architecture)
+    exact = analytic_kernels(x.astype(np.float64), architecture=architecture)
+    for one, other in zip(found, exact, strict=True):
+        scale = np.sqrt(np.outer(np.diag(other), np.diag(other)))
+        assert one.dtype == np.float32
+        assert np.abs((one - other) / scale).max() <= 4e-6
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_large_problems_are_tiles_of_small_ones(dtype):
+    """Two tiles and a part of a third, in both directions, against single rows."""
+    x = np.random.default_rng(3).normal(size=(600, 3)).astype(dtype)
+    architecture = Architecture(depth=2, activation="erf", weight_std=1.5)
+    whole = analytic_kernels(x, architecture=architecture)
+    between = analytic_kernels(x[:300], x, architecture=architecture)
+    rows = analytic_kernels(x[[0, 299, 599]].astype(np.float64), x.astype(np.float64), architecture=architecture)
+    tolerance = 2e-6 if dtype == "float32" else 1e-14
+    for one, two, other in zip(whole, between, rows, strict=True):
+        np.testing.assert_allclose(one[[0, 299, 599]], other, rtol=tolerance, atol=tolerance)
+        np.testing.assert_allclose(two, one[:300], rtol=tolerance, atol=tolerance)
+        assert (one == one.T).all()
+
+
+def test_one_kernel_is_written_where_it_is_wanted():
+    x = np.random.default_rng(4).normal(size=(20, 3))
+    architecture, place = Architecture(), np.zeros((20, 40), order="F")
+    found = analytic_kernel(x, architecture=architecture, kernel="nngp", out=place[:, 20:])
+    assert found.base is place
+    np.testing.assert_array_equal(place[:, 20:], analytic_kernels(x, architecture=architecture).nngp)
+    with pytest.raises(DataError, match=r"out is float64 \(20, 40\), expected float64 \(20, 20\)"):
+        analytic_kernel(x, architecture=architecture, out=place)

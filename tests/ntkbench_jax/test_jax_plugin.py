@@ -40,8 +40,12 @@ def test_targets_resolve():
 def test_supports_says_why_not():
     assert SPEC.supports(Architecture(activation="relu")) is None
     assert SPEC.supports(Architecture(activation="erf", depth=0)) is None
-    assert 'no analytic kernel for activation "tanh"' in SPEC.supports(Architecture(activation="tanh"))
-    assert 'parameterization "standard"' in SPEC.supports(Architecture(parameterization="standard"))
+    assert SPEC.supports(Architecture(activation="tanh")) is None
+    assert SPEC.supports(Architecture(activation="numpy:tanh")) is None
+    assert SPEC.supports(Architecture(parameterization="standard")) is None
+    assert 'did you mean "tanh"?' in SPEC.supports(Architecture(activation="tahn"))
+    assert "no parameters" in SPEC.supports(Architecture(activation="tanh(slope=2)"))
+    assert "depth 0" in SPEC.supports(Architecture(parameterization="standard-global-rate", depth=0))
 
 
 def test_estimate_grows_with_what_costs():

@@ -1,0 +1,1 @@
+"""How each activation transforms the law of a pair of pre-activations."""

@@ -1,0 +1,209 @@
+"""Activations whose law is found pair by pair, in polar coordinates: exact where a series is not, and slow.
+
+With u = s r cos t and v = s' r cos(t - theta), ``E[phi(u) phi(v)]`` is the integral over r and t of ``phi phi r
+exp(-r^2 / 2) / 2 pi`` (Cho and Saul 2009, appendix). The circle falls into four arcs between the zeros of u and v; on
+each of them phi is on one side of 0, so a kink there does no harm. A pair takes thousands of evaluations of phi.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .functions import Function, difference, enable_x64, value_and_slope
+from .interface import Features, Moments, Pair, ratio
+from .rules import Rule, ladder
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+Array = jax.Array
+_AT_ONCE = 2**17  # evaluations
+_SMALLEST = 1e-300  # stands for a deviation of 0, so that each side of 0 is still told from the other
+
+
+class _Arc(NamedTuple):
+    """Where u > 0 and v has the sign ``same``, at (angles, radii): u, v and u - v, of a pair; weights of all nodes."""
+
+    u: Array
+    v: Array
+    apart: Array
+    weight: Array
+
+
+@dataclass(frozen=True)
+class Polar:
+    """The law of ``function``, smooth but for 0, by ``rule``; ``sign`` is 1 or -1 for an even or odd one, else 0."""
+
+    function: Function
+    rule: Rule
+    sign: int
+
+    def moments(self, deviation: Array) -> Moments:
+        """Return the moments at ``deviation``; the coefficient is the deviation."""
+        flat = jnp.maximum(jnp.ravel(deviation), _SMALLEST)
+        batch = max(1, _AT_ONCE // (8 * self.rule.radii))
+        rms, slope = jax.lax.map(self._moments, flat, batch_size=batch)
+        return Moments(rms.reshape(deviation.shape), slope.reshape(deviation.shape), (deviation,))
+
+    def products(self, first: Moments, second: Moments, covariance: Array) -> tuple[Array, Array]:
+        """Integrate pair by pair, in float64 whatever the arithmetic around."""
+        (s1,), (s2,) = first.coefficients, second.coefficients
+        cosine = jnp.clip(ratio(ratio(covariance, s1), s2), -1.0, 1.0)
+        sine = jnp.sqrt((1 - cosine) * (1 + cosine))
+        parts = jnp.broadcast_arrays(s1, s2, cosine, sine)
+        flat = tuple(part.ravel() for part in parts)
+        result = jax.lax.map(self._products, flat, batch_size=self._batch)
+        values, slopes = (part.reshape(parts[0].shape).astype(covariance.dtype) for part in result)
+        return values, slopes
+
+    def features(self, pair: Pair) -> Features:
+        """Measure the difference of both activations by the mean value of phi' in between."""
+        shape = jnp.broadcast_shapes(*(jnp.shape(x) for x in pair))
+        flat = Pair(*(jnp.broadcast_to(x, shape).ravel() for x in pair))
+        mirrored = (flat.cosine < 0) & (self.sign != 0)
+        acute = flat._replace(cosine=jnp.where(mirrored, -flat.cosine, flat.cosine))
+        result = jax.lax.map(self._features, acute, batch_size=max(1, self._batch // 8))
+        turned = jnp.where(mirrored, -1.0, 1.0)
+        if self.sign < 0:  # phi(-v) = -phi(v), phi' alike
+            result = result._replace(cosine=result.cosine * turned)
+        else:
+            result = result._replace(response=result.response * turned)
+        return jax.tree.map(lambda x: x.reshape(shape), result)
+
+    @property
+    def _batch(self) -> int:
+        return max(1, _AT_ONCE // (4 * self.rule.angles * self.rule.radii))
+
+    def _moments(self, deviation: Array) -> tuple[Array, Array]:
+        values, slopes, weight = self._on_line(deviation)
+        return _norm(values, weight), _norm(slopes, weight)
+
+    def _on_line(self, deviation: Array) -> tuple[Array, Array, Array]:
+        """Return phi and phi' at both sides of 0 along the radii, and the weights (2, radii)."""
+        r, w = jax.lax.optimization_barrier(self.rule.line())
+        sides = np.array([[1.0], [-1.0]])
+        values, slopes = value_and_slope(self.function, deviation * (sides * r))
+        return values, slopes, jnp.broadcast_to(w, values.shape)
+
+    def _arcs(self, pair: Pair) -> tuple[_Arc, _Arc]:
+        """Return the arc where both are positive, and that where v is negative."""
+        angle, supplement = jnp.arctan2(pair.sine, pair.cosine), jnp.arctan2(pair.sine, -pair.cosine)
+        return self._arc(supplement, angle, pair, 1.0), self._arc(angle, supplement, pair, -1.0)
+
+    def _arc(self, length: Array, rest: Array, pair: Pair, side: float) -> _Arc:
+        # the barrier keeps the compiler from working on these for seconds
+        (x, y, w), (r, radial) = jax.lax.optimization_barrier((self.rule.arc(), self.rule.disc()))
+        x, y, w = (part[:, None] for part in (x, y, w))
+        early = x < 0.5  # near the end where v vanishes; beyond the middle u does
+        of_u = jnp.sin(jnp.where(early, rest + length * x, length * y))
+        of_v = jnp.sin(jnp.where(early, length * x, rest + length * y))
+        u, v = pair.first * r * of_u, side * pair.second * r * of_v
+        between = 2 * jnp.sin(rest / 2) * jnp.sin(length * (y - x) / 2)
+        apart = r * (pair.gap * of_u + pair.second * between) if side > 0 else u - v
+        return _Arc(u, v, apart, length * w * radial)
+
+    def _products(self, parts: tuple[Array, Array, Array, Array]) -> tuple[Array, Array]:
+        first, second, cosine, sine = (part.astype(jnp.float64) for part in parts)
+        first, second = jnp.maximum(first, _SMALLEST), jnp.maximum(second, _SMALLEST)
+        values = slopes = jnp.zeros(())
+        for arc in self._arcs(Pair(first, second, first - second, cosine, sine, cosine)):
+            for side in (1.0, -1.0):
+                (value1, slope1), (value2, slope2) = (
+                    value_and_slope(self.function, side * x) for x in (arc.u, arc.v)
+                )
+                values += jnp.sum(arc.weight * value1 * value2)
+                slopes += jnp.sum(arc.weight * slope1 * slope2)
+        return values, slopes
+
+    def _features(self, pair: Pair) -> Features:
+        """Map one pair, of scalars."""
+        pair = pair._replace(first=jnp.maximum(pair.first, _SMALLEST), second=jnp.maximum(pair.second, _SMALLEST))
+        f1, f2, gap = self._radial(pair)
+        aligned = slopes = jnp.zeros(())
+        units, changes, weights = [], [], []
+        for side, arc in ((side, arc) for arc in self._arcs(pair) for side in (1.0, -1.0)):
+            (value1, slope1), (value2, slope2) = (value_and_slope(self.function, side * x) for x in (arc.u, arc.v))
+            change = difference(self.function, side * arc.u, side * arc.v, side * arc.apart)
+            units.append(ratio(value1, f1))
+            changes.append(ratio(change, f2))
+            weights.append(arc.weight)
+            aligned += jnp.sum(arc.weight * units[-1] * ratio(value2, f2))
+            slopes += jnp.sum(arc.weight * slope1 * slope2)
+        common = sum(jnp.sum(w * a * b) for w, a, b in zip(weights, units, changes, strict=True))
+        rejected = (w * (b - common * a) ** 2 for w, a, b in zip(weights, units, changes, strict=True))
+        square = jnp.minimum(sum(jnp.sum(part) for part in rejected), 1.0)
+        cosine = jnp.where(aligned > 0.7, jnp.sqrt(1 - square), aligned)
+        return Features(f1, f2, gap, cosine, jnp.sqrt(square), ratio(pair.first, f1) * ratio(pair.second, f2) * slopes)
+
+    def _radial(self, pair: Pair) -> tuple[Array, Array, Array]:
+        """Return both root mean squares and their difference."""
+        (one, _, weight), (two, _, _) = self._on_line(pair.first), self._on_line(pair.second)
+        f1, f2 = _norm(one, weight), _norm(two, weight)
+        r, _ = self.rule.line()
+        u = np.array([[1.0], [-1.0]]) * r
+        change = difference(self.function, pair.first * u, pair.second * u, pair.gap * u)
+        return f1, f2, jnp.sum(weight * change * (ratio(one, f1 + f2) + ratio(two, f1 + f2)))
+
+
+def _norm(values: Array, weight: Array) -> Array:
+    """Return the root of the weighted sum of squares without under- or overflow."""
+    largest = jnp.max(jnp.abs(values) * (weight > 0))
+    return largest * jnp.sqrt(jnp.sum(weight * ratio(values, largest) ** 2))
+
+
+_ANGLES = np.array([1e-5, 0.05, 0.8, np.pi / 2, 2.2, 3.0])  # of the pairs at which the error is measured
+_ENOUGH = 2e-14  # for a rule to be taken without trying a finer one
+
+
+def polar(function: Function, deviations: Floats) -> tuple[Polar, float]:
+    """Return the cheapest such law for ``deviations`` (n,) > 0, or the best; and its error.
+
+    What a rule misses is what changes from it to the next finer one, at the smallest, middle and largest deviation.
+    """
+    some = np.quantile(deviations, (0.0, 0.5, 1.0))
+    first, second, angle = (part.ravel() for part in np.meshgrid(np.unique(some), np.unique(some), _ANGLES))
+    sign, best, error = _sign(function, deviations), None, np.inf
+    for rules in ladder(float(deviations.max())):
+        coarse = _measured(function, rules[0], first, second, angle)
+        for rule, finer in zip(rules, rules[1:], strict=False):
+            fine = _measured(function, finer, first, second, angle)
+            scale = np.concatenate([np.ones_like(fine[:2]), np.where(fine[2:] > 0, fine[2:], 1.0)])
+            change = 2 * float(np.nan_to_num(np.abs(fine - coarse) / scale, nan=np.inf).max())
+            if best is None or change < error:
+                best, error = Polar(function, rule, sign), change
+            if error <= _ENOUGH:
+                return best, error
+            coarse = fine
+    assert best is not None
+    return best, error
+
+
+def _measured(function: Function, rule: Rule, first: Floats, second: Floats, angle: Floats) -> Floats:
+    """Return E[phi phi] and E[phi' phi'] over the products of root mean squares, and those over the first's: (4, n)."""
+    with enable_x64(True):
+        parts = _products(Polar(function, rule, 0), *(jnp.asarray(part) for part in (first, second, angle)))
+        return np.stack([np.asarray(part) for part in parts])
+
+
+@partial(jax.jit, static_argnums=0)
+def _products(law: Polar, first: Array, second: Array, angle: Array) -> tuple[Array, ...]:
+    one, two = law.moments(first), law.moments(second)
+    values, slopes = law.products(one, two, first * second * jnp.cos(angle))
+    return ratio(values, one.rms * two.rms), ratio(slopes, one.slope * two.slope), one.rms, one.slope
+
+
+def _sign(function: Function, deviations: Floats) -> int:
+    """Say whether ``function`` is even (1), odd (-1), or neither (0), to rounding."""
+    x = np.outer(np.unique(np.quantile(deviations, (0.0, 0.5, 1.0))), np.linspace(0.01, 6, 100))
+    with enable_x64(True):
+        right, left = (np.asarray(function(jnp.asarray(side * x))) for side in (1.0, -1.0))
+    size = 8 * np.finfo(float).eps * np.abs(right)
+    return next((sign for sign in (1, -1) if (np.abs(left - sign * right) <= size).all()), 0)

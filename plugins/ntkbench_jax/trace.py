@@ -1,0 +1,110 @@
+"""One point at a time: deviations, moments and tangent kernel of each input with itself, layer by layer."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .laws.interface import Adaptive, Homogeneous, Moments, Smooth, finite, share
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ntkbench.architecture import Architecture
+
+    from .laws.catalogue import Law
+
+    Array = NDArray[np.float64]
+
+
+class Trace(NamedTuple):
+    """Of n points and L affine layers: ``deviation`` sqrt(K_l(x,x)) (L, n), ``ntk`` Theta_L(x,x) / K_L(x,x) (n,).
+
+    ``rms`` and ``slope`` (L - 1, n) are of the hidden layers' activations, ``coefficients`` what the law wants to know
+    of each point there, (L - 1, ..., n).
+    """
+
+    deviation: Array
+    ntk: Array
+    rms: Array
+    slope: Array
+    coefficients: tuple[Array, ...]
+
+    def take(self, points: slice) -> Trace:
+        """Return some of the points."""
+        return Trace(*(part[..., points] for part in self[:4]), tuple(part[..., points] for part in self[4]))
+
+
+def trace(inputs: Array, law: Law, architecture: Architecture) -> tuple[Trace, Homogeneous | Smooth, float]:
+    """Follow points of root mean square ``inputs`` (n,) through all layers; to be called with 64 bits enabled.
+
+    Returns the law as it was fitted to these points, and a bound of the error it makes in either kernel, relative to
+    the product of deviations.
+
+    :raises UnavailableError: where the law of an activation that is known as a function alone misses its tolerance.
+    """
+    place = jax.devices("cpu")[0]
+    scales = jax.device_put((np.float64(architecture.weight_std), np.float64(architecture.bias_std)), place)
+    everything = not architecture.global_rate
+    start = jax.device_put((inputs, np.full_like(inputs, float(everything))), place)
+    deviations, ntk = [_first(start[0], *scales)], start[1]
+    errors = (0.0, 0.0)
+    for _ in range(architecture.depth):
+        here, missed = law.resolved(np.asarray(deviations[-1])) if isinstance(law, Adaptive) else (law, 0.0)
+        deviation, ntk, gain = _layer(here, everything, deviations[-1], ntk, *scales)
+        errors = _grown(errors, missed, np.asarray(gain), np.asarray(ntk))
+        deviations.append(deviation)
+    hidden = deviations[:-1]
+    final = law.resolved(np.concatenate(hidden))[0] if isinstance(law, Adaptive) and hidden else law
+    moments = [_moments(final, deviation) for deviation in hidden]
+    return _stacked(*jax.device_get((deviations, ntk, moments))), final, max(errors)  # type: ignore[return-value]
+
+
+def _stacked(deviations: list[Array], ntk: Array, moments: list[Moments]) -> Trace:
+    if not moments:
+        nothing = np.empty((0, len(ntk)))
+        return Trace(np.stack(deviations), ntk, nothing, nothing, ())
+    coefficients = tuple(np.stack(parts) for parts in zip(*(m.coefficients for m in moments), strict=True))
+    rms, slope = np.stack([m.rms for m in moments]), np.stack([m.slope for m in moments])
+    return Trace(np.stack(deviations), ntk, rms, slope, coefficients)  # type: ignore[arg-type]
+
+
+def _grown(errors: tuple[float, float], missed: float, gain: Array, ntk: Array) -> tuple[float, float]:
+    """Carry relative error bounds of K and Theta through a layer that misses ``missed`` of E[phi phi], E[phi' phi'].
+
+    ``gain`` is weight_std^2 E[phi'^2] K / K', the factor by which errors of either kernel grow.
+    """
+    factor = float(np.max(np.nan_to_num(gain, nan=0.0, posinf=np.inf), initial=0.0))
+    covariance = missed + (factor * errors[0] if factor else 0.0)
+    tangent = covariance + (factor * (errors[1] + missed * float(np.max(ntk, initial=0.0))) if factor else 0.0)
+    return covariance, tangent
+
+
+@jax.jit
+def _first(inputs: jax.Array, weight_std: jax.Array, bias_std: jax.Array) -> jax.Array:
+    return jnp.hypot(weight_std * inputs, bias_std)
+
+
+@partial(jax.jit, static_argnums=0)
+def _moments(law: Smooth | Homogeneous, deviation: jax.Array) -> Moments:
+    return law.moments(deviation)
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _layer(
+    law: Smooth | Homogeneous,
+    everything: bool,
+    deviation: jax.Array,
+    ntk: jax.Array,
+    weight_std: jax.Array,
+    bias_std: jax.Array,
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    moments = law.moments(deviation)
+    following = jnp.hypot(weight_std * moments.rms, bias_std)
+    gain = (share(weight_std * moments.slope, following) * finite(deviation)) ** 2
+    own = 1.0 if everything else (share(moments.rms, following)) ** 2
+    return following, own + gain * ntk, gain
