@@ -1,0 +1,68 @@
+"""What all measurements share: the workers, where arrays lie, how often to repeat."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from .workers import Worker
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+
+@dataclass
+class Bench:
+    """Workers are started when first asked for, and end with the bench.
+
+    The peer has a process per precision: in float32 it runs as its users run it, without JAX's 64-bit mode.
+    """
+
+    python: Path
+    folder: Path
+    threads: int
+    rounds: int
+    quick: bool
+    _stack: ExitStack = field(default_factory=ExitStack)
+    _workers: dict[str, Worker] = field(default_factory=dict)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *about: Any) -> None:
+        self._stack.close()
+
+    def ours(self) -> Worker:
+        if "ours" not in self._workers:
+            self._workers["ours"] = self._stack.enter_context(self.fresh_ours())
+        return self._workers["ours"]
+
+    def peer(self, dtype: str) -> Worker:
+        if dtype not in self._workers:
+            self._workers[dtype] = self._stack.enter_context(self.fresh_peer(dtype))
+        return self._workers[dtype]
+
+    def fresh_ours(self) -> Worker:
+        return Worker.ours(threads=self.threads, log=self.folder / "ours.log")
+
+    def fresh_peer(self, dtype: str) -> Worker:
+        double = dtype == "float64"
+        return Worker(self.python, "peer", threads=self.threads, double=double, log=self.folder / "peer.log")
+
+    def stored(self, name: str, array: NDArray[Any]) -> str:
+        """Write an array where the workers find it, and return its path."""
+        path = self.folder / f"{name}.npy"
+        np.save(path, array)
+        return str(path)
+
+    def saved(self, worker: Worker, key: str, stride: int = 1) -> dict[str, NDArray[Any]]:
+        """Return what a prepared task returns, or every so many of its rows and columns."""
+        path = self.folder / f"{worker.name}-{key}.npz"
+        worker.ask("save", key=key, path=str(path), stride=stride)
+        with np.load(path) as arrays:
+            return dict(arrays)
