@@ -25,7 +25,7 @@ def describe_environment(registry: Registry) -> dict[str, Any]:
         "platform": platform.platform(),
         "processor": _processor(),
         "cores": cores(),
-        "memory_bytes": _memory_bytes(),
+        "memory_bytes": memory_bytes(),
         "versions": {name: version for name in _PACKAGES if (version := _version(name))},
         "git_commit": _git_commit(),
     }
@@ -55,7 +55,8 @@ def _processor() -> str:
     return names[0] if names else platform.machine()
 
 
-def _memory_bytes() -> int | None:
+def memory_bytes() -> int | None:
+    """Return the machine's memory in bytes, or None where that is not known."""
     if sys.platform == "win32":
         return None
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

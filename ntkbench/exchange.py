@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import DataError
+from .optimizers import Optimizer, momentum_mistake, stable_learning_rate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -92,10 +93,13 @@ class Training:
     """How a network is trained and when it is looked at.
 
     ``steps`` (T,) int64, strictly ascending from 0: the steps to record. The rate is absolute, or, for the one
-    reference whose eigenvalues decide it, still a fraction of the stable limit: see :meth:`resolved`.
+    reference whose eigenvalues decide it, still a fraction of the stable limit: see :meth:`resolved`. What the
+    optimizers do with ``momentum``, in [0, 1), is written in :mod:`ntkbench.optimizers`.
+
+    :raises DataError: for steps that do not ascend, or a momentum that the optimizer cannot have.
     """
 
-    optimizer: Literal["gradient-descent"] = "gradient-descent"
+    optimizer: Optimizer = "gradient-descent"
     learning_rate: float | None
     of_stable: float | None = None
     momentum: float = 0.0
@@ -106,6 +110,8 @@ class Training:
         if steps.ndim != 1 or steps.size == 0 or steps[0] != 0 or (np.diff(steps) <= 0).any():
             raise DataError(f"training: steps must ascend strictly from 0, got {steps.tolist()[:10]}")
         object.__setattr__(self, "steps", steps)
+        if mistake := momentum_mistake(self.optimizer, self.momentum):
+            raise DataError(f"training: {mistake}")
 
     @property
     def times(self) -> Float:
@@ -117,13 +123,26 @@ class Training:
             raise ValueError("the learning rate is still a fraction of the stable limit: call resolved() first")
         return self.learning_rate * self.steps.astype(np.float64)
 
+    @property
+    def flow_times(self) -> Float:
+        """The times (T,) of the gradient flow that small steps follow: ``times / (1 - momentum)``.
+
+        :raises ValueError: while the rate is unresolved.
+        """
+        return self.times / (1 - self.momentum)
+
     def resolved(self, largest_eigenvalue: float, n_train: int) -> Training:
-        """Return this training with an absolute rate: ``of_stable * 2 N / lambda_max`` (unchanged if it has one)."""
+        """Return this training with an absolute rate, a fraction of the stable one (unchanged if it has one).
+
+        :param largest_eigenvalue: of the kernel, its ridge included.
+        :raises DataError: for a kernel without a stable rate.
+        """
         if self.of_stable is None:
             return self
         if not (np.isfinite(largest_eigenvalue) and largest_eigenvalue > 0):
             raise DataError(f"the kernel's largest eigenvalue is {largest_eigenvalue}: it has no stable learning rate")
-        return replace(self, learning_rate=self.of_stable * 2 * n_train / largest_eigenvalue, of_stable=None)
+        limit = stable_learning_rate([largest_eigenvalue], n_train, optimizer=self.optimizer, momentum=self.momentum)
+        return replace(self, learning_rate=self.of_stable * limit, of_stable=None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,6 +168,8 @@ class Solution:
     ``steps`` (T,) or None for gradient flow; ``times`` (T,), which may end in inf.
     ``mean_train`` (T, N, O), ``mean_test`` (T, M, O), ``variance_train`` and ``variance_test`` alike, or None;
     ``members_train`` (E, T, N, O), ``members_test`` (E, T, M, O), or None.
+    ``optimizer`` and ``momentum`` are those of the training: the core sets them. ``mode_residuals`` (T, N, O), or None,
+    is ``V^T (y - mean_train)``, with V the eigenvectors: of small ones it keeps the digits that the difference loses.
     ``kernel_train`` (N, N) and ``kernel_test`` (M, N): the kernel that drives the dynamics, without the ridge ``rho``;
     ``eigenvalues`` (N,) of ``kernel_train``, descending, with ``eigenvectors`` (N, N) in columns.
     ``diverged_at`` (E,) int64: the recorded step at which a member was found not finite, -1 for never; its outputs from
@@ -169,6 +190,9 @@ class Solution:
     eigenvalues: Float | None = None
     eigenvectors: Float | None = None
     rho: float = 0.0
+    optimizer: Optimizer = "gradient-descent"
+    momentum: float = 0.0
+    mode_residuals: Float | None = None
     diverged_at: Int | None = None
     measurements: tuple[Measurement, ...] = ()
     parameters: int | None = None

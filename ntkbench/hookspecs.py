@@ -41,8 +41,8 @@ def ntkbench_register_studies() -> Iterable[StudySpec]:  # type: ignore[empty-bo
 
 
 @hookspec
-def ntkbench_commands(cli: click.Group) -> None:
-    """Add commands to the command line.
+def ntkbench_register_commands(cli: click.Group) -> None:
+    """Add commands to the command line, under names that are free; called before every command, so it is light.
 
     :param cli: the group to add to, with ``cli.add_command``.
     """

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from .dynamics import Spectrum, kernel_dynamics
+from .dynamics import Spectrum, kernel_dynamics, precision_of
 from .exchange import Float, Measurement
 
 if TYPE_CHECKING:
+    from .dynamics import When
     from .exchange import Int, Problem, Solution
 
 Split = Literal["train", "test"]
@@ -95,7 +96,8 @@ def accuracy(problem: Problem, solution: Solution, reference: Solution | None) -
 def predictions_from(reference: Solution, problem: Problem, subject: Solution) -> tuple[Float, Float]:
     """Return the kernel's predictions (E, T, N, O), (E, T, M, O) from each member's own f_0, at the subject's steps.
 
-    A reference by gradient flow is taken at the subject's times (claim C7, theory.md "Gradient descent, exactly").
+    Steps are those of the subject's own optimizer; a reference by gradient flow is taken at the flow-equivalent times
+    ``learning_rate * step / (1 - momentum)`` (claim C7, theory.md "Gradient descent, exactly").
     """
     if (
         reference.kernel_train is None
@@ -106,18 +108,19 @@ def predictions_from(reference: Solution, problem: Problem, subject: Solution) -
         or subject.members_test is None
     ):
         raise ValueError("a comparison needs the reference's kernels and eigenvectors, and the subject's members")
-    descent = reference.steps is not None and subject.steps is not None
+    when: When = {"times": subject.times / (1 - subject.momentum)}
+    if reference.steps is not None and subject.steps is not None:
+        when = {"steps": subject.steps, "learning_rate": subject.learning_rate}
+        when |= {"optimizer": subject.optimizer, "momentum": subject.momentum}
     found = kernel_dynamics(
         reference.kernel_train,
         reference.kernel_test,
         problem.y_train,
         f0_train=subject.members_train[:, 0],
         f0_test=subject.members_test[:, 0],
-        learning_rate=subject.learning_rate if descent else None,
-        steps=subject.steps if descent else None,
-        times=None if descent else subject.times,
         rho=reference.rho,
-        spectrum=Spectrum(reference.eigenvalues, reference.eigenvectors),
+        spectrum=Spectrum(reference.eigenvalues, reference.eigenvectors, precision_of(reference.kernel_train)),
+        **when,
     )
     return found.train, found.test
 

@@ -98,6 +98,8 @@ def _resolved_text(study: ResolvedStudy) -> dict[str, Any]:
     text = study.study.model_dump(
         mode="json", by_alias=True, include={"schema_", "name", "seed", "architecture", "training", "store"}
     )
+    if not study.study.training.momentum:  # as in the cells: runs from before it was known keep their name
+        del text["training"]["momentum"]
     text["task"] = [
         {**task.entry.core(), "parameters": task.parameters.model_dump(mode="json")} for task in study.tasks
     ]
@@ -149,6 +151,8 @@ class _Expansion:
             "learning_rate": None if isinstance(rate, OfStable) else rate,
             "of_stable": rate.of_stable if isinstance(rate, OfStable) else None,
         }
+        if training.momentum:  # a key of its own only where it is one: cell_ids from before it was known stay
+            self.training["momentum"] = training.momentum
 
     def cells(self) -> Iterator[Cell]:
         for resolved in self.study.tasks:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from .architecture import Architecture
+    from .optimizers import Optimizer
 
 Width = int | tuple[int, ...] | None
 
@@ -88,6 +89,7 @@ class BackendSpec:
     :param supports: ``supports(architecture)`` is None, or the reason why not; light.
     :param estimate: ``estimate(sizes, architecture, width, members, steps, records)``, light.
     :param observables: what a study may list under ``observe``.
+    :param optimizers: what a study's training may ask of it.
     """
 
     name: str
@@ -99,6 +101,7 @@ class BackendSpec:
     supports: Callable[[Architecture], str | None]
     estimate: Callable[[Sizes, Architecture, Width, int, int, int], Estimate]
     observables: tuple[str, ...] = ()
+    optimizers: tuple[Optimizer, ...] = ("gradient-descent",)
     requires: tuple[str, ...] = ()
     install: str = ""
     citation: str = ""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from ..optimizers import stable_learning_rate
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
@@ -48,8 +50,10 @@ class Caveats:
             key = (run_id, row["reference_cell_id"])
             if key in self._largest and self._cells[key]["kernel"] == "ntk":
                 cell = self._cells[run_id, row["cell_id"]]
-                if cell["learning_rate"] * self._largest[key] >= 2 * cell["n_train"]:
-                    return "the learning rate is at or above the kernel's stable limit 2N / lambda_max"
+                training = json.loads(cell["training_json"])
+                how = {"optimizer": training["optimizer"], "momentum": training.get("momentum", 0.0)}
+                if cell["learning_rate"] >= stable_learning_rate([self._largest[key]], cell["n_train"], **how):
+                    return "the learning rate is at or above the stable limit of its optimizer on the kernel"
         return None
 
 

@@ -12,6 +12,7 @@ from ..registry import load_registry
 from .catalogue import list_command, plugins_command, show_command
 from .doctor import doctor_command
 from .plan import plan_command
+from .plugin_commands import add_plugin_commands
 from .results import results_group
 from .run import run_command
 
@@ -58,10 +59,10 @@ for _command in (
 def main() -> None:
     """Entry point: the commands of ntkbench and of installed plugins."""
     try:
-        load_registry().hook.ntkbench_commands(cli=cli)
+        problems = add_plugin_commands(cli, load_registry())
     except NtkbenchError as error:
         UserMistake(str(error)).show()
         raise SystemExit(UserMistake.exit_code) from None
-    except Exception as error:  # the other commands must go on
-        click.echo(f"A plugin's ntkbench_commands failed, its commands may be missing: {error!r}", err=True)
+    for problem in problems:
+        click.echo(f"{problem}; its commands are missing", err=True)
     cli()

@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from ..architecture import Architecture
+from ..optimizers import Optimizer, momentum_mistake
 
 Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")]
 INT64_MAX = 2**63 - 1
@@ -80,7 +81,7 @@ class SubjectEntry(_WithParameters):
 
 
 class OfStable(_Frozen):
-    """A learning rate as a fraction of the stable limit ``2 N / lambda_max`` of a reference's kernel."""
+    """A learning rate as a fraction of the optimizer's stable limit on a reference's kernel."""
 
     of_stable: float = Field(gt=0, allow_inf_nan=False)
     reference: str | None = Field(default=None, description="whose limit; default: the first NTK reference")
@@ -89,7 +90,8 @@ class OfStable(_Frozen):
 class TrainingEntry(_Frozen):
     """How networks are trained, and at which steps they are looked at."""
 
-    optimizer: Literal["gradient-descent"] = "gradient-descent"
+    optimizer: Optimizer = "gradient-descent"
+    momentum: float = Field(default=0.0, allow_inf_nan=False, description="of heavy-ball and nesterov, in [0, 1)")
     learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] | OfStable = OfStable(of_stable=0.5)
     steps: int = Field(default=200, ge=0, le=INT64_MAX)
     record: PositiveInt | tuple[Annotated[int, Field(ge=0)], ...] = Field(
@@ -106,6 +108,14 @@ class TrainingEntry(_Frozen):
     def _within(self) -> TrainingEntry:
         if not isinstance(self.record, int) and self.record and max(self.record) > self.steps:
             raise ValueError(f"record holds step {max(self.record)}, but training ends at step {self.steps}")
+        return self
+
+    @model_validator(mode="after")
+    def _momentum(self) -> TrainingEntry:
+        if self.optimizer != "gradient-descent" and "momentum" not in self.model_fields_set:
+            raise ValueError(f"{self.optimizer} needs a momentum in [0, 1), such as 0.9")
+        if mistake := momentum_mistake(self.optimizer, self.momentum):
+            raise ValueError(mistake)
         return self
 
 

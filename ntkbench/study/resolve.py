@@ -105,6 +105,7 @@ class _Resolver:
         self._check_labels(study)
         self._check_rate(study)
         self._check_layers(study)
+        self._check_optimizer(study, (*references, *subjects))
         return ResolvedStudy(
             study,
             tuple(task for task in tasks if task),
@@ -184,6 +185,13 @@ class _Resolver:
                 if isinstance(width, tuple) and depths != {len(width)}:
                     message = f"{list(width)} gives {len(width)} widths, but depth is {sorted(depths)}"
                     self.complaints.add(f"subject[{i}].widths", message)
+
+    def _check_optimizer(self, study: Study, methods: tuple[ResolvedMethod | None, ...]) -> None:
+        wanted, offered = study.training.optimizer, {m.backend.name: m.backend.optimizers for m in methods if m}
+        for name, known in offered.items():
+            if wanted not in known:
+                message = f'the backend "{name}" does not know "{wanted}" (known to it: {", ".join(known)})'
+                self.complaints.add("training.optimizer", message)
 
     def _metrics(self, study: Study) -> tuple[MetricSpec, ...]:
         if study.metrics is None:

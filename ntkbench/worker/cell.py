@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,6 +56,7 @@ def _solve(job: Job, registry: Registry, setting: Setting, progress: Progress) -
     request = _request(job, problem, references, resolve(spec.parameters), setting, progress)
     solution: Solution = resolve(spec.target)(request)
     check_solution(cell.backend, cell.role, request, solution)
+    solution = replace(solution, optimizer=request.training.optimizer, momentum=request.training.momentum)
     if cell.role == "reference":
         save_solution(Path(job.solutions), cell.cell_id, solution)
     status, reason = _verdict(cell, solution)

@@ -44,6 +44,7 @@ def _shapes(role: str, request: Request, solution: Solution) -> dict[str, tuple[
         "kernel_test": (m, n),
         "eigenvalues": (n,),
         "eigenvectors": (n, n),
+        "mode_residuals": (records, n, outputs),
     }
     if role == "subject":
         shapes["members_train"] = (request.members, len(request.training.steps), n, outputs)

@@ -13,10 +13,12 @@ import numpy as np
 
 from ..exchange import Solution
 
-_SCALARS = ("learning_rate", "rho")
+_SCALARS = ("learning_rate", "rho", "optimizer", "momentum")
 _INDEX = "solution.json"
 _KEPT = tuple(
-    f.name for f in fields(Solution) if f.name not in (*_SCALARS, "measurements", "parameters", "compile_seconds")
+    f.name
+    for f in fields(Solution)
+    if f.name not in (*_SCALARS, "measurements", "mode_residuals", "parameters", "compile_seconds")
 )
 
 

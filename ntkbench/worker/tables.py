@@ -160,7 +160,9 @@ def spectrum_columns(cell: Cell, problem: Problem, solution: Solution) -> Column
         "target_projection": (vectors.T @ problem.y_train).reshape(-1),
         "residual_projection": None,
     }
-    if solution.mean_train is not None:
+    if solution.mode_residuals is not None:
+        columns["residual_projection"] = solution.mode_residuals[-1, :count].reshape(-1)
+    elif solution.mean_train is not None:
         columns["residual_projection"] = (vectors.T @ (problem.y_train - solution.mean_train[-1])).reshape(-1)
     return columns
 

@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .estimator import NTKRegressor
+    from .flow import CostFlow, cost_flow
     from .kernels import Kernels, analytic_kernel, analytic_kernels, kernel_diagonal
 
-__all__ = ["Kernels", "NTKRegressor", "analytic_kernel", "analytic_kernels", "kernel_diagonal"]
+__all__ = ["CostFlow", "Kernels", "NTKRegressor", "analytic_kernel", "analytic_kernels", "cost_flow", "kernel_diagonal"]
 _HOMES = {
+    "CostFlow": "flow",
     "Kernels": "kernels",
     "NTKRegressor": "estimator",
     "analytic_kernel": "kernels",
     "analytic_kernels": "kernels",
+    "cost_flow": "flow",
     "kernel_diagonal": "kernels",
 }
 

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import warnings
 from math import inf
+from numbers import Real
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from pydantic import ValidationError
 
 from ntkbench.architecture import Architecture
-from ntkbench.dynamics import decompose, ensemble_covariance, ensemble_law, kernel_dynamics
-from ntkbench.errors import UnavailableError
+from ntkbench.errors import UnavailableError, suggestion
 
 try:
     from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.utils.validation import check_is_fitted, validate_data
 except ImportError as error:
     raise UnavailableError(
         'NTKRegressor needs scikit-learn, which is missing or too old: pip install "scikit-learn>=1.6"'
     ) from error
 
-from .kernels import Kernels, analytic_kernels, kernel_diagonal
+from .regression.choose import SOLVERS, fit
+from .regression.problem import Problem
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import ArrayLike, NDArray
 
     Array = NDArray[np.float64]
@@ -30,30 +36,47 @@ if TYPE_CHECKING:
 class NTKRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     """The mean and the law of infinitely wide networks trained on the squared error, from f_0 ~ N(0, nngp).
 
-    Inputs and targets are taken as they are, neither centred nor scaled.
+    Inputs and targets are taken as they are, neither centred nor scaled; float32 ones are computed with in float64.
 
     :param depth: hidden layers; 0 is a linear model.
-    :param activation: ``relu`` or ``erf``.
+    :param activation: the name of one, such as ``relu`` or ``erf``, or whatever else ``Architecture`` takes.
     :param weight_std: sigma_w; ``bias_std``: sigma_b.
     :param kernel: ``ntk``, all layers trained, or ``nngp``, the last one alone: at ``time = inf`` and ``ridge = 0``
         exact Bayesian inference, mean and covariance (theory C16).
     :param ridge: relative to the kernel's mean diagonal: the cost gains ``rho / (2N) |theta - theta_0|^2``.
-    :param time: of gradient flow on the mean over points of half the squared error; inf is kernel regression, by the
-        pseudo-inverse where the kernel is singular.
+    :param time: of gradient flow on the mean over points of half the squared error; inf is kernel regression.
+    :param solver: how, for N training points (the memory is that of the fit; a fitted one keeps what is in brackets):
 
-    After :meth:`fit`: ``X_fit_`` (N, F), ``y_fit_`` (N, O), ``spectrum_`` of the kernel that drives training, ``rho_``,
-    and ``rank_``, its rank as the pseudo-inverse saw it (None at finite time).
+        * ``eigen``: an eigendecomposition. Any time, mean and spread; the pseudo-inverse where the kernel is singular.
+          About 6 matrices (N, N) of float64 [4].
+        * ``cholesky``: ``time = inf``, mean and spread. One matrix, factorised in its own place [1]. A kernel singular
+          to rounding is refused.
+        * ``iterative``: the mean alone. At a finite time Lanczos, with one matrix; at ``time = inf`` conjugate
+          gradients, with one matrix of float32 and the kernel computed anew in each iteration [0].
+        * ``auto``: ``eigen`` for up to 2,000 points (at a finite time 4,000); beyond, at ``time = inf``, ``cholesky``
+          for up to 32,768, with ``eigen`` as the fallback of a singular kernel for up to 8,000; else ``iterative``.
+    :param tol: of ``error_``: where an iteration stops. What does not reach it is returned with a
+        ``ConvergenceWarning`` that says how far it came.
+
+    After :meth:`fit`: ``X_fit_`` (N, F) and ``y_fit_`` (N, O); ``solver_``, the one used; ``rho_``, the absolute ridge;
+    ``rank_`` of the matrix inverted, as the pseudo-inverse saw it (None where none was inverted); ``error_`` (O,), a
+    bound on the 2-norm of the error of the mean on the training points over that of the targets, given the kernel
+    (None from ``eigen``; at ``time = inf`` it is the residual of the linear system); ``iterations_``, products with the
+    kernel's matrix (None from ``eigen``); and ``spectrum_`` of the kernel that drives training (None but from
+    ``eigen``).
     """
 
     def __init__(
         self,
         depth: int = 3,
-        activation: str = "relu",
+        activation: str | Callable[..., Any] = "relu",
         weight_std: float = 2**0.5,
         bias_std: float = 0.1,
         kernel: str = "ntk",
         ridge: float = 0.0,
         time: float = inf,
+        solver: str = "auto",
+        tol: float = 1e-8,
     ) -> None:
         self.depth = depth
         self.activation = activation
@@ -62,79 +85,90 @@ class NTKRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.kernel = kernel
         self.ridge = ridge
         self.time = time
+        self.solver = solver
+        self.tol = tol
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
-        """Decompose the kernel of ``X`` (N, F); ``y`` (N,) or (N, O).
+        """Train on ``X`` (N, F) and ``y`` (N,) or (N, O).
 
         :raises ValueError: for parameters or data that make no sense.
+        :raises DataError: for a kernel the solver cannot solve: one singular to rounding, or beyond float64's range.
+        :raises UnavailableError: for an activation without analytic kernels.
         """
         self._check_parameters()
-        inputs, targets = self._check_training_data(X, y)
-        kernels = analytic_kernels(inputs, architecture=self._architecture())
-        driving = getattr(kernels, self.kernel)
+        inputs, targets = validate_data(self, X, y, dtype=np.float64, multi_output=True, y_numeric=True)
+        targets = targets.astype(np.float64)
         self.X_fit_, self.y_fit_ = inputs, targets.reshape(len(inputs), -1)
         self.single_output_ = targets.ndim == 1
-        self.kernels_, self.spectrum_ = kernels, decompose(driving)
-        self.rho_ = float(self.ridge * np.mean(np.diag(driving)))
-        self.rank_ = kernel_dynamics(driving, driving[:1], self.y_fit_, **self._options(), spectrum=self.spectrum_).rank
+        problem = Problem(
+            inputs, self.y_fit_, self._architecture(), self.kernel, float(self.ridge), float(self.time), float(self.tol)
+        )
+        self.solver_, self.fit_ = fit(problem, self.solver)
+        self.rho_, self.rank_ = self.fit_.rho, self.fit_.rank
+        self.error_, self.iterations_ = self.fit_.error, self.fit_.iterations
+        self.spectrum_ = getattr(self.fit_, "spectrum", None)
+        self._warn_unless_converged()
         return self
 
     def predict(self, X: ArrayLike, return_std: bool = False, return_cov: bool = False) -> Any:
         """Return the mean (M,) or (M, O) at ``X`` (M, F); with it, on request, the ensemble's spread.
 
+        Points are taken a block at a time: the memory does not grow with M, but for what is returned; ``return_cov``
+        also holds a few matrices (N, M).
+
         :param return_std: also the standard deviation over the ensemble, of the mean's shape.
         :param return_cov: also the covariance between points, (M, M) or (M, M, O).
         :raises ValueError: for both at once.
+        :raises DataError: for a spread from ``solver = "iterative"``.
         """
         if return_std and return_cov:
             raise ValueError("ask for return_std or return_cov, not both")
-        check_is_fitted(self, "spectrum_")
-        inputs = self._check_inputs(X)
-        architecture = self._architecture()
-        between = analytic_kernels(inputs, self.X_fit_, architecture=architecture)
-        driving, driven = getattr(self.kernels_, self.kernel), getattr(between, self.kernel)
-        dynamics = kernel_dynamics(driving, driven, self.y_fit_, **self._options(), spectrum=self.spectrum_)
-        mean = dynamics.test[0, :, 0] if self.single_output_ else dynamics.test[0]
+        check_is_fitted(self, "fit_")
+        inputs = validate_data(self, X, dtype=np.float64, reset=False)
         if return_std:
-            return mean, self._of_every_output(np.sqrt(self._variance(inputs, between, driven)))
-        if return_cov:
-            return mean, self._of_every_output(self._covariance(inputs, between, driven))
-        return mean
-
-    def _variance(self, inputs: Array, between: Kernels, driven: Array) -> Array:
-        start = kernel_diagonal(inputs, architecture=self._architecture()).nngp
-        return ensemble_law(
-            self.spectrum_, driven, self.kernels_.nngp, between.nngp, start, **self._options()
-        ).test[0]  # fmt: skip
-
-    def _covariance(self, inputs: Array, between: Kernels, driven: Array) -> Array:
-        start = analytic_kernels(inputs, architecture=self._architecture()).nngp
-        return ensemble_covariance(
-            self.spectrum_, driven, self.kernels_.nngp, between.nngp, start, **self._options()
-        )[0]  # fmt: skip
+            spread = self._of_every_output(np.sqrt(self.fit_.variance(inputs)))
+        elif return_cov:
+            spread = self._of_every_output(self.fit_.covariance(inputs))
+        found = self.fit_.mean(inputs)
+        mean = found[:, 0] if self.single_output_ else found
+        return (mean, spread) if return_std or return_cov else mean
 
     def _of_every_output(self, spread: Array) -> Array:
         return spread if self.single_output_ else np.repeat(spread[..., None], self.y_fit_.shape[1], axis=-1)
 
-    def _options(self) -> dict[str, Any]:
-        return {"times": [self.time], "rho": self.rho_}
+    def _warn_unless_converged(self) -> None:
+        if self.error_ is not None and not (self.error_ <= self.tol).all():
+            warnings.warn(
+                f'solver "{self.solver_}" reached an error of {np.max(self.error_):.2g}, not the tol of '
+                f"{self.tol:.2g}, after {self.iterations_} iterations (error_ has it for each output); a ridge, a "
+                "shorter time or a larger tol would help",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
 
     def _architecture(self) -> Architecture:
-        return Architecture(
-            depth=self.depth, activation=self.activation, weight_std=self.weight_std, bias_std=self.bias_std
-        )
+        try:
+            return Architecture(
+                depth=self.depth, activation=self.activation, weight_std=self.weight_std, bias_std=self.bias_std
+            )
+        except ValidationError as error:
+            wrong = [f"{one['loc'][0]} is {one['input']!r}: {one['msg']}" for one in error.errors()]
+            raise ValueError("; ".join(wrong)) from None
 
     def _check_parameters(self) -> None:
         if self.kernel not in ("ntk", "nngp"):
             raise ValueError(f'kernel is {self.kernel!r}; it is "ntk" or "nngp"')
-        if not 0 <= self.ridge < inf:
-            raise ValueError(f"ridge is {self.ridge}; it is finite and not negative")
-        if not self.time >= 0:
-            raise ValueError(f"time is {self.time}; it is not negative, and may be inf")
-
-    def _check_training_data(self, X: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:
-        inputs, targets = validate_data(self, X, y, dtype=np.float64, multi_output=True, y_numeric=True)
-        return inputs, targets.astype(np.float64)
-
-    def _check_inputs(self, X: ArrayLike) -> Array:
-        return validate_data(self, X, dtype=np.float64, reset=False)
+        if not (isinstance(self.ridge, Real) and 0 <= self.ridge < inf):
+            raise ValueError(f"ridge is {self.ridge!r}; it is a number, finite and not negative")
+        if not (isinstance(self.time, Real) and self.time >= 0):
+            raise ValueError(f"time is {self.time!r}; it is a number, not negative, and may be inf")
+        if not (isinstance(self.tol, Real) and 0 < self.tol < 1):
+            raise ValueError(f"tol is {self.tol!r}; it is a number between 0 and 1")
+        known = (*SOLVERS, "auto")
+        if self.solver not in known:
+            hint = suggestion(str(self.solver), known)
+            raise ValueError(f"solver is {self.solver!r}; there are {', '.join(known)}{hint}")
+        if self.solver == "cholesky" and self.time != inf:
+            raise ValueError(
+                f'solver "cholesky" is for time = inf, and time is {self.time}; use "iterative" or "eigen"'
+            )

@@ -15,9 +15,11 @@ class Parameters(BaseModel):
 
     kernel: Literal["ntk", "nngp"] = Field(default="ntk", description="ntk: all layers trained; nngp: the last one")
     ridge: float = Field(default=0.0, ge=0, allow_inf_nan=False, description="relative to the kernel's mean diagonal")
-    dynamics: Literal["descent", "flow"] = Field(default="descent", description="the network's steps, or flow")
+    dynamics: Literal["descent", "flow"] = Field(default="descent", description="the optimizer's steps, or flow")
     times: tuple[float, ...] | None = Field(
-        default=None, min_length=1, description="of flow, ascending, may end in inf; the training's times by default"
+        default=None,
+        min_length=1,
+        description="of flow, ascending, may end in inf; by default those equivalent to the steps",
     )
 
     @model_validator(mode="after")
@@ -25,7 +27,7 @@ class Parameters(BaseModel):
         if self.times is None:
             return self
         if self.dynamics != "flow":
-            raise ValueError('times belong to dynamics = "flow"; gradient descent is taken at the training\'s steps')
+            raise ValueError('times belong to dynamics = "flow"; descent is taken at the training\'s steps')
         if any(isnan(t) or t < 0 for t in self.times):
             raise ValueError(f"times may not be negative or nan, got {list(self.times)}")
         if any(a >= b for a, b in zip(self.times, self.times[1:], strict=False)):

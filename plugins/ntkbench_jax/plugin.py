@@ -12,6 +12,8 @@ from .activations import unsupported
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    import click
+
     from ntkbench.architecture import Architecture
 
 _FLOPS_PER_PAIR = {"relu": 150, "erf": 500}  # per layer; transcendental functions counted as 20
@@ -42,6 +44,7 @@ def ntkbench_register_backends() -> Iterable[BackendSpec]:
         target="ntkbench_jax.solve:solve",
         supports=unsupported,
         estimate=estimate,
+        optimizers=("gradient-descent", "heavy-ball", "nesterov"),
         requires=("jax>=0.4.31",),
         install='pip install "ntkbench[jax]"',
         citation=(
@@ -49,3 +52,11 @@ def ntkbench_register_backends() -> Iterable[BackendSpec]:
             "Cho and Saul 2009 (relu); Williams 1997 (erf)"
         ),
     )
+
+
+@hookimpl
+def ntkbench_register_commands(cli: click.Group) -> None:
+    """Add ``ntkbench kernel``."""
+    from .kernel_command.command import kernel_command
+
+    cli.add_command(kernel_command)

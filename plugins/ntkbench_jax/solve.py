@@ -6,15 +6,31 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ntkbench.dynamics import Dynamics, Spectrum, decompose, ensemble_law, kernel_dynamics
+from ntkbench.dynamics import (
+    Dynamics,
+    Modes,
+    Spectrum,
+    decompose,
+    effective_dimension,
+    ensemble_law,
+    kernel_dynamics,
+    log_marginal_likelihood,
+    mode_residuals,
+    operator_norm,
+    smallest_eigenvalue,
+)
 from ntkbench.errors import DataError
 from ntkbench.exchange import Measurement, Problem, Request, Solution, Training
 
 from .kernels import analytic_kernels, kernel_diagonal
 
 if TYPE_CHECKING:
+    from ntkbench.dynamics import When
+
     from .kernels import Float, Kernels
     from .parameters import Parameters
+
+_ENTRY_ERROR = {"float32": 4e-6, "float64": 1e-13}  # of the kernels, relative to sqrt(k(x,x) k(x',x'))
 
 
 def solve(request: Request) -> Solution:
@@ -33,15 +49,17 @@ def solve(request: Request) -> Solution:
     request.progress(2, 3)
     rho = parameters.ridge * float(np.mean(np.diag(train), dtype=np.float64))
     training = request.training.resolved(float(spectrum.eigenvalues[0]) + rho, len(train))
-    schedule = _schedule(parameters, training)
-    mean = kernel_dynamics(train, test, request.problem.y_train, spectrum=spectrum, rho=rho, **schedule)
-    law = ensemble_law(
-        spectrum, test, kernels.train.nngp, kernels.test.nngp, kernels.test_diagonal.nngp, rho=rho, **schedule
-    )
+    when, y = _when(parameters, training), request.problem.y_train
+    mean = kernel_dynamics(train, test, y, spectrum=spectrum, rho=rho, **when)
+    start = Modes.of_driving(spectrum) if parameters.kernel == "nngp" else Modes.of(spectrum, kernels.train.nngp)
+    law = ensemble_law(spectrum, test, start, kernels.test.nngp, kernels.test_diagonal.nngp, rho=rho, **when)
+    facts = _facts(train, spectrum, rho, _ENTRY_ERROR[request.dtype]) | _at_infinity(mean)
+    if parameters.kernel == "nngp" and spectrum.rank(rho) == len(train):
+        facts["log_marginal_likelihood"] = log_marginal_likelihood(spectrum, y, rho).value
     request.progress(3, 3)
     return Solution(
-        times=schedule.get("times", training.times),
-        steps=schedule.get("steps"),
+        times=when.get("times", training.times),
+        steps=training.steps if "steps" in when else None,
         learning_rate=training.learning_rate,
         mean_train=mean.train,
         mean_test=mean.test,
@@ -51,8 +69,12 @@ def solve(request: Request) -> Solution:
         kernel_test=test,
         eigenvalues=spectrum.eigenvalues,
         eigenvectors=spectrum.eigenvectors,
+        mode_residuals=mode_residuals(spectrum, y, rho=rho, **when),
         rho=rho,
-        measurements=_measurements(spectrum, mean),
+        measurements=tuple(
+            Measurement(metric=name, value=float(value), unit="nat" if name.startswith("log_") else "1")
+            for name, value in facts.items()
+        ),
     )
 
 
@@ -75,19 +97,38 @@ class _Matrices(NamedTuple):
         return matrices
 
 
-def _schedule(parameters: Parameters, training: Training) -> dict[str, Any]:
+def _when(parameters: Parameters, training: Training) -> When:
     """Return the keywords of :func:`kernel_dynamics` that say when to look."""
-    if parameters.dynamics == "descent":
-        return {"steps": training.steps, "learning_rate": training.learning_rate}
-    return {"times": training.times if parameters.times is None else np.array(parameters.times, dtype=np.float64)}
+    if parameters.dynamics == "flow":
+        times = training.flow_times if parameters.times is None else np.array(parameters.times, dtype=np.float64)
+        return {"times": times}
+    return {
+        "steps": training.steps,
+        "learning_rate": training.learning_rate,
+        "optimizer": training.optimizer,
+        "momentum": training.momentum,
+    }
 
 
 def _of_every_output(variance: Float, problem: Problem) -> Float:
     return np.repeat(variance[..., None], problem.y_train.shape[1], axis=-1)
 
 
-def _measurements(spectrum: Spectrum, dynamics: Dynamics) -> tuple[Measurement, ...]:
-    values = {"largest_eigenvalue": spectrum.eigenvalues[0], "smallest_eigenvalue": spectrum.eigenvalues[-1]}
-    if dynamics.rank is not None and dynamics.cutoff is not None:
-        values |= {"pseudo_inverse_rank": dynamics.rank, "pseudo_inverse_cutoff": dynamics.cutoff}
-    return tuple(Measurement(metric=name, value=float(value), unit="1") for name, value in values.items())
+def _facts(kernel: Float, spectrum: Spectrum, rho: float, entry_error: float) -> dict[str, float]:
+    """Return what the driving kernel's spectrum says; ``smallest_eigenvalue_error`` counts the entries' errors too."""
+    smallest = smallest_eigenvalue(kernel, spectrum, entry_error)
+    return {
+        "largest_eigenvalue": spectrum.eigenvalues[0],
+        "smallest_eigenvalue": smallest.value,
+        "smallest_eigenvalue_error": smallest.error,
+        "operator_norm": operator_norm(spectrum.eigenvalues),
+        "effective_dimension": effective_dimension(spectrum, rho),
+        "numerical_rank": spectrum.rank(),
+        "numerical_rank_cutoff": spectrum.cutoff,
+    }
+
+
+def _at_infinity(dynamics: Dynamics) -> dict[str, float]:
+    if dynamics.rank is None or dynamics.cutoff is None:
+        return {}
+    return {"pseudo_inverse_rank": dynamics.rank, "pseudo_inverse_cutoff": dynamics.cutoff}

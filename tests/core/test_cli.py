@@ -394,12 +394,14 @@ class TestCommandsOfPlugins:
 
     def test_a_plugin_that_fails_to_add_one_takes_nothing_else_down(self, installed, monkeypatch, capsys, tmp_path):
         clumsy = tmp_path / "clumsy.py"
-        clumsy.write_text("import ntkbench\n@ntkbench.hookimpl\ndef ntkbench_commands(cli):\n    raise OSError('oh')\n")
+        clumsy.write_text(
+            "import ntkbench\n@ntkbench.hookimpl\ndef ntkbench_register_commands(cli):\n    raise OSError('oh')\n"
+        )
         installed(clumsy)
         assert self.run_main(monkeypatch, "list", "metrics") == 0
         captured = capsys.readouterr()
         assert "rmse" in captured.out
-        assert "ntkbench_commands failed" in captured.err
+        assert "ntkbench_register_commands failed" in captured.err
         assert "OSError('oh')" in captured.err
 
     def test_strict_loading_ends_with_a_message(self, installed, monkeypatch, capsys, tmp_path):

@@ -147,7 +147,7 @@ def make_results(exponents, activation="erf", references=("ntk",), kernel=NTK):
     facts = {"run_id": "r", "study": "s", "task": "t", "label": "network", "role": "subject", "status": "ok"}
     facts |= {"activation": activation, "depth": 2, "weight_std": 1.5, "bias_std": 0.1, "split_index": 0, "members": 40}
     widths = 64 * 2 ** np.arange(7)
-    facts |= {"n_train": 8, "learning_rate": 0.5}
+    facts |= {"n_train": 8, "learning_rate": 0.5, "training_json": '{"optimizer":"gradient-descent"}'}
     networks = [facts | {"cell_id": str(n), "width": n} for n in widths]
     kernels = [facts | kernel | {"cell_id": label, "label": label, "role": "reference"} for label in references]
     cells = pd.DataFrame([*networks, *kernels])

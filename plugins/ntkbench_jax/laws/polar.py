@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -20,6 +20,8 @@ from .interface import Features, Moments, Pair, ratio
 from .rules import Rule, ladder
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
@@ -50,7 +52,7 @@ class Polar:
         """Return the moments at ``deviation``; the coefficient is the deviation."""
         flat = jnp.maximum(jnp.ravel(deviation), _SMALLEST)
         batch = max(1, _AT_ONCE // (8 * self.rule.radii))
-        rms, slope = jax.lax.map(self._moments, flat, batch_size=batch)
+        rms, slope = _in_batches(self._moments, flat, batch)
         return Moments(rms.reshape(deviation.shape), slope.reshape(deviation.shape), (deviation,))
 
     def products(self, first: Moments, second: Moments, covariance: Array) -> tuple[Array, Array]:
@@ -60,7 +62,7 @@ class Polar:
         sine = jnp.sqrt((1 - cosine) * (1 + cosine))
         parts = jnp.broadcast_arrays(s1, s2, cosine, sine)
         flat = tuple(part.ravel() for part in parts)
-        result = jax.lax.map(self._products, flat, batch_size=self._batch)
+        result = _in_batches(self._products, flat, self._batch)
         values, slopes = (part.reshape(parts[0].shape).astype(covariance.dtype) for part in result)
         return values, slopes
 
@@ -70,7 +72,7 @@ class Polar:
         flat = Pair(*(jnp.broadcast_to(x, shape).ravel() for x in pair))
         mirrored = (flat.cosine < 0) & (self.sign != 0)
         acute = flat._replace(cosine=jnp.where(mirrored, -flat.cosine, flat.cosine))
-        result = jax.lax.map(self._features, acute, batch_size=max(1, self._batch // 8))
+        result = _in_batches(self._features, acute, max(1, self._batch // 8))
         turned = jnp.where(mirrored, -1.0, 1.0)
         if self.sign < 0:  # phi(-v) = -phi(v), phi' alike
             result = result._replace(cosine=result.cosine * turned)
@@ -151,6 +153,14 @@ class Polar:
         u = np.array([[1.0], [-1.0]]) * r
         change = difference(self.function, pair.first * u, pair.second * u, pair.gap * u)
         return f1, f2, jnp.sum(weight * change * (ratio(one, f1 + f2) + ratio(two, f1 + f2)))
+
+
+def _in_batches(function: Callable[[Any], Any], points: Any, size: int) -> Any:
+    """Map over the first axis, ``size`` at once, the last batch filled up: one program, not two."""
+    count = len(jax.tree.leaves(points)[0])
+    padded = jax.tree.map(lambda x: jnp.pad(x, (0, -count % size), mode="edge").reshape(-1, size), points)
+    result = jax.lax.map(jax.vmap(function), padded)
+    return jax.tree.map(lambda x: x.reshape(-1)[:count], result)
 
 
 def _norm(values: Array, weight: Array) -> Array:

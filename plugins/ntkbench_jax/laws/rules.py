@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 _REACH = 10.5  # radius beyond which the Gaussian is nothing
-_SMOOTH = ((12, 24), (16, 32), (24, 48), (32, 64), (48, 96), (64, 128))
-_STEPS = ((0.4, 0.18), (0.33, 0.14), (0.27, 0.115), (0.22, 0.095))  # of the logarithms of an arc and of the radius
+_SMOOTH = ((16, 32), (24, 48), (40, 80), (64, 128))
+_STEPS = ((0.33, 0.14), (0.27, 0.115), (0.22, 0.095))  # of the logarithms of an arc and of the radius
 _LINE = 4  # times as many nodes where a radius is all there is
 
 

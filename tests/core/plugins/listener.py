@@ -16,7 +16,7 @@ def note(hook, **arguments):
 
 
 @ntkbench.hookimpl
-def ntkbench_commands(cli):
+def ntkbench_register_commands(cli):
     @cli.command("shout")
     @click.argument("word")
     def shout(word):

@@ -1,0 +1,50 @@
+"""The evidence that targets give for a Gaussian process, from one eigendecomposition."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from ..errors import DataError
+from .checks import Array, ridge, targets
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from .spectrum import Spectrum
+
+
+class LogLikelihood(NamedTuple):
+    """``value``, the sum of ``per_output`` (O,) = ``-(data_fit + log_determinant + N log 2 pi) / 2``, in nats.
+
+    ``data_fit`` (O,) is ``y^T (K + rho I)^-1 y``; ``log_determinant`` that of ``K + rho I``.
+    """
+
+    value: float
+    per_output: Array
+    data_fit: Array
+    log_determinant: float
+
+
+def log_marginal_likelihood(spectrum: Spectrum, y_train: ArrayLike, rho: float = 0.0) -> LogLikelihood:
+    """Return log p(y) for outputs drawn independently from N(0, K + rho I), with ``spectrum`` that of K (N, N).
+
+    The NNGP's evidence, ``rho`` being the variance of the noise (Lee et al. 2018; Rasmussen and Williams 2006, eq.
+    2.30). One spectrum serves every ``rho`` and all outputs.
+
+    :param y_train: (N, O).
+    :raises DataError: where ``K + rho I`` is singular to rounding: that law has no density, and the limit of small
+        noise is -inf or +inf by whether ``y`` lies in the kernel's range, which rounding hides.
+    """
+    rho, y = ridge(rho), targets(y_train, len(spectrum.eigenvalues))
+    if (rank := spectrum.rank(rho)) < len(y):
+        raise DataError(
+            f"dynamics: K + rho I has rank {rank} of {len(y)} (cutoff {spectrum.cutoff:.3g}): a singular Gaussian has "
+            f"no density; give noise, a rho above {spectrum.cutoff:.3g}"
+        )
+    variances = spectrum.cleaned + rho
+    data_fit = np.sum((spectrum.eigenvectors.T @ y) ** 2 / variances[:, None], axis=0)
+    log_determinant = float(np.sum(np.log(variances)))
+    per_output = -0.5 * (data_fit + log_determinant + len(y) * np.log(2 * np.pi))
+    return LogLikelihood(float(per_output.sum()), per_output, data_fit, log_determinant)

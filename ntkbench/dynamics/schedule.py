@@ -1,0 +1,68 @@
+"""When a prediction is made: after steps of an optimizer, or at times of gradient flow."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, TypedDict
+
+import numpy as np
+
+from ..errors import DataError
+from ..optimizers import Optimizer, momentum_mistake
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from .checks import Array
+
+
+class Schedule(NamedTuple):
+    """``steps`` (T,) int64 at rate ``unit``, or, where they are None, flow at times ``elapsed`` (T,) and unit 1."""
+
+    unit: float
+    elapsed: Array
+    steps: NDArray[np.int64] | None = None
+    optimizer: Optimizer = "gradient-descent"
+    momentum: float = 0.0
+
+
+class When(TypedDict, total=False):
+    """The keywords that say when a prediction is made: see :func:`ntkbench.kernel_dynamics`."""
+
+    learning_rate: float | None
+    steps: ArrayLike | None
+    times: ArrayLike | None
+    optimizer: Optimizer
+    momentum: float
+
+
+def make_schedule(
+    learning_rate: float | None = None,
+    steps: ArrayLike | None = None,
+    times: ArrayLike | None = None,
+    optimizer: Optimizer = "gradient-descent",
+    momentum: float = 0.0,
+) -> Schedule:
+    """Return a schedule.
+
+    :raises DataError: where it is ambiguous or holds what is no time, rate or momentum.
+    """
+    if (steps is None) == (times is None):
+        raise DataError("dynamics: give steps with a learning_rate (gradient descent), or times (gradient flow)")
+    if (steps is None) != (learning_rate is None):
+        raise DataError("dynamics: learning_rate belongs to steps: give both, or times alone")
+    if mistake := momentum_mistake(optimizer, momentum):
+        raise DataError(f"dynamics: {mistake}")
+    if steps is None and optimizer != "gradient-descent":
+        raise DataError(f"dynamics: {optimizer} takes steps; times are those of gradient flow, which has no momentum")
+    name, count = ("steps", np.asarray(steps)) if times is None else ("times", np.asarray(times))
+    if count.ndim != 1 or count.size == 0 or count.dtype.kind not in ("iu" if times is None else "iuf"):
+        kind = "integers" if times is None else "numbers"
+        raise DataError(f"dynamics: {name} has shape {count.shape} and type {count.dtype}, expected (T,) {kind}")
+    if not (count >= 0).all():
+        raise DataError(f"dynamics: {name} holds {count[~(count >= 0)][0]}; none may be negative or nan")
+    elapsed = count.astype(np.float64)
+    if learning_rate is None:
+        return Schedule(1.0, elapsed)
+    if not (np.isfinite(learning_rate) and learning_rate > 0):
+        raise DataError(f"dynamics: learning_rate is {learning_rate}; it must be finite and positive")
+    return Schedule(float(learning_rate), elapsed, count.astype(np.int64), optimizer, float(momentum))

@@ -1,0 +1,70 @@
+"""What this package registers: the backend ``features``, without importing JAX or torch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ntkbench.hookspecs import hookimpl
+from ntkbench.specs import BackendSpec, Estimate
+
+from .sources import SOURCES, source
+
+if TYPE_CHECKING:
+    from ntkbench.architecture import Architecture
+    from ntkbench.specs import Sizes, Width
+
+OBSERVABLES = ("ntk_distance",)
+_FLOPS_PER_DRAW = 30  # of a Gaussian number
+_BLOCK_BYTES = 2.5e7  # of draws in memory, in float64 and rounded
+_PROCESS_BYTES = 3.5e8  # a process that has imported JAX or torch
+
+
+def supports(architecture: Architecture) -> str | None:
+    """Return why no random functions can be drawn for this architecture, or None if either kind can.
+
+    A study's own choice between the two is known only when a cell is solved.
+    """
+    if architecture.depth == 0:
+        return "networks without hidden layers have no width, and the width is the number of random functions"
+    reasons = {kind: source(kind).supports(architecture) for kind in SOURCES}
+    if all(reasons.values()):
+        return "; ".join(f"functions = {kind}: {reason}" for kind, reason in reasons.items())
+    return None
+
+
+def estimate(
+    sizes: Sizes, architecture: Architecture, width: Width, members: int, steps: int, records: int
+) -> Estimate:
+    """Return what functions drawn from a kernel cost, ``width`` of them; tangent features of that width cost less.
+
+    Their draws and the products of these, two eigendecompositions, and the outputs.
+    """
+    count = float(sum(width) if isinstance(width, tuple) else width or 0)
+    rows, points = sizes.n_train * sizes.n_outputs, sizes.n_train + sizes.n_test
+    columns = points * sizes.n_outputs + 1
+    draws = count * columns * (_FLOPS_PER_DRAW + 2.0 * columns)
+    dynamics = 20.0 * rows**3 + 2.0 * records * columns * rows
+    outputs = 2.0 * members * records * columns
+    held = _PROCESS_BYTES + _BLOCK_BYTES + 8 * (2.0 * columns**2 + 2 * points**2 + 4 * columns * rows + outputs)
+    return Estimate(flops=10.0 * points**3 + members * (draws + dynamics), bytes=held)
+
+
+@hookimpl
+def ntkbench_register_backends() -> tuple[BackendSpec, ...]:
+    """Bring the backend ``features``."""
+    return (
+        BackendSpec(
+            name="features",
+            version=1,
+            summary="linear models in random functions, of a kernel or of a network's tangent space, trained in closed "
+            "form; the width is the number of functions, or the network's",
+            role="subject",
+            parameters="ntkbench_features.parameters:Parameters",
+            target="ntkbench_features.solve:solve",
+            supports=supports,
+            estimate=estimate,
+            observables=OBSERVABLES,
+            install='pip install "ntkbench[jax]" for functions = kernel, "ntkbench[torch]" for functions = tangent',
+            citation="Jacot, Gabriel and Hongler 2018 (arXiv:1806.07572), section 3.1",
+        ),
+    )

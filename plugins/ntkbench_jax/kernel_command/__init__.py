@@ -1,0 +1,1 @@
+"""``ntkbench kernel``: kernels of the user's own arrays."""

@@ -1,0 +1,92 @@
+"""Conjugate gradients for many right-hand sides at once, preconditioned by an inexact solver."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .source import Array
+
+_PATIENCE = 20  # iterations without a better residual, after which rounding has the last word
+
+
+@dataclass(frozen=True, eq=False)
+class Iterated:
+    """``solution`` (N, O), its ``residual`` (O,), |b - A x| / |b| in the 2-norm, and how many ``iterations``."""
+
+    solution: Array
+    residual: Array
+    iterations: int
+
+
+def conjugate_gradients(
+    product: Callable[[Array], Array],
+    precondition: Callable[[Array], Array],
+    right: Array,
+    *,
+    tolerance: float,
+    max_iterations: int = 100,
+) -> Iterated:
+    """Solve ``A x = right`` (N, O), column by column but with common products, for a symmetric positive definite A.
+
+    Each direction is made conjugate to the last one by its own product (flexible conjugate gradients; Notay 2000), so
+    the preconditioner may round, as one in float32 does. Each product also covers the solution so far: the residual is
+    ``b - A x`` itself, not a recurrence that drifts from it, and what is returned is the best iterate of each column.
+    Iterative refinement is the first of these steps repeated; this never takes more.
+
+    :param product: maps (N, K) to ``A`` times it, in float64.
+    :param precondition: maps (N, O), of columns of unit norm, to about ``A^-1`` times it.
+    """
+    scale = column_scale(right)
+    right = right / scale
+    norms = _norms(right)
+    x, best = np.zeros_like(right), np.zeros_like(right)
+    lowest = np.where(norms > 0, 1.0, 0.0)
+    residual, direction, image = right.copy(), None, None
+    alive = np.ones(len(lowest), dtype=bool)  # a column that left the range of numbers does not come back
+    iterations = last_gain = 0
+    while (alive & (lowest > tolerance)).any() and iterations < min(max_iterations, last_gain + _PATIENCE):
+        iterations += 1
+        search = _preconditioned(precondition, residual)
+        if direction is not None and image is not None:
+            search -= _ratio(_inner(search, image), _inner(direction, image)) * direction
+        direction = search
+        image, current = np.split(product(np.hstack([direction, x])), 2, axis=1)
+        residual = right - current
+        step = _ratio(_inner(direction, residual), _inner(direction, image))
+        x = x + step * direction
+        residual -= step * image
+        relative = _ratio(_norms(residual), norms)
+        better, alive = relative < lowest, np.isfinite(relative)
+        if better.any():
+            last_gain = iterations
+        best[:, better], lowest = x[:, better], np.where(better, relative, lowest)
+    return Iterated(best * scale, lowest, iterations)
+
+
+def column_scale(right: Array) -> Array:
+    """Return the power of two (O,) by which each column of (N, O) is of order 1, so that no square leaves the range."""
+    return np.ldexp(1.0, np.frexp(np.abs(right).max(axis=0, initial=0.0))[1] - 1)
+
+
+def _preconditioned(precondition: Callable[[Array], Array], residual: Array) -> Array:
+    scale = _norms(residual)
+    return np.asarray(precondition(_ratio(residual, scale)), dtype=np.float64) * scale
+
+
+def _inner(a: Array, b: Array) -> Array:
+    return np.einsum("no,no->o", a, b)
+
+
+def _norms(a: Array) -> Array:
+    return np.asarray(np.linalg.norm(a, axis=0))
+
+
+def _ratio(numerator: Array, denominator: Array) -> Array:
+    """Return the quotient, or 0 where the denominator is not positive: a column that is solved, or beyond help."""
+    return np.divide(numerator, denominator, out=np.zeros_like(numerator), where=denominator > 0)

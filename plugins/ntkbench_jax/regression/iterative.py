@@ -1,0 +1,88 @@
+"""Training by products with the kernel's matrix: at finite times, and where a float64 factor has no room."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ntkbench.errors import DataError
+
+from .cholesky import factorise
+from .conjugate import conjugate_gradients
+from .dense import diagonal_view, symmetric_product
+from .krylov import krylov_dynamics
+from .source import assemble, predict, product
+
+if TYPE_CHECKING:
+    from .problem import Problem
+    from .source import Array, Float
+
+
+class IterativeFit:
+    """Holds coefficients (N, O) alone; see ``problem.Fit``. The spread of the ensemble is not to be had.
+
+    While fitting: at a finite time the matrix (N, N) in float64, and Krylov spaces; at ``time = inf`` its factor in
+    float32, while the float64 products are computed tile by tile.
+    """
+
+    rank: int | None = None
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        self.rho = problem.rho(problem.source().diagonal())
+        if problem.time == inf:
+            self._solve_in_two_precisions()
+        else:
+            self._train()
+
+    def mean(self, points: Array) -> Array:
+        """Return the mean (M, O)."""
+        return predict(self.problem.source(), points, self.coefficients)
+
+    def variance(self, points: Array) -> Array:
+        """Refuse.
+
+        :raises DataError: always.
+        """
+        raise DataError(_no_spread(self.problem.time))
+
+    def covariance(self, points: Array) -> Array:
+        """Refuse.
+
+        :raises DataError: always.
+        """
+        raise DataError(_no_spread(self.problem.time))
+
+    def _train(self) -> None:
+        matrix = assemble(self.problem.source())
+        trained = krylov_dynamics(
+            lambda vectors: symmetric_product(matrix, vectors, both=True),
+            self.problem.targets,
+            times=[self.problem.time],
+            rho=self.rho,
+            tolerance=self.problem.tolerance,
+        )
+        self.coefficients, self.error = trained.coefficients[0], trained.error[0]
+        self.iterations: int | None = max(trained.dimensions)
+
+    def _solve_in_two_precisions(self) -> None:
+        source, rho = self.problem.source(), self.rho
+        matrix: Float = assemble(source, np.float32)
+        diagonal = diagonal_view(matrix)
+        diagonal += np.float32(rho)
+        factor = factorise(matrix, shift_if_needed=True)
+        solved = conjugate_gradients(
+            lambda vectors: product(source, vectors) + rho * vectors,
+            factor.solve,
+            self.problem.targets,
+            tolerance=self.problem.tolerance,
+        )
+        self.coefficients, self.error = solved.solution, solved.residual
+        self.iterations = solved.iterations
+
+
+def _no_spread(time: float) -> str:
+    other = 'use solver "eigen"' + (' or "cholesky"' if time == inf else "")
+    return f'solver "iterative" knows the mean alone, not the spread of the ensemble: {other}, where N allows'
