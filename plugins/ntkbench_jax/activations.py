@@ -41,8 +41,8 @@ def _unknown(activation: str) -> str | None:
     if ":" in spelled.name or spelled.name in CATALOGUE:
         return None
     if spelled.name not in known:
-        names = ", ".join([*CATALOGUE, *FUNCTIONS]) + suggestion(spelled.name, known)
-        return f'no analytic kernel for activation "{activation}"; there are {names}, and functions as module:function'
+        there = ", ".join([*CATALOGUE, *FUNCTIONS]) + ", and functions as module:function"
+        return f'no analytic kernel for activation "{activation}"; there are {there}' + suggestion(spelled.name, known)
     if spelled.parameters:
         return f'activation "{spelled.name}" has no parameters'
     return None

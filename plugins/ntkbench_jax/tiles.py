@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 PARALLEL = 0.98  # |cos| beyond which a pair is left to :mod:`.pairs`
 _LARGEST_HIDDEN = 30.0  # deviation behind the first activation up to which smooth laws keep their digits here
+_LOST = 100.0  # of squared angles, that a tile may lose
 _UNROLLED = 4  # layers up to which a program is compiled for its very depth
 
 
@@ -71,10 +72,21 @@ def block(
         sizes = np.concatenate([trace.deviation, trace.rms])
         extreme = ((sizes < low) | (sizes > high)).any(axis=0) | (trace.slope > high).any(axis=0)
         if not isinstance(law, Homogeneous):
-            extreme |= (trace.deviation[1:-1] > _LARGEST_HIDDEN).any(axis=0)
+            extreme |= (trace.deviation[1:-1] > _LARGEST_HIDDEN).any(axis=0) | _contracted(trace, architecture)
         moments = Moments(trace.rms, trace.slope, trace.coefficients)
         parts = jax.tree.map(lambda part: part.astype(dtype), (trace.deviation, weight, bias, moments))
         return Block(directions.astype(dtype), extreme, *parts)
+
+
+def _contracted(trace: Trace, architecture: Architecture) -> NDArray[np.bool_]:
+    """Return where layers bring points together so far that what is left is lost to rounding before others part them.
+
+    A layer multiplies small squared angles by about weight_std^2 E[phi'^2] K / K'.
+    """
+    gain = np.nan_to_num((architecture.weight_std * trace.slope * trace.deviation[:-1] / trace.deviation[1:]) ** 2)
+    together = np.cumprod(gain, axis=0)
+    apart = np.cumprod(gain[::-1], axis=0)[::-1] / np.where(gain == 0, 1.0, gain)
+    return ((together < 1 / _LOST) & (apart > _LOST)).any(axis=0)
 
 
 def _scaled_parts(architecture: Architecture, incoming: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:

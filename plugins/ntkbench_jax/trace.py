@@ -79,9 +79,9 @@ def _grown(errors: tuple[float, float], missed: float, gain: Array, ntk: Array) 
     ``gain`` is weight_std^2 E[phi'^2] K / K', the factor by which errors of either kernel grow.
     """
     factor = float(np.max(np.nan_to_num(gain, nan=0.0, posinf=np.inf), initial=0.0))
-    covariance = missed + (factor * errors[0] if factor else 0.0)
-    tangent = covariance + (factor * (errors[1] + missed * float(np.max(ntk, initial=0.0))) if factor else 0.0)
-    return covariance, tangent
+    slope = missed * float(np.max(ntk, initial=0.0)) if missed else 0.0
+    covariance, tangent = (factor * error if factor and error else 0.0 for error in (errors[0], errors[1] + slope))
+    return missed + covariance, missed + covariance + tangent
 
 
 @jax.jit

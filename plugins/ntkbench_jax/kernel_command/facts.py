@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from math import isfinite
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import geometry
-from ..kernels import enable_x64
-from ..laws.catalogue import find_law
-from ..laws.interface import Adaptive
-from ..trace import trace
+from ..kernels import kernel_diagonal
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,39 +15,25 @@ if TYPE_CHECKING:
     from ntkbench.architecture import Architecture
     from ntkbench.array_files import Matrix
 
-    from ..laws.interface import Homogeneous, Smooth
-
     Kernel = NDArray[np.floating[Any]]
     Facts = dict[str, Any]
 
 _ENTRY_ERROR = {"float64": 1e-13, "float32": 4e-6}  # of an entry, relative to sqrt(k(x,x) k(x',x')), as tested
-_ROUNDINGS = 4  # per layer
-
-
-class _Rounded(NamedTuple):
-    """A law in closed form as one that misses a few roundings in every layer."""
-
-    law: Homogeneous | Smooth
-    missed: float
-
-    def resolved(self, deviations: NDArray[np.float64]) -> tuple[Homogeneous | Smooth, float]:
-        """Return the law, and what it misses."""
-        return self.law, self.missed
+_STEP = 1e-6  # relative, of lengths
 
 
 def entry_error_of(x: Matrix, architecture: Architecture, dtype: str) -> float:
     """Return what an entry of the kernels of points ``x`` (N, F) may be off, relative to ``sqrt(k(x,x) k(x',x'))``.
 
-    What the tests hold every closed form to, or, where the layers amplify errors (polynomials, exponentials), a few
-    roundings per layer as they grow on their way up. The error of an expansion is not in it: see ``kernel_error``.
+    What the tests hold every kernel to, times the largest condition number of k(x, x) with respect to the length of x
+    where that is above 1: powers and exponentials amplify errors from layer to layer. What an expansion cuts off is
+    not in it: see :func:`..kernels.kernel_error`.
     """
-    law = find_law(architecture.activation)
-    if isinstance(law, Adaptive):
-        return _ENTRY_ERROR[dtype]
-    with enable_x64(True):
-        missed = _ROUNDINGS * float(np.finfo(dtype).eps)
-        grown = trace(geometry.points(np.asarray(x, np.float64)).rms(), _Rounded(law, missed), architecture)[2]
-    return max(_ENTRY_ERROR[dtype], grown)
+    points = np.asarray(x, np.float64)
+    kernels, shorter = (np.array(kernel_diagonal(z, architecture=architecture)) for z in (points, (1 - _STEP) * points))
+    known = np.isfinite(kernels) & (kernels > 0) & (shorter > 0)
+    condition = np.abs(np.log(kernels[known] / shorter[known])) / (2 * _STEP)
+    return _ENTRY_ERROR[dtype] * max(1.0, float(condition.max(initial=0.0)))
 
 
 def facts(kernel: Kernel, *, square: bool) -> Facts:
@@ -77,6 +59,7 @@ def spectrum_facts(kernel: Kernel, entry_error: float) -> Facts:
     positive = smallest.definiteness == "positive"
     bound = smallest.value + smallest.error
     return {
+        "entry_error": entry_error,
         "largest_eigenvalue": largest,
         "smallest_eigenvalue": float(smallest.value),
         "smallest_eigenvalue_error": float(smallest.error),

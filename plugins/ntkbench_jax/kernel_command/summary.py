@@ -101,7 +101,7 @@ class Summary:
         rows = [
             [label, *(shown(found) for found in self.kernels.values())]
             for label, key, shown in _ROWS
-            if any(key in found for found in self.kernels.values())
+            if any(key in found and (found[key] or key != "infinite_entries") for found in self.kernels.values())
         ]
         print_table("", ["", *self.kernels], rows)
         for note in self.notes:
@@ -144,6 +144,7 @@ _ROWS = (
     ("mean of the diagonal", "mean_diagonal", _number("mean_diagonal")),
     ("smallest entry", "smallest_entry", _number("smallest_entry")),
     ("largest entry", "largest_entry", _number("largest_entry")),
+    ("infinite entries", "infinite_entries", lambda found: str(found["infinite_entries"])),
     ("largest eigenvalue", "largest_eigenvalue", _number("largest_eigenvalue")),
     ("smallest eigenvalue", "smallest_eigenvalue", _smallest),
     ("numerical rank", "numerical_rank", lambda found: str(found.get("numerical_rank", ""))),

@@ -63,8 +63,8 @@ def _of_function(activation: str | Callable[..., Any], spelled: Activation | Non
         return adaptive(functions.FUNCTIONS[spelled.name], spelled.name)
     try:
         function = _attribute(spelled.name)
-    except (ImportError, AttributeError) as error:
-        raise DataError(f'activation "{spelled}" cannot be imported: {error}') from error
+    except Exception as error:  # whatever the user's own module does when it is imported
+        raise DataError(f'activation "{spelled}" cannot be imported: {type(error).__name__}: {error}') from error
     if not callable(function):
         raise DataError(f'activation "{spelled}" is a {type(function).__name__}, not a function')
     return adaptive(function, spelled.name)

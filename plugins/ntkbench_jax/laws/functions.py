@@ -32,9 +32,11 @@ def value_and_slope(function: Function, x: Array) -> tuple[Array, Array]:
 def difference(function: Function, x: Array, y: Array, gap: Array) -> Array:
     """Return phi(x) - phi(y) for x - y = ``gap``: by the mean value of phi' in between where that agrees to rounding."""
     positions, weights = np.polynomial.legendre.leggauss(_MEAN_VALUE)
-    mean = jnp.zeros_like(gap)
-    for position, weight in zip((1 + positions) / 2, weights / 2, strict=True):
-        mean += weight * value_and_slope(function, y + position * gap)[1]
+
+    def add(total: Array, node: tuple[Array, Array]) -> tuple[Array, None]:
+        return total + node[1] * value_and_slope(function, y + node[0] * gap)[1], None
+
+    mean, _ = jax.lax.scan(add, jnp.zeros_like(gap), (jnp.asarray((1 + positions) / 2), jnp.asarray(weights / 2)))
     first, second = function(x), function(y)
     direct, bend = first - second, gap * mean
     size = jnp.maximum(jnp.abs(first), jnp.abs(second))

@@ -24,6 +24,7 @@ from .interface import Features, Moments, Pair, finite, one_minus_cosine, one_pl
 Array = jax.Array
 PI = jnp.pi
 _LIMITS = 1e-70, 1e70  # of deviations where two even parts may differ in direction by anything at all
+_MOST = 1e300  # deviations beyond it turn as this does: its inverse is still a normal number
 _CLOSE = 0.6  # relative gap below which a second difference is an integral of the second derivative
 _NODES = 18  # integrates g below over [0, 1], singular at sqrt 2, to rounding
 
@@ -45,7 +46,8 @@ class Gelu:
         (share1, square1, reach1), (share2, square2, reach2) = first.coefficients, second.coefficients
         both, over_turn = share1 * share2, covariance.dtype.type(1 / (2 * PI))
         rho = jnp.clip(covariance * both, -1, 1)
-        square = jnp.maximum((1 - rho) * (1 + rho), square1 + square2 * (1 - square1))
+        least = square1 + square2 * (1 - square1) + jnp.finfo(covariance.dtype).tiny
+        square = jnp.maximum((1 - rho) * (1 + rho), least)
         root = jnp.sqrt(square)
         orthant, tangent = arcsin(rho) * over_turn + 0.25, rho / root * over_turn
         value = covariance * orthant + root * (reach1 * reach2) + both * rho * tangent
@@ -129,7 +131,7 @@ class _Bent(NamedTuple):
 
 def _shares(deviation: Array) -> tuple[Array, Array]:
     """Return a and p."""
-    reach = finite(deviation)
+    reach = jnp.minimum(deviation, _MOST)
     return 1 / jnp.hypot(1.0, reach), jnp.where(reach < 1, reach, 1.0) / jnp.hypot(1.0, jnp.minimum(reach, 1 / reach))
 
 
@@ -140,7 +142,7 @@ def _rise(pair: Pair, one: _Point, two: _Point) -> Array:
         square = (one.share + node * (two.share - one.share)) ** 2
         mean += weight * 2 * square * (5 - 2 * square) / (2 - square) ** 1.5
     step = ratio(one.sine * two.share + two.sine * one.share, one.tilt + two.tilt)
-    return pair.gap * one.share * two.share * step * ratio(mean, one.share + two.share)
+    return jnp.clip(pair.gap, -_MOST, _MOST) * one.share * two.share * step * ratio(mean, one.share + two.share)
 
 
 def _radial(pair: Pair) -> Array:

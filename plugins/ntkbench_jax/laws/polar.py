@@ -7,7 +7,7 @@ each of them phi is on one side of 0, so a kink there does no harm. A pair takes
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -31,8 +31,11 @@ _AT_ONCE = 2**17  # evaluations
 _SMALLEST = 1e-300  # stands for a deviation of 0, so that each side of 0 is still told from the other
 
 
-class _Arc(NamedTuple):
-    """Where u > 0 and v has the sign ``same``, at (angles, radii): u, v and u - v, of a pair; weights of all nodes."""
+_U_SIDES, _V_SIDES = (np.array(side)[:, None, None] for side in ([1.0, -1.0, 1.0, -1.0], [1.0, -1.0, -1.0, 1.0]))
+
+
+class _Arcs(NamedTuple):
+    """Of a pair: u, v and u - v on the four arcs, and the weights: (4, angles, radii)."""
 
     u: Array
     v: Array
@@ -95,53 +98,40 @@ class Polar:
         values, slopes = value_and_slope(self.function, deviation * (sides * r))
         return values, slopes, jnp.broadcast_to(w, values.shape)
 
-    def _arcs(self, pair: Pair) -> tuple[_Arc, _Arc]:
-        """Return the arc where both are positive, and that where v is negative."""
-        angle, supplement = jnp.arctan2(pair.sine, pair.cosine), jnp.arctan2(pair.sine, -pair.cosine)
-        return self._arc(supplement, angle, pair, 1.0), self._arc(angle, supplement, pair, -1.0)
-
-    def _arc(self, length: Array, rest: Array, pair: Pair, side: float) -> _Arc:
+    def _arcs(self, pair: Pair) -> _Arcs:
+        """Divide the circle; the arcs on which u and v have the same sign span the supplement of the pair's angle."""
         # the barrier keeps the compiler from working on these for seconds
         (x, y, w), (r, radial) = jax.lax.optimization_barrier((self.rule.arc(), self.rule.disc()))
         x, y, w = (part[:, None] for part in (x, y, w))
+        angle, supplement = jnp.arctan2(pair.sine, pair.cosine), jnp.arctan2(pair.sine, -pair.cosine)
+        same = _U_SIDES == _V_SIDES
+        length, rest = jnp.where(same, supplement, angle), jnp.where(same, angle, supplement)
         early = x < 0.5  # near the end where v vanishes; beyond the middle u does
-        of_u = jnp.sin(jnp.where(early, rest + length * x, length * y))
-        of_v = jnp.sin(jnp.where(early, length * x, rest + length * y))
-        u, v = pair.first * r * of_u, side * pair.second * r * of_v
+        of_u = _U_SIDES * jnp.sin(jnp.where(early, rest + length * x, length * y))
+        of_v = _V_SIDES * jnp.sin(jnp.where(early, length * x, rest + length * y))
+        u, v = pair.first * r * of_u, pair.second * r * of_v
         between = 2 * jnp.sin(rest / 2) * jnp.sin(length * (y - x) / 2)
-        apart = r * (pair.gap * of_u + pair.second * between) if side > 0 else u - v
-        return _Arc(u, v, apart, length * w * radial)
+        apart = jnp.where(same, r * (pair.gap * of_u + pair.second * _U_SIDES * between), u - v)
+        return _Arcs(u, v, apart, length * w * radial)
 
     def _products(self, parts: tuple[Array, Array, Array, Array]) -> tuple[Array, Array]:
         first, second, cosine, sine = (part.astype(jnp.float64) for part in parts)
         first, second = jnp.maximum(first, _SMALLEST), jnp.maximum(second, _SMALLEST)
-        values = slopes = jnp.zeros(())
-        for arc in self._arcs(Pair(first, second, first - second, cosine, sine, cosine)):
-            for side in (1.0, -1.0):
-                (value1, slope1), (value2, slope2) = (
-                    value_and_slope(self.function, side * x) for x in (arc.u, arc.v)
-                )
-                values += jnp.sum(arc.weight * value1 * value2)
-                slopes += jnp.sum(arc.weight * slope1 * slope2)
+        arcs = self._arcs(Pair(first, second, first - second, cosine, sine, cosine))
+        one, two = value_and_slope(self.function, arcs.u), value_and_slope(self.function, arcs.v)
+        values, slopes = (jnp.sum(arcs.weight * a * b) for a, b in zip(one, two, strict=True))
         return values, slopes
 
     def _features(self, pair: Pair) -> Features:
         """Map one pair, of scalars."""
         pair = pair._replace(first=jnp.maximum(pair.first, _SMALLEST), second=jnp.maximum(pair.second, _SMALLEST))
         f1, f2, gap = self._radial(pair)
-        aligned = slopes = jnp.zeros(())
-        units, changes, weights = [], [], []
-        for side, arc in ((side, arc) for arc in self._arcs(pair) for side in (1.0, -1.0)):
-            (value1, slope1), (value2, slope2) = (value_and_slope(self.function, side * x) for x in (arc.u, arc.v))
-            change = difference(self.function, side * arc.u, side * arc.v, side * arc.apart)
-            units.append(ratio(value1, f1))
-            changes.append(ratio(change, f2))
-            weights.append(arc.weight)
-            aligned += jnp.sum(arc.weight * units[-1] * ratio(value2, f2))
-            slopes += jnp.sum(arc.weight * slope1 * slope2)
-        common = sum(jnp.sum(w * a * b) for w, a, b in zip(weights, units, changes, strict=True))
-        rejected = (w * (b - common * a) ** 2 for w, a, b in zip(weights, units, changes, strict=True))
-        square = jnp.minimum(sum(jnp.sum(part) for part in rejected), 1.0)
+        arcs = self._arcs(pair)
+        (value1, slope1), (value2, slope2) = (value_and_slope(self.function, x) for x in (arcs.u, arcs.v))
+        unit, change = ratio(value1, f1), ratio(difference(self.function, arcs.u, arcs.v, arcs.apart), f2)
+        aligned, slopes = jnp.sum(arcs.weight * unit * ratio(value2, f2)), jnp.sum(arcs.weight * slope1 * slope2)
+        common = jnp.sum(arcs.weight * unit * change)
+        square = jnp.minimum(jnp.sum(arcs.weight * (change - common * unit) ** 2), 1.0)
         cosine = jnp.where(aligned > 0.7, jnp.sqrt(1 - square), aligned)
         return Features(f1, f2, gap, cosine, jnp.sqrt(square), ratio(pair.first, f1) * ratio(pair.second, f2) * slopes)
 
@@ -178,21 +168,20 @@ def polar(function: Function, deviations: Floats) -> tuple[Polar, float]:
 
     What a rule misses is what changes from it to the next finer one, at the smallest, middle and largest deviation.
     """
-    some = np.quantile(deviations, (0.0, 0.5, 1.0))
-    first, second, angle = (part.ravel() for part in np.meshgrid(np.unique(some), np.unique(some), _ANGLES))
-    sign, best, error = _sign(function, deviations), None, np.inf
+    some = np.unique(np.quantile(deviations, (0.0, 0.5, 1.0)))
+    first, second, angle = (part.ravel() for part in np.meshgrid(some, some, _ANGLES))
+    best, error = Polar(function, ladder(1.0)[0][0], _sign(function, deviations)), np.inf
     for rules in ladder(float(deviations.max())):
         coarse = _measured(function, rules[0], first, second, angle)
         for rule, finer in zip(rules, rules[1:], strict=False):
             fine = _measured(function, finer, first, second, angle)
             scale = np.concatenate([np.ones_like(fine[:2]), np.where(fine[2:] > 0, fine[2:], 1.0)])
             change = 2 * float(np.nan_to_num(np.abs(fine - coarse) / scale, nan=np.inf).max())
-            if best is None or change < error:
-                best, error = Polar(function, rule, sign), change
+            if change < error:
+                best, error = replace(best, rule=rule), change
             if error <= _ENOUGH:
                 return best, error
             coarse = fine
-    assert best is not None
     return best, error
 
 
