@@ -61,11 +61,9 @@ def read_text_matrix(path: Path, delimiter: str | None, header: bool | None) -> 
 def _load(path: Path, layout: _Layout) -> NDArray[np.float64] | None:
     """Read the numbers, each correctly rounded; None where something is not one."""
     delimiter = None if layout.delimiter == WHITE_SPACE else layout.delimiter
+    points = (line.text for line in _lines(path) if line.number > layout.skip)
     try:
-        with path.open(encoding="utf-8-sig", newline=None) as file:
-            return np.loadtxt(
-                file, delimiter=delimiter, skiprows=layout.skip, comments=_COMMENT, quotechar='"', ndmin=2
-            )
+        return np.loadtxt(points, delimiter=delimiter, comments=None, quotechar='"', ndmin=2)
     except UnicodeDecodeError:
         raise
     except ValueError:

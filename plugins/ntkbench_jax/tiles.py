@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 PARALLEL = 0.98  # |cos| beyond which a pair is left to :mod:`.pairs`
 _LARGEST_HIDDEN = 30.0  # deviation behind the first activation up to which smooth laws keep their digits here
-_LOST = 100.0  # of squared angles, that a tile may lose
+_LOST = 10.0  # of squared angles, that a tile may lose
 _UNROLLED = 4  # layers up to which a program is compiled for its very depth
 
 
@@ -83,10 +83,12 @@ def _contracted(trace: Trace, architecture: Architecture) -> NDArray[np.bool_]:
 
     A layer multiplies small squared angles by about weight_std^2 E[phi'^2] K / K'.
     """
-    gain = np.nan_to_num((architecture.weight_std * trace.slope * trace.deviation[:-1] / trace.deviation[1:]) ** 2)
-    together = np.cumprod(gain, axis=0)
-    apart = np.cumprod(gain[::-1], axis=0)[::-1] / np.where(gain == 0, 1.0, gain)
-    return ((together < 1 / _LOST) & (apart > _LOST)).any(axis=0)
+    gains = np.nan_to_num((architecture.weight_std * trace.slope * trace.deviation[:-1] / trace.deviation[1:]) ** 2)
+    together, lost = np.ones(gains.shape[1]), np.zeros(gains.shape[1], dtype=bool)
+    for layer, gain in enumerate(gains):
+        together = np.minimum(together, 1.0) * gain  # no angle is large
+        lost |= (together < 1 / _LOST) & (np.prod(gains[layer + 1 :], axis=0) > _LOST)
+    return lost
 
 
 def _scaled_parts(architecture: Architecture, incoming: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:

@@ -404,6 +404,29 @@ class TestCommandsOfPlugins:
         assert "ntkbench_register_commands failed" in captured.err
         assert "OSError('oh')" in captured.err
 
+    def test_one_that_fails_or_takes_a_name_costs_the_others_nothing(self, installed, monkeypatch, capsys, tmp_path):
+        greedy, half = tmp_path / "greedy.py", tmp_path / "half.py"
+        greedy.write_text(
+            "import click, ntkbench\n@ntkbench.hookimpl\ndef ntkbench_register_commands(cli):\n"
+            "    cli.add_command(click.Command('shout'))\n    cli.add_command(click.Command('run'))\n"
+        )
+        half.write_text(
+            "import click, ntkbench\n@ntkbench.hookimpl\ndef ntkbench_register_commands(cli):\n"
+            "    cli.add_command(click.Command('half'))\n    raise OSError('oh')\n"
+        )
+        before = dict(main.cli.commands)
+        installed(half, LISTENER, greedy)
+        assert self.run_main(monkeypatch, "shout", "hello") == 0
+        captured = capsys.readouterr()
+        assert captured.out == "HELLO\n"
+        assert 'plugin "half": ntkbench_register_commands failed: OSError' in captured.err
+        assert 'plugin "greedy": ntkbench_register_commands failed: there is already a command "run"' in captured.err
+        assert {name: main.cli.commands[name] for name in before} == before
+        assert set(main.cli.commands) == {*before, "shout"}
+        monkeypatch.setenv("NTKBENCH_STRICT_PLUGINS", "1")
+        assert self.run_main(monkeypatch, "shout", "hello") == 2
+        assert "Traceback" not in capsys.readouterr().err
+
     def test_strict_loading_ends_with_a_message(self, installed, monkeypatch, capsys, tmp_path):
         broken = tmp_path / "broken.py"
         broken.write_text("import nothing_of_this_name\n")

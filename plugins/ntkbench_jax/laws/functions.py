@@ -30,7 +30,7 @@ def value_and_slope(function: Function, x: Array) -> tuple[Array, Array]:
 
 
 def difference(function: Function, x: Array, y: Array, gap: Array) -> Array:
-    """Return phi(x) - phi(y) for x - y = ``gap``: by the mean value of phi' in between where that agrees to rounding."""
+    """Return phi(x) - phi(y) for x - y = ``gap``: by the mean of phi' in between, where that agrees to rounding."""
     positions, weights = np.polynomial.legendre.leggauss(_MEAN_VALUE)
 
     def add(total: Array, node: tuple[Array, Array]) -> tuple[Array, None]:
@@ -102,7 +102,7 @@ def _log_cosh_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array,
 
 @jax.custom_jvp
 def tanh(x: Array) -> Array:
-    """Return tanh(x), whose derivative is 1 / cosh(x)^2 to relative accuracy."""
+    """Evaluate the hyperbolic tangent, whose derivative is 1 / cosh(x)^2 to relative accuracy."""
     return jnp.tanh(x)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
@@ -173,7 +174,7 @@ def polar(function: Function, deviations: Floats) -> tuple[Polar, float]:
     best, error = Polar(function, ladder(1.0)[0][0], _sign(function, deviations)), np.inf
     for rules in ladder(float(deviations.max())):
         coarse = _measured(function, rules[0], first, second, angle)
-        for rule, finer in zip(rules, rules[1:], strict=False):
+        for rule, finer in pairwise(rules):
             fine = _measured(function, finer, first, second, angle)
             scale = np.concatenate([np.ones_like(fine[:2]), np.where(fine[2:] > 0, fine[2:], 1.0)])
             change = 2 * float(np.nan_to_num(np.abs(fine - coarse) / scale, nan=np.inf).max())

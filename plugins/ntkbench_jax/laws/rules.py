@@ -66,7 +66,7 @@ def ladder(largest: float) -> tuple[tuple[Rule, ...], ...]:
 
 @lru_cache(maxsize=32)
 def gauss_legendre(count: int) -> tuple[Floats, Floats, Floats]:
-    """Return x and 1 - x on (0, 1) and the weights (count,), to rounding: found in extended precision, x = sin(a/2)^2."""
+    """Return x and 1 - x on (0, 1) and the weights, (count,), rounded from extended precision; x = sin(angle / 2)^2."""
     angle = (np.arange(count, dtype=np.longdouble) + 0.75) / (count + 0.5) * np.arccos(np.longdouble(-1))
     for _ in range(6):
         value, below = _legendre(count, np.cos(angle))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import jax
@@ -66,7 +65,12 @@ def adaptive(function: Function, name: str) -> Generic:
 
     :raises DataError: for anything else.
     """
-    return Generic(checked(function, name), name)
+    checked(function, name)
+    try:
+        hash(function)
+    except TypeError:  # programs are compiled for a function, which must be hashable
+        return Generic(lambda x: function(x), name)
+    return Generic(function, name)
 
 
 class _Sampled(NamedTuple):
