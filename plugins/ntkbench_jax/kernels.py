@@ -6,6 +6,9 @@ point with itself by :mod:`.trace`. Symmetric halves are computed once; results 
 
 from __future__ import annotations
 
+import os
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -18,6 +21,8 @@ from ntkbench.errors import DataError, UnavailableError
 from . import geometry
 from .activations import unsupported
 from .laws.catalogue import find_law
+from .laws.hermite import Hermite
+from .laws.polar import Polar
 from .pairs import pair_kernels
 from .sphere import Series, angular_series, sphere_tile
 from .tiles import Block, Tile, block, tile_program
@@ -36,6 +41,9 @@ if TYPE_CHECKING:
     from .laws.interface import Homogeneous, Smooth
 
 Float = NDArray[np.floating[Any]]
+_Index = NDArray[np.int64]
+_Indices = tuple[_Index, _Index]
+_NONE = np.empty(0, dtype=np.int64)
 _SMALL_EDGE = 64  # of a tile: only two shapes, so that few programs are compiled
 _LARGE_EDGE = {"cpu": 264}  # sized to the cache, and no power of two, whose columns would share their place in it
 _ACCELERATOR_EDGE = 2048
@@ -217,14 +225,16 @@ def _array(out: Float | None, shape: tuple[int, int], dtype: np.dtype[Any]) -> F
 
 
 def _fill(results: dict[str, Float], network: _Network, dtype: np.dtype[Any], place: Any) -> None:
-    """Compute tile after tile, the next one while the last one is written."""
-    pending = None
-    for i, j, computed in _tiles(network, dtype, place):
-        if pending is not None:
-            _write(results, network, *pending, place)
-        pending = (i, j, computed)
-    if pending is not None:
-        _write(results, network, *pending, place)
+    """Compute tile after tile, the next ones while the last ones are written."""
+    writers = int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)
+    pending: deque[Future[_Indices]] = deque()
+    with ThreadPoolExecutor(writers) as pool:
+        for part in _tiles(network, dtype, place):
+            pending.append(pool.submit(_write, results, network.symmetric, *part))
+            if len(pending) > 2 * writers:
+                _write_pairs(results, network, *pending.popleft().result(), place)
+        for written in pending:
+            _write_pairs(results, network, *written.result(), place)
     if network.symmetric:
         for name, values in _diagonal(network.first.trace)._asdict().items():
             if name in results:
@@ -250,40 +260,48 @@ def _tiles(network: _Network, dtype: np.dtype[Any], place: Any) -> Iterator[tupl
 
 def _program(network: _Network, dtype: np.dtype[Any], place: Any) -> Callable[[Block, Block], Tile]:
     series = _series(network, dtype, place)
+    if series is None and isinstance(network.law, Polar):
+        return _left_to_pairs
     if series is None:
         return tile_program(network.law, network.architecture, dtype, place)
     return partial(sphere_tile, jax.device_put(series, place))
+
+
+def _left_to_pairs(rows: Block, columns: Block) -> Tile:
+    """Compute nothing: every pair costs so much that it is taken with care at once."""
+    shape = len(rows.extreme), len(columns.extreme)
+    return Tile(np.zeros(shape, np.complex128), np.ones(shape, dtype=bool))
 
 
 def _series(network: _Network, dtype: np.dtype[Any], place: Any) -> Series | None:
     """Return both kernels as a series in the angle where all points have one norm and it costs less than the layers."""
     rms = np.concatenate([side.points.rms() for side in (network.first, network.second)])
     low, high = float(rms.min(initial=np.inf)), float(rms.max(initial=0.0))
-    if network.architecture.depth <= _SHALLOW or not 0 < high - _SPREAD * np.finfo(dtype).eps * high <= low:
+    shallow = network.architecture.depth <= (0 if isinstance(network.law, Hermite | Polar) else _SHALLOW)
+    if shallow or not 0 < high - _SPREAD * np.finfo(dtype).eps * high <= low:
         return None
     return angular_series((low + high) / 2, network.law, network.architecture, dtype, place)
 
 
-def _write(results: dict[str, Float], network: _Network, i: slice, j: slice, computed: Tile, place: Any) -> None:
-    """Round a padded tile into its place, and into its mirror image's; then the pairs that need care."""
+def _write(results: dict[str, Float], symmetric: bool, i: slice, j: slice, computed: Tile) -> _Indices:
+    """Round a padded tile into its place, and into its mirror image's; return the pairs that need care."""
     inside = slice(0, i.stop - i.start), slice(0, j.stop - j.start)
     packed, careful = np.asarray(computed.kernels)[inside], np.asarray(computed.careful)[inside]
-    diagonal = network.symmetric and i == j
+    diagonal = symmetric and i == j
     for name, part in zip(Kernels._fields, (packed.real, packed.imag), strict=True):
         if name not in results:
             continue
         whole = results[name]
         whole[i, j] = np.where(np.tri(len(part), k=-1, dtype=bool), part.T, part) if diagonal else part
-        if network.symmetric and not diagonal:
+        if symmetric and not diagonal:
             whole[j, i] = part.T
-    if careful.any():
-        rows, columns = np.nonzero(np.triu(careful, 1) if diagonal else careful)
-        _write_pairs(results, network, rows + i.start, columns + j.start, place)
+    if not careful.any():
+        return _NONE, _NONE
+    rows, columns = np.nonzero(np.triu(careful, 1) if diagonal else careful)
+    return rows + i.start, columns + j.start
 
 
-def _write_pairs(
-    results: dict[str, Float], network: _Network, rows: NDArray[np.int64], columns: NDArray[np.int64], place: Any
-) -> None:
+def _write_pairs(results: dict[str, Float], network: _Network, rows: _Index, columns: _Index, place: Any) -> None:
     for start in range(0, len(rows), _LIST):
         i, j = rows[start : start + _LIST], columns[start : start + _LIST]
         first, second = network.first.points.take(i), network.second.points.take(j)
