@@ -1,19 +1,35 @@
 """NTKRegressor as scikit-learn's users expect it."""
 
+import pickle
+import warnings
+
+import jax
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.datasets import make_friedman1
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from ntkbench.architecture import Architecture
+from ntkbench.errors import DataError
 from ntkbench_jax import NTKRegressor, analytic_kernels
+from ntkbench_jax.regression import choose, direct, eigen, source
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
-@parametrize_with_checks([NTKRegressor(), NTKRegressor(activation="erf", kernel="nngp", ridge=0.1, time=10.0)])
+@parametrize_with_checks(
+    [
+        NTKRegressor(),
+        NTKRegressor(activation="erf", kernel="nngp", ridge=0.1, time=10.0),
+        NTKRegressor(solver="cholesky", ridge=1e-3),
+        NTKRegressor(solver="iterative", ridge=1e-3),
+        NTKRegressor(solver="iterative", time=30.0),
+    ]
+)
 def test_the_conformance_suite(estimator, check):
     check(estimator)
 
@@ -82,7 +98,15 @@ def test_in_pipelines_and_searches():
         ({"kernel": "rbf"}, 'it is "ntk" or "nngp"'),
         ({"ridge": -1.0}, "ridge is -1.0"),
         ({"time": -1.0}, "time is -1.0"),
-        ({"depth": -1}, "greater than or equal to 0"),
+        ({"ridge": "much"}, "ridge is 'much'"),
+        ({"ridge": np.nan}, "ridge is nan"),
+        ({"time": np.nan}, "time is nan"),
+        ({"tol": 0.0}, "tol is 0.0"),
+        ({"solver": "cholesk"}, r'did you mean "cholesky"'),
+        ({"solver": "cholesky", "time": 3.0}, 'use "iterative" or "eigen"'),
+        ({"depth": -1}, "depth is -1: Input should be greater than or equal to 0"),
+        ({"weight_std": -2.0}, "weight_std is -2"),
+        ({"activation": 3}, "activation is 3"),
     ],
 )
 def test_wrong_parameters_are_named(data, keys, message):
@@ -93,3 +117,147 @@ def test_wrong_parameters_are_named(data, keys, message):
 def test_std_and_cov_at_once(data):
     with pytest.raises(ValueError, match="not both"):
         NTKRegressor().fit(*data[:2]).predict(data[2], return_std=True, return_cov=True)
+
+
+@pytest.mark.parametrize("kernel", ["ntk", "nngp"])
+@pytest.mark.parametrize("ridge", [0.0, 0.1])
+@pytest.mark.parametrize("columns", [1, 2])
+def test_every_solver_finds_the_same(data, kernel, ridge, columns):
+    x, y, z = data
+    y = y[:, 0] if columns == 1 else y
+    exact = NTKRegressor(kernel=kernel, ridge=ridge, solver="eigen").fit(x, y)
+    direct_ = NTKRegressor(kernel=kernel, ridge=ridge, solver="cholesky").fit(x, y)
+    iterated = NTKRegressor(kernel=kernel, ridge=ridge, solver="iterative", tol=1e-13).fit(x, y)
+    for found in (direct_, iterated):
+        np.testing.assert_allclose(found.predict(z), exact.predict(z), atol=1e-12)
+        assert found.error_.shape == (columns,)
+        assert found.error_.max() < 1e-13
+        assert found.rho_ == pytest.approx(exact.rho_, rel=1e-14)
+    assert (exact.rank_, direct_.rank_, iterated.rank_) == (12, 12, None)
+    assert (exact.error_, exact.iterations_) == (None, None)
+    assert direct_.iterations_ <= 3
+    assert iterated.iterations_ <= 6
+    for spread in ({"return_std": True}, {"return_cov": True}):
+        for one, other in zip(direct_.predict(z, **spread), exact.predict(z, **spread), strict=True):
+            np.testing.assert_allclose(one, other, atol=1e-12)
+
+
+@pytest.mark.parametrize("time", [0.0, 1e-3, 5.0, 1e4])
+@pytest.mark.parametrize("ridge", [0.0, 0.1])
+def test_finite_times_by_lanczos(data, time, ridge):
+    x, y, z = data
+    exact = NTKRegressor(ridge=ridge, time=time, solver="eigen").fit(x, y)
+    found = NTKRegressor(ridge=ridge, time=time, solver="iterative", tol=1e-13).fit(x, y)
+    np.testing.assert_allclose(found.predict(z), exact.predict(z), atol=1e-12)
+    assert found.error_.max() <= 1e-13
+
+
+@pytest.mark.parametrize("time", [3.0, np.inf])
+def test_the_iterative_solver_knows_no_spread(data, time):
+    x, y, z = data
+    fitted = NTKRegressor(solver="iterative", time=time).fit(x, y)
+    for spread in ({"return_std": True}, {"return_cov": True}):
+        with pytest.raises(DataError, match='use solver "eigen"') as raised:
+            fitted.predict(z, **spread)
+        assert ('"cholesky"' in str(raised.value)) == (time == np.inf)
+
+
+def test_auto_chooses_by_size_and_time(data, monkeypatch):
+    x, y, z = data
+    duplicated, twice = np.vstack([x, x]), np.vstack([y, y])
+    for name in ("_EIGEN_AT_REST", "_EIGEN_IN_TIME"):
+        monkeypatch.setattr(choose, name, 11)
+    assert NTKRegressor().fit(x[:11], y[:11]).solver_ == "eigen"
+    assert NTKRegressor().fit(x, y).solver_ == "cholesky"
+    assert NTKRegressor(time=3.0).fit(x[:11], y[:11]).solver_ == "eigen"
+    assert NTKRegressor(time=3.0).fit(x, y).solver_ == "iterative"
+    fallen_back = NTKRegressor().fit(duplicated, twice)
+    assert (fallen_back.solver_, fallen_back.rank_) == ("eigen", 12)
+    np.testing.assert_allclose(fallen_back.predict(z), NTKRegressor(solver="eigen").fit(x, y).predict(z), atol=1e-10)
+    monkeypatch.setattr(choose, "_EIGEN_IF_SINGULAR", 11)
+    with pytest.raises(DataError, match="give a ridge, drop"):
+        NTKRegressor().fit(duplicated, twice)
+    monkeypatch.setattr(choose, "_CHOLESKY", 11)
+    assert NTKRegressor().fit(x, y).solver_ == "iterative"
+
+
+def test_singular_systems_are_solved_refused_or_reported(data):
+    """With contradictory targets of the same input: the pseudo-inverse takes their mean."""
+    x, y, _ = data
+    inputs, targets = np.vstack([x, x[:1]]), np.vstack([y, y[:1] + 2])
+    with pytest.raises(DataError, match=r'such as a duplicate|reciprocal condition.*solver "eigen"'):
+        NTKRegressor(solver="cholesky").fit(inputs, targets)
+    with pytest.warns(ConvergenceWarning, match="reached an error of"):
+        fitted = NTKRegressor(solver="iterative").fit(inputs, targets)
+    residual = np.sqrt(2) / np.linalg.norm(targets, axis=0)  # a distance of 1 at two points, at least
+    assert (fitted.error_ >= 0.999 * residual).all()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        finite = NTKRegressor(solver="iterative", time=100.0).fit(inputs, targets)
+    np.testing.assert_allclose(
+        finite.predict(x), NTKRegressor(solver="eigen", time=100.0).fit(inputs, targets).predict(x), atol=1e-9
+    )
+
+
+@pytest.mark.parametrize("solver", ["eigen", "cholesky"])
+def test_predictions_do_not_depend_on_the_blocks_they_are_made_in(data, monkeypatch, solver):
+    x, y, z = data
+    fitted = NTKRegressor(solver=solver).fit(x, y)
+    whole = fitted.predict(z, return_std=True)
+    blocks, seen = source.row_blocks, []
+
+    def small(rows, columns, *_):
+        parts = list(blocks(rows, columns, 3 * 8 * columns))
+        seen.extend(part.stop - part.start for part in parts)
+        return parts
+
+    for module in (source, eigen, direct):
+        monkeypatch.setattr(module, "row_blocks", small)
+    for one, other in zip(fitted.predict(z, return_std=True), whole, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-12)
+    assert seen == [3, 3, 1, 3, 3, 1]
+
+
+@pytest.mark.parametrize("keys", [{}, {"solver": "cholesky"}, {"solver": "iterative"}, {"time": 3.0}])
+def test_clones_and_pickles(data, keys):
+    x, y, z = data
+    original = NTKRegressor(ridge=0.01, **keys).fit(x, y)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(original)).predict(z), original.predict(z))
+    again = clone(original)
+    assert not hasattr(again, "fit_")
+    np.testing.assert_array_equal(again.fit(x, y).predict(z), original.predict(z))
+
+
+def swish(x):
+    return x * jax.nn.sigmoid(x)
+
+
+def test_functions_are_activations(data):
+    x, y, z = data
+    fitted = NTKRegressor(depth=1, activation=swish).fit(x, y)
+    named = NTKRegressor(depth=1, activation="silu").fit(x, y)
+    np.testing.assert_allclose(fitted.predict(z), named.predict(z), atol=1e-10)
+    again = pickle.loads(pickle.dumps(clone(fitted).fit(x, y)))
+    np.testing.assert_array_equal(again.predict(z), fitted.predict(z))
+
+
+def test_searches_run_in_parallel():
+    x, y = make_friedman1(40, random_state=0)
+    grid = {"solver": ["eigen", "cholesky", "iterative"], "ridge": [1e-3, 1e-1]}
+    search = GridSearchCV(NTKRegressor(), grid, cv=2, n_jobs=2, error_score="raise").fit(x, y)
+    scores = search.cv_results_["mean_test_score"].reshape(2, 3)
+    np.testing.assert_allclose(scores, scores[:, :1] * np.ones(3), atol=1e-8)
+
+
+def test_single_precision_is_computed_with_in_double(data):
+    x, y, z = (part.astype(np.float32) for part in data)
+    found = NTKRegressor().fit(x, y).predict(z)
+    assert found.dtype == np.float64
+    np.testing.assert_array_equal(found, NTKRegressor().fit(x.astype(float), y.astype(float)).predict(z.astype(float)))
+
+
+@pytest.mark.parametrize("solver", ["eigen", "cholesky", "iterative"])
+def test_inputs_beyond_the_range_of_the_kernel(data, solver):
+    x, y, _ = data
+    with pytest.raises(DataError, match="beyond the range of float64"):
+        NTKRegressor(solver=solver).fit(x * 1e200, y)

@@ -12,12 +12,10 @@ if TYPE_CHECKING:
     from jax import Array
 
 
-def affine(
-    features: Features, ntk: Array, weight_std: Array, bias_std: Array, *, global_rate: bool = False
-) -> Pair:
+def affine(features: Features, ntk: Array, weight_std: Array, bias_std: Array, *, global_rate: bool = False) -> Pair:
     """Return ``K' = weight_std^2 E[phi phi] + bias_std^2`` and ``Theta' = K' + weight_std^2 Theta E[phi' phi']``.
 
-    With one ``global_rate`` for all tensors, ``Theta' = E[phi phi] + weight_std^2 Theta E[phi' phi']``: biases drop out.
+    With one ``global_rate`` for all tensors ``Theta' = E[phi phi] + weight_std^2 Theta E[phi' phi']``: no biases.
     The new angle is that between the vectors (weight_std h, bias_std): the spherical law of cosines, and its sine.
     """
     weight1, weight2 = weight_std * features.first, weight_std * features.second

@@ -1,0 +1,120 @@
+"""The package's kernels against the reference, pair by pair."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+from mpmath import mp, mpf
+
+from ntkbench.architecture import Architecture
+from ntkbench_jax import analytic_kernels
+
+from .condition import condition
+from .recursion import entries
+
+if TYPE_CHECKING:
+    from .catalogue import Pairs
+
+TOLERANCE = 1e-13
+WELL_CONDITIONED = 10.0
+UNDERFLOW = mpf(2) ** -1020  # below it a product of two float64 may have lost its digits, or be 0
+Scales = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One entry of one kernel: what was found, what is exact, and where."""
+
+    kernel: str
+    pair: str
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    architecture: Architecture
+    found: float
+    exact: mpf
+    scale: mpf
+
+    @property
+    def error(self) -> float:
+        """|found - exact| over ``sqrt(k(x,x) k(x',x'))``; 0 where both are beyond float64, infinite for NaN.
+
+        Beyond float64 inf is right, and 0 is let through (``lost``): there a diagonal entry is infinite as well.
+        """
+        if np.isnan(self.found):
+            return np.inf
+        if abs(self.exact) > sys.float_info.max:
+            return 0.0 if self.lost or self.found == mp.sign(self.exact) * np.inf else np.inf
+        if self.scale > sys.float_info.max:
+            return 0.0  # a finite entry between points whose own entries are not: anything but NaN
+        distance = abs(mpf(self.found) - self.exact)
+        return 0.0 if distance <= UNDERFLOW else float(distance / self.scale) if self.scale else np.inf
+
+    @property
+    def lost(self) -> bool:
+        """Whether an entry too large for float64 was returned as 0."""
+        return self.found == 0 and abs(self.exact) > sys.float_info.max
+
+    @property
+    def relative(self) -> float:
+        """|found - exact| / |exact|."""
+        return 0.0 if self.error == 0 else float(mpf(self.error) * self.scale / abs(self.exact)) if self.exact else 0.0
+
+    @property
+    def condition(self) -> float:
+        """Of the entry, with respect to relative changes of the coordinates."""
+        return self._condition(self.x, self.y)
+
+    @property
+    def allowance(self) -> float:
+        """How many times the tolerance is due to the conditioning of the diagonal: 1 if at most WELL_CONDITIONED."""
+        return max(1.0, *(self._condition(z, None) / WELL_CONDITIONED for z in (self.x, self.y)))
+
+    def _condition(self, x: tuple[float, ...], y: tuple[float, ...] | None) -> float:
+        a = self.architecture
+        both = _condition(x, y, a.activation, a.depth, a.weight_std, a.bias_std)
+        return both[0 if self.kernel == "nngp" else 1]
+
+    def verdict(self, tolerance: float = TOLERANCE) -> str:
+        """Empty if exact enough, else what is wrong."""
+        if self.error > tolerance and self.error > tolerance * self.allowance:
+            return "error"
+        if self.relative > tolerance and self.condition <= WELL_CONDITIONED:
+            return "relative error"
+        return ""
+
+    def __str__(self) -> str:
+        a = self.architecture
+        return (
+            f"{a.activation} depth {a.depth} weight_std {a.weight_std:.4g} bias_std {a.bias_std:.4g} {self.kernel} "
+            f"{self.pair}: {self.found!r} not {mp.nstr(self.exact, 20)}, {self.error:.1e} of the scale, "
+            f"{self.relative:.1e} relative, condition {self.condition:.1e}"
+        )
+
+
+_condition = cache(condition)
+
+
+def measure(
+    activation: str, depths: Sequence[int], scales: Scales, pairs: Pairs, rectangle: bool = True
+) -> list[Measured]:
+    """Both kernels of every pair, from a symmetric matrix and from a rectangle; the worse of the two."""
+    firsts, seconds = (np.array(side) for side in zip(*pairs.values(), strict=True))
+    n, together = len(pairs), np.concatenate([firsts, seconds])
+    exact = [entries(x, y, activation, depths, *scales) for x, y in pairs.values()]
+    measured = []
+    for depth in sorted(depths):
+        a = Architecture(depth=depth, activation=activation, weight_std=scales[0], bias_std=scales[1])
+        found = [tuple(kernel[:n, n:] for kernel in analytic_kernels(together, architecture=a))]
+        if rectangle:
+            found.append(analytic_kernels(firsts, seconds, architecture=a))
+        for i, (name, (x, y)) in enumerate(pairs.items()):
+            where, e = (name, tuple(x.tolist()), tuple(y.tolist()), a), exact[i][depth]
+            for j, (kernel, value, scale) in enumerate((("nngp", e.nngp, e.nngp_scale), ("ntk", e.ntk, e.ntk_scale))):
+                rows = [Measured(kernel, *where, float(both[j][i, i]), value, scale) for both in found]
+                measured.append(max(rows, key=lambda row: row.error))
+    return measured

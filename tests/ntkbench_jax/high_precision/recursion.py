@@ -1,0 +1,94 @@
+"""The recursion of the kernels over layers, in the conventions of the theory, from float64 inputs taken exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
+
+from mpmath import mp, mpf, sqrt
+
+from . import quadrature
+from .activations import closed_form
+
+DIGITS = 100  # nearly coincident points hold 1 - c to 1e-18 of itself, a square root halves what is left
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry of both kernels, and the root of the product of its two diagonal entries."""
+
+    nngp: mpf
+    ntk: mpf
+    nngp_scale: mpf
+    ntk_scale: mpf
+
+
+def layers(
+    x: Sequence[float], y: Sequence[float], activation: str, weight_std: float, bias_std: float
+) -> Iterator[tuple[mpf, mpf, mpf, mpf]]:
+    """Yield K(x,x), K(y,y), K(x,y), Theta(x,y) of the network of depth 0, 1, 2, ..."""
+    weight, bias = mpf(weight_std) ** 2, mpf(bias_std) ** 2
+    duals = closed_form(activation).duals
+    p, q, k = (weight * mp.fdot(a, b) / len(a) + bias for a, b in ((x, x), (y, y), (x, y)))
+    ntk = k
+    while True:
+        yield p, q, k, ntk
+        value, slope = duals(p, q, k)
+        p, q, k = weight * duals(p, p, p)[0] + bias, weight * duals(q, q, q)[0] + bias, weight * value + bias
+        ntk = k + weight * ntk * slope
+
+
+@lru_cache(maxsize=200_000)
+def _pair(
+    x: tuple[float, ...],
+    y: tuple[float, ...],
+    activation: str,
+    depths: tuple[int, ...],
+    scales: tuple[float, float],
+    digits: int,
+) -> dict[int, tuple[mpf, mpf]]:
+    with mp.workdps(digits):
+        found = islice(layers([mpf(v) for v in x], [mpf(v) for v in y], activation, *scales), max(depths) + 1)
+        return {depth: (row[2], row[3]) for depth, row in enumerate(found) if depth in depths}
+
+
+def reference(
+    x1: Sequence[float], x2: Sequence[float], activation: str, depth: int, weight_std: float, bias_std: float
+) -> tuple[mpf, mpf]:
+    """The NNGP and the NTK of two points, to at least 40 digits; to about 17 if by quadrature (tanh, elu, ...)."""
+    entry = entries(x1, x2, activation, (depth,), weight_std, bias_std)[depth]
+    return entry.nngp, entry.ntk
+
+
+def entries(
+    x1: Sequence[float],
+    x2: Sequence[float],
+    activation: str,
+    depths: Sequence[int],
+    weight_std: float,
+    bias_std: float,
+    digits: int = DIGITS,
+) -> dict[int, Entry]:
+    """The entry at each of several depths, from one pass over the layers."""
+    x, y = (tuple(float(value) for value in vector) for vector in (x1, x2))
+    if activation in quadrature.ACTIVATIONS:
+        return _entries_by_quadrature(x, y, activation, tuple(sorted(depths)), float(weight_std), float(bias_std))
+    rest = activation, tuple(sorted(depths)), (float(weight_std), float(bias_std)), digits
+    with mp.workdps(digits):
+        xx, yy, xy = (_pair(a, b, *rest) for a, b in ((x, x), (y, y), (x, y)))
+        return {depth: Entry(*xy[depth], *(sqrt(xx[depth][i] * yy[depth][i]) for i in range(2))) for depth in rest[1]}
+
+
+@lru_cache(maxsize=10_000)
+def _entries_by_quadrature(
+    x: tuple[float, ...],
+    y: tuple[float, ...],
+    activation: str,
+    depths: tuple[int, ...],
+    weight_std: float,
+    bias_std: float,
+) -> dict[int, Entry]:
+    found = quadrature.entries(x, y, activation, depths, weight_std, bias_std)
+    return {depth: Entry(*values) for depth, values in found.items()}
