@@ -278,7 +278,7 @@ def _series(network: _Network, dtype: np.dtype[Any], place: Any) -> Series | Non
     rms = np.concatenate([side.points.rms() for side in (network.first, network.second)])
     low, high = float(rms.min(initial=np.inf)), float(rms.max(initial=0.0))
     shallow = network.architecture.depth <= (0 if isinstance(network.law, Hermite | Polar) else _SHALLOW)
-    if shallow or not 0 < high - _SPREAD * np.finfo(dtype).eps * high <= low:
+    if shallow or not 0 < high - _SPREAD * float(np.finfo(dtype).eps) * high <= low:
         return None
     return angular_series((low + high) / 2, network.law, network.architecture, dtype, place)
 
@@ -314,8 +314,8 @@ def _write_pairs(results: dict[str, Float], network: _Network, rows: _Index, col
 
 def _diagonal(trace: Trace) -> Kernels:
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        nngp = trace.deviation[-1] ** 2
-        return Kernels(nngp, np.where(nngp == 0, 0.0, nngp * trace.ntk))
+        deviation = trace.deviation[-1]
+        return Kernels(deviation**2, np.where(deviation == 0, 0.0, deviation * trace.root) ** 2)
 
 
 def _rounded(values: geometry.Array, dtype: np.dtype[Any]) -> Float:

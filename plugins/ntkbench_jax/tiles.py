@@ -70,7 +70,9 @@ def block(
     with np.errstate(all="ignore"):
         weight, bias = (np.nan_to_num(part / trace.deviation) for part in _scaled_parts(architecture, incoming))
         sizes = np.concatenate([trace.deviation, trace.rms])
-        extreme = ((sizes < low) | (sizes > high)).any(axis=0) | (trace.slope > high).any(axis=0)
+        slopes = trace.slope * max(architecture.weight_std, 1.0)
+        extreme = ((sizes < low) | (sizes > high)).any(axis=0) | (slopes > high).any(axis=0)
+        extreme |= architecture.weight_std > high
         if not isinstance(law, Homogeneous):
             extreme |= (trace.deviation[1:-1] > _LARGEST_HIDDEN).any(axis=0) | _contracted(trace, architecture)
         moments = Moments(trace.rms, trace.slope, trace.coefficients)
@@ -102,7 +104,8 @@ def tile_program(
     program = _homogeneous if isinstance(law, Homogeneous) else _smooth
     few = architecture.depth <= _UNROLLED
     unrolled, depth = (architecture.depth, None) if few else (None, np.int32(architecture.depth))
-    scales = dtype.type(architecture.weight_std), dtype.type(architecture.bias_std)
+    with np.errstate(over="ignore", under="ignore"):  # points are extreme then
+        scales = np.asarray([architecture.weight_std, architecture.bias_std]).astype(dtype)
     arguments = jax.device_put((*scales, depth), place)
 
     def tile(rows: Block, columns: Block) -> Tile:

@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 
 class Trace(NamedTuple):
-    """Of n points and L affine layers: ``deviation`` sqrt(K_l(x,x)) (L, n), ``ntk`` Theta_L(x,x) / K_L(x,x) (n,).
+    """Of n points and L affine layers: ``deviation`` sqrt(K_l(x,x)) (L, n), ``root`` sqrt(Theta_L / K_L) (n,).
 
     ``rms`` and ``slope`` (L - 1, n) are of the hidden layers' activations, ``coefficients`` what the law wants to know
     of each point there, (L - 1, ..., n).
     """
 
     deviation: Array
-    ntk: Array
+    root: Array
     rms: Array
     slope: Array
     coefficients: tuple[Array, ...]
@@ -51,35 +51,36 @@ def trace(inputs: Array, law: Law, architecture: Architecture) -> tuple[Trace, H
     scales = jax.device_put((np.float64(architecture.weight_std), np.float64(architecture.bias_std)), place)
     everything = not architecture.global_rate
     start = jax.device_put((inputs, np.full_like(inputs, float(everything))), place)
-    deviations, ntk = [_first(start[0], *scales)], start[1]
+    deviations, root = [_first(start[0], *scales)], start[1]
     errors = (0.0, 0.0)
     for _ in range(architecture.depth):
         here, missed = law.resolved(np.asarray(deviations[-1])) if isinstance(law, Adaptive) else (law, 0.0)
-        deviation, ntk, gain = _layer(here, everything, deviations[-1], ntk, *scales)
-        errors = _grown(errors, missed, np.asarray(gain), np.asarray(ntk))
+        deviation, root, gain = _layer(here, everything, deviations[-1], root, *scales)
+        errors = _grown(errors, missed, np.asarray(gain), np.asarray(root))
         deviations.append(deviation)
     hidden = deviations[:-1]
     final = law.resolved(np.concatenate(hidden))[0] if isinstance(law, Adaptive) and hidden else law
     moments = [_moments(final, deviation) for deviation in hidden]
-    return _stacked(*jax.device_get((deviations, ntk, moments))), final, max(errors)  # type: ignore[return-value]
+    return _stacked(*jax.device_get((deviations, root, moments))), final, max(errors)  # type: ignore[return-value]
 
 
-def _stacked(deviations: list[Array], ntk: Array, moments: list[Moments]) -> Trace:
+def _stacked(deviations: list[Array], root: Array, moments: list[Moments]) -> Trace:
     if not moments:
-        nothing = np.empty((0, len(ntk)))
-        return Trace(np.stack(deviations), ntk, nothing, nothing, ())
+        nothing = np.empty((0, len(root)))
+        return Trace(np.stack(deviations), root, nothing, nothing, ())
     coefficients = tuple(np.stack(parts) for parts in zip(*(m.coefficients for m in moments), strict=True))
     rms, slope = np.stack([m.rms for m in moments]), np.stack([m.slope for m in moments])
-    return Trace(np.stack(deviations), ntk, rms, slope, coefficients)  # type: ignore[arg-type]
+    return Trace(np.stack(deviations), root, rms, slope, coefficients)  # type: ignore[arg-type]
 
 
-def _grown(errors: tuple[float, float], missed: float, gain: Array, ntk: Array) -> tuple[float, float]:
+def _grown(errors: tuple[float, float], missed: float, gain: Array, root: Array) -> tuple[float, float]:
     """Carry relative error bounds of K and Theta through a layer that misses ``missed`` of E[phi phi], E[phi' phi'].
 
-    ``gain`` is weight_std^2 E[phi'^2] K / K', the factor by which errors of either kernel grow.
+    ``gain`` is the root of weight_std^2 E[phi'^2] K / K', the factor by which errors of either kernel grow.
     """
-    factor = float(np.max(np.nan_to_num(gain, nan=0.0, posinf=np.inf), initial=0.0))
-    slope = missed * float(np.max(ntk, initial=0.0)) if missed else 0.0
+    largest = float(np.max(np.nan_to_num(gain, nan=0.0, posinf=np.inf), initial=0.0))
+    factor, response = largest * largest, float(np.max(root, initial=0.0))
+    slope = missed * response * response if missed else 0.0
     covariance, tangent = (factor * error if factor and error else 0.0 for error in (errors[0], errors[1] + slope))
     return missed + covariance, missed + covariance + tangent
 
@@ -99,12 +100,13 @@ def _layer(
     law: Smooth | Homogeneous,
     everything: bool,
     deviation: jax.Array,
-    ntk: jax.Array,
+    root: jax.Array,
     weight_std: jax.Array,
     bias_std: jax.Array,
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Return the next deviation and root, and the root of what multiplies Theta: roots, whose squares may overflow."""
     moments = law.moments(deviation)
     following = jnp.hypot(weight_std * moments.rms, bias_std)
-    gain = (share(weight_std * moments.slope, following) * finite(deviation)) ** 2
-    own = 1.0 if everything else (share(moments.rms, following)) ** 2
-    return following, own + gain * ntk, gain
+    gain = share(weight_std * moments.slope, following) * finite(deviation)
+    own = 1.0 if everything else share(moments.rms, following)
+    return following, jnp.hypot(own, finite(gain * finite(root))), gain
