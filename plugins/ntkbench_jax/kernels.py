@@ -7,8 +7,7 @@ point with itself by :mod:`.trace`. Symmetric halves are computed once; results 
 from __future__ import annotations
 
 import os
-from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -45,7 +44,8 @@ _Index = NDArray[np.int64]
 _Indices = tuple[_Index, _Index]
 _NONE = np.empty(0, dtype=np.int64)
 _SMALL_EDGE = 64  # of a tile: only two shapes, so that few programs are compiled
-_LARGE_EDGE = {"cpu": 264}  # sized to the cache, and no power of two, whose columns would share their place in it
+# on the CPU sized to its cache, by the bytes of a number; no power of two, whose columns would share their place there
+_CPU_EDGE = {4: 456, 8: 328}
 _ACCELERATOR_EDGE = 2048
 _SHALLOW = 8  # layers up to which they cost less than a series in the angle
 _SPREAD = 8  # roundings by which equal norms may differ
@@ -157,16 +157,18 @@ class _Side(NamedTuple):
     points: geometry.Points
     trace: Trace
 
-    def block(self, part: slice, edge: int, network: _Network, dtype: np.dtype[Any]) -> Block:
-        """Prepare some of the points, padded to ``edge`` by points that do no harm."""
-        points = geometry.Points(*(array[part] for array in self.points))
-        made = block(points.directions(), points.rms(), self.trace.take(part), network.law, network.architecture, dtype)
-        missing = edge - (part.stop - part.start)
-        if not missing:
-            return made
-        direction = np.pad(made.direction, ((0, missing), (0, 0)))
-        others = jax.tree.map(lambda a: np.pad(a, [(0, 0)] * (a.ndim - 1) + [(0, missing)]), tuple(made[1:]))
-        return Block(direction, *others)
+    def blocks(self, edge: int, network: _Network, dtype: np.dtype[Any], place: Any) -> list[_Part]:
+        """Prepare the points by ``edge`` on ``place``; the last block is padded by points that do no harm."""
+        whole = block(self.points.directions(), self.points.rms(), self.trace, network.law, network.architecture, dtype)
+        starts = range(0, len(self.points.norm), edge)
+        blocks = jax.device_put([whole.take(start, edge) for start in starts], place)
+        where = [slice(start, min(start + edge, len(self.points.norm))) for start in starts]
+        return [_Part(*part) for part in zip(where, blocks, strict=True)]
+
+
+class _Part(NamedTuple):
+    where: slice
+    block: Block
 
 
 class _Network(NamedTuple):
@@ -225,37 +227,37 @@ def _array(out: Float | None, shape: tuple[int, int], dtype: np.dtype[Any]) -> F
 
 
 def _fill(results: dict[str, Float], network: _Network, dtype: np.dtype[Any], place: Any) -> None:
-    """Compute tile after tile, the next ones while the last ones are written."""
-    writers = int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)
-    pending: deque[Future[_Indices]] = deque()
-    with ThreadPoolExecutor(writers) as pool:
-        for part in _tiles(network, dtype, place):
-            pending.append(pool.submit(_write, results, network.symmetric, *part))
-            if len(pending) > 2 * writers:
-                _write_pairs(results, network, *pending.popleft().result(), place)
-        for written in pending:
-            _write_pairs(results, network, *written.result(), place)
+    """Compute tile after tile; each is written, while it is in the cache, by the thread that asked for it."""
+    compute = _program(network, dtype, place)
+
+    def fill(rows: _Part, columns: _Part) -> None:
+        with enable_x64(True):  # it holds in one thread only
+            tile = compute(rows.block, columns.block)
+            careful = _write(results, network.symmetric, rows.where, columns.where, tile)
+            _write_pairs(results, network, *careful, place)
+
+    with ThreadPoolExecutor(int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)) as pool:
+        pending = [pool.submit(fill, *parts) for parts in _tiles(network, dtype, place)]
+        try:
+            for part in pending:
+                part.result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
     if network.symmetric:
         for name, values in _diagonal(network.first.trace)._asdict().items():
             if name in results:
                 np.fill_diagonal(results[name], _rounded(values, dtype))
 
 
-def _tiles(network: _Network, dtype: np.dtype[Any], place: Any) -> Iterator[tuple[slice, slice, Tile]]:
-    n, m = (len(side.points.norm) for side in (network.first, network.second))
-    edge = _edge(max(n, m), place.platform)
-
-    def placed(side: _Side, start: int) -> tuple[slice, Block]:
-        part = slice(start, min(start + edge, len(side.points.norm)))
-        return part, jax.device_put(side.block(part, edge, network, dtype), place)
-
-    compute = _program(network, dtype, place)
-    all_columns = [placed(network.second, start) for start in range(0, m, edge)]
-    for start in range(0, n, edge):
-        i, rows = placed(network.first, start)
-        for j, columns in all_columns:
-            if not network.symmetric or j.start >= i.start:
-                yield i, j, compute(rows, columns)
+def _tiles(network: _Network, dtype: np.dtype[Any], place: Any) -> Iterator[tuple[_Part, _Part]]:
+    """Yield the tiles of one triangle, or all of them."""
+    edge = _edge(max(len(side.points.norm) for side in (network.first, network.second)), dtype, place.platform)
+    rows = network.first.blocks(edge, network, dtype, place)
+    columns = rows if network.symmetric else network.second.blocks(edge, network, dtype, place)
+    for i, one in enumerate(rows):
+        for other in columns[i:] if network.symmetric else columns:
+            yield one, other
 
 
 def _program(network: _Network, dtype: np.dtype[Any], place: Any) -> Callable[[Block, Block], Tile]:
@@ -323,5 +325,7 @@ def _rounded(values: geometry.Array, dtype: np.dtype[Any]) -> Float:
         return values.astype(dtype)
 
 
-def _edge(points: int, platform: str) -> int:
-    return _SMALL_EDGE if points <= 4 * _SMALL_EDGE else _LARGE_EDGE.get(platform, _ACCELERATOR_EDGE)
+def _edge(points: int, dtype: np.dtype[Any], platform: str) -> int:
+    if points <= 4 * _SMALL_EDGE:
+        return _SMALL_EDGE
+    return _CPU_EDGE[dtype.itemsize] if platform == "cpu" else _ACCELERATOR_EDGE

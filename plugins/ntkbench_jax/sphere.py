@@ -16,7 +16,7 @@ from scipy.fft import dct
 from .laws.arcs import angle
 from .laws.interface import Features
 from .pairs import abstract_kernels
-from .tiles import PARALLEL, Tile, cosines
+from .tiles import PARALLEL, Tile, compiled, cosines
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -64,7 +64,7 @@ def _at_nodes(rms: float, count: int, law: Homogeneous | Smooth, architecture: A
     return np.stack(abstract_kernels(pairs, law, architecture, place), axis=1)
 
 
-@jax.jit
+@compiled
 def sphere_tile(series: Series, rows: Any, columns: Any) -> Tile:
     """Return both kernels of the points of two blocks."""
     cosine = cosines(rows, columns)
