@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Unpack
 
 import numpy as np
-from scipy.linalg.blas import dtrmm
+from scipy.linalg.blas import dgemm, dtrmm
 
 from ..errors import DataError
 from .checks import Array, matrix, of_training_points
@@ -146,7 +146,7 @@ def ensemble_covariance(
     for t, (gain, _, power) in enumerate(moments):
         left = modes.halved(np.multiply(test.driven, gain, out=weights), work)
         left -= _ldexp(test.start, -power)
-        np.matmul(left, weights.T, out=half)
+        half = _outer(left, weights, half)
         np.add(half, half.T, out=result[t])
         result[t] += _ldexp(start, -2 * power)
         result[t] = _ldexp(result[t], 2 * power)
@@ -170,7 +170,7 @@ def ensemble_covariance_train(
     left, work, half = (np.empty_like(spectrum.eigenvectors) for _ in range(3))
     for t, (_, retained, power) in enumerate(moments):
         np.multiply(spectrum.eigenvectors, retained, out=left)
-        np.matmul(modes.halved(left, work), left.T, out=half)
+        half = _outer(modes.halved(left, work), left, half)
         np.add(half, half.T, out=result[t])
         result[t] = _ldexp(result[t], 2 * power)
     return result
@@ -228,6 +228,14 @@ def _moments(spectrum: Spectrum, rho: float, when: When) -> Iterator[tuple[Array
     filters = make_filters(spectrum, make_schedule(**when), rho)
     for gain, retained, power in zip(filters.gain, filters.retained, filters.power, strict=True):
         yield gain, retained, int(power)
+
+
+def _outer(first: Array, second: Array, out: Array) -> Array:
+    """Return ``first @ second.T``, in ``out``; by the same BLAS as the triangular product.
+
+    SciPy brings a BLAS of its own: numpy's threads, waiting for more work, would be in the way of SciPy's.
+    """
+    return np.asarray(dgemm(1.0, second.T, first.T, trans_a=1, c=out.T, overwrite_c=1)).T
 
 
 def _ldexp(values: Array, power: int) -> Array:
