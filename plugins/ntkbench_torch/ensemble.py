@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Literal
+from math import isfinite
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 import torch
@@ -13,11 +15,13 @@ from ntkbench.errors import DataError, UnavailableError
 from .devices import find_device, find_dtype, full_precision
 from .initialization import draw_layer
 from .layout import group_size, parameter_count
+from .losses import check_loss
 from .network import Form, empty_layers
 from .plugin import supports
 from .tangent_kernel import tangent_kernel
-from .training import Course, evaluate, mark_divergence, train_group
-from .trajectory import Trajectory
+from .training import Course, Stop, evaluate, mark_divergence, train_group
+from .trajectory import Snapshot, Trajectory
+from .updates import find_update
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,6 +30,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ntkbench.architecture import Architecture
+
+    from .network import TrainedLayers
+    from .training import Records
+    from .updates import Optimizer
 
     Array = ArrayLike | Tensor
 
@@ -40,9 +48,12 @@ class NetworkEnsemble:
     Member k depends on ``(seed, width, k)`` alone, up to the shapes of its layers: not on the device, the other members
     or their number. It is drawn on the CPU in float64; its float32 version is that network rounded.
 
-    :param architecture: depth, activation (relu, erf), weight_std, bias_std, in NTK parameterization.
+    :param architecture: depth, activation, weight_std, bias_std, parameterization.
     :param width: of every hidden layer, or one int per hidden layer; not looked at without hidden layers.
     :param first_member: k of the first member.
+    :param output_scale: alpha: the network is alpha times the architecture's, trained at a learning rate over alpha^2
+        (claim C17); ``centred``: less its own initial function, ``alpha (h - h_0)``.
+    :param trained_layers: ``all``, or ``last``: the readout alone (claim C16).
     :raises UnavailableError: for an architecture or a device that is not supported here.
     :raises DataError: for widths or a dtype that make no sense.
     """
@@ -59,13 +70,28 @@ class NetworkEnsemble:
         device: str = "cpu",
         dtype: str = "float32",
         first_member: int = 0,
+        output_scale: float = 1.0,
+        centred: bool = False,
+        trained_layers: TrainedLayers = "all",
     ) -> None:
         if reason := supports(architecture):
             raise UnavailableError(f"backend torch: {reason}")
         if members < 1 or seed < 0 or first_member < 0:
             raise DataError(f"expected members >= 1, seed >= 0: got {members} and {seed}")
         widths = width if width is None or isinstance(width, int) else tuple(width)
-        self._form = Form.of(architecture, in_features, widths, out_features)
+        if not (isfinite(output_scale) and output_scale > 0):
+            raise DataError(f"output_scale is {output_scale}: expected a positive number")
+        if trained_layers not in ("all", "last"):
+            raise DataError(f"trained_layers is {trained_layers!r}: expected 'all' or 'last'")
+        self._form = Form.of(
+            architecture,
+            in_features,
+            widths,
+            out_features,
+            output_scale=output_scale,
+            trained_layers=trained_layers,
+        )
+        self.centred = centred
         self.architecture, self.members, self.seed, self.first_member = architecture, members, seed, first_member
         self.device, self.dtype = find_device(device), find_dtype(dtype)
         self.group = group_size(self._form.layers, self.device.type)
@@ -83,7 +109,11 @@ class NetworkEnsemble:
         """Return the outputs (members, n, O) on points ``x`` (n, F)."""
         points = self._points("x", x)
         with full_precision():
-            return self._members(torch.cat([evaluate(self._form, layers, points) for layers in self._groups]))
+            now = self._members(torch.cat([evaluate(self._form, layers, points) for layers in self._groups]))
+            if not self.centred:
+                return now
+            drawn = (self._draw(self._start(group)) for group in range(len(self._groups)))
+            return now - self._members(torch.cat([evaluate(self._form, layers, points) for layers in drawn]))
 
     def ntk(
         self,
@@ -115,46 +145,106 @@ class NetworkEnsemble:
         x: Array,
         y: Array,
         *,
-        learning_rate: float,
+        learning_rate: float | Sequence[float],
         steps: int,
         record_at: Sequence[int] | None = None,
         x_test: Array | None = None,
-        on_record: Callable[[int], None] = _ignore,
+        loss: str = "squared-error",
+        optimizer: str = "gradient-descent",
+        momentum: float = 0.0,
+        batch_size: int | None = None,
+        stop: Stop | None = None,
+        on_record: Callable[[Snapshot], None] = _ignore,
         on_step: Callable[[], None] = _ignore,
     ) -> Trajectory:
-        """Train every member by full-batch gradient descent, in place, on ``C = 1/(2N) sum_i |f(x_i) - y_i|^2``.
+        """Train every member in place on ``C = 1/N sum_i l(f(x_i), y_i)``, by default ``l = |f - y|^2 / 2``.
 
         Members are trained in groups, one group after the other.
 
         :param x: (N, F); ``y``: (N, O), or (N,) for one output; ``x_test``: (M, F), to be recorded as well.
-        :param learning_rate: absolute; training time is ``learning_rate * steps``.
+        :param learning_rate: absolute, one for all members or one for each; training time is ``learning_rate * steps``.
         :param record_at: steps, ascending, from 0 to ``steps``; None for the first and the last.
-        :param on_record: called with the step whenever a group has been recorded at it.
+        :param loss: a cost of :mod:`.losses`; ``optimizer``: one of :mod:`.updates`, with ``momentum`` in [0, 1) for
+            heavy-ball and nesterov.
+        :param batch_size: points per step, the same for all members, drawn by the seed epoch by epoch; None for all.
+        :param stop: when a member is done before its last step.
+        :param on_record: called with a :class:`.Snapshot` of a group whenever it has been recorded.
         :param on_step: called after every step of every group.
+        :raises DataError: for shapes, rates or names that make no sense.
         """
         recorded = _recorded(record_at, steps)
         inputs, targets = self._points("x", x), self._targets(y)
         if len(inputs) != len(targets):
             raise DataError(f"x has {len(inputs)} points, y has {len(targets)}")
+        _check_training(optimizer, momentum, batch_size)
         tests = None if x_test is None else self._points("x_test", x_test)
-        course = Course(x=inputs, y=targets, x_test=tests, learning_rate=learning_rate, steps=steps, record_at=recorded)
+        rates = self._rates(learning_rate)
+        course = Course(
+            x=inputs,
+            y=targets,
+            x_test=tests,
+            learning_rate=rates,
+            steps=steps,
+            record_at=recorded,
+            loss=check_loss(loss),
+            optimizer=cast("Optimizer", optimizer),
+            momentum=momentum,
+            batch_size=batch_size,
+            batch_seed=self.seed,
+            centred=self.centred,
+            stop=stop or Stop(),
+        )
         with full_precision():
-            parts = [
-                train_group(self._form, layers, course, on_record=on_record, on_step=on_step) for layers in self._groups
-            ]
-            outputs = self._members(torch.cat([part[0] for part in parts]))
-            tested = [part[1] for part in parts if part[1] is not None]
+            parts = [self._train_group(group, course, rates, on_record, on_step) for group in range(len(self._groups))]
+            outputs = self._members(torch.cat([part.outputs for part in parts]))
+            tested = [part.outputs_test for part in parts if part.outputs_test is not None]
             outputs_test = self._members(torch.cat(tested)) if tested else None
             marks = torch.tensor(recorded, dtype=torch.int64)
             diverged_at = mark_divergence(outputs, outputs_test, marks)
         return Trajectory(
             learning_rate=learning_rate,
             steps=marks,
-            times=learning_rate * marks.to(torch.float64),
+            times=torch.as_tensor(learning_rate, dtype=torch.float64)[..., None] * marks,
             outputs=outputs,
             outputs_test=outputs_test,
             diverged_at=diverged_at,
+            stopped_at=self._members(torch.cat([part.stopped_at for part in parts])),
         )
+
+    def _train_group(
+        self,
+        group: int,
+        course: Course,
+        rates: Tensor,
+        on_record: Callable[[Snapshot], None],
+        on_step: Callable[[], None],
+    ) -> Records:
+        """Train one group; its idle slots learn at rate 0."""
+        first = self._start(group)
+        here = range(max(first, self.first_member), min(first + self.group, self.first_member + self.members))
+        slots = slice(here.start - first, here.stop - first)
+        own = torch.zeros(self.group, dtype=torch.float64)
+        own[slots] = rates[here.start - self.first_member : here.stop - self.first_member]
+        layers = self._groups[group]
+
+        def record(step: int, outputs: Tensor, outputs_test: Tensor | None) -> None:
+            tested = None if outputs_test is None else outputs_test[slots]
+            live = [layer[slots] for layer in layers]
+            on_record(Snapshot(here.start, step, live, outputs[slots], tested))
+
+        return train_group(self._form, layers, replace(course, learning_rate=own), on_record=record, on_step=on_step)
+
+    def _start(self, group: int) -> int:
+        """Return the first member that a group has room for."""
+        return self.first_member - self._slot + group * self.group
+
+    def _rates(self, learning_rate: float | Sequence[float]) -> Tensor:
+        rates = torch.as_tensor(learning_rate, dtype=torch.float64)
+        if rates.ndim > 1 or (rates.ndim == 1 and len(rates) != self.members):
+            raise DataError(f"learning_rate has shape {tuple(rates.shape)}: expected one, or {self.members} of them")
+        if not bool(torch.isfinite(rates).all()) or bool((rates < 0).any()):
+            raise DataError(f"learning_rate is {learning_rate}: expected finite numbers that are not negative")
+        return rates.expand(self.members)
 
     def _draw(self, start: int) -> list[Tensor]:
         """Draw the members of a group that exist; the idle ones at either end are networks of zeros."""
@@ -192,6 +282,15 @@ class NetworkEnsemble:
     def _tensor(self, array: Array) -> Tensor:
         tensor = array.detach() if isinstance(array, torch.Tensor) else torch.from_numpy(np.array(array))
         return tensor.to(device=self.device, dtype=self.dtype)
+
+
+def _check_training(optimizer: str, momentum: float, batch_size: int | None) -> None:
+    find_update(optimizer)
+    has_momentum = optimizer in ("heavy-ball", "nesterov")
+    if not 0 <= momentum < 1 or (momentum and not has_momentum):
+        raise DataError(f"momentum is {momentum} for {optimizer}: heavy-ball and nesterov have one in [0, 1)")
+    if batch_size is not None and batch_size < 1:
+        raise DataError(f"batch_size is {batch_size}: expected at least one point")
 
 
 def _recorded(record_at: Sequence[int] | None, steps: int) -> tuple[int, ...]:

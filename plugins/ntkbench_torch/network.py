@@ -1,4 +1,4 @@
-"""A group of networks in NTK parameterization: one forward pass, and one step of gradient descent, for all at once.
+"""A group of networks in NTK coordinates: one forward pass, and one backward pass that trains, for all at once.
 
 Layer l is kept as ``W_l^T`` with the bias as its last row, (G, n_l + 1, n_{l+1}), and activations carry a constant last
 column ``bias_std sqrt(n_l) / weight_std``, so that ``z_{l+1} = weight_std / sqrt(n_l) [h_l, c_l] [W_l^T; b_l]`` is one
@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import torch
 
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from ntkbench.specs import Width
 
     from .activations import Activation
+    from .updates import Update
 
+TrainedLayers = Literal["all", "last"]
 _ALIGNMENT = 16  # rows of activations start at multiples of this many numbers
 
 
@@ -32,21 +34,61 @@ _ALIGNMENT = 16  # rows of activations start at multiples of this many numbers
 class Form:
     """What all networks of a group share: ``layers`` (n_0 .. n_L), scales per weight matrix, the activation.
 
-    ``gains[l]`` is ``weight_std / sqrt(n_l)``; ``constants[l]`` is what multiplies the bias, over that gain.
+    ``gains[l]`` is ``weight_std / sqrt(n_l)``, the last one times ``output_scale``; ``constants[l]`` is what multiplies
+    the bias, over that gain. Parameters are N(0, 1) here in any parameterization: another one is another learning
+    rate, ``rates[l]`` times the given one for weights and for biases, 0 where a layer is not trained. ``standard``
+    says that an optimizer which is not linear in the gradient is to see ``gain W`` and ``bias_std b``.
     """
 
     layers: tuple[int, ...]
     gains: tuple[float, ...]
     constants: tuple[float, ...]
     activation: Activation
+    rates: tuple[tuple[float, float], ...]
+    output_scale: float
+    standard: bool
 
     @classmethod
-    def of(cls, architecture: Architecture, n_features: int, width: Width, n_outputs: int) -> Form:
+    def of(
+        cls,
+        architecture: Architecture,
+        n_features: int,
+        width: Width,
+        n_outputs: int,
+        *,
+        output_scale: float = 1.0,
+        trained_layers: TrainedLayers = "all",
+    ) -> Form:
         """Read an architecture whose support was checked."""
         layers = layer_sizes(n_features, width, architecture.depth, n_outputs)
-        gains = tuple(architecture.weight_std / math.sqrt(fan_in) for fan_in in layers[:-1])
+        gains = [architecture.weight_std / math.sqrt(fan_in) for fan_in in layers[:-1]]
         constants = tuple(architecture.bias_std / gain for gain in gains)
-        return cls(layers, gains, constants, find_activation(architecture.activation))
+        rates = [_rates(architecture, layers, fan_in) for fan_in in layers[:-1]]
+        if trained_layers == "last":
+            rates[:-1] = [(0.0, 0.0)] * (len(rates) - 1)
+        gains[-1] *= output_scale
+        return cls(
+            layers,
+            tuple(gains),
+            constants,
+            find_activation(architecture.activation),
+            tuple(rates),
+            output_scale,
+            architecture.parameterization != "ntk",
+        )
+
+    @property
+    def lowest_trained(self) -> int:
+        """The first layer that is trained: signals need go no further down."""
+        return next(index for index, rates in enumerate(self.rates) if any(rates))
+
+
+def _rates(architecture: Architecture, layers: tuple[int, ...], fan_in: int) -> tuple[float, float]:
+    """Return the multipliers of weights and biases: a global rate eta / n is one of them over their squared scale."""
+    if not architecture.global_rate:
+        return 1.0, 1.0
+    width, weight, bias = layers[-2], architecture.weight_std**2, architecture.bias_std**2
+    return fan_in / (width * weight), 1 / (width * bias) if bias else 0.0
 
 
 def empty_layers(form: Form, members: int, device: torch.device, dtype: torch.dtype) -> list[Tensor]:
@@ -83,9 +125,9 @@ class Workspace:
 
     def __init__(self, form: Form, members: int, x: Tensor, *, gradients: bool) -> None:
         points = len(x)
-        first = _with_constant((points, form.layers[0]), form.constants[0], x)
-        first[:, :-1] = x
-        self.inputs = [first.expand(members, *first.shape)]
+        self._points = _with_constant((points, form.layers[0]), form.constants[0], x)
+        self.load(x)
+        self.inputs = [self._points.expand(members, *self._points.shape)]
         for width, constant in zip(form.layers[1:-1], form.constants[1:], strict=True):
             self.inputs.append(_with_constant((members, points, width), constant, x))
         self.units = [hidden[..., :-1] for hidden in self.inputs[1:]]
@@ -94,6 +136,10 @@ class Workspace:
         self.signals = [x.new_empty(shape) for shape in shapes] if gradients else []
         self.gradients = gradients
         self.outputs = x.new_empty(members, points, form.layers[-1])
+
+    def load(self, x: Tensor) -> None:
+        """Take other points (N, F), as many."""
+        self._points[:, :-1] = x
 
 
 def forward(form: Form, layers: list[Tensor], space: Workspace) -> Tensor:
@@ -106,28 +152,15 @@ def forward(form: Form, layers: list[Tensor], space: Workspace) -> Tensor:
     return space.outputs.baddbmm_(space.inputs[-1], layers[-1], beta=0, alpha=form.gains[-1])
 
 
-def descend(form: Form, layers: list[Tensor], space: Workspace, targets: Tensor, learning_rate: float) -> None:
-    """Take one step of gradient descent on ``C = 1/(2N) sum_i |f(x_i) - y_i|^2`` from the last forward pass.
+def backward(form: Form, layers: list[Tensor], space: Workspace, update: Update) -> None:
+    """Send ``space.outputs``, the derivatives of the cost by the outputs, back through every network, and train it.
 
-    ``targets`` (N, O) is subtracted from the outputs in place; each update is added to its weights as the product is
-    formed, once the signal has passed through them, so that no gradient is ever stored.
+    Each layer is changed once the signal has passed through it; no gradient is stored that the optimizer need not keep.
     """
-    signal = space.outputs.sub_(targets)
-    rate = learning_rate / len(targets)
-    for index in range(len(layers) - 1, -1, -1):
-        layer, gain, above = layers[index], form.gains[index], signal
-        if index > 0:
+    signal, lowest = space.outputs, form.lowest_trained
+    for index in range(len(layers) - 1, lowest - 1, -1):
+        layer, above = layers[index], signal
+        if index > lowest:
             signal = space.signals[index - 1]
-            signal.baddbmm_(above, layer[:, :-1].mT, beta=0, alpha=gain).mul_(space.slopes[index - 1])
-        _add_product(layer, space.inputs[index].mT, above, -rate * gain)
-
-
-def _add_product(target: Tensor, left: Tensor, right: Tensor, scale: float) -> None:
-    """Add ``scale * left @ right`` to the target; transposed where its rows are not contiguous.
-
-    PyTorch hands a batch to BLAS in one call only where the result's rows are contiguous.
-    """
-    if target.stride(2) == 1:
-        target.baddbmm_(left, right, alpha=scale)
-    else:
-        target.mT.baddbmm_(right.mT, left.mT, alpha=scale)
+            signal.baddbmm_(above, layer[:, :-1].mT, beta=0, alpha=form.gains[index]).mul_(space.slopes[index - 1])
+        update.apply(index, layer, space.inputs[index], above)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from ntkbench.exchange import Float, Measurement, Request
 
-    from .trajectory import Trajectory
+    from .trajectory import Snapshot, Trajectory
 
 _REPORT_SECONDS = 0.1
 
@@ -70,9 +70,9 @@ def _solve_group(
     ensemble = _draw(request, first, members)
     measurements: list[Measurement] = []
 
-    def on_record(step: int) -> None:
+    def on_record(snapshot: Snapshot) -> None:
         with np.errstate(over="ignore", invalid="ignore"):  # a member on its way to infinity
-            measurements.extend(_observe(request, ensemble, step, learning_rate * step))
+            measurements.extend(_observe(request, ensemble, snapshot.step, learning_rate * snapshot.step))
 
     trajectory = ensemble.train(
         problem.x_train,

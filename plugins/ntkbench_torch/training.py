@@ -1,34 +1,77 @@
-"""Full-batch gradient descent of one group of networks, with outputs recorded at given steps."""
+"""Training of one group of networks, with outputs recorded at given steps."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import torch
 
-from .network import Workspace, descend, forward
+from .losses import cost, differentiate
+from .network import Workspace, backward, forward
+from .updates import find_update
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from torch import Tensor
 
+    from .losses import Loss
     from .network import Form
+    from .updates import Optimizer, Update
 
 _BLOCK = 4096  # points evaluated at a time
 
 
+@dataclass(frozen=True, kw_only=True)
+class Stop:
+    """When a network is done before its last step; it then stays as it is.
+
+    As soon as its cost is at most ``loss``; or once ``patience`` steps have not brought it below ``1 - tolerance``
+    times the best before them. The cost is looked at before every step, of mini-batches at recorded steps alone.
+    """
+
+    loss: float | None = None
+    patience: int | None = None
+    tolerance: float = 1e-3
+
+    @property
+    def ever(self) -> bool:
+        """Whether anything can stop a network early."""
+        return self.loss is not None or self.patience is not None
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Course:
-    """What a group is trained on and when it is looked at: ``x`` (N, F), ``y`` (N, O), ``x_test`` (M, F) or None."""
+    """What a group is trained on and when it is looked at: ``x`` (N, F), ``y`` (N, O), ``x_test`` (M, F) or None.
+
+    ``learning_rate`` (G,) has one per network; ``batch_size`` None for all points at every step, and else batches drawn
+    without replacement, epoch by epoch, by ``batch_seed`` alone; ``centred`` networks have their initial function
+    taken off.
+    """
 
     x: Tensor
     y: Tensor
     x_test: Tensor | None
-    learning_rate: float
+    learning_rate: Tensor
     steps: int
     record_at: tuple[int, ...]
+    loss: Loss = "squared-error"
+    optimizer: Optimizer = "gradient-descent"
+    momentum: float = 0.0
+    batch_size: int | None = None
+    batch_seed: int = 0
+    centred: bool = False
+    stop: Stop = field(default_factory=Stop)
+
+
+class Records(NamedTuple):
+    """Outputs on x (G, T, N, O) and on x_test (G, T, M, O), or None; ``stopped_at`` (G,) int64, -1 for never."""
+
+    outputs: Tensor
+    outputs_test: Tensor | None
+    stopped_at: Tensor
 
 
 def evaluate(form: Form, layers: list[Tensor], x: Tensor) -> Tensor:
@@ -44,28 +87,155 @@ def train_group(
     layers: list[Tensor],
     course: Course,
     *,
-    on_record: Callable[[int], None],
+    on_record: Callable[[int, Tensor, Tensor | None], None],
     on_step: Callable[[], None],
-) -> tuple[Tensor, Tensor | None]:
-    """Train the layers in place; return the outputs on x (G, T, N, O) and on x_test (G, T, M, O).
+) -> Records:
+    """Train the layers in place and return what was recorded.
 
-    ``on_record(step)`` is called at recorded steps, before the networks move on; ``on_step()`` after every step.
-    Nothing is read back from the device on the way: divergence is found afterwards, in the outputs.
+    ``on_record(step, outputs, outputs_test)`` is called at recorded steps, before the networks move on; ``on_step()``
+    after every step. Only recorded steps, and stops where they are asked for, wait for the device. A network whose
+    outputs are not finite at a recorded step is put to zero and left alone; the others' numbers do not depend on it.
     """
-    space = Workspace(form, len(layers[0]), course.x, gradients=True)
-    outputs, outputs_test = [], []
-    recorded = frozenset(course.record_at)
-    for step in range(course.steps + 1):
-        current = forward(form, layers, space)
-        if step in recorded:
-            outputs.append(current.clone())
-            if course.x_test is not None:
-                outputs_test.append(evaluate(form, layers, course.x_test))
-            on_record(step)
-        if step < course.steps:
-            descend(form, layers, space, course.y, course.learning_rate)
-            on_step()
-    return torch.stack(outputs, dim=1), torch.stack(outputs_test, dim=1) if outputs_test else None
+    return _Group(form, layers, course).trained(on_record, on_step)
+
+
+class _Group:
+    """The state of one group in training."""
+
+    def __init__(self, form: Form, layers: list[Tensor], course: Course) -> None:
+        self.form, self.layers, self.course = form, layers, course
+        rate = course.learning_rate.to(course.x)[:, None, None] / form.output_scale**2
+        self.update: Update = find_update(course.optimizer)(form, layers, rate, course.momentum)
+        size = len(course.x) if course.batch_size is None else min(course.batch_size, len(course.x))
+        self.batches = None if size == len(course.x) else _batches(len(course.x), size, course.batch_seed)
+        self.space = Workspace(form, len(layers[0]), course.x[:size], gradients=True)
+        self.watch = _Watch(course, len(layers[0]))
+        self.offset = self.offset_test = None
+        if course.centred:
+            self.offset = evaluate(form, layers, course.x)
+            self.offset_test = None if course.x_test is None else evaluate(form, layers, course.x_test)
+
+    def trained(self, on_record: Callable[[int, Tensor, Tensor | None], None], on_step: Callable[[], None]) -> Records:
+        course = self.course
+        outputs: list[Tensor] = []
+        outputs_test: list[Tensor] = []
+        recorded = frozenset(course.record_at)
+        for step in range(course.steps + 1):
+            current = self._forward() if self.batches is None else None
+            if step in recorded:
+                now = self._on_all() if current is None else current.clone()
+                test = self._on_test()
+                self._mark(step, now, test)
+                outputs.append(now)
+                outputs_test += [] if test is None else [test]
+                on_record(step, now, test)
+            if step < course.steps:
+                self._step(step, current)
+                on_step()
+        return Records(
+            torch.stack(outputs, dim=1),
+            torch.stack(outputs_test, dim=1) if outputs_test else None,
+            self.watch.stopped_at,
+        )
+
+    def _forward(self) -> Tensor:
+        current = forward(self.form, self.layers, self.space)
+        return current if self.offset is None else current.sub_(self.offset)
+
+    def _step(self, step: int, current: Tensor | None) -> None:
+        targets = self.course.y
+        if self.watch.all_done:
+            return
+        if self.batches is not None:
+            rows = next(self.batches).to(targets.device)
+            targets = targets[rows]
+            self.space.load(self.course.x[rows])
+            current = forward(self.form, self.layers, self.space)
+            if self.offset is not None:
+                current.sub_(self.offset[:, rows])
+        elif self.course.stop.ever and current is not None:
+            self._rest(self.watch.done(step, cost(self.course.loss, current, targets)))
+        self.update.weigh(differentiate(self.course.loss, self.space.outputs, targets))
+        backward(self.form, self.layers, self.space, self.update)
+
+    def _mark(self, step: int, now: Tensor, test: Tensor | None) -> None:
+        """Put networks that are lost to zero, and stop those that mini-batches have brought to their goal."""
+        finite = torch.isfinite(now).flatten(1).all(dim=1)
+        if test is not None:
+            finite &= torch.isfinite(test).flatten(1).all(dim=1)
+        if not bool(finite.all()) and bool((lost := self.watch.lose(~finite)).any()):
+            for layer in self.layers:
+                layer.masked_fill_(lost[:, None, None], 0.0)
+            self._rest(lost)
+        now.masked_fill_(self.watch.lost[:, None, None], torch.nan)
+        if test is not None:
+            test.masked_fill_(self.watch.lost[:, None, None], torch.nan)
+        if self.batches is not None and self.course.stop.ever:
+            self._rest(self.watch.done(step, cost(self.course.loss, now, self.course.y)))
+
+    def _rest(self, members: Tensor) -> None:
+        if bool(members.any()):
+            self.update.forget(members)
+
+    def _on_all(self) -> Tensor:
+        now = evaluate(self.form, self.layers, self.course.x)
+        return now if self.offset is None else now.sub_(self.offset)
+
+    def _on_test(self) -> Tensor | None:
+        if self.course.x_test is None:
+            return None
+        now = evaluate(self.form, self.layers, self.course.x_test)
+        return now if self.offset_test is None else now.sub_(self.offset_test)
+
+
+class _Watch:
+    """Which of G networks are lost, which have reached their goal, and when."""
+
+    def __init__(self, course: Course, members: int) -> None:
+        device = course.x.device
+        self.stop = course.stop
+        self.lost = torch.zeros(members, dtype=torch.bool, device=device)
+        self.stopped_at = torch.full((members,), -1, dtype=torch.int64, device=device)
+        self.best = torch.full((members,), torch.inf, dtype=torch.float64, device=device)
+        self.best_at = torch.zeros(members, dtype=torch.int64, device=device)
+        self.resting = course.learning_rate.to(device) == 0
+        self.all_done = False
+
+    def lose(self, members: Tensor) -> Tensor:
+        """Note networks that are not finite; return the new ones."""
+        new = members & ~self.lost
+        self.lost |= new
+        self._count()
+        return new
+
+    def done(self, step: int, costs: Tensor) -> Tensor:
+        """Note the costs (G,) before a step; return the networks that stop here."""
+        better = costs < self.best * (1 - self.stop.tolerance)
+        self.best = torch.where(better, costs, self.best)
+        self.best_at = torch.where(better, step, self.best_at)
+        goal = torch.zeros_like(self.lost)
+        if self.stop.loss is not None:
+            goal |= costs <= self.stop.loss
+        if self.stop.patience is not None:
+            goal |= step - self.best_at >= self.stop.patience
+        goal &= (self.stopped_at < 0) & ~self.lost
+        self.stopped_at = torch.where(goal, step, self.stopped_at)
+        self._count()
+        return goal
+
+    def _count(self) -> None:
+        self.all_done = bool((self.lost | self.resting | (self.stopped_at >= 0)).all())
+
+
+def _batches(points: int, size: int, seed: int) -> Iterator[Tensor]:
+    """Yield the rows of one batch after the other; what an epoch leaves over that is no whole batch is passed over."""
+    epoch = 0
+    while True:
+        generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(2**31, epoch))))
+        order = torch.from_numpy(generator.permutation(points))
+        for start in range(0, points - size + 1, size):
+            yield order[start : start + size]
+        epoch += 1
 
 
 def mark_divergence(outputs: Tensor, outputs_test: Tensor | None, steps: Tensor) -> Tensor:
