@@ -164,3 +164,15 @@ def test_very_different_magnitudes_are_exact_too(activation):
             pair = found.nngp[i, j], found.ntk[i, j]
             if np.isfinite(pair).all():
                 assert error(pair, x[i], x[j], architecture, digits=650) <= TOLERANCE
+
+
+def test_a_covariance_within_the_range_between_points_beyond_it():
+    """K = exp((q1 + q2) / 2 + q12), exp's first hidden layer, where q1 = 900 alone has overflown."""
+    x1, x2 = np.array([[30.0], [40.0]]), np.array([[0.5], [-0.25]])
+    architecture = Architecture(depth=1, activation="exp", weight_std=1.0, bias_std=0.0)
+    with np.errstate(over="ignore"):
+        expected = np.exp((x1**2 + x2.T**2) / 2 + x1 * x2.T)
+    found = analytic_kernels(x1, x2, architecture=architecture)
+    assert np.isfinite(expected[0]).all() and (expected[1, 0] == np.inf)
+    np.testing.assert_allclose(found.nngp, expected, rtol=1e-12)  # exponents of 465, rounded
+    np.testing.assert_allclose(found.ntk, expected * (1 + x1 * x2.T), rtol=1e-12)

@@ -16,6 +16,8 @@ from .separation import Separation, lost
 
 Array = jax.Array
 _LARGEST_EXPONENT = 710.0  # exp of it has overflown
+_FAINT = 1e-300  # a cosine that may have underflown
+_KEPT = 300.0  # exponent of the largest root mean square of a pair whose covariance is within the range
 
 
 @dataclass(frozen=True)
@@ -34,13 +36,21 @@ class Exp:
         return product, product
 
     def features(self, pair: Pair) -> Features:
-        """Map any pair; root mean squares overflow beyond deviations of 26.6, angles do not."""
+        """Map any pair; root mean squares overflow beyond deviations of 26.6, angles do not.
+
+        Where one overflows though the pair's covariance does not, it is kept to exp(300) and the cosine bears the rest.
+        """
         apart = Separation.of(pair)
         cosine, sine = jnp.exp(-apart.difference / 2), jnp.sqrt(lost(apart.difference))
         first, second = jnp.exp(apart.first**2), jnp.exp(apart.second**2)
         smaller = jnp.exp(jnp.minimum(jnp.minimum(apart.first, apart.second) ** 2, _LARGEST_EXPONENT - 1))
         growth = apart.gap * (apart.first + apart.second)
         gap = jnp.sign(growth) * finite(smaller * jnp.expm1(jnp.minimum(jnp.abs(growth), _LARGEST_EXPONENT)))
+        kept1, kept2 = jnp.minimum(apart.first**2, _KEPT), jnp.minimum(apart.second**2, _KEPT)
+        within = (jnp.maximum(first, second) == jnp.inf) & (apart.total < 2 * _LARGEST_EXPONENT)
+        first, second = jnp.where(within, jnp.exp(kept1), first), jnp.where(within, jnp.exp(kept2), second)
+        cosine = jnp.where(within, jnp.exp(apart.total / 2 - kept1 - kept2), cosine)
+        cosine = jnp.where(apart.total >= 2 * _LARGEST_EXPONENT, jnp.maximum(cosine, _FAINT), cosine)  # inf times it
         response = finite(cosine * finite(pair.first) * finite(pair.second))
         return Features(first, second, gap, cosine, sine, response)
 
