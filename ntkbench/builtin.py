@@ -23,6 +23,14 @@ def ntkbench_register_metrics() -> list[MetricSpec]:
             target="ntkbench.metrics:rmse",
         ),
         MetricSpec(
+            name="loss",
+            version=1,
+            summary="the cost that is trained on; of the squared error 1/(2N) sum over points and outputs",
+            unit="cost",
+            goal="min",
+            target="ntkbench.metrics:loss",
+        ),
+        MetricSpec(
             name="accuracy",
             version=1,
             summary="fraction of points whose predicted class is the label (tasks with labels only)",

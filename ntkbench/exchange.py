@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from .architecture import Architecture
+    from .costs import Loss
     from .specs import Width
 
 Float = NDArray[np.float64]
@@ -58,7 +59,7 @@ class Problem:
     target_std: Float | None = None
     labels_train: Int | None = None
     labels_test: Int | None = None
-    loss: Literal["squared-error"] = "squared-error"
+    loss: Loss = "squared-error"
 
     def __post_init__(self) -> None:
         for name in ("x_train", "y_train", "x_test", "y_test"):
@@ -94,7 +95,9 @@ class Training:
 
     ``steps`` (T,) int64, strictly ascending from 0: the steps to record. The rate is absolute, or, for the one
     reference whose eigenvalues decide it, still a fraction of the stable limit: see :meth:`resolved`. What the
-    optimizers do with ``momentum``, in [0, 1), is written in :mod:`ntkbench.optimizers`.
+    optimizers do with ``momentum``, in [0, 1), is written in :mod:`ntkbench.optimizers`. A step sees ``batch_size``
+    points, drawn by the request's seed (:mod:`ntkbench.batches`), or all. A network is done, and stays as it is, once
+    its cost is at most ``stop_loss``, or has not improved by a thousandth within ``stop_patience`` steps.
 
     :raises DataError: for steps that do not ascend, or a momentum that the optimizer cannot have.
     """
@@ -103,6 +106,9 @@ class Training:
     learning_rate: float | None
     of_stable: float | None = None
     momentum: float = 0.0
+    batch_size: int | None = None
+    stop_loss: float | None = None
+    stop_patience: int | None = None
     steps: Int
 
     def __post_init__(self) -> None:
@@ -168,7 +174,8 @@ class Solution:
     ``steps`` (T,) or None for gradient flow; ``times`` (T,), which may end in inf.
     ``mean_train`` (T, N, O), ``mean_test`` (T, M, O), ``variance_train`` and ``variance_test`` alike, or None;
     ``members_train`` (E, T, N, O), ``members_test`` (E, T, M, O), or None.
-    ``optimizer`` and ``momentum`` are those of the training: the core sets them. ``mode_residuals`` (T, N, O), or None,
+    ``optimizer``, ``momentum`` and batches are those of the training: the core sets them. ``stopped_at`` (E,) int64 is
+    the step at which a member was done, -1 for never. ``mode_residuals`` (T, N, O), or None,
     is ``V^T (y - mean_train)``, with V the eigenvectors: of small ones it keeps the digits that the difference loses.
     ``kernel_train`` (N, N) and ``kernel_test`` (M, N): the kernel that drives the dynamics, without the ridge ``rho``;
     ``eigenvalues`` (N,) of ``kernel_train``, descending, with ``eigenvectors`` (N, N) in columns.
@@ -192,7 +199,10 @@ class Solution:
     rho: float = 0.0
     optimizer: Optimizer = "gradient-descent"
     momentum: float = 0.0
+    batch_size: int | None = None
+    batch_seed: int = 0
     mode_residuals: Float | None = None
+    stopped_at: Int | None = None
     diverged_at: Int | None = None
     measurements: tuple[Measurement, ...] = ()
     parameters: int | None = None

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from .dynamics import Spectrum, kernel_dynamics, precision_of
+from .costs import cost
+from .dynamics import Spectrum, kernel_descent, kernel_dynamics, precision_of
 from .exchange import Float, Measurement
 
 if TYPE_CHECKING:
@@ -80,6 +81,17 @@ def rmse(problem: Problem, solution: Solution, reference: Solution | None) -> It
     return _score("rmse", "target", "min", solution, truth, lambda outputs, y: _rms(outputs - y))  # type: ignore[arg-type]
 
 
+def loss(problem: Problem, solution: Solution, reference: Solution | None) -> Iterator[Measurement]:
+    """Yield the cost that is trained on, ``C = 1/N sum_i l(f(x_i), y_i)``, at every recorded step, on both splits."""
+    truth = (("train", problem.y_train), ("test", problem.y_test))
+
+    def score(outputs: Float, y: Float | Int) -> Float:
+        with np.errstate(over="ignore", invalid="ignore"):  # members on their way to infinity
+            return cost(problem.loss, outputs, y)
+
+    return _score("loss", "cost", "min", solution, truth, score)  # type: ignore[arg-type]
+
+
 def _correct(outputs: Float, labels: Float | Int) -> Float:
     """Return the fraction of points (T,) whose class is right: the sign of one output, the largest of several."""
     predicted = outputs[..., 0] > 0 if outputs.shape[-1] == 1 else outputs.argmax(axis=-1)
@@ -108,6 +120,8 @@ def predictions_from(reference: Solution, problem: Problem, subject: Solution) -
         or subject.members_test is None
     ):
         raise ValueError("a comparison needs the reference's kernels and eigenvectors, and the subject's members")
+    if problem.loss != "squared-error" or subject.batch_size is not None:
+        return _predicted_step_by_step(reference, problem, subject)
     when: When = {"times": subject.times / (1 - subject.momentum)}
     if reference.steps is not None and subject.steps is not None:
         when = {"steps": subject.steps, "learning_rate": subject.learning_rate}
@@ -125,6 +139,36 @@ def predictions_from(reference: Solution, problem: Problem, subject: Solution) -
     return found.train, found.test
 
 
+def _predicted_step_by_step(reference: Solution, problem: Problem, subject: Solution) -> tuple[Float, Float]:
+    if subject.steps is None or subject.learning_rate is None:
+        raise ValueError("descent on this cost is followed step by step: the subject has no steps")
+    found = kernel_descent(
+        reference.kernel_train,  # type: ignore[arg-type]
+        reference.kernel_test,  # type: ignore[arg-type]
+        problem.y_train,
+        f0_train=subject.members_train[:, 0],  # type: ignore[index]
+        f0_test=subject.members_test[:, 0],  # type: ignore[index]
+        learning_rate=subject.learning_rate,
+        steps=subject.steps,
+        loss=problem.loss,
+        optimizer=subject.optimizer,
+        momentum=subject.momentum,
+        rho=reference.rho,
+        batch_size=subject.batch_size,
+        batch_seed=subject.batch_seed,
+    )
+    return found.train, found.test
+
+
+def _until_stopped(difference: Float, subject: Solution) -> Float:
+    """Return differences (E, T, M, O), nan from the step after which a member was left as it was."""
+    if subject.stopped_at is None or subject.steps is None:
+        return difference
+    stopped = np.asarray(subject.stopped_at)[:, None]
+    after = (stopped >= 0) & (subject.steps > stopped)
+    return np.where(after[:, :, None, None], np.nan, difference)
+
+
 def function_distance(problem: Problem, subject: Solution, reference: Solution | None) -> Iterator[Measurement]:
     """Yield the distance on test points between networks and kernel (C7), at every recorded step.
 
@@ -137,7 +181,7 @@ def function_distance(problem: Problem, subject: Solution, reference: Solution |
     if reference is None or subject.members_test is None:
         return
     _, predicted = predictions_from(reference, problem, subject)
-    difference = subject.members_test - predicted
+    difference = _until_stopped(subject.members_test - predicted, subject)
     for member, series in enumerate(_rms(difference)):
         yield from _series("function_distance", series, subject, member)
     difference = _finite_members(subject, difference)

@@ -1,10 +1,12 @@
-"""The ways of training that have a closed form on the kernel's side: their names, momenta and stable rates.
+"""The ways of training: their names, momenta, and, where the kernel's side has a closed form, stable rates.
 
 The update is that of ``torch.optim.SGD(momentum=mu, dampening=0)``, from a velocity of zero: with the gradient g_k,
 
     v_{k+1} = mu v_k + g_k                                     mu = 0 for gradient descent
     theta_{k+1} = theta_k - eta v_{k+1}                        gradient descent, heavy-ball
     theta_{k+1} = theta_k - eta (g_k + mu v_{k+1})             Nesterov: the recorded iterate is torch's
+
+Adam (Kingma and Ba 2015; beta 0.9 and 0.999, epsilon 1e-8) has no kernel's side: its steps are not linear in g.
 """
 
 from __future__ import annotations
@@ -12,14 +14,12 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Literal, get_args
 
-import numpy as np
-
 from .errors import DataError
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-Optimizer = Literal["gradient-descent", "heavy-ball", "nesterov"]
+Optimizer = Literal["gradient-descent", "heavy-ball", "nesterov", "adam"]
 OPTIMIZERS: tuple[Optimizer, ...] = get_args(Optimizer)
 
 
@@ -29,8 +29,8 @@ def momentum_mistake(optimizer: str, momentum: float) -> str | None:
         return f"optimizer is {optimizer!r}, expected one of {', '.join(OPTIMIZERS)}"
     if not 0 <= momentum < 1:
         return f"momentum is {momentum}; it lies in [0, 1)"
-    if optimizer == "gradient-descent" and momentum != 0:
-        return f'momentum is {momentum}, but gradient-descent has none: choose "heavy-ball" or "nesterov"'
+    if optimizer in ("gradient-descent", "adam") and momentum != 0:
+        return f'momentum is {momentum}, but {optimizer} has none: choose "heavy-ball" or "nesterov"'
     return None
 
 
@@ -50,8 +50,12 @@ def stable_learning_rate(
 
     :raises DataError: for a momentum that the optimizer cannot have.
     """
+    import numpy as np
+
     if mistake := momentum_mistake(optimizer, momentum):
         raise DataError(f"dynamics: {mistake}")
+    if optimizer == "adam":
+        raise DataError("dynamics: adam has no stable learning rate on a kernel")
     largest = float(np.max(np.asarray(eigenvalues, dtype=np.float64))) + rho
     widened = (1 + momentum) / (1 + 2 * momentum) if optimizer == "nesterov" else 1 + momentum
     return widened * 2 * n_train / largest if largest > 0 else inf

@@ -17,9 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from .architecture import Architecture
+    from .costs import Loss
     from .registry import Registry
     from .specs import Estimate, Sizes, Width
     from .study.resolve import ResolvedMethod, ResolvedStudy, ResolvedTask
+
+
+_LATER_KEYS = ("momentum", "batch_size", "stop_loss", "stop_patience")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -35,6 +39,7 @@ class Cell:
     task_version: int
     fingerprint: str
     task_parameters: dict[str, Any]
+    loss: Loss | None
     split_index: int
     architecture: Architecture
     label: str
@@ -62,7 +67,10 @@ class Cell:
     def identity(self) -> dict[str, Any]:
         """Return what the numbers of this cell depend on, and nothing else: see ``cell_id`` in the contract."""
         return {
-            "task": [self.task, self.task_version, self.fingerprint, self.task_parameters, self.split_index],
+            "task": [
+                *(self.task, self.task_version, self.fingerprint, self.task_parameters, self.split_index),
+                *(() if self.loss is None else (self.loss,)),
+            ],
             "architecture": self.architecture.model_dump(mode="json"),
             "method": [self.label, self.role, self.backend, self.backend_version, self.parameters, self.dtype],
             "ensemble": [self.width, self.members, self.seed],
@@ -98,10 +106,17 @@ def _resolved_text(study: ResolvedStudy) -> dict[str, Any]:
     text = study.study.model_dump(
         mode="json", by_alias=True, include={"schema_", "name", "seed", "architecture", "training", "store"}
     )
-    if not study.study.training.momentum:  # as in the cells: runs from before it was known keep their name
-        del text["training"]["momentum"]
+    for name in (*_LATER_KEYS, "time"):  # as in the cells: runs from before they were known keep their name
+        if not getattr(study.study.training, name):
+            del text["training"][name]
+    if study.study.training.spacing == "linear":
+        del text["training"]["spacing"]
     text["task"] = [
-        {**task.entry.core(), "parameters": task.parameters.model_dump(mode="json")} for task in study.tasks
+        {
+            **{key: value for key, value in task.entry.core().items() if key != "loss" or value is not None},
+            "parameters": task.parameters.model_dump(mode="json"),
+        }
+        for task in study.tasks
     ]
     for key, methods in (("reference", study.references), ("subject", study.subjects)):
         text[key] = [
@@ -124,6 +139,7 @@ class _TaskFacts:
     version: int
     fingerprint: str
     parameters: dict[str, Any]
+    loss: Loss | None
     sizes: Sizes
     unavailable: str | None
 
@@ -135,6 +151,7 @@ def _task_facts(task: ResolvedTask) -> _TaskFacts:
         version=spec.version,
         fingerprint=spec.fingerprint(task.parameters),
         parameters=task.parameters.model_dump(mode="json"),
+        loss=task.entry.loss,
         sizes=spec.sizes(task.parameters),
         unavailable=unavailable_reason(spec),
     )
@@ -151,8 +168,9 @@ class _Expansion:
             "learning_rate": None if isinstance(rate, OfStable) else rate,
             "of_stable": rate.of_stable if isinstance(rate, OfStable) else None,
         }
-        if training.momentum:  # a key of its own only where it is one: cell_ids from before it was known stay
-            self.training["momentum"] = training.momentum
+        for name in _LATER_KEYS:  # keys only where they say something: cell_ids from before they were known stay
+            if value := getattr(training, name):
+                self.training[name] = value
 
     def cells(self) -> Iterator[Cell]:
         for resolved in self.study.tasks:
@@ -195,6 +213,7 @@ class _Expansion:
             task_version=task.version,
             fingerprint=task.fingerprint,
             task_parameters=task.parameters,
+            loss=task.loss,
             split_index=split_index,
             architecture=architecture,
             label=entry.label,

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from .architecture import Architecture
+    from .costs import Loss
     from .optimizers import Optimizer
 
 Width = int | tuple[int, ...] | None
@@ -89,7 +90,8 @@ class BackendSpec:
     :param supports: ``supports(architecture)`` is None, or the reason why not; light.
     :param estimate: ``estimate(sizes, architecture, width, members, steps, records)``, light.
     :param observables: what a study may list under ``observe``.
-    :param optimizers: what a study's training may ask of it.
+    :param optimizers: what a study's training may ask of it; ``losses``, the costs it knows; ``batches``, whether a
+        step may see some of the points; ``stops``, whether networks are left as they are once they are done.
     """
 
     name: str
@@ -102,6 +104,9 @@ class BackendSpec:
     estimate: Callable[[Sizes, Architecture, Width, int, int, int], Estimate]
     observables: tuple[str, ...] = ()
     optimizers: tuple[Optimizer, ...] = ("gradient-descent",)
+    losses: tuple[Loss, ...] = ("squared-error",)
+    batches: bool = False
+    stops: bool = False
     requires: tuple[str, ...] = ()
     install: str = ""
     citation: str = ""

@@ -12,6 +12,7 @@ Shapes: N training points, M test points, O outputs, T times, ``*B`` any leading
 """
 
 from ..optimizers import stable_learning_rate
+from .descent import kernel_descent
 from .ensemble import (
     EnsembleVariance,
     Modes,
@@ -48,6 +49,7 @@ __all__ = [
     "ensemble_covariance_cross",
     "ensemble_covariance_train",
     "ensemble_law",
+    "kernel_descent",
     "kernel_dynamics",
     "log_marginal_likelihood",
     "mode_residuals",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from ..architecture import Architecture
+from ..costs import Loss
 from ..optimizers import Optimizer, momentum_mistake
 
 Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")]
@@ -41,6 +43,7 @@ class TaskEntry(_WithParameters):
 
     name: str
     splits: PositiveInt = 1
+    loss: Loss | None = Field(default=None, description="the cost; by default the task's own, mostly squared-error")
 
 
 class ReferenceEntry(_WithParameters):
@@ -94,25 +97,60 @@ class TrainingEntry(_Frozen):
     momentum: float = Field(default=0.0, allow_inf_nan=False, description="of heavy-ball and nesterov, in [0, 1)")
     learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] | OfStable = OfStable(of_stable=0.5)
     steps: int = Field(default=200, ge=0, le=INT64_MAX)
+    time: float | None = Field(
+        default=None, gt=0, allow_inf_nan=False, description="learning_rate * steps, in place of steps"
+    )
+    batch_size: PositiveInt | None = Field(default=None, description="points a step sees; default: all of them")
+    stop_loss: float | None = Field(
+        default=None, gt=0, allow_inf_nan=False, description="a network is done once its cost is this low"
+    )
+    stop_patience: PositiveInt | None = Field(
+        default=None, description="a network is done once so many steps have not improved its cost by a thousandth"
+    )
     record: PositiveInt | tuple[Annotated[int, Field(ge=0)], ...] = Field(
         default=20, description="how many steps after 0 to record, evenly spaced; or the steps themselves"
     )
 
+    spacing: Literal["linear", "log"] = Field(default="linear", description="of that many recorded steps")
+
+    @property
+    def last_step(self) -> int:
+        """How many steps there are: ``steps``, or as many as reach ``time``."""
+        if self.time is None or not isinstance(self.learning_rate, float):
+            return self.steps
+        return max(1, math.ceil(self.time / self.learning_rate * (1 - 1e-12)))
+
     def recorded_steps(self) -> tuple[int, ...]:
         """Return the steps to record: ascending, from 0 to the last."""
-        if isinstance(self.record, int):
-            return tuple(int(s) for s in np.unique(np.rint(np.linspace(0, self.steps, self.record + 1))))
-        return tuple(sorted({0, *self.record, self.steps}))
+        last = self.last_step
+        if not isinstance(self.record, int):
+            return tuple(sorted({0, *self.record, last}))
+        if self.spacing == "log" and last > 0:
+            later = np.unique(np.rint(np.geomspace(1, last, self.record)))
+            return (0, *(int(s) for s in later))
+        return tuple(int(s) for s in np.unique(np.rint(np.linspace(0, last, self.record + 1))))
 
     @model_validator(mode="after")
     def _within(self) -> TrainingEntry:
-        if not isinstance(self.record, int) and self.record and max(self.record) > self.steps:
-            raise ValueError(f"record holds step {max(self.record)}, but training ends at step {self.steps}")
+        if not isinstance(self.record, int) and self.record and max(self.record) > self.last_step:
+            raise ValueError(f"record holds step {max(self.record)}, but training ends at step {self.last_step}")
+        if self.spacing == "log" and not isinstance(self.record, int):
+            raise ValueError("spacing is of a number of recorded steps, but record lists them")
+        return self
+
+    @model_validator(mode="after")
+    def _length(self) -> TrainingEntry:
+        if self.time is not None and "steps" in self.model_fields_set:
+            raise ValueError("give steps or time, not both")
+        if self.time is not None and not isinstance(self.learning_rate, float):
+            raise ValueError("time needs an absolute learning_rate; give steps with a fraction of the stable one")
+        if self.optimizer == "adam" and not isinstance(self.learning_rate, float):
+            raise ValueError("adam has no stable limit: give an absolute learning_rate")
         return self
 
     @model_validator(mode="after")
     def _momentum(self) -> TrainingEntry:
-        if self.optimizer != "gradient-descent" and "momentum" not in self.model_fields_set:
+        if self.optimizer in ("heavy-ball", "nesterov") and "momentum" not in self.model_fields_set:
             raise ValueError(f"{self.optimizer} needs a momentum in [0, 1), such as 0.9")
         if mistake := momentum_mistake(self.optimizer, self.momentum):
             raise ValueError(mistake)

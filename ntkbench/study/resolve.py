@@ -106,6 +106,7 @@ class _Resolver:
         self._check_rate(study)
         self._check_layers(study)
         self._check_optimizer(study, (*references, *subjects))
+        self._check_course(study, (*references, *subjects))
         return ResolvedStudy(
             study,
             tuple(task for task in tasks if task),
@@ -192,6 +193,20 @@ class _Resolver:
             if wanted not in known:
                 message = f'the backend "{name}" does not know "{wanted}" (known to it: {", ".join(known)})'
                 self.complaints.add("training.optimizer", message)
+
+    def _check_course(self, study: Study, methods: tuple[ResolvedMethod | None, ...]) -> None:
+        """Note costs, batches and stops that a backend does not know; a law goes on where a network stops."""
+        training = study.training
+        for spec in {method.backend.name: method.backend for method in methods if method}.values():
+            for i, entry in enumerate(study.task):
+                if entry.loss is not None and entry.loss not in spec.losses:
+                    known = ", ".join(spec.losses)
+                    message = f'the backend "{spec.name}" does not know "{entry.loss}" (known to it: {known})'
+                    self.complaints.add(f"task[{i}].loss", message)
+            if training.batch_size is not None and not spec.batches:
+                self.complaints.add("training.batch_size", f'the backend "{spec.name}" takes all points at every step')
+            if (training.stop_loss or training.stop_patience) and spec.role == "subject" and not spec.stops:
+                self.complaints.add("training.stop_loss", f'the backend "{spec.name}" trains to the last step')
 
     def _metrics(self, study: Study) -> tuple[MetricSpec, ...]:
         if study.metrics is None:

@@ -56,7 +56,14 @@ def _solve(job: Job, registry: Registry, setting: Setting, progress: Progress) -
     request = _request(job, problem, references, resolve(spec.parameters), setting, progress)
     solution: Solution = resolve(spec.target)(request)
     check_solution(cell.backend, cell.role, request, solution)
-    solution = replace(solution, optimizer=request.training.optimizer, momentum=request.training.momentum)
+    training = request.training
+    solution = replace(
+        solution,
+        optimizer=training.optimizer,
+        momentum=training.momentum,
+        batch_size=training.batch_size,
+        batch_seed=request.seed,
+    )
     if cell.role == "reference":
         save_solution(Path(job.solutions), cell.cell_id, solution)
     status, reason = _verdict(cell, solution)

@@ -49,5 +49,5 @@ def _shapes(role: str, request: Request, solution: Solution) -> dict[str, tuple[
     if role == "subject":
         shapes["members_train"] = (request.members, len(request.training.steps), n, outputs)
         shapes["members_test"] = (request.members, len(request.training.steps), m, outputs)
-        shapes["diverged_at"] = (request.members,)
+        shapes["diverged_at"] = shapes["stopped_at"] = (request.members,)
     return shapes

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..errors import DataError
 from ..registry import require_available
 from ..specs import resolve
 
 if TYPE_CHECKING:
+    from ..costs import Loss
     from ..exchange import Float, Problem
     from ..plan import Cell
     from ..registry import Registry
@@ -26,14 +28,38 @@ def load_problem(cell: Cell, registry: Registry) -> Problem:
     """
     spec = registry.tasks.get(cell.task)
     require_available(spec)
-    return _load(spec, json.dumps(cell.task_parameters, sort_keys=True), cell.split_index, cell.seed)
+    parameters = json.dumps(cell.task_parameters, sort_keys=True)
+    return _load(spec, parameters, cell.split_index, cell.seed, cell.loss)
 
 
 @lru_cache(maxsize=4)
-def _load(spec: TaskSpec, parameters: str, split_index: int, seed: int) -> Problem:
+def _load(spec: TaskSpec, parameters: str, split_index: int, seed: int, loss: Loss | None) -> Problem:
     model = resolve(spec.parameters).model_validate_json(parameters)
     problem = resolve(spec.target)(model, split_index, seed)
-    return scaled(problem, inputs=spec.standardise_inputs, targets=spec.standardise_targets)
+    problem = with_loss(problem, loss or problem.loss)
+    targets = spec.standardise_targets and problem.loss != "cross-entropy"
+    return scaled(problem, inputs=spec.standardise_inputs, targets=targets)
+
+
+def with_loss(problem: Problem, loss: Loss) -> Problem:
+    """Return the problem with another cost; for cross-entropy its targets are class probabilities, of labels one-hot.
+
+    :raises DataError: where a problem has no classes.
+    """
+    if loss != "cross-entropy":
+        return replace(problem, loss=loss)
+    labels = problem.labels_train, problem.labels_test
+    if labels[0] is not None and labels[1] is not None:
+        both = np.concatenate([labels[0], labels[1]])
+        classes = max(problem.y_train.shape[1], int(both.max()) + 1, 2)
+        if both.min() < 0:
+            raise DataError(f"cross-entropy: labels range from {both.min()}, expected classes counted from 0")
+        train, test = (np.eye(classes)[part] for part in labels)
+        return replace(problem, loss=loss, y_train=train, y_test=test, target_mean=None, target_std=None)
+    rows = np.concatenate([problem.y_train, problem.y_test])
+    if rows.shape[1] < 2 or (rows < 0).any() or (np.abs(rows.sum(axis=1) - 1) > 1e-9).any():
+        raise DataError("cross-entropy: the task has no labels, and its targets are no class probabilities")
+    return replace(problem, loss=loss)
 
 
 def scaled(problem: Problem, *, inputs: bool, targets: bool) -> Problem:

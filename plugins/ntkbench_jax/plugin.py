@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ntkbench.costs import LOSSES
 from ntkbench.hookspecs import hookimpl
 from ntkbench.specs import BackendSpec, Estimate, Sizes, Width
 
@@ -45,6 +46,8 @@ def ntkbench_register_backends() -> Iterable[BackendSpec]:
         supports=unsupported,
         estimate=estimate,
         optimizers=("gradient-descent", "heavy-ball", "nesterov"),
+        losses=LOSSES,
+        batches=True,
         requires=("jax>=0.4.31",),
         install='pip install "ntkbench[jax]"',
         citation=(

@@ -13,13 +13,14 @@ from ntkbench.dynamics import (
     decompose,
     effective_dimension,
     ensemble_law,
+    kernel_descent,
     kernel_dynamics,
     log_marginal_likelihood,
     mode_residuals,
     operator_norm,
     smallest_eigenvalue,
 )
-from ntkbench.errors import DataError
+from ntkbench.errors import DataError, UnavailableError
 from ntkbench.exchange import Measurement, Problem, Request, Solution, Training
 
 from .kernels import analytic_kernels, kernel_diagonal
@@ -50,6 +51,8 @@ def solve(request: Request) -> Solution:
     rho = parameters.ridge * float(np.mean(np.diag(train), dtype=np.float64))
     training = request.training.resolved(float(spectrum.eigenvalues[0]) + rho, len(train))
     when, y = _when(parameters, training), request.problem.y_train
+    if request.problem.loss != "squared-error" or training.batch_size is not None:
+        return _step_by_step(request, training, train, test, spectrum, rho)
     mean = kernel_dynamics(train, test, y, spectrum=spectrum, rho=rho, **when)
     start = Modes.of_driving(spectrum) if parameters.kernel == "nngp" else Modes.of(spectrum, kernels.train.nngp)
     law = ensemble_law(spectrum, test, start, kernels.test.nngp, kernels.test_diagonal.nngp, rho=rho, **when)
@@ -71,10 +74,51 @@ def solve(request: Request) -> Solution:
         eigenvectors=spectrum.eigenvectors,
         mode_residuals=mode_residuals(spectrum, y, rho=rho, **when),
         rho=rho,
-        measurements=tuple(
-            Measurement(metric=name, value=float(value), unit="nat" if name.startswith("log_") else "1")
-            for name, value in facts.items()
-        ),
+        measurements=_measured(facts),
+    )
+
+
+def _step_by_step(
+    request: Request, training: Training, train: Float, test: Float, spectrum: Spectrum, rho: float
+) -> Solution:
+    """Return descent from f_0 = 0 on any cost, or in mini-batches: no law of the ensemble is known in closed form."""
+    if request.parameters.dynamics == "flow":
+        raise UnavailableError('dynamics = "flow" is for the squared error and whole batches; use "descent"')
+    if training.learning_rate is None:
+        raise DataError("the learning rate is unresolved")
+    found = kernel_descent(
+        train,
+        test,
+        request.problem.y_train,
+        learning_rate=training.learning_rate,
+        steps=training.steps,
+        loss=request.problem.loss,
+        optimizer=training.optimizer,
+        momentum=training.momentum,
+        rho=rho,
+        batch_size=training.batch_size,
+        batch_seed=request.seed,
+    )
+    request.progress(3, 3)
+    return Solution(
+        times=training.times,
+        steps=training.steps,
+        learning_rate=training.learning_rate,
+        mean_train=found.train,
+        mean_test=found.test,
+        kernel_train=train,
+        kernel_test=test,
+        eigenvalues=spectrum.eigenvalues,
+        eigenvectors=spectrum.eigenvectors,
+        rho=rho,
+        measurements=_measured(_facts(train, spectrum, rho, _ENTRY_ERROR[request.dtype])),
+    )
+
+
+def _measured(facts: dict[str, float]) -> tuple[Measurement, ...]:
+    return tuple(
+        Measurement(metric=name, value=float(value), unit="nat" if name.startswith("log_") else "1")
+        for name, value in facts.items()
     )
 
 

@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ntkbench.architecture import Architecture
+    from ntkbench.optimizers import Optimizer
 
     from .network import TrainedLayers
     from .training import Records
-    from .updates import Optimizer
 
     Array = ArrayLike | Tensor
 

@@ -5,17 +5,16 @@ Each is ``C = 1/N sum_i l(f(x_i), y_i)``: the mean over points of a sum over out
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING
 
 import torch
 
+from ntkbench.costs import LOSSES, Loss
 from ntkbench.errors import DataError, suggestion
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-Loss = Literal["squared-error", "cross-entropy", "huber"]
-LOSSES: tuple[Loss, ...] = get_args(Loss)
 _HUBER_DELTA = 1.0
 
 

@@ -12,6 +12,14 @@ class Parameters(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    output_scale: float = Field(
+        default=1.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="alpha: alpha h is trained at learning_rate / alpha^2 (C17)",
+    )
+    centred: bool = Field(default=False, description="whether the initial function is taken off: alpha (h - h_0)")
+    trained_layers: Literal["all", "last"] = Field(default="all", description="last: the readout alone (C16)")
     ntk_steps: Literal["last", "all"] = Field(
         default="last", description="recorded steps at which ntk_change is measured: the last, or all after the first"
     )

@@ -5,8 +5,10 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from ntkbench.costs import LOSSES
 from ntkbench.errors import suggestion
 from ntkbench.hookspecs import hookimpl
+from ntkbench.optimizers import OPTIMIZERS
 from ntkbench.specs import BackendSpec, Estimate
 
 from .layout import group_size, layer_sizes, parameter_count
@@ -27,8 +29,8 @@ def supports(architecture: Architecture) -> str | None:
         known = ", ".join(ACTIVATIONS)
         near = suggestion(architecture.activation, ACTIVATIONS)
         return f"activation {architecture.activation!r} is none of {known}{near}"
-    if architecture.parameterization != "ntk":
-        return f"parameterization {architecture.parameterization!r} is not supported, only 'ntk'"
+    if architecture.global_rate and architecture.depth == 0:
+        return "with one global rate for all tensors the first layer drops out: nothing is left to train at depth 0"
     return None
 
 
@@ -80,6 +82,10 @@ def ntkbench_register_backends() -> tuple[BackendSpec, ...]:
             supports=supports,
             estimate=estimate,
             observables=OBSERVABLES,
+            optimizers=OPTIMIZERS,
+            losses=LOSSES,
+            batches=True,
+            stops=True,
             requires=("torch>=2.4",),
             install='pip install "ntkbench[torch]"',
             citation="Jacot, Gabriel and Hongler 2018 (arXiv:1806.07572)",

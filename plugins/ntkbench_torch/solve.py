@@ -14,6 +14,7 @@ from .devices import find_device
 from .ensemble import NetworkEnsemble
 from .layout import group_size, layer_sizes, parameter_count
 from .observables import ntk_change, ntk_distance
+from .training import Stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -57,6 +58,7 @@ def solve(request: Request) -> Solution:
         members_train=_joined(part.outputs for part in trajectories),
         members_test=_joined(part.outputs_test for part in trajectories),
         diverged_at=np.concatenate([part.diverged_at.cpu().numpy() for part in trajectories]),
+        stopped_at=np.concatenate([part.stopped_at.cpu().numpy() for part in trajectories]),
         measurements=tuple(measurements),
         parameters=parameter_count(layers),
     )
@@ -81,6 +83,11 @@ def _solve_group(
         learning_rate=learning_rate,
         steps=int(training.steps[-1]),
         record_at=training.steps.tolist(),
+        loss=problem.loss,
+        optimizer=training.optimizer,
+        momentum=training.momentum,
+        batch_size=training.batch_size,
+        stop=Stop(loss=training.stop_loss, patience=training.stop_patience),
         on_record=on_record,
         on_step=tick,
     )
@@ -97,6 +104,7 @@ def _solve_group(
 
 def _draw(request: Request, first: int, members: int) -> NetworkEnsemble:
     problem = request.problem
+    parameters = request.parameters
     return NetworkEnsemble(
         request.architecture,
         in_features=problem.x_train.shape[1],
@@ -107,6 +115,9 @@ def _draw(request: Request, first: int, members: int) -> NetworkEnsemble:
         device=request.device,
         dtype=request.dtype,
         first_member=first,
+        output_scale=parameters.output_scale,
+        centred=parameters.centred,
+        trained_layers=parameters.trained_layers,
     )
 
 

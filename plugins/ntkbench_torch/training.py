@@ -5,21 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
 import torch
+
+from ntkbench.batches import mini_batches
 
 from .losses import cost, differentiate
 from .network import Workspace, backward, forward
 from .updates import find_update
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from torch import Tensor
 
-    from .losses import Loss
+    from ntkbench.costs import Loss
+    from ntkbench.optimizers import Optimizer
+
     from .network import Form
-    from .updates import Optimizer, Update
+    from .updates import Update
 
 _BLOCK = 4096  # points evaluated at a time
 
@@ -107,7 +110,7 @@ class _Group:
         rate = course.learning_rate.to(course.x)[:, None, None] / form.output_scale**2
         self.update: Update = find_update(course.optimizer)(form, layers, rate, course.momentum)
         size = len(course.x) if course.batch_size is None else min(course.batch_size, len(course.x))
-        self.batches = None if size == len(course.x) else _batches(len(course.x), size, course.batch_seed)
+        self.batches = None if size == len(course.x) else mini_batches(len(course.x), size, course.batch_seed)
         self.space = Workspace(form, len(layers[0]), course.x[:size], gradients=True)
         self.watch = _Watch(course, len(layers[0]))
         self.offset = self.offset_test = None
@@ -147,7 +150,7 @@ class _Group:
         if self.watch.all_done:
             return
         if self.batches is not None:
-            rows = next(self.batches).to(targets.device)
+            rows = torch.from_numpy(next(self.batches)).to(targets.device)
             targets = targets[rows]
             self.space.load(self.course.x[rows])
             current = forward(self.form, self.layers, self.space)
@@ -225,17 +228,6 @@ class _Watch:
 
     def _count(self) -> None:
         self.all_done = bool((self.lost | self.resting | (self.stopped_at >= 0)).all())
-
-
-def _batches(points: int, size: int, seed: int) -> Iterator[Tensor]:
-    """Yield the rows of one batch after the other; what an epoch leaves over that is no whole batch is passed over."""
-    epoch = 0
-    while True:
-        generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(2**31, epoch))))
-        order = torch.from_numpy(generator.permutation(points))
-        for start in range(0, points - size + 1, size):
-            yield order[start : start + size]
-        epoch += 1
 
 
 def mark_divergence(outputs: Tensor, outputs_test: Tensor | None, steps: Tensor) -> Tensor:

@@ -7,19 +7,18 @@ optimizer remembers, as it is formed. Rates are multipliers of the learning rate
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING
 
 import torch
 
 from ntkbench.errors import DataError, suggestion
+from ntkbench.optimizers import OPTIMIZERS
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from .network import Form
 
-Optimizer = Literal["gradient-descent", "heavy-ball", "nesterov", "adam"]
-OPTIMIZERS: tuple[Optimizer, ...] = get_args(Optimizer)
 _BETA1, _BETA2, _EPSILON = 0.9, 0.999, 1e-8
 
 

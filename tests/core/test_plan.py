@@ -126,7 +126,7 @@ class TestIdentity:
             {"task": [{"name": "toy/line", "n_train": 4, "noise": {"slope": 0.0}}]},
             {"architecture": [{"depth": 1, "bias_std": 0.1, "activation": "relu"}]},
             {"training": {**study()["training"], "record": [2, 4, 6, 8]}},
-            {"metrics": ["toy_offset", "function_distance", "rmse", "accuracy"]},
+            {"metrics": ["toy_offset", "function_distance", "rmse", "accuracy", "loss"]},
             {"store": {}},
         ],
         ids=str,

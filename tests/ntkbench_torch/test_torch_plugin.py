@@ -41,7 +41,8 @@ def test_what_is_supported():
     assert SPEC.supports(Architecture(depth=0)) is None
     assert SPEC.supports(Architecture(depth=5, activation="erf")) is None
     assert 'did you mean "relu"' in SPEC.supports(Architecture(activation="rellu"))
-    assert "parameterization" in SPEC.supports(Architecture(parameterization="standard"))
+    assert SPEC.supports(Architecture(parameterization="standard")) is None
+    assert "depth 0" in SPEC.supports(Architecture(depth=0, parameterization="standard-global-rate"))
 
 
 def test_parameters_are_frozen_and_complete():

@@ -1,0 +1,48 @@
+"""The costs a study can train on: ``C = 1/N sum_i l(f(x_i), y_i)``, the mean over points of a sum over outputs.
+
+Importing it does not import numpy: plugins name costs where they register.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, get_args
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
+
+Loss = Literal["squared-error", "cross-entropy", "huber"]
+LOSSES: tuple[Loss, ...] = get_args(Loss)
+_HUBER_DELTA = 1.0
+
+
+def cost(loss: Loss, outputs: Array, targets: Array) -> Array:
+    """Return C (*B,) of outputs (*B, N, O) at targets (N, O).
+
+    ``squared-error``: ``l = |f - y|^2 / 2``. ``huber``: half the squared residual up to 1, linear beyond.
+    ``cross-entropy``: ``l = -sum_o y_o log softmax(f)_o``, for rows y that sum to 1.
+    """
+    import numpy as np
+
+    if loss == "cross-entropy":
+        shifted = outputs - outputs.max(axis=-1, keepdims=True)
+        points = -targets * (shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
+    else:
+        size = np.abs(outputs - targets)
+        small = np.minimum(size, _HUBER_DELTA) if loss == "huber" else size
+        points = small * (size - small / 2)
+    total: Array = points.sum(axis=(-2, -1)) / targets.shape[0]
+    return total
+
+
+def cost_gradient(loss: Loss, outputs: Array, targets: Array) -> Array:
+    """Return the derivative of every l by its outputs, (*B, N, O)."""
+    import numpy as np
+
+    if loss == "cross-entropy":
+        shifted = np.exp(outputs - outputs.max(axis=-1, keepdims=True))
+        return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True) - targets)
+    residual = outputs - targets
+    return np.clip(residual, -_HUBER_DELTA, _HUBER_DELTA) if loss == "huber" else residual

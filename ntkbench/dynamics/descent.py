@@ -1,0 +1,84 @@
+"""Descent on the kernel's side step by step: for costs other than the squared error, and for mini-batches.
+
+With ``f = f_0 + Theta(., X) a``, a step of an optimizer changes the coefficients a (N, O) as it changes parameters:
+by the gradient ``g = 1/B l'(f(X), y)`` of the points in the batch, plus ``rho / N a`` (theory C7, C12). It is exact,
+and a step costs a product with the kernel's matrix.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..batches import mini_batches
+from ..costs import cost_gradient
+from ..errors import DataError
+from ..optimizers import momentum_mistake
+from .checks import initial_values, matrix, of_training_points, ridge, targets
+from .mean import Dynamics
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from ..costs import Loss
+    from ..optimizers import Optimizer
+
+
+def kernel_descent(
+    kernel_train: ArrayLike,
+    kernel_test: ArrayLike,
+    y_train: ArrayLike,
+    *,
+    learning_rate: float,
+    steps: ArrayLike,
+    f0_train: ArrayLike | None = None,
+    f0_test: ArrayLike | None = None,
+    loss: Loss = "squared-error",
+    optimizer: Optimizer = "gradient-descent",
+    momentum: float = 0.0,
+    rho: float = 0.0,
+    batch_size: int | None = None,
+    batch_seed: int = 0,
+) -> Dynamics:
+    """Predict training on any cost of :mod:`ntkbench.costs`, whole or in mini-batches, from ``f_0`` (zero where None).
+
+    :param kernel_train: (N, N), and ``kernel_test`` (M, N) between test and training points.
+    :param y_train: (N, O); ``f0_train`` (*B, N, O) and ``f0_test`` (*B, M, O) come together.
+    :param steps: (T,), ascending; ``batch_size`` points a step, drawn by ``batch_seed``; None for all of them.
+    :param rho: the absolute ridge.
+    :raises DataError: for shapes that do not fit, values that are not finite, or an optimizer without a kernel's side.
+    """
+    theta, between, y = matrix("kernel_train", kernel_train), matrix("kernel_test", kernel_test), matrix("y", y_train)
+    n, rho, recorded = len(theta), ridge(rho), np.asarray(steps, dtype=np.int64)
+    for name, part in (("kernel_train", theta), ("kernel_test", between)):
+        of_training_points(name, part.shape, n)
+    if mistake := momentum_mistake(optimizer, momentum):
+        raise DataError(f"dynamics: {mistake}")
+    if optimizer == "adam":
+        raise DataError("dynamics: adam has no kernel's side: its steps are not linear in the gradient")
+    start = np.zeros_like(targets(y, n)) if f0_train is None else initial_values("f0_train", f0_train, y.shape)
+    start_test = np.zeros((len(between), y.shape[1]))
+    if f0_test is not None:
+        start_test = initial_values("f0_test", f0_test, (len(between), y.shape[1]))
+    coefficients, velocity = np.zeros_like(start), np.zeros_like(start)
+    batches = None if batch_size is None or batch_size >= n else mini_batches(n, batch_size, batch_seed)
+    at_train, at_test, looked_at = [], [], frozenset(recorded.tolist())
+    with np.errstate(over="ignore", invalid="ignore"):  # a rate beyond the stable one
+        for step in range(int(recorded[-1]) + 1):
+            now = start + theta @ coefficients
+            if step in looked_at:
+                at_train.append(now)
+                at_test.append(start_test + between @ coefficients)
+            gradient = cost_gradient(loss, now, y) / n
+            if batches is not None:
+                rows = next(batches)
+                chosen = np.zeros_like(gradient)
+                chosen[..., rows, :] = gradient[..., rows, :] * (n / len(rows))
+                gradient = chosen
+            gradient += rho / n * coefficients
+            velocity = momentum * velocity + gradient
+            ahead = gradient + momentum * velocity if optimizer == "nesterov" else velocity
+            coefficients = coefficients - learning_rate * ahead
+    train, test = np.stack(at_train, axis=-3), np.stack(at_test, axis=-3)
+    return Dynamics(train, test, y - train)
