@@ -87,7 +87,7 @@ def loss(problem: Problem, solution: Solution, reference: Solution | None) -> It
 
     def score(outputs: Float, y: Float | Int) -> Float:
         with np.errstate(over="ignore", invalid="ignore"):  # members on their way to infinity
-            return cost(problem.loss, outputs, y)
+            return cost(problem.loss, outputs, y)  # type: ignore[arg-type]
 
     return _score("loss", "cost", "min", solution, truth, score)  # type: ignore[arg-type]
 
