@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from .errors import PluginError
 from .identity import digest
 from .registry import unavailable_reason
+from .specs import Work
 from .study.model import OfStable
 
 if TYPE_CHECKING:
@@ -234,7 +235,20 @@ class _Expansion:
             metrics={metric.name: metric.version for metric in self.study.metrics},
             store=study.store.model_dump(mode="json"),
             sizes=task.sizes,
-            estimate=backend.estimate(task.sizes, architecture, width, members, self.steps[-1], len(self.steps)),
+            estimate=backend.estimate(
+                Work(
+                    sizes=task.sizes,
+                    architecture=architecture,
+                    width=width,
+                    members=members,
+                    steps=self.steps[-1],
+                    records=len(self.steps),
+                    optimizer=study.training.optimizer,
+                    batch_size=study.training.batch_size,
+                    dtype=entry.dtype,
+                    observe=method.observe,
+                )
+            ),
         )
         reason = task.unavailable or unavailable_reason(backend) or backend.supports(architecture)
         cell = replace(cell, cell_id=digest(cell.identity(), 16))

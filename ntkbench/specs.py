@@ -27,6 +27,24 @@ class Sizes(NamedTuple):
     splits: int
 
 
+class Work(NamedTuple):
+    """What a cell is asked to do, as far as its cost depends on it: ``steps`` of training, looked at ``records`` times.
+
+    ``width`` is None for infinite; ``observe`` names what a subject observes; ``batch_size`` None is all points a step.
+    """
+
+    sizes: Sizes
+    architecture: Architecture
+    width: Width = None
+    members: int = 0
+    steps: int = 0
+    records: int = 1
+    optimizer: Optimizer = "gradient-descent"
+    batch_size: int | None = None
+    dtype: Literal["float32", "float64"] = "float64"
+    observe: tuple[str, ...] = ()
+
+
 class Estimate(NamedTuple):
     """What a cell will cost: floating-point operations, and bytes of memory at its peak."""
 
@@ -88,7 +106,7 @@ class BackendSpec:
     :param parameters: ``"module:Model"``, a pydantic model of the backend's own keys in a study.
     :param target: ``"module:solve"``; ``solve(request)`` returns a :class:`~ntkbench.exchange.Solution`.
     :param supports: ``supports(architecture)`` is None, or the reason why not; light.
-    :param estimate: ``estimate(sizes, architecture, width, members, steps, records)``, light.
+    :param estimate: ``estimate(work)``, light.
     :param observables: what a study may list under ``observe``.
     :param optimizers: what a study's training may ask of it; ``losses``, the costs it knows; ``batches``, whether a
         step may see some of the points; ``stops``, whether networks are left as they are once they are done.
@@ -101,7 +119,7 @@ class BackendSpec:
     parameters: str
     target: str
     supports: Callable[[Architecture], str | None]
-    estimate: Callable[[Sizes, Architecture, Width, int, int, int], Estimate]
+    estimate: Callable[[Work], Estimate]
     observables: tuple[str, ...] = ()
     optimizers: tuple[Optimizer, ...] = ("gradient-descent",)
     losses: tuple[Loss, ...] = ("squared-error",)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ntkbench.hookspecs import hookimpl
-from ntkbench.specs import BackendSpec, Estimate
+from ntkbench.specs import BackendSpec, Estimate, Work
 
 from .sources import SOURCES, source
 
 if TYPE_CHECKING:
     from ntkbench.architecture import Architecture
-    from ntkbench.specs import Sizes, Width
 
 OBSERVABLES = ("ntk_distance",)
 _FLOPS_PER_DRAW = 30  # of a Gaussian number
@@ -32,14 +31,13 @@ def supports(architecture: Architecture) -> str | None:
     return None
 
 
-def estimate(
-    sizes: Sizes, architecture: Architecture, width: Width, members: int, steps: int, records: int
-) -> Estimate:
+def estimate(work: Work) -> Estimate:
     """Return what functions drawn from a kernel cost, ``width`` of them; tangent features of that width cost less.
 
     Their draws and the products of these, two eigendecompositions, and the outputs.
     """
-    count = float(sum(width) if isinstance(width, tuple) else width or 0)
+    sizes, members, records = work.sizes, work.members, work.records
+    count = float(sum(work.width) if isinstance(work.width, tuple) else work.width or 0)
     rows, points = sizes.n_train * sizes.n_outputs, sizes.n_train + sizes.n_test
     columns = points * sizes.n_outputs + 1
     draws = count * columns * (_FLOPS_PER_DRAW + 2.0 * columns)

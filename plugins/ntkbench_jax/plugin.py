@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ntkbench.costs import LOSSES
 from ntkbench.hookspecs import hookimpl
-from ntkbench.specs import BackendSpec, Estimate, Sizes, Width
+from ntkbench.specs import BackendSpec, Estimate
 
 from .activations import unsupported
 
@@ -15,17 +15,16 @@ if TYPE_CHECKING:
 
     import click
 
-    from ntkbench.architecture import Architecture
+    from ntkbench.specs import Work
+
 
 _FLOPS_PER_PAIR = {"relu": 150, "erf": 500}  # per layer; transcendental functions counted as 20
 _BYTES = 8
 
 
-def estimate(
-    sizes: Sizes, architecture: Architecture, width: Width, members: int, steps: int, records: int
-) -> Estimate:
-    """Return what kernels, one eigendecomposition and the law at ``records`` times will cost; members cost nothing."""
-    n, m, features, outputs, _ = sizes
+def estimate(work: Work) -> Estimate:
+    """Return what kernels, one eigendecomposition and the law at the recorded times will cost."""
+    (n, m, features, outputs, _), architecture, records = work.sizes, work.architecture, work.records
     pairs = n * (n + 1) / 2 + n * m
     kernels = pairs * (4 * features + architecture.depth * _FLOPS_PER_PAIR.get(architecture.activation, 500))
     law = records * (n + m) * n * (2 * n + 2 * outputs)

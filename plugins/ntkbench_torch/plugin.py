@@ -9,17 +9,18 @@ from ntkbench.costs import LOSSES
 from ntkbench.errors import suggestion
 from ntkbench.hookspecs import hookimpl
 from ntkbench.optimizers import OPTIMIZERS
-from ntkbench.specs import BackendSpec, Estimate
+from ntkbench.specs import BackendSpec, Estimate, Work
 
 from .layout import group_size, layer_sizes, parameter_count
 
 if TYPE_CHECKING:
     from ntkbench.architecture import Architecture
-    from ntkbench.specs import Sizes, Width
+    from ntkbench.specs import Sizes
 
 ACTIVATIONS = ("erf", "relu")
 OBSERVABLES = ("ntk_distance", "ntk_change")
-_FLOAT_BYTES = 8  # the estimate is not told the dtype: float64 is the upper bound
+_BYTES = {"float32": 4, "float64": 8}
+_BUFFERS = {"gradient-descent": 0, "heavy-ball": 1, "nesterov": 1, "adam": 3}  # that an optimizer keeps
 _PROCESS_BYTES = 3.5e8  # a process that has imported torch
 
 
@@ -34,38 +35,43 @@ def supports(architecture: Architecture) -> str | None:
     return None
 
 
-def estimate(
-    sizes: Sizes, architecture: Architecture, width: Width, members: int, steps: int, records: int
-) -> Estimate:
-    """Return the floating-point operations and the peak bytes of a cell, in float64 and with all observables.
+def estimate(work: Work) -> Estimate:
+    """Return the floating-point operations and the peak bytes of a cell.
 
-    A step is three products per weight matrix (forward, backward but for the first, update), 2 N flops per weight each;
-    a record is a forward pass of the test points; the tangent kernel is three times taken on the training points. Only
-    one group of members is in memory at a time.
+    A step is three products per weight matrix (forward, backward but for the first, update), 2 flops per weight and
+    point each; a record is a forward pass of the test points. Only one group of members is in memory at a time.
     """
-    layers = layer_sizes(sizes.n_features, width, architecture.depth, sizes.n_outputs)
+    sizes = work.sizes
+    layers = layer_sizes(sizes.n_features, work.width, work.architecture.depth, sizes.n_outputs)
     parameters = parameter_count(layers)
     first = (layers[0] + 1) * layers[1]
-    step = 2 * sizes.n_train * (3 * parameters - first)
-    flops = members * (steps * step + records * 2 * sizes.n_test * parameters + 3 * _kernel_flops(sizes, layers))
-    return Estimate(flops=float(flops), bytes=_peak_bytes(sizes, layers, members, records))
+    step = 2 * min(work.batch_size or sizes.n_train, sizes.n_train) * (3 * parameters - first)
+    looks = work.records * 2 * sizes.n_test * parameters + observing(work.observe, work.records, sizes, layers).flops
+    return Estimate(flops=float(work.members * (work.steps * step + looks)), bytes=_peak_bytes(work, layers))
 
 
-def _kernel_flops(sizes: Sizes, layers: tuple[int, ...]) -> float:
-    """Count one empirical tangent kernel with all its output blocks: signals of every output, then Gram matrices."""
+def observing(observe: tuple[str, ...], records: int, sizes: Sizes, layers: tuple[int, ...]) -> Estimate:
+    """Return what observables of one member cost over all records: one tangent kernel each that needs it."""
+    if not observe:
+        return Estimate(0.0, 0.0)
     rows = sizes.n_train * sizes.n_outputs
     signals = sum(2 * rows * fan_in * fan_out for fan_in, fan_out in pairwise(layers[1:]))
-    return float(signals + sum(2 * rows**2 * width for width in layers[1:-1]) + 4 * len(layers) * rows**2)
+    kernel = float(signals + sum(2 * rows**2 * width for width in layers[1:-1]) + 4 * len(layers) * rows**2)
+    held = 4 * rows**2 + 2 * rows * sum(layers[1:-1])
+    return Estimate(flops=(records + 1) * kernel, bytes=float(held))
 
 
-def _peak_bytes(sizes: Sizes, layers: tuple[int, ...], members: int, records: int) -> float:
+def _peak_bytes(work: Work, layers: tuple[int, ...]) -> float:
+    """Return the most bytes held: networks, what their optimizer keeps, activations, kernels and outputs."""
+    sizes, number = work.sizes, _BYTES[work.dtype]
     group = group_size(layers, "cpu")
-    activations = sizes.n_train * sum(layers) * 3 + min(sizes.n_test, 4096) * sum(layers)
-    kernels = 4 * (sizes.n_train * sizes.n_outputs) ** 2
-    signals = 2 * sizes.n_train * sizes.n_outputs * sum(layers[1:-1])
-    outputs = 2 * members * records * (sizes.n_train + sizes.n_test) * sizes.n_outputs
-    networks = 2 * group * parameter_count(layers)  # the group itself, and as it was drawn
-    return _PROCESS_BYTES + _FLOAT_BYTES * float(networks + group * (activations + signals) + kernels + outputs)
+    points = min(work.batch_size or sizes.n_train, sizes.n_train)
+    activations = points * sum(layers) * 3 + min(sizes.n_test, 4096) * sum(layers)
+    copies = 1 + _BUFFERS[work.optimizer] + bool(work.observe)  # the group itself, and as it was drawn
+    outputs = 2 * 8 * work.members * work.records * (sizes.n_train + sizes.n_test) * sizes.n_outputs
+    observed = observing(work.observe, 1, sizes, layers).bytes
+    held = group * (copies * parameter_count(layers) + activations) + observed
+    return _PROCESS_BYTES + number * float(held) + outputs
 
 
 @hookimpl

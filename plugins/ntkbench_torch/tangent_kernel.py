@@ -1,9 +1,10 @@
 """The empirical tangent kernel by Gram products of activations and signals, layer by layer; no Jacobian is formed.
 
-    Theta = sum_l weight_std^2 / n_l (h_l h_l'^T + c_l^2) * (d_{l+1} d_{l+1}'^T)
+    Theta = sum_l weight_std^2 / n_l (r_l h_l h_l'^T + s_l c_l^2) * (d_{l+1} d_{l+1}'^T)
 
-with ``d_l`` the derivative of an output with respect to ``z_l``, and the bias in the constant ``c_l`` of
-:class:`~ntkbench_torch.network.Form` (theory.md, C2 to C4; the products follow Novak et al. 2022, section 3).
+with ``d_l`` the derivative of an output with respect to ``z_l``, the bias in the constant ``c_l`` and the rates ``r_l``
+of weights and ``s_l`` of biases in :class:`~ntkbench_torch.network.Form`, 1 in NTK parameterization and 0 where a layer
+is not trained (theory.md, C2 to C4; the products follow Novak et al. 2022, section 3).
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def _mean_kernel(form: Form, layers: list[Tensor], x1: Tensor, x2: Tensor | None
             _signals(form, layers, left, rows),
             _signals(form, layers, left if right is None else right, rows),
             reversed(grams[:-1]),
-            strict=True,
+            strict=False,
         )
         for one, other, gram in signals:
             theta.addcmul_(gram, (one @ other.mT).sum(dim=1))
@@ -70,7 +71,7 @@ def _full_kernel(form: Form, layers: list[Tensor], x1: Tensor, x2: Tensor | None
         _signals(form, layers, left, every),
         _signals(form, layers, left if right is None else right, every),
         reversed(grams[:-1]),
-        strict=True,
+        strict=False,
     )
     for one, other, gram in signals:
         product = one.flatten(1, 2) @ other.flatten(1, 2).mT
@@ -86,16 +87,20 @@ def _pass(form: Form, layers: list[Tensor], x: Tensor) -> Workspace:
 
 
 def _activation_gram(form: Form, left: Workspace, right: Workspace | None, index: int) -> Tensor:
-    """Return ``weight_std^2 / n_l (h_l h_l'^T + c_l^2)``, (G, n1, n2)."""
+    """Return ``weight_std^2 / n_l (r_l h_l h_l'^T + s_l c_l^2)``, (G, n1, n2)."""
     one = left.inputs[index]
     other = one if right is None else right.inputs[index]
-    return torch.bmm(one, other.mT).mul_(form.gains[index] ** 2)
+    (weight_rate, bias_rate), square = form.rates[index], form.gains[index] ** 2
+    if weight_rate == bias_rate:
+        return torch.bmm(one, other.mT).mul_(weight_rate * square)
+    product = torch.bmm(one[..., :-1], other[..., :-1].mT).mul_(weight_rate * square)
+    return product.add_(bias_rate * square * form.constants[index] ** 2)
 
 
 def _signals(form: Form, layers: list[Tensor], space: Workspace, outputs: slice) -> Iterator[Tensor]:
     """Yield d_l (G, o, n, n_l) for l from the last hidden layer down: the derivative of chosen outputs by z_l."""
     signal = None
-    for index in range(len(layers) - 1, 0, -1):
+    for index in range(len(layers) - 1, form.lowest_trained, -1):
         back = layers[index][:, :-1].mT
         if signal is None:
             arriving = back[:, outputs, None, :]

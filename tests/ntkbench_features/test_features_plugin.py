@@ -10,7 +10,7 @@ from pydantic import ValidationError
 import ntkbench
 from ntkbench import Architecture
 from ntkbench.errors import UnavailableError
-from ntkbench.specs import Sizes, resolve
+from ntkbench.specs import Sizes, Work, resolve
 from ntkbench_features import plugin, sources
 from ntkbench_features.parameters import Parameters
 
@@ -30,10 +30,10 @@ def test_knowing_what_is_supported_and_what_it_costs_imports_nothing_heavy():
     code = (
         "import sys\n"
         "from ntkbench import Architecture\n"
-        "from ntkbench.specs import Sizes\n"
+        "from ntkbench.specs import Sizes, Work\n"
         "from ntkbench_features.plugin import supports, estimate\n"
         "assert supports(Architecture()) is None\n"
-        "estimate(Sizes(50, 20, 3, 2, 1), Architecture(), 64, 8, 100, 10)\n"
+        "estimate(Work(Sizes(50, 20, 3, 2, 1), Architecture(), 64, 8, 100, 10))\n"
         "print([name for name in ('torch', 'jax', 'scipy') if name in sys.modules])"
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -57,8 +57,8 @@ def test_what_is_supported():
 
 
 def test_an_architecture_without_these_functions_is_unavailable():
-    with pytest.raises(UnavailableError, match="functions = tangent: parameterization"):
-        sources.require("tangent", Architecture(parameterization="standard"))
+    with pytest.raises(UnavailableError, match="functions = tangent: activation"):
+        sources.require("tangent", Architecture(activation="nonsense"))
 
 
 def test_a_missing_package_says_what_to_install(monkeypatch):
@@ -92,10 +92,10 @@ def test_parameters_survive_the_way_through_a_cell():
 
 def test_the_estimate_grows_as_the_work_does():
     architecture = Architecture(depth=2)
-    base = SPEC.estimate(SIZES, architecture, 10_000, 8, 100, 10)
-    assert SPEC.estimate(SIZES, architecture, 20_000, 8, 100, 10).flops > 1.5 * base.flops
-    assert SPEC.estimate(SIZES, architecture, 10**6, 8, 100, 10).bytes == base.bytes  # memory knows no P
-    assert SPEC.estimate(SIZES._replace(n_test=200), architecture, 10_000, 8, 100, 10).bytes > base.bytes
+    base = SPEC.estimate(Work(SIZES, architecture, 10_000, 8, 100, 10))
+    assert SPEC.estimate(Work(SIZES, architecture, 20_000, 8, 100, 10)).flops > 1.5 * base.flops
+    assert SPEC.estimate(Work(SIZES, architecture, 10**6, 8, 100, 10)).bytes == base.bytes  # memory knows no P
+    assert SPEC.estimate(Work(SIZES._replace(n_test=200), architecture, 10_000, 8, 100, 10)).bytes > base.bytes
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 import ntkbench_jax
 from ntkbench.architecture import Architecture
-from ntkbench.specs import Sizes, resolve
+from ntkbench.specs import Sizes, Work, resolve
 from ntkbench_jax.parameters import Parameters
 from ntkbench_jax.plugin import ntkbench_register_backends
 
@@ -50,15 +50,15 @@ def test_supports_says_why_not():
 
 def test_estimate_grows_with_what_costs():
     sizes, architecture = Sizes(100, 50, 8, 1, 1), Architecture(depth=2)
-    base = SPEC.estimate(sizes, architecture, None, 0, 200, 20)
+    base = SPEC.estimate(Work(sizes, architecture, None, 0, 200, 20))
     for other in (
-        SPEC.estimate(sizes._replace(n_train=200), architecture, None, 0, 200, 20),
-        SPEC.estimate(sizes._replace(n_test=100), architecture, None, 0, 200, 20),
-        SPEC.estimate(sizes, architecture, None, 0, 200, 40),
+        SPEC.estimate(Work(sizes._replace(n_train=200), architecture, None, 0, 200, 20)),
+        SPEC.estimate(Work(sizes._replace(n_test=100), architecture, None, 0, 200, 20)),
+        SPEC.estimate(Work(sizes, architecture, None, 0, 200, 40)),
     ):
         assert other.flops > base.flops
         assert other.bytes > base.bytes
-    assert SPEC.estimate(sizes, Architecture(depth=9), None, 0, 200, 20).flops > base.flops
+    assert SPEC.estimate(Work(sizes, Architecture(depth=9), None, 0, 200, 20)).flops > base.flops
 
 
 def test_parameters_of_a_flow():

@@ -293,3 +293,27 @@ def test_mistakes_are_named(options, message):
 def test_mistakes_in_the_networks_are_named(options, message):
     with pytest.raises(DataError, match=message):
         ensemble(**options)
+
+
+@pytest.mark.parametrize(
+    ("parameterization", "trained", "alpha"),
+    [("standard", "all", 1.0), ("standard-global-rate", "all", 1.0), ("ntk", "last", 1.0), ("ntk", "all", 3.0)],
+)
+@pytest.mark.parametrize("outputs", ["mean", "all"])
+def test_the_tangent_kernel_is_the_rate_at_which_outputs_change(parameterization, trained, alpha, outputs):
+    """A small step on f(x_j)_b changes f(x_i)_a by eta / alpha^2 of the kernel: J diag(rates) J^T, by a finite step."""
+    architecture = ARCHITECTURE.model_copy(update={"parameterization": parameterization})
+    x, _ = data()
+    settings = {"output_scale": alpha, "trained_layers": trained, "members": 1}
+    theta = ensemble(architecture, **settings).ntk(x, outputs=outputs)[0]
+    for o in range(2) if outputs == "all" else ():
+        for j in range(POINTS):
+            f0 = ensemble(architecture, **settings).outputs(x)[0]
+            push = torch.zeros_like(f0)
+            push[j, o] = 1e-5 * POINTS
+            moved = ensemble(architecture, **settings)
+            moved.train(x, f0 + push, learning_rate=alpha**2, steps=1)
+            torch.testing.assert_close((moved.outputs(x)[0] - f0) / 1e-5, theta[:, j, :, o], rtol=2e-4, atol=2e-4)
+    if outputs == "mean":
+        blocks = ensemble(architecture, **settings).ntk(x, outputs="all")[0]
+        torch.testing.assert_close(theta, blocks.diagonal(dim1=2, dim2=3).mean(dim=2))

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from ntkbench import Architecture
 from ntkbench.errors import DataError, UnavailableError
-from ntkbench.specs import Sizes, resolve
+from ntkbench.specs import Sizes, Work, resolve
 from ntkbench_torch import NetworkEnsemble, plugin
 from ntkbench_torch.activations import _ACTIVATIONS
 from ntkbench_torch.devices import full_precision
@@ -54,12 +54,12 @@ def test_parameters_are_frozen_and_complete():
 
 def test_the_estimate_grows_as_the_work_does():
     architecture = Architecture(depth=2)
-    base = SPEC.estimate(SIZES, architecture, 64, 8, 100, 10)
-    assert SPEC.estimate(SIZES, architecture, 64, 16, 100, 10).flops == pytest.approx(2 * base.flops)
-    wide = SPEC.estimate(SIZES, architecture, 4096, 8, 100, 10)
+    base = SPEC.estimate(Work(SIZES, architecture, 64, 8, 100, 10))
+    assert SPEC.estimate(Work(SIZES, architecture, 64, 16, 100, 10)).flops == pytest.approx(2 * base.flops)
+    wide = SPEC.estimate(Work(SIZES, architecture, 4096, 8, 100, 10))
     assert wide.flops > 1000 * base.flops
     assert wide.bytes > 2 * 8 * 4096**2
-    assert SPEC.estimate(SIZES, Architecture(depth=0), None, 8, 100, 10).flops > 0
+    assert SPEC.estimate(Work(SIZES, Architecture(depth=0), None, 8, 100, 10)).flops > 0
 
 
 def test_layers_and_groups():

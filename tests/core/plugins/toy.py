@@ -221,7 +221,7 @@ def ntkbench_register_backends():
             parameters=f"{__name__}:KernelParameters",
             target=f"{__name__}:solve_kernel",
             supports=lambda architecture: None,
-            estimate=lambda sizes, architecture, width, members, steps, records: Estimate(1e3, 1e3),
+            estimate=lambda work: Estimate(1e3, 1e3),
         ),
         BackendSpec(
             name="toy-network",
@@ -231,7 +231,7 @@ def ntkbench_register_backends():
             parameters=f"{__name__}:NetworkParameters",
             target=f"{__name__}:solve_network",
             supports=lambda architecture: "only up to depth 9" if architecture.depth > 9 else None,
-            estimate=lambda sizes, architecture, width, members, steps, records: Estimate(1e3, 1e3),
+            estimate=lambda work: Estimate(1e3, 1e3),
             observables=("ntk_distance",),
         ),
     ]
