@@ -219,6 +219,7 @@ class Request:
 
     ``parameters`` is the validated model that the backend's spec names; ``references`` maps labels to the solutions a
     subject is compared with; ``dtype`` is ``float32`` or ``float64``; call ``progress(done, total)`` at will.
+    ``scratch`` is a folder of the cell's own, to be made when needed, that outlives a killed attempt.
     """
 
     problem: Problem

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..worker.outcome import Setting
 
 _TICK_SECONDS = 0.5
+_GOES_ON = ("interrupted", "timeout", "crashed")  # what a checkpoint is kept after
 
 
 class Watcher(Protocol):
@@ -113,7 +114,7 @@ class Runner:
         while self.executor.free() and (cell := self.schedule.take()):
             self.running[cell.cell_id] = cell
             key = None if cell.cell_id in self.refill else self.folder.key(cell, self._attempt(cell))
-            paths = {"solutions": str(self.folder.solutions), "scratch": str(self.folder.temporary)}
+            paths = {"solutions": str(self.folder.solutions), "scratch": str(self.folder.scratch(cell))}
             self.executor.submit(Job(cell=cell, key=key, **paths))
 
     def _take_events(self) -> None:
@@ -140,6 +141,8 @@ class Runner:
         before = self.done.get(cell.cell_id)
         if before is None or (before.status, outcome.status) != ("skipped", "skipped"):
             self.folder.commit(cell, outcome, self._attempt(cell), self.setting, self.env_id)
+        if outcome.status not in _GOES_ON:
+            self.folder.clear_scratch(cell)
         self.summary.counts[outcome.status] += 1
         if outcome.status != "ok" or outcome.reason:
             self.summary.problems.append((cell, outcome.status, outcome.reason or ""))

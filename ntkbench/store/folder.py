@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _LOCK = ".lock"
 _TEMPORARY = ".tmp"
 _TABLE_FOLDERS = ("cells", *CELL_TABLES, "verdicts")
-_OWN_FOLDERS = ("figures", "solutions", _TEMPORARY)
+_OWN_FOLDERS = ("figures", "solutions", "checkpoints", _TEMPORARY)
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,16 @@ class RunFolder:
     def solutions(self) -> Path:
         """Where reference solutions are kept."""
         return self.path / "solutions"
+
+    def scratch(self, cell: Cell) -> Path:
+        """Where a backend may keep what a killed cell is to go on from; it is gone once the cell has ended."""
+        return self.path / "checkpoints" / cell.cell_id
+
+    def clear_scratch(self, cell: Cell) -> None:
+        """Discard what was kept of a cell."""
+        shutil.rmtree(self.scratch(cell), ignore_errors=True)
+        with suppress(OSError):
+            self.scratch(cell).parent.rmdir()
 
     @property
     def temporary(self) -> Path:

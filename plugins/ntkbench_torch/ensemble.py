@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ntkbench.architecture import Architecture
     from ntkbench.optimizers import Optimizer
 
+    from .checkpoint import Checkpoint
     from .network import TrainedLayers
     from .training import Records
 
@@ -156,6 +157,7 @@ class NetworkEnsemble:
         stop: Stop | None = None,
         on_record: Callable[[Snapshot], None] = _ignore,
         on_step: Callable[[], None] = _ignore,
+        checkpoint: Checkpoint | None = None,
     ) -> Trajectory:
         """Train every member in place on ``C = 1/N sum_i l(f(x_i), y_i)``, by default ``l = |f - y|^2 / 2``.
 
@@ -170,6 +172,7 @@ class NetworkEnsemble:
         :param stop: when a member is done before its last step.
         :param on_record: called with a :class:`.Snapshot` of a group whenever it has been recorded.
         :param on_step: called after every step of every group.
+        :param checkpoint: where the one group these members are is kept on the way, and taken up from.
         :raises DataError: for shapes, rates or names that make no sense.
         """
         recorded = _recorded(record_at, steps)
@@ -177,6 +180,10 @@ class NetworkEnsemble:
         if len(inputs) != len(targets):
             raise DataError(f"x has {len(inputs)} points, y has {len(targets)}")
         _check_training(optimizer, momentum, batch_size)
+        if checkpoint is not None and len(self._groups) > 1:
+            raise DataError(
+                f"a checkpoint is of one group of {self.group} members, here are {len(self._groups)} groups"
+            )
         tests = None if x_test is None else self._points("x_test", x_test)
         rates = self._rates(learning_rate)
         course = Course(
@@ -195,7 +202,10 @@ class NetworkEnsemble:
             stop=stop or Stop(),
         )
         with full_precision():
-            parts = [self._train_group(group, course, rates, on_record, on_step) for group in range(len(self._groups))]
+            parts = [
+                self._train_group(group, course, rates, on_record, on_step, checkpoint)
+                for group in range(len(self._groups))
+            ]
             outputs = self._members(torch.cat([part.outputs for part in parts]))
             tested = [part.outputs_test for part in parts if part.outputs_test is not None]
             outputs_test = self._members(torch.cat(tested)) if tested else None
@@ -218,6 +228,7 @@ class NetworkEnsemble:
         rates: Tensor,
         on_record: Callable[[Snapshot], None],
         on_step: Callable[[], None],
+        checkpoint: Checkpoint | None,
     ) -> Records:
         """Train one group; its idle slots learn at rate 0."""
         first = self._start(group)
@@ -232,7 +243,8 @@ class NetworkEnsemble:
             live = [layer[slots] for layer in layers]
             on_record(Snapshot(here.start, step, live, outputs[slots], tested))
 
-        return train_group(self._form, layers, replace(course, learning_rate=own), on_record=record, on_step=on_step)
+        own_course = replace(course, learning_rate=own)
+        return train_group(self._form, layers, own_course, on_record=record, on_step=on_step, checkpoint=checkpoint)
 
     def _start(self, group: int) -> int:
         """Return the first member that a group has room for."""

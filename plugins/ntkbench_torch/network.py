@@ -148,7 +148,7 @@ def forward(form: Form, layers: list[Tensor], space: Workspace) -> Tensor:
         z.baddbmm_(inputs, layer, beta=0, alpha=gain)
         form.activation.apply(z, units)
         if space.gradients:
-            form.activation.differentiate(z)
+            form.activation.differentiate(z, units)
     return space.outputs.baddbmm_(space.inputs[-1], layers[-1], beta=0, alpha=form.gains[-1])
 
 

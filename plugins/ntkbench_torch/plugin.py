@@ -6,18 +6,17 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from ntkbench.costs import LOSSES
-from ntkbench.errors import suggestion
 from ntkbench.hookspecs import hookimpl
 from ntkbench.optimizers import OPTIMIZERS
 from ntkbench.specs import BackendSpec, Estimate, Work
 
 from .layout import group_size, layer_sizes, parameter_count
+from .names import unsupported_activation
 
 if TYPE_CHECKING:
     from ntkbench.architecture import Architecture
     from ntkbench.specs import Sizes
 
-ACTIVATIONS = ("erf", "relu")
 OBSERVABLES = ("ntk_distance", "ntk_change")
 _BYTES = {"float32": 4, "float64": 8}
 _BUFFERS = {"gradient-descent": 0, "heavy-ball": 1, "nesterov": 1, "adam": 3}  # that an optimizer keeps
@@ -26,10 +25,8 @@ _PROCESS_BYTES = 3.5e8  # a process that has imported torch
 
 def supports(architecture: Architecture) -> str | None:
     """Return why networks of this architecture cannot be trained, or None."""
-    if architecture.activation not in ACTIVATIONS:
-        known = ", ".join(ACTIVATIONS)
-        near = suggestion(architecture.activation, ACTIVATIONS)
-        return f"activation {architecture.activation!r} is none of {known}{near}"
+    if reason := unsupported_activation(architecture.activation):
+        return reason
     if architecture.global_rate and architecture.depth == 0:
         return "with one global rate for all tensors the first layer drops out: nothing is left to train at depth 0"
     return None

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ntkbench.errors import DataError
-from ntkbench.exchange import Solution
+from ntkbench.exchange import Measurement, Solution
 
+from .checkpoint import Checkpoint, Checkpoints
 from .devices import find_device
 from .ensemble import NetworkEnsemble
 from .layout import group_size, layer_sizes, parameter_count
@@ -21,9 +23,9 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from ntkbench.exchange import Float, Measurement, Request
+    from ntkbench.exchange import Float, Request
 
-    from .trajectory import Snapshot, Trajectory
+    from .trajectory import Snapshot
 
 _REPORT_SECONDS = 0.1
 
@@ -44,33 +46,60 @@ def solve(request: Request) -> Solution:
     layers = layer_sizes(problem.x_train.shape[1], request.width, depth, problem.y_train.shape[1])
     group = group_size(layers, find_device(request.device).type)
     tick = _throttled(request.progress, int(training.steps[-1]) * -(-request.members // group))
-    measurements: list[Measurement] = []
-    trajectories = []
+    files, groups = Checkpoints(request.scratch), []
     for first in range(0, request.members, group):
         members = min(group, request.members - first)
-        trajectory, seen = _solve_group(request, training.learning_rate, first, members, tick)
-        trajectories.append(trajectory)
-        measurements += seen
+        groups.append(_solve_group(request, training.learning_rate, first, members, tick, files))
+        files.save_result(first, groups[-1].as_dict())
     return Solution(
         times=training.times,
         steps=training.steps,
         learning_rate=training.learning_rate,
-        members_train=_joined(part.outputs for part in trajectories),
-        members_test=_joined(part.outputs_test for part in trajectories),
-        diverged_at=np.concatenate([part.diverged_at.cpu().numpy() for part in trajectories]),
-        stopped_at=np.concatenate([part.stopped_at.cpu().numpy() for part in trajectories]),
-        measurements=tuple(measurements),
+        members_train=_joined(part.outputs for part in groups),
+        members_test=_joined(part.outputs_test for part in groups),
+        diverged_at=np.concatenate([part.diverged_at.cpu().numpy() for part in groups]),
+        stopped_at=np.concatenate([part.stopped_at.cpu().numpy() for part in groups]),
+        measurements=tuple(row for part in groups for row in part.measurements),
         parameters=parameter_count(layers),
     )
 
 
+class _Found(NamedTuple):
+    """Of a group's members: outputs (G, T, N or M, O), the steps they diverged or stopped at, and what was measured."""
+
+    outputs: Tensor
+    outputs_test: Tensor | None
+    diverged_at: Tensor
+    stopped_at: Tensor
+    measurements: list[Measurement]
+
+    def as_dict(self) -> dict[str, Any]:
+        return {**self._asdict(), "measurements": [asdict(row) for row in self.measurements]}
+
+    @classmethod
+    def of(cls, kept: dict[str, Any]) -> _Found:
+        return cls(**{**kept, "measurements": [Measurement(**row) for row in kept["measurements"]]})
+
+
 def _solve_group(
-    request: Request, learning_rate: float, first: int, members: int, tick: Callable[[], None]
-) -> tuple[Trajectory, list[Measurement]]:
-    """Train members ``first .. first + members`` and measure them at recorded steps."""
+    request: Request,
+    learning_rate: float,
+    first: int,
+    members: int,
+    tick: Callable[[], None],
+    files: Checkpoints,
+) -> _Found:
+    """Train members ``first .. first + members`` and measure them at recorded steps, if that is not done."""
+    if kept := files.result(first):
+        for _ in range(int(request.training.steps[-1])):
+            tick()
+        return _Found.of(kept)
     training, problem = request.training, request.problem
     ensemble = _draw(request, first, members)
     measurements: list[Measurement] = []
+
+    def restore(rows: list[dict[str, Any]]) -> None:
+        measurements[:] = [Measurement(**row) for row in rows]
 
     def on_record(snapshot: Snapshot) -> None:
         with np.errstate(over="ignore", invalid="ignore"):  # a member on its way to infinity
@@ -90,6 +119,7 @@ def _solve_group(
         stop=Stop(loss=training.stop_loss, patience=training.stop_patience),
         on_record=on_record,
         on_step=tick,
+        checkpoint=Checkpoint(files, first, lambda: [asdict(row) for row in measurements], restore),
     )
     dead = {
         (first + k, step)
@@ -99,7 +129,7 @@ def _solve_group(
         if step >= end
     }
     alive = [row for row in measurements if (row.member, row.step) not in dead]
-    return trajectory, alive
+    return _Found(trajectory.outputs, trajectory.outputs_test, trajectory.diverged_at, trajectory.stopped_at, alive)
 
 
 def _draw(request: Request, first: int, members: int) -> NetworkEnsemble:

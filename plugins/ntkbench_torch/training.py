@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from ntkbench.costs import Loss
     from ntkbench.optimizers import Optimizer
 
+    from .checkpoint import Checkpoint
     from .network import Form
     from .updates import Update
 
+_WATCHED = ("lost", "stopped_at", "best", "best_at", "all_done")  # what of a watch changes
 _BLOCK = 4096  # points evaluated at a time
 
 
@@ -92,24 +94,27 @@ def train_group(
     *,
     on_record: Callable[[int, Tensor, Tensor | None], None],
     on_step: Callable[[], None],
+    checkpoint: Checkpoint | None = None,
 ) -> Records:
-    """Train the layers in place and return what was recorded.
+    """Train the layers in place and return what was recorded; from where a checkpoint left it, if there is one.
 
     ``on_record(step, outputs, outputs_test)`` is called at recorded steps, before the networks move on; ``on_step()``
     after every step. Only recorded steps, and stops where they are asked for, wait for the device. A network whose
     outputs are not finite at a recorded step is put to zero and left alone; the others' numbers do not depend on it.
     """
-    return _Group(form, layers, course).trained(on_record, on_step)
+    return _Group(form, layers, course, checkpoint).trained(on_record, on_step)
 
 
 class _Group:
     """The state of one group in training."""
 
-    def __init__(self, form: Form, layers: list[Tensor], course: Course) -> None:
-        self.form, self.layers, self.course = form, layers, course
+    def __init__(self, form: Form, layers: list[Tensor], course: Course, checkpoint: Checkpoint | None) -> None:
+        self.form, self.layers, self.course, self.checkpoint = form, layers, course, checkpoint
         rate = course.learning_rate.to(course.x)[:, None, None] / form.output_scale**2
         self.update: Update = find_update(course.optimizer)(form, layers, rate, course.momentum)
         size = len(course.x) if course.batch_size is None else min(course.batch_size, len(course.x))
+        self.outputs: list[Tensor] = []
+        self.outputs_test: list[Tensor] = []
         self.batches = None if size == len(course.x) else mini_batches(len(course.x), size, course.batch_seed)
         self.space = Workspace(form, len(layers[0]), course.x[:size], gradients=True)
         self.watch = _Watch(course, len(layers[0]))
@@ -119,27 +124,54 @@ class _Group:
             self.offset_test = None if course.x_test is None else evaluate(form, layers, course.x_test)
 
     def trained(self, on_record: Callable[[int, Tensor, Tensor | None], None], on_step: Callable[[], None]) -> Records:
-        course = self.course
-        outputs: list[Tensor] = []
-        outputs_test: list[Tensor] = []
-        recorded = frozenset(course.record_at)
-        for step in range(course.steps + 1):
+        course, recorded = self.course, frozenset(self.course.record_at)
+        first = self._restore()
+        for _ in range(first):
+            on_step()
+        for step in range(first, course.steps + 1):
             current = self._forward() if self.batches is None else None
             if step in recorded:
                 now = self._on_all() if current is None else current.clone()
                 test = self._on_test()
                 self._mark(step, now, test)
-                outputs.append(now)
-                outputs_test += [] if test is None else [test]
+                self.outputs.append(now)
+                self.outputs_test += [] if test is None else [test]
                 on_record(step, now, test)
             if step < course.steps:
                 self._step(step, current)
                 on_step()
+            if self.checkpoint is not None and step < course.steps and self.checkpoint.due():
+                self.checkpoint.save(self._state(step + 1))
         return Records(
-            torch.stack(outputs, dim=1),
-            torch.stack(outputs_test, dim=1) if outputs_test else None,
+            torch.stack(self.outputs, dim=1),
+            torch.stack(self.outputs_test, dim=1) if self.outputs_test else None,
             self.watch.stopped_at,
         )
+
+    def _state(self, step: int) -> dict[str, Any]:
+        """Return all that changes: what a step before ``step`` has left."""
+        watch = {name: getattr(self.watch, name) for name in _WATCHED}
+        update = {name: getattr(self.update, name) for name in self.update.state}
+        parts = {name: getattr(self, name) for name in ("layers", "outputs", "outputs_test", "offset", "offset_test")}
+        return {"step": step, "watch": watch, "update": update, **parts}
+
+    def _restore(self) -> int:
+        """Take up a checkpoint's state; return the step to go on with."""
+        state = None if self.checkpoint is None else self.checkpoint.load(self.course.x.device)
+        if state is None:
+            return 0
+        for layer, kept in zip(self.layers, state.pop("layers"), strict=True):
+            layer.copy_(kept)
+        for name, value in state.pop("watch").items():
+            setattr(self.watch, name, value)
+        for name, value in state.pop("update").items():
+            setattr(self.update, name, value)
+        step = int(state.pop("step"))
+        for name, value in state.items():
+            setattr(self, name, value)
+        for _ in range(step if self.batches is not None else 0):
+            next(self.batches)  # type: ignore[arg-type]
+        return step
 
     def _forward(self) -> Tensor:
         current = forward(self.form, self.layers, self.space)

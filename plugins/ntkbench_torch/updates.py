@@ -26,6 +26,7 @@ class Update(ABC):
     """The way of training of a group of G networks with learning rates (G, 1, 1), over alpha^2 where f is scaled."""
 
     buffers_per_layer = 0  # that are as large as the layer
+    state: tuple[str, ...] = ("learning_rate", "memory")  # what changes in training
 
     def __init__(self, form: Form, layers: list[Tensor], learning_rate: Tensor, momentum: float) -> None:
         self.form, self.learning_rate, self.momentum = form, learning_rate, momentum
@@ -97,6 +98,7 @@ class _Adam(Update):
     """
 
     buffers_per_layer = 3
+    state = ("learning_rate", "memory", "steps")
 
     def __init__(self, form: Form, layers: list[Tensor], learning_rate: Tensor, momentum: float) -> None:
         super().__init__(form, layers, learning_rate, momentum)
