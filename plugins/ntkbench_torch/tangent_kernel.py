@@ -37,16 +37,82 @@ def tangent_kernel(form: Form, layers: list[Tensor], x1: Tensor, x2: Tensor | No
     parts = []
     for start in range(0, len(layers[0]), chunk):
         members = [layer[start : start + chunk] for layer in layers]
-        parts.append(kernel(form, members, x1, x2))
+        left, right = look(form, members, x1), None if x2 is None else look(form, members, x2)
+        parts.append(kernel(form, members, left, right))
     return torch.cat(parts)
 
 
-def _mean_kernel(form: Form, layers: list[Tensor], x1: Tensor, x2: Tensor | None) -> Tensor:
-    left, right = _pass(form, layers, x1), None if x2 is None else _pass(form, layers, x2)
-    grams = [_activation_gram(form, left, right, index) for index in range(len(layers))]
+def look(form: Form, layers: list[Tensor], x: Tensor) -> Workspace:
+    """Return the activations, slopes and outputs of every network on points ``x`` (n, F)."""
+    space = Workspace(form, len(layers[0]), x, gradients=True)
+    space.signals.clear()  # room that only training needs
+    forward(form, layers, space)
+    return space
+
+
+def layer_kernels(
+    form: Form, layers: list[Tensor], left: Workspace, right: Workspace | None = None
+) -> Iterator[tuple[int, Tensor]]:
+    """Yield (l, layer l's part of the kernel), last layer first, down to the lowest that is trained.
+
+    Each part is (G, O, n1, O, n2), new, and the kernel is their sum: every pair of outputs between the points of two
+    workspaces, the second the first where it is None.
+    """
+    last, n_outputs = len(layers) - 1, form.layers[-1]
+    gram = activation_gram(form, left, right, last, form.rates[last])
+    members, n1, n2 = gram.shape
+    part = gram.new_zeros(members, n_outputs, n1, n_outputs, n2)
+    part.diagonal(dim1=1, dim2=3).copy_(gram[..., None].expand(members, n1, n2, n_outputs))
+    yield last, part
+    every = slice(None)
+    signals = zip(
+        _signals(form, layers, left, every),
+        _signals(form, layers, left if right is None else right, every),
+        range(last - 1, -1, -1),
+        strict=False,
+    )
+    for one, other, index in signals:
+        gram = activation_gram(form, left, right, index, form.rates[index])
+        product = one.flatten(1, 2) @ other.flatten(1, 2).mT
+        yield index, product.view(members, n_outputs, n1, n_outputs, n2).mul_(gram[:, None, :, None, :])
+
+
+def layer_traces(form: Form, layers: list[Tensor], space: Workspace) -> Tensor:
+    """Return the trace of each layer's part of the kernel on one set of points, (G, L), float64; 0 where untrained."""
+    traces = torch.zeros(len(layers[0]), len(layers), dtype=torch.float64, device=space.outputs.device)
+    last = len(layers) - 1
+    traces[:, last] = _gram_diagonal(form, space, last).sum(dim=1) * form.layers[-1]
+    for index, signal in enumerate(_signals(form, layers, space, slice(None)), start=1):
+        squares = torch.linalg.vector_norm(signal, dim=-1, dtype=torch.float64).square_().sum(dim=1)
+        traces[:, last - index] = (squares * _gram_diagonal(form, space, last - index)).sum(dim=1)
+    return traces
+
+
+def activation_gram(
+    form: Form, left: Workspace, right: Workspace | None, index: int, rates: tuple[float, float] = (1.0, 1.0)
+) -> Tensor:
+    """Return ``gain_l^2 (r_l h_l h_l'^T + s_l c_l^2)``, (G, n1, n2); of the last layer, at rates 1, it is the NNGP."""
+    one = left.inputs[index]
+    other = one if right is None else right.inputs[index]
+    (weight_rate, bias_rate), square = rates, form.gains[index] ** 2
+    if weight_rate == bias_rate:
+        return torch.bmm(one, other.mT).mul_(weight_rate * square)
+    product = torch.bmm(one[..., :-1], other[..., :-1].mT).mul_(weight_rate * square)
+    return product.add_(bias_rate * square * form.constants[index] ** 2)
+
+
+def _gram_diagonal(form: Form, space: Workspace, index: int) -> Tensor:
+    """Return the diagonal (G, n) of a layer's Gram matrix, float64."""
+    (weight_rate, bias_rate), square = form.rates[index], form.gains[index] ** 2
+    norms = torch.linalg.vector_norm(space.inputs[index][..., :-1], dim=-1, dtype=torch.float64).square_()
+    return norms.mul_(weight_rate * square).add_(bias_rate * square * form.constants[index] ** 2)
+
+
+def _mean_kernel(form: Form, layers: list[Tensor], left: Workspace, right: Workspace | None) -> Tensor:
+    grams = [activation_gram(form, left, right, index, form.rates[index]) for index in range(len(layers))]
     n_outputs = form.layers[-1]
     theta = grams[-1] * n_outputs
-    chunk = max(1, _FLOATS // (len(layers[0]) * len(x1) * max(form.layers[1:])))
+    chunk = max(1, _FLOATS // (len(layers[0]) * grams[0].shape[1] * max(form.layers[1:])))
     for start in range(0, n_outputs, chunk):
         rows = slice(start, start + chunk)
         signals = zip(
@@ -60,41 +126,16 @@ def _mean_kernel(form: Form, layers: list[Tensor], x1: Tensor, x2: Tensor | None
     return theta.div_(n_outputs)
 
 
-def _full_kernel(form: Form, layers: list[Tensor], x1: Tensor, x2: Tensor | None) -> Tensor:
-    left, right = _pass(form, layers, x1), None if x2 is None else _pass(form, layers, x2)
-    grams = [_activation_gram(form, left, right, index) for index in range(len(layers))]
-    members, n1, n2 = grams[0].shape
-    n_outputs, every = form.layers[-1], slice(None)
-    theta = grams[0].new_zeros(members, n1, n2, n_outputs, n_outputs)
-    theta.diagonal(dim1=-2, dim2=-1).copy_(grams[-1][..., None].expand(members, n1, n2, n_outputs))
-    signals = zip(
-        _signals(form, layers, left, every),
-        _signals(form, layers, left if right is None else right, every),
-        reversed(grams[:-1]),
-        strict=False,
-    )
-    for one, other, gram in signals:
-        product = one.flatten(1, 2) @ other.flatten(1, 2).mT
-        blocks = product.view(members, n_outputs, n1, n_outputs, n2).permute(0, 2, 4, 1, 3)
-        theta.addcmul_(gram[..., None, None], blocks)
+def _full_kernel(form: Form, layers: list[Tensor], left: Workspace, right: Workspace | None) -> Tensor:
+    return sum_of_layers(layer_kernels(form, layers, left, right)).permute(0, 2, 4, 1, 3)
+
+
+def sum_of_layers(parts: Iterator[tuple[int, Tensor]]) -> Tensor:
+    """Return the kernel (G, O, n1, O, n2) that layers' parts make."""
+    _, theta = next(parts)
+    for _, part in parts:
+        theta.add_(part)
     return theta
-
-
-def _pass(form: Form, layers: list[Tensor], x: Tensor) -> Workspace:
-    space = Workspace(form, len(layers[0]), x, gradients=True)
-    forward(form, layers, space)
-    return space
-
-
-def _activation_gram(form: Form, left: Workspace, right: Workspace | None, index: int) -> Tensor:
-    """Return ``weight_std^2 / n_l (r_l h_l h_l'^T + s_l c_l^2)``, (G, n1, n2)."""
-    one = left.inputs[index]
-    other = one if right is None else right.inputs[index]
-    (weight_rate, bias_rate), square = form.rates[index], form.gains[index] ** 2
-    if weight_rate == bias_rate:
-        return torch.bmm(one, other.mT).mul_(weight_rate * square)
-    product = torch.bmm(one[..., :-1], other[..., :-1].mT).mul_(weight_rate * square)
-    return product.add_(bias_rate * square * form.constants[index] ** 2)
 
 
 def _signals(form: Form, layers: list[Tensor], space: Workspace, outputs: slice) -> Iterator[Tensor]:

@@ -54,7 +54,7 @@ def _gelu(z: Tensor, units: Tensor) -> None:
 
 
 def _gelu_slope(z: Tensor, units: Tensor | None) -> None:
-    z.copy_(_aten.gelu_backward(ones(z), z))
+    _aten.gelu_backward.grad_input(ones(z), z, grad_input=z)
 
 
 def _sin(z: Tensor, units: Tensor) -> None:

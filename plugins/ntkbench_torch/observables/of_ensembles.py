@@ -10,39 +10,23 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.linalg import norm
-from scipy.linalg import eigvalsh
-from scipy.sparse.linalg import ArpackNoConvergence, eigsh
 
 from ntkbench.exchange import Measurement
+
+from .norms import operator_norm
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from ntkbench.exchange import Float, Solution
 
-    from .ensemble import NetworkEnsemble
-
-_DENSE = 400  # rows up to which all eigenvalues are cheaper than one
-_TOLERANCE = 1e-8  # relative, of the operator norm of larger matrices
-
+    from ..ensemble import NetworkEnsemble
 
 def block_kernel(ensemble: NetworkEnsemble, x: Float, member: int) -> Float:
     """Return one member's kernel on x (N, F) as a float64 matrix (N O, N O), points outer and outputs inner."""
     theta = ensemble.ntk(x, outputs="all", member=member)[0].permute(0, 2, 1, 3)
     rows = theta.shape[0] * theta.shape[1]
     return theta.reshape(rows, rows).double().cpu().numpy()
-
-
-def operator_norm(matrix: Float) -> float:
-    """Return the largest absolute eigenvalue of a symmetric matrix (n, n)."""
-    if len(matrix) > _DENSE:
-        start = np.random.default_rng(0).standard_normal(len(matrix))
-        try:
-            value = eigsh(matrix, k=1, which="LM", v0=start, tol=_TOLERANCE, return_eigenvectors=False)
-            return float(abs(value[0]))
-        except ArpackNoConvergence:
-            pass
-    return float(np.abs(eigvalsh(matrix)).max())
 
 
 def ntk_distance(

@@ -1,0 +1,39 @@
+"""What can be observed of networks while they train; light, for planning."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ntkbench.costs import Loss
+    from ntkbench.optimizers import Optimizer
+
+OBSERVABLES: dict[str, str] = {
+    "activation_change": "how far individual activations have moved, per hidden layer (C5)",
+    "activation_statistics": "mean, RMS and inactive fraction of activations, per hidden layer (C1)",
+    "alignment": "the tangent kernel's alignment (CKA) with its initial self and with the targets (C4)",
+    "kernel_residuals": "what is left to learn along the leading eigenspaces of each reference's kernel (C9)",
+    "largest_eigenvalue": "the largest eigenvalue of the tangent kernel's Gram matrix (C14)",
+    "layer_share": "each layer's share of the tangent kernel's trace (C5)",
+    "linearization_distance": "distance to the network's own linearization trained the same way (C6)",
+    "linearization_split": "network to linearization, and linearization to each reference's prediction (C7)",
+    "nngp_distance": "distance of the empirical NNGP kernel to each reference's kernel (C1)",
+    "ntk_change": "change of the tangent kernel since initialization, and of its mean diagonal, signed (C4)",
+    "ntk_distance": "distance of the tangent kernel to each reference's kernel (C2)",
+    "output_blocks": "size of the tangent kernel's blocks between different outputs (C3)",
+    "weight_change": "how far weights and hidden biases have moved, per layer (C5)",
+}
+_LINEARIZED = frozenset({"linearization_distance", "linearization_split"})
+
+
+def inapplicable(name: str, *, optimizer: Optimizer, loss: Loss, batch_size: int | None) -> str | None:
+    """Return why an observable has no rows with this training, or None."""
+    if name not in _LINEARIZED:
+        return None
+    if optimizer == "adam":
+        return f"{name} has no closed form with adam: its steps are not linear in the gradient"
+    if loss != "squared-error":
+        return f"{name} has no closed form with {loss}: the linearization is linear for squared error alone"
+    if batch_size is not None:
+        return f"{name} has no closed form with batches of {batch_size}: it needs steps on all points"
+    return None
