@@ -32,6 +32,7 @@ CATALOGUE: dict[str, tuple[str, Parameters]] = {
     "exp": ("exp(x)", {}),
     "gaussian": ("exp(-x^2)", {}),
 }
+_HIGHEST_RECTIFIED = 3
 _CALL = re.compile(r"\s*([A-Za-z_]\w*)\s*(?:\((.*)\))?\s*", re.DOTALL)
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 
@@ -94,6 +95,8 @@ def _checked(name: str, key: str, value: Any, default: Any) -> Any:
     if isinstance(default, int):
         if not isinstance(value, int) or isinstance(value, bool) or value < 0:
             raise ValueError(f"{where}, expected an integer from 0")
+        if name == "rectified_monomial" and value > _HIGHEST_RECTIFIED:
+            raise ValueError(f"{where}, expected 0 to {_HIGHEST_RECTIFIED}")
         return value
     if not _is_number(value):
         raise ValueError(f"{where}, expected a finite number")

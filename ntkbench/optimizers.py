@@ -34,6 +34,13 @@ def momentum_mistake(optimizer: str, momentum: float) -> str | None:
     return None
 
 
+def kernel_side_mistake(optimizer: str, momentum: float) -> str | None:
+    """Return why a kernel cannot follow such training, or None."""
+    if optimizer == "adam":
+        return "adam has no kernel's side: its steps are not linear in the gradient"
+    return momentum_mistake(optimizer, momentum)
+
+
 def stable_learning_rate(
     eigenvalues: ArrayLike,
     n_train: int,
@@ -52,10 +59,8 @@ def stable_learning_rate(
     """
     import numpy as np
 
-    if mistake := momentum_mistake(optimizer, momentum):
+    if mistake := kernel_side_mistake(optimizer, momentum):
         raise DataError(f"dynamics: {mistake}")
-    if optimizer == "adam":
-        raise DataError("dynamics: adam has no stable learning rate on a kernel")
     largest = float(np.max(np.asarray(eigenvalues, dtype=np.float64))) + rho
     widened = (1 + momentum) / (1 + 2 * momentum) if optimizer == "nesterov" else 1 + momentum
     return widened * 2 * n_train / largest if largest > 0 else inf

@@ -14,7 +14,7 @@ import numpy as np
 from ..batches import mini_batches
 from ..costs import cost_gradient
 from ..errors import DataError
-from ..optimizers import momentum_mistake
+from ..optimizers import kernel_side_mistake
 from .checks import initial_values, matrix, of_training_points, ridge, targets
 from .mean import Dynamics
 
@@ -53,10 +53,8 @@ def kernel_descent(
     n, rho, recorded = len(theta), ridge(rho), np.asarray(steps, dtype=np.int64)
     for name, part in (("kernel_train", theta), ("kernel_test", between)):
         of_training_points(name, part.shape, n)
-    if mistake := momentum_mistake(optimizer, momentum):
+    if mistake := kernel_side_mistake(optimizer, momentum):
         raise DataError(f"dynamics: {mistake}")
-    if optimizer == "adam":
-        raise DataError("dynamics: adam has no kernel's side: its steps are not linear in the gradient")
     start = np.zeros_like(targets(y, n)) if f0_train is None else initial_values("f0_train", f0_train, y.shape)
     start_test = np.zeros((len(between), y.shape[1]))
     if f0_test is not None:

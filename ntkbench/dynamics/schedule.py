@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypedDict
 import numpy as np
 
 from ..errors import DataError
-from ..optimizers import Optimizer, momentum_mistake
+from ..optimizers import Optimizer, kernel_side_mistake
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -50,7 +50,7 @@ def make_schedule(
         raise DataError("dynamics: give steps with a learning_rate (gradient descent), or times (gradient flow)")
     if (steps is None) != (learning_rate is None):
         raise DataError("dynamics: learning_rate belongs to steps: give both, or times alone")
-    if mistake := momentum_mistake(optimizer, momentum):
+    if mistake := kernel_side_mistake(optimizer, momentum):
         raise DataError(f"dynamics: {mistake}")
     if steps is None and optimizer != "gradient-descent":
         raise DataError(f"dynamics: {optimizer} takes steps; times are those of gradient flow, which has no momentum")

@@ -24,7 +24,6 @@ FUNCTIONS = (
     "swish",
     "tanh",
 )  # beyond the catalogue, without parameters
-_HIGHEST_RECTIFIED = 3
 
 
 def unsupported_activation(activation: str | Callable[[Any], Any]) -> str | None:
@@ -43,7 +42,4 @@ def unsupported_activation(activation: str | Callable[[Any], Any]) -> str | None
         return f'no activation "{activation}" for networks; there are {there}' + suggestion(spelled.name, known)
     if spelled.name in FUNCTIONS and spelled.parameters:
         return f'activation "{spelled.name}" has no parameters'
-    degree = dict(spelled.parameters).get("degree", 0)
-    if spelled.name == "rectified_monomial" and degree > _HIGHEST_RECTIFIED:
-        return f'activation "{spelled}": degree is {degree}, expected 0 to {_HIGHEST_RECTIFIED}'
     return None

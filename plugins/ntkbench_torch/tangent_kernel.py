@@ -9,6 +9,7 @@ is not trained (theory.md, C2 to C4; the products follow Novak et al. 2022, sect
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING
 
 import torch
@@ -48,6 +49,16 @@ def look(form: Form, layers: list[Tensor], x: Tensor) -> Workspace:
     space.signals.clear()  # room that only training needs
     forward(form, layers, space)
     return space
+
+
+def of_members(space: Workspace, members: slice) -> Workspace:
+    """Return what a workspace holds of some networks; nothing is copied."""
+    part = copy(space)
+    part.inputs, part.units, part.slopes = (
+        [t[members] for t in ts] for ts in (space.inputs, space.units, space.slopes)
+    )
+    part.outputs = space.outputs[members]
+    return part
 
 
 def layer_kernels(

@@ -245,7 +245,8 @@ def test_mode_residuals_are_the_residuals_in_the_eigenbasis(setting, optimizer):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"optimizer": "adam"}, "optimizer is 'adam', expected one of gradient-descent, heavy-ball, nesterov"),
+        ({"optimizer": "sgd"}, "optimizer is 'sgd', expected one of gradient-descent, heavy-ball, nesterov, adam"),
+        ({"optimizer": "adam"}, "adam has no kernel's side"),
         ({"optimizer": "nesterov", "momentum": 1.0}, r"momentum is 1.0; it lies in \[0, 1\)"),
         ({"optimizer": "nesterov", "momentum": np.nan}, "momentum is nan"),
         ({"momentum": 0.9}, "gradient-descent has none"),

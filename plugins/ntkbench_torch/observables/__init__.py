@@ -6,9 +6,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .look import View
     from .norms import operator_norm
     from .of_ensembles import block_kernel, ntk_change, ntk_distance
-    from .watch import View, Watcher
+    from .watch import Watcher
 
 _HOMES = {
     "View": "look",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import nan
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -45,8 +46,10 @@ def largest_eigenvalue(product: Callable[[Tensor], Tensor], like: Tensor) -> flo
 
 
 def spectral_norm(matrix: Tensor) -> float:
-    """Return the largest singular value of a matrix (rows, columns), to 5e-5 at worst."""
+    """Return the largest singular value of a matrix (rows, columns), to 5e-5 at worst; nan where it is not finite."""
     rows, columns = matrix.shape
+    if not bool(torch.isfinite(matrix).all()):
+        return nan
     if not bool(matrix.any()):
         return 0.0
     if min(rows, columns) <= _DENSE // 4:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from ..ensemble import NetworkEnsemble
 
+
 def block_kernel(ensemble: NetworkEnsemble, x: Float, member: int) -> Float:
     """Return one member's kernel on x (N, F) as a float64 matrix (N O, N O), points outer and outputs inner."""
     theta = ensemble.ntk(x, outputs="all", member=member)[0].permute(0, 2, 1, 3)
