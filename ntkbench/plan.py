@@ -247,6 +247,7 @@ class _Expansion:
                     batch_size=study.training.batch_size,
                     dtype=entry.dtype,
                     observe=method.observe,
+                    parameters=method.parameters,
                 )
             ),
         )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from .architecture import Architecture
@@ -30,7 +30,8 @@ class Sizes(NamedTuple):
 class Work(NamedTuple):
     """What a cell is asked to do, as far as its cost depends on it: ``steps`` of training, looked at ``records`` times.
 
-    ``width`` is None for infinite; ``observe`` names what a subject observes; ``batch_size`` None is all points a step.
+    ``width`` is None for infinite; ``observe`` names what a subject observes; ``batch_size`` None is all points a step;
+    ``parameters`` is the backend's validated model, None for its defaults.
     """
 
     sizes: Sizes
@@ -43,6 +44,7 @@ class Work(NamedTuple):
     batch_size: int | None = None
     dtype: Literal["float32", "float64"] = "float64"
     observe: tuple[str, ...] = ()
+    parameters: Any = None
 
 
 class Estimate(NamedTuple):
@@ -59,6 +61,18 @@ def resolve(target: str) -> Any:
 
 
 def _always() -> None:
+    return None
+
+
+class Inapplicable(Protocol):
+    """Says why an observable has nothing to observe in training of this kind, or None."""
+
+    def __call__(self, name: str, /, *, optimizer: Optimizer, loss: Loss, batch_size: int | None) -> str | None:
+        """Return the reason, or None."""
+        ...
+
+
+def _applicable(name: str, /, *, optimizer: Optimizer, loss: Loss, batch_size: int | None) -> str | None:
     return None
 
 
@@ -107,7 +121,9 @@ class BackendSpec:
     :param target: ``"module:solve"``; ``solve(request)`` returns a :class:`~ntkbench.exchange.Solution`.
     :param supports: ``supports(architecture)`` is None, or the reason why not; light.
     :param estimate: ``estimate(work)``, light.
-    :param observables: what a study may list under ``observe``.
+    :param observables: what a study may list under ``observe``, by name, with a line about each.
+    :param observed_by_default: those of them that are observed where a study lists none; None for all.
+    :param inapplicable: why an observable has nothing to observe in some kind of training; light.
     :param optimizers: what a study's training may ask of it; ``losses``, the costs it knows; ``batches``, whether a
         step may see some of the points; ``stops``, whether networks are left as they are once they are done.
     """
@@ -120,7 +136,9 @@ class BackendSpec:
     target: str
     supports: Callable[[Architecture], str | None]
     estimate: Callable[[Work], Estimate]
-    observables: tuple[str, ...] = ()
+    observables: Mapping[str, str] = field(default_factory=dict, hash=False)
+    observed_by_default: tuple[str, ...] | None = None
+    inapplicable: Inapplicable = _applicable
     optimizers: tuple[Optimizer, ...] = ("gradient-descent",)
     losses: tuple[Loss, ...] = ("squared-error",)
     batches: bool = False

@@ -86,9 +86,14 @@ def _show(kind: str, spec: Any, owner: str) -> None:
     click.echo(f"{spec.name} (version {spec.version}, from plugin {owner})\n  {spec.summary}")
     if reason := _reason(spec):
         click.echo(f"  unavailable: {reason}")
-    for label in ("role", "unit", "goal", "source", "licence", "citation", "observables", "requires"):
+    for label in ("role", "unit", "goal", "source", "licence", "citation", "requires"):
         if value := getattr(spec, label, None):
             click.echo(f"  {label}: {', '.join(value) if isinstance(value, tuple) else value}")
+    if known := getattr(spec, "observables", None):
+        usual = known if spec.observed_by_default is None else spec.observed_by_default
+        click.echo("  observables (* where a study lists none):")
+        for name, meaning in known.items():
+            click.echo(f"    {'*' if name in usual else ' '} {name}: {meaning}")
     if hasattr(spec, "parameters"):
         _show_parameters(spec)
 

@@ -62,7 +62,7 @@ class SubjectEntry(_WithParameters):
     widths: Annotated[tuple[PositiveInt | LayerWidths, ...], Field(min_length=1)]
     members: PositiveInt = 8
     against: tuple[str, ...] = ()
-    observe: tuple[str, ...] | None = Field(default=None, description="what to observe; default: all it can")
+    observe: tuple[str, ...] | None = Field(default=None, description="what to observe; default: the backend's usual")
     dtype: DType = "float32"
 
     @field_validator("widths")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
+    from ..costs import Loss
     from ..registry import Registry, Shelf
 
 
@@ -100,8 +101,8 @@ class _Resolver:
     def resolved(self, study: Study) -> ResolvedStudy:
         """Return the study with its specs and parameters, as far as there is nothing to complain about."""
         tasks = [self._task(entry, f"task[{i}]") for i, entry in enumerate(study.task)]
-        references = [self._method(e, f"reference[{i}]", "reference") for i, e in enumerate(study.reference)]
-        subjects = [self._method(e, f"subject[{i}]", "subject") for i, e in enumerate(study.subject)]
+        references = [self._method(study, e, f"reference[{i}]", "reference") for i, e in enumerate(study.reference)]
+        subjects = [self._method(study, e, f"subject[{i}]", "subject") for i, e in enumerate(study.subject)]
         self._check_labels(study)
         self._check_rate(study)
         self._check_layers(study)
@@ -143,22 +144,35 @@ class _Resolver:
             self.complaints.add(f"{path}.splits", f"{entry.splits} asked for, but {entry.name} has {offered}")
         return ResolvedTask(entry, spec, parameters)
 
-    def _method(self, entry: Any, path: str, role: str) -> ResolvedMethod | None:
+    def _method(self, study: Study, entry: Any, path: str, role: str) -> ResolvedMethod | None:
         if (spec := self._lookup(self.registry.backends, entry.backend, f"{path}.backend")) is None:
             return None
         if spec.role != role:
             self.complaints.add(f"{path}.backend", f'"{spec.name}" is a {spec.role}, not a {role}')
             return None
         parameters = self._parameters(spec.parameters, entry.parameters, type(entry), path)
-        observe = self._observe(entry, spec, path) if isinstance(entry, SubjectEntry) else ()
+        observe = self._observe(study, entry, spec, path) if isinstance(entry, SubjectEntry) else ()
         return None if parameters is None else ResolvedMethod(entry, spec, parameters, observe)
 
-    def _observe(self, entry: SubjectEntry, spec: BackendSpec, path: str) -> tuple[str, ...]:
+    def _observe(self, study: Study, entry: SubjectEntry, spec: BackendSpec, path: str) -> tuple[str, ...]:
         for name in entry.observe or ():
             if name not in spec.observables:
                 known = ", ".join(spec.observables) or "nothing"
                 self.complaints.add(f"{path}.observe", f'"{name}" is not something {spec.name} observes ({known})')
-        return tuple(sorted(spec.observables if entry.observe is None else entry.observe))
+            elif reason := self._inapplicable(study, spec, name):
+                self.complaints.add(f"{path}.observe", reason)
+        usual = spec.observables if spec.observed_by_default is None else spec.observed_by_default
+        return tuple(sorted(usual if entry.observe is None else entry.observe))
+
+    def _inapplicable(self, study: Study, spec: BackendSpec, name: str) -> str | None:
+        """Return why an observable has no rows on any task of the study, or None."""
+        training = study.training
+        losses: set[Loss] = {entry.loss or "squared-error" for entry in study.task}
+        reasons = [
+            spec.inapplicable(name, optimizer=training.optimizer, loss=loss, batch_size=training.batch_size)
+            for loss in sorted(losses)
+        ]
+        return reasons[0] if reasons and all(reasons) else None
 
     def _check_labels(self, study: Study) -> None:
         labels = [reference.label for reference in study.reference]

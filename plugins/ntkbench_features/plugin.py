@@ -12,7 +12,7 @@ from .sources import SOURCES, source
 if TYPE_CHECKING:
     from ntkbench.architecture import Architecture
 
-OBSERVABLES = ("ntk_distance",)
+OBSERVABLES = {"ntk_distance": "distance of the functions' kernel to each reference's kernel (C11)"}
 _FLOPS_PER_DRAW = 30  # of a Gaussian number
 _BLOCK_BYTES = 2.5e7  # of draws in memory, in float64 and rounded
 _PROCESS_BYTES = 3.5e8  # a process that has imported JAX or torch

@@ -84,7 +84,7 @@ class NetworkEnsemble:
             raise DataError(f"output_scale is {output_scale}: expected a positive number")
         if trained_layers not in ("all", "last"):
             raise DataError(f"trained_layers is {trained_layers!r}: expected 'all' or 'last'")
-        self._form = Form.of(
+        self.form = Form.of(
             architecture,
             in_features,
             widths,
@@ -95,7 +95,7 @@ class NetworkEnsemble:
         self.centred = centred
         self.architecture, self.members, self.seed, self.first_member = architecture, members, seed, first_member
         self.device, self.dtype = find_device(device), find_dtype(dtype)
-        self.group = group_size(self._form.layers, self.device.type)
+        self.group = group_size(self.form.layers, self.device.type)
         self._slot = first_member % self.group
         self._groups = [
             self._draw(start) for start in range(first_member - self._slot, first_member + members, self.group)
@@ -104,17 +104,23 @@ class NetworkEnsemble:
     @property
     def parameters(self) -> int:
         """P, the number of parameters of one member."""
-        return parameter_count(self._form.layers)
+        return parameter_count(self.form.layers)
+
+    def layers(self) -> list[Tensor]:
+        """Return every member's layers (members, n_l + 1, n_{l+1}), the bias as last row; views where they can be."""
+        if len(self._groups) == 1:
+            return [self._members(layer) for layer in self._groups[0]]
+        return [self._members(torch.cat(parts)) for parts in zip(*self._groups, strict=True)]
 
     def outputs(self, x: Array) -> Tensor:
         """Return the outputs (members, n, O) on points ``x`` (n, F)."""
         points = self._points("x", x)
         with full_precision():
-            now = self._members(torch.cat([evaluate(self._form, layers, points) for layers in self._groups]))
+            now = self._members(torch.cat([evaluate(self.form, layers, points) for layers in self._groups]))
             if not self.centred:
                 return now
             drawn = (self._draw(self._start(group)) for group in range(len(self._groups)))
-            return now - self._members(torch.cat([evaluate(self._form, layers, points) for layers in drawn]))
+            return now - self._members(torch.cat([evaluate(self.form, layers, points) for layers in drawn]))
 
     def ntk(
         self,
@@ -137,8 +143,8 @@ class NetworkEnsemble:
         full = outputs == "all"
         with full_precision():
             if member is not None:
-                return tangent_kernel(self._form, self._layers_of(member), left, right, full=full)
-            parts = [tangent_kernel(self._form, layers, left, right, full=full) for layers in self._groups]
+                return tangent_kernel(self.form, self._layers_of(member), left, right, full=full)
+            parts = [tangent_kernel(self.form, layers, left, right, full=full) for layers in self._groups]
             return self._members(torch.cat(parts))
 
     def train(
@@ -244,7 +250,7 @@ class NetworkEnsemble:
             on_record(Snapshot(here.start, step, live, outputs[slots], tested))
 
         own_course = replace(course, learning_rate=own)
-        return train_group(self._form, layers, own_course, on_record=record, on_step=on_step, checkpoint=checkpoint)
+        return train_group(self.form, layers, own_course, on_record=record, on_step=on_step, checkpoint=checkpoint)
 
     def _start(self, group: int) -> int:
         """Return the first member that a group has room for."""
@@ -260,12 +266,12 @@ class NetworkEnsemble:
 
     def _draw(self, start: int) -> list[Tensor]:
         """Draw the members of a group that exist; the idle ones at either end are networks of zeros."""
-        layers = empty_layers(self._form, self.group, self.device, self.dtype)
+        layers = empty_layers(self.form, self.group, self.device, self.dtype)
         existing = range(max(start, self.first_member), min(start + self.group, self.first_member + self.members))
         for member in existing:
             for index, layer in enumerate(layers):
                 draw_layer(
-                    layer[member - start], seed=self.seed, widths=self._form.layers[1:-1], layer=index, member=member
+                    layer[member - start], seed=self.seed, widths=self.form.layers[1:-1], layer=index, member=member
                 )
         return layers
 
@@ -279,19 +285,20 @@ class NetworkEnsemble:
         return grouped[self._slot : self._slot + self.members]
 
     def _points(self, name: str, x: Array) -> Tensor:
-        points = self._tensor(x)
-        if points.ndim != 2 or points.shape[1] != self._form.layers[0]:
-            raise DataError(f"{name} has shape {tuple(points.shape)}, expected (points, {self._form.layers[0]})")
+        points = self.tensor(x)
+        if points.ndim != 2 or points.shape[1] != self.form.layers[0]:
+            raise DataError(f"{name} has shape {tuple(points.shape)}, expected (points, {self.form.layers[0]})")
         return points
 
     def _targets(self, y: Array) -> Tensor:
-        targets = self._tensor(y)
+        targets = self.tensor(y)
         targets = targets[:, None] if targets.ndim == 1 else targets
-        if targets.ndim != 2 or targets.shape[1] != self._form.layers[-1]:
-            raise DataError(f"y has shape {tuple(targets.shape)}, expected (points, {self._form.layers[-1]})")
+        if targets.ndim != 2 or targets.shape[1] != self.form.layers[-1]:
+            raise DataError(f"y has shape {tuple(targets.shape)}, expected (points, {self.form.layers[-1]})")
         return targets
 
-    def _tensor(self, array: Array) -> Tensor:
+    def tensor(self, array: Array) -> Tensor:
+        """Return an array's numbers on the networks' device, in their type."""
         tensor = array.detach() if isinstance(array, torch.Tensor) else torch.from_numpy(np.array(array))
         return tensor.to(device=self.device, dtype=self.dtype)
 

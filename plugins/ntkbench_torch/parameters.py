@@ -21,5 +21,5 @@ class Parameters(BaseModel):
     centred: bool = Field(default=False, description="whether the initial function is taken off: alpha (h - h_0)")
     trained_layers: Literal["all", "last"] = Field(default="all", description="last: the readout alone (C16)")
     ntk_steps: Literal["last", "all"] = Field(
-        default="last", description="recorded steps at which ntk_change is measured: the last, or all after the first"
+        default="last", description="recorded steps at which kernels are looked at: the first and the last, or all"
     )

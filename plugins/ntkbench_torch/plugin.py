@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from ntkbench.costs import LOSSES
@@ -12,12 +11,12 @@ from ntkbench.specs import BackendSpec, Estimate, Work
 
 from .layout import group_size, layer_sizes, parameter_count
 from .names import unsupported_activation
+from .observables.catalogue import OBSERVABLES, OBSERVED_BY_DEFAULT, inapplicable
+from .observables.costs import observing
 
 if TYPE_CHECKING:
     from ntkbench.architecture import Architecture
-    from ntkbench.specs import Sizes
 
-OBSERVABLES = ("ntk_distance", "ntk_change")
 _BYTES = {"float32": 4, "float64": 8}
 _BUFFERS = {"gradient-descent": 0, "heavy-ball": 1, "nesterov": 1, "adam": 3}  # that an optimizer keeps
 _PROCESS_BYTES = 3.5e8  # a process that has imported torch
@@ -43,19 +42,8 @@ def estimate(work: Work) -> Estimate:
     parameters = parameter_count(layers)
     first = (layers[0] + 1) * layers[1]
     step = 2 * min(work.batch_size or sizes.n_train, sizes.n_train) * (3 * parameters - first)
-    looks = work.records * 2 * sizes.n_test * parameters + observing(work.observe, work.records, sizes, layers).flops
+    looks = work.records * 2 * sizes.n_test * parameters + observing(work, layers).flops
     return Estimate(flops=float(work.members * (work.steps * step + looks)), bytes=_peak_bytes(work, layers))
-
-
-def observing(observe: tuple[str, ...], records: int, sizes: Sizes, layers: tuple[int, ...]) -> Estimate:
-    """Return what observables of one member cost over all records: one tangent kernel each that needs it."""
-    if not observe:
-        return Estimate(0.0, 0.0)
-    rows = sizes.n_train * sizes.n_outputs
-    signals = sum(2 * rows * fan_in * fan_out for fan_in, fan_out in pairwise(layers[1:]))
-    kernel = float(signals + sum(2 * rows**2 * width for width in layers[1:-1]) + 4 * len(layers) * rows**2)
-    held = 4 * rows**2 + 2 * rows * sum(layers[1:-1])
-    return Estimate(flops=(records + 1) * kernel, bytes=float(held))
 
 
 def _peak_bytes(work: Work, layers: tuple[int, ...]) -> float:
@@ -66,9 +54,8 @@ def _peak_bytes(work: Work, layers: tuple[int, ...]) -> float:
     activations = points * sum(layers) * 3 + min(sizes.n_test, 4096) * sum(layers)
     copies = 1 + _BUFFERS[work.optimizer] + bool(work.observe)  # the group itself, and as it was drawn
     outputs = 2 * 8 * work.members * work.records * (sizes.n_train + sizes.n_test) * sizes.n_outputs
-    observed = observing(work.observe, 1, sizes, layers).bytes
-    held = group * (copies * parameter_count(layers) + activations) + observed
-    return _PROCESS_BYTES + number * float(held) + outputs
+    held = group * (copies * parameter_count(layers) + activations)
+    return _PROCESS_BYTES + number * float(held) + outputs + observing(work, layers).bytes
 
 
 @hookimpl
@@ -85,6 +72,8 @@ def ntkbench_register_backends() -> tuple[BackendSpec, ...]:
             supports=supports,
             estimate=estimate,
             observables=OBSERVABLES,
+            observed_by_default=OBSERVED_BY_DEFAULT,
+            inapplicable=inapplicable,
             optimizers=OPTIMIZERS,
             losses=LOSSES,
             batches=True,

@@ -15,11 +15,11 @@ from .checkpoint import Checkpoint, Checkpoints
 from .devices import find_device
 from .ensemble import NetworkEnsemble
 from .layout import group_size, layer_sizes, parameter_count
-from .observables import ntk_change, ntk_distance
+from .observables import View, Watcher
 from .training import Stop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from torch import Tensor
 
@@ -97,13 +97,14 @@ def _solve_group(
     training, problem = request.training, request.problem
     ensemble = _draw(request, first, members)
     measurements: list[Measurement] = []
+    observer = _Observer(request, learning_rate, ensemble) if request.observe else None
 
     def restore(rows: list[dict[str, Any]]) -> None:
         measurements[:] = [Measurement(**row) for row in rows]
 
     def on_record(snapshot: Snapshot) -> None:
-        with np.errstate(over="ignore", invalid="ignore"):  # a member on its way to infinity
-            measurements.extend(_observe(request, ensemble, snapshot.step, learning_rate * snapshot.step))
+        if observer is not None:
+            measurements.extend(observer.look(snapshot))
 
     trajectory = ensemble.train(
         problem.x_train,
@@ -151,17 +152,43 @@ def _draw(request: Request, first: int, members: int) -> NetworkEnsemble:
     )
 
 
-def _observe(request: Request, ensemble: NetworkEnsemble, step: int, time: float) -> list[Measurement]:
-    """Measure what the study asked for at this recorded step."""
-    x = request.problem.x_train
-    rows: list[Measurement] = []
-    if "ntk_distance" in request.observe and step == 0:
-        rows += ntk_distance(ensemble, x, request.references, step=step, time=time)
-    wanted = request.parameters.ntk_steps == "all" or step == request.training.steps[-1]
-    if "ntk_change" in request.observe and step > 0 and wanted:
-        initial = _draw(request, ensemble.first_member, ensemble.members)
-        rows += ntk_change(ensemble, initial, x, step=step, time=time)
-    return rows
+class _Observer:
+    """What a study observes of one group, whose members are kept as they were drawn."""
+
+    def __init__(self, request: Request, learning_rate: float, ensemble: NetworkEnsemble) -> None:
+        self._request, self._learning_rate, self._ensemble = request, learning_rate, ensemble
+        self._watcher = Watcher(request.observe, request.parameters)
+        self._initial = [layer.clone() for layer in ensemble.layers()]
+        problem = request.problem
+        self._points = [ensemble.tensor(array) for array in (problem.x_train, problem.y_train, problem.x_test)]
+
+    def look(self, snapshot: Snapshot) -> Iterator[Measurement]:
+        """Yield what is observed at a recorded step."""
+        training, ensemble, step = self._request.training, self._ensemble, snapshot.step
+        x, y, x_test = self._points
+        tested = snapshot.outputs_test
+        view = View(
+            form=ensemble.form,
+            layers=snapshot.layers,
+            initial=self._initial,
+            x=x,
+            y=y,
+            x_test=x_test,
+            outputs=snapshot.outputs,
+            outputs_test=snapshot.outputs[:, :0] if tested is None else tested,
+            first_member=snapshot.first_member,
+            step=step,
+            time=self._learning_rate * step,
+            learning_rate=self._learning_rate,
+            last=step == training.steps[-1],
+            optimizer=training.optimizer,
+            momentum=training.momentum,
+            loss=self._request.problem.loss,
+            batch_size=training.batch_size,
+            centred=ensemble.centred,
+            references=self._request.references,
+        )
+        return self._watcher.look(view)
 
 
 def _throttled(progress: Callable[[float, float], None], total: int) -> Callable[[], None]:

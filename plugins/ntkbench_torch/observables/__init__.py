@@ -8,18 +8,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .look import View
     from .norms import operator_norm
-    from .of_ensembles import block_kernel, ntk_change, ntk_distance
     from .watch import Watcher
 
 _HOMES = {
     "View": "look",
     "Watcher": "watch",
-    "block_kernel": "of_ensembles",
-    "ntk_change": "of_ensembles",
-    "ntk_distance": "of_ensembles",
     "operator_norm": "norms",
 }
-__all__ = ["View", "Watcher", "block_kernel", "ntk_change", "ntk_distance", "operator_norm"]
+__all__ = ["View", "Watcher", "operator_norm"]
 
 
 def __getattr__(name: str) -> Any:

@@ -23,12 +23,24 @@ OBSERVABLES: dict[str, str] = {
     "output_blocks": "size of the tangent kernel's blocks between different outputs (C3)",
     "weight_change": "how far weights and hidden biases have moved, per layer (C5)",
 }
-_LINEARIZED = frozenset({"linearization_distance", "linearization_split"})
+OBSERVED_BY_DEFAULT = ("ntk_distance", "ntk_change")
+FORMING_KERNEL = frozenset({"ntk_distance", "output_blocks", "ntk_change", "alignment"})
+BETWEEN = frozenset(
+    {
+        "activation_statistics",
+        "activation_change",
+        "weight_change",
+        "kernel_residuals",
+        "linearization_distance",
+        "linearization_split",
+    }
+)
+LINEARIZED = frozenset({"linearization_distance", "linearization_split"})
 
 
-def inapplicable(name: str, *, optimizer: Optimizer, loss: Loss, batch_size: int | None) -> str | None:
+def inapplicable(name: str, /, *, optimizer: Optimizer, loss: Loss, batch_size: int | None) -> str | None:
     """Return why an observable has no rows with this training, or None."""
-    if name not in _LINEARIZED:
+    if name not in LINEARIZED:
         return None
     if optimizer == "adam":
         return f"{name} has no closed form with adam: its steps are not linear in the gradient"

@@ -10,7 +10,7 @@ from ntkbench.errors import DataError, suggestion
 
 from ..devices import full_precision
 from . import functions, kernels, movement
-from .catalogue import OBSERVABLES, inapplicable
+from .catalogue import BETWEEN, FORMING_KERNEL, LINEARIZED, OBSERVABLES, inapplicable
 from .look import Look, Moment
 
 if TYPE_CHECKING:
@@ -26,28 +26,21 @@ _SIGNAL_FLOATS = 2**24  # of their signals in one layer
 
 
 class _Observable(NamedTuple):
-    """How to measure, and when: at the first step and at the last; between, if ``kernels`` of all steps are wanted."""
+    """How to measure, and whether at the first step and at the last; between, see ``catalogue.BETWEEN``."""
 
     measure: Callable[[Look], Iterator[Measurement]]
     first: bool = True
-    between: bool = True
     last: bool = True
-    forms_kernel: bool = False
-
-    def wanted(self, view: View, every: bool) -> bool:
-        if view.step == 0:
-            return self.first
-        return self.between or every or (self.last and view.last)
 
 
 _MEASURES: dict[str, _Observable] = {
-    "ntk_distance": _Observable(kernels.ntk_distance, between=False, last=False, forms_kernel=True),
-    "nngp_distance": _Observable(kernels.nngp_distance, between=False, last=False),
-    "output_blocks": _Observable(kernels.output_blocks, between=False, last=False, forms_kernel=True),
-    "ntk_change": _Observable(kernels.ntk_change, first=False, between=False, forms_kernel=True),
-    "alignment": _Observable(kernels.alignment, between=False, forms_kernel=True),
-    "layer_share": _Observable(kernels.layer_share, between=False),
-    "largest_eigenvalue": _Observable(kernels.largest_eigenvalue, between=False),
+    "ntk_distance": _Observable(kernels.ntk_distance, last=False),
+    "nngp_distance": _Observable(kernels.nngp_distance, last=False),
+    "output_blocks": _Observable(kernels.output_blocks, last=False),
+    "ntk_change": _Observable(kernels.ntk_change, first=False),
+    "alignment": _Observable(kernels.alignment),
+    "layer_share": _Observable(kernels.layer_share),
+    "largest_eigenvalue": _Observable(kernels.largest_eigenvalue),
     "activation_statistics": _Observable(movement.activation_statistics),
     "activation_change": _Observable(movement.activation_change, first=False),
     "weight_change": _Observable(movement.weight_change, first=False),
@@ -78,26 +71,31 @@ class Watcher:
         """Yield what was asked for of every member at this step; nothing of members that are not finite."""
         training = {"optimizer": view.optimizer, "loss": view.loss, "batch_size": view.batch_size}
         chosen = [
-            observable
-            for name, observable in _MEASURES.items()
-            if name in self._names and not inapplicable(name, **training) and observable.wanted(view, self._every)
+            name
+            for name in _MEASURES
+            if name in self._names and not inapplicable(name, **training) and self._wanted(name, view)
         ]
         rows: list[Measurement] = []
         if not chosen:
             return iter(rows)
-        forms_kernel = any(observable.forms_kernel for observable in chosen)
+        forms_kernel = not FORMING_KERNEL.isdisjoint(chosen)
         members, together = len(view.layers[0]), _together(view)
         with full_precision(), np.errstate(over="ignore", invalid="ignore"):  # a member on its way to infinity
             for first in range(0, members, together):
                 look = self._look_at(view.of(slice(first, first + together)), first, forms_kernel)
-                for observable in chosen:
-                    rows += observable.measure(look)
+                for name in chosen:
+                    rows += _MEASURES[name].measure(look)
         return iter(rows)
+
+    def _wanted(self, name: str, view: View) -> bool:
+        if view.step == 0:
+            return _MEASURES[name].first
+        return self._every or name in BETWEEN or (_MEASURES[name].last and view.last)
 
     def _look_at(self, view: View, first: int, forms_kernel: bool) -> Look:
         initial = self._initial.get(first)
         if initial is None:
-            needed = any(_MEASURES[name].forms_kernel for name in self._names)
+            needed = not (FORMING_KERNEL | LINEARIZED).isdisjoint(self._names)
             initial = self._initial[first] = Moment(view.form, view.initial, view.x, forms_kernel=needed)
         now = initial if view.step == 0 else Moment(view.form, view.layers, view.x, forms_kernel=forms_kernel)
         return Look(view, now, initial)

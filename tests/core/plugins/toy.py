@@ -232,7 +232,7 @@ def ntkbench_register_backends():
             target=f"{__name__}:solve_network",
             supports=lambda architecture: "only up to depth 9" if architecture.depth > 9 else None,
             estimate=lambda work: Estimate(1e3, 1e3),
-            observables=("ntk_distance",),
+            observables={"ntk_distance": "distance of the kernel to its limit"},
         ),
     ]
 
