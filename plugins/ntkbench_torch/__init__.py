@@ -7,10 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .ensemble import NetworkEnsemble
+    from .thresholds import Thresholds, stability_thresholds
     from .trajectory import Trajectory
 
-_HOMES = {"NetworkEnsemble": "ensemble", "Trajectory": "trajectory"}
-__all__ = ["NetworkEnsemble", "Trajectory"]
+_HOMES = {
+    "NetworkEnsemble": "ensemble",
+    "Thresholds": "thresholds",
+    "Trajectory": "trajectory",
+    "stability_thresholds": "thresholds",
+}
+__all__ = ["NetworkEnsemble", "Thresholds", "Trajectory", "stability_thresholds"]
 
 
 def __getattr__(name: str) -> Any:
