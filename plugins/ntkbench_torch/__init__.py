@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .ensemble import NetworkEnsemble
+    from .module_ensemble import ModuleEnsemble
     from .thresholds import Thresholds, stability_thresholds
     from .trajectory import Trajectory
 
 _HOMES = {
+    "ModuleEnsemble": "module_ensemble",
     "NetworkEnsemble": "ensemble",
     "Thresholds": "thresholds",
     "Trajectory": "trajectory",
     "stability_thresholds": "thresholds",
 }
-__all__ = ["NetworkEnsemble", "Thresholds", "Trajectory", "stability_thresholds"]
+__all__ = ["ModuleEnsemble", "NetworkEnsemble", "Thresholds", "Trajectory", "stability_thresholds"]
 
 
 def __getattr__(name: str) -> Any:

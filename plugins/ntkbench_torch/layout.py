@@ -35,12 +35,17 @@ def parameter_count(layers: tuple[int, ...]) -> int:
 
 
 def group_size(layers: tuple[int, ...], device_type: str) -> int:
-    """Return how many members are trained together: a power of two that depends on the layers and the device alone.
+    """Return how many members of fully-connected networks are trained together: see :func:`group_of`."""
+    return group_of(parameter_count(layers), device_type)
+
+
+def group_of(parameters: int, device_type: str) -> int:
+    """Return how many members are trained together: a power of two, by their size and the device alone.
 
     Every matrix product sees exactly this many members (the last group is filled up), and member k always sits in slot
     k mod group: so its numbers cannot depend on how many members there are. Small networks share a product to spread
     its fixed cost; a large network fills the machine alone, and its weights stay in the cache between the passes.
     """
     limit, floats = _GROUP_LIMIT.get(device_type, 8), _GROUP_FLOATS.get(device_type, 2**19)
-    fitting = max(1, floats // parameter_count(layers))
+    fitting = max(1, floats // parameters)
     return int(min(limit, 1 << (fitting.bit_length() - 1)))

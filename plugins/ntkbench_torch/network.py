@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import torch
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 TrainedLayers = Literal["all", "last"]
 _ALIGNMENT = 16  # rows of activations start at multiples of this many numbers
+_BLOCK = 4096  # points evaluated at a time
 
 
 @dataclass(frozen=True)
@@ -163,4 +164,45 @@ def backward(form: Form, layers: list[Tensor], space: Workspace, update: Update)
         if index > lowest:
             signal = space.signals[index - 1]
             signal.baddbmm_(above, layer[:, :-1].mT, beta=0, alpha=form.gains[index]).mul_(space.slopes[index - 1])
-        update.apply(index, layer, space.inputs[index], above)
+        update.apply(index, layer, _LayerGradient(form, index, space.inputs[index], above))
+
+
+def evaluate(form: Form, layers: list[Tensor], x: Tensor) -> Tensor:
+    """Return the outputs (G, M, O) on points ``x`` (M, F), in blocks that keep the activations small."""
+    parts = []
+    for block in torch.split(x, _BLOCK):
+        parts.append(forward(form, layers, Workspace(form, len(layers[0]), block, gradients=False)))
+    return torch.cat(parts, dim=1)
+
+
+class _LayerGradient(NamedTuple):
+    """``gain_l inputs_l^T signal_l``: the gradient of layer l, a product that is added as it is formed."""
+
+    form: Form
+    index: int
+    inputs: Tensor
+    signal: Tensor
+
+    def add_to(self, target: Tensor, *, beta: float, scale: float) -> None:
+        weight_rate, bias_rate = self.form.rates[self.index]
+        scale *= self.form.gains[self.index]
+        if weight_rate == bias_rate:
+            _add_product(target, self.inputs.mT, self.signal, beta, scale * weight_rate)
+            return
+        _add_product(target[:, :-1], self.inputs[..., :-1].mT, self.signal, beta, scale * weight_rate)
+        bias_scale = scale * bias_rate * self.form.constants[self.index]
+        target[:, -1].mul_(beta).add_(self.signal.sum(dim=1), alpha=bias_scale)
+
+    def store(self, target: Tensor) -> None:
+        _add_product(target, self.inputs.mT, self.signal, 0.0, self.form.gains[self.index])
+
+
+def _add_product(target: Tensor, left: Tensor, right: Tensor, beta: float, scale: float) -> None:
+    """Make the target ``beta target + scale * left @ right``; transposed where its rows are not contiguous.
+
+    PyTorch hands a batch to BLAS in one call only where the result's rows are contiguous.
+    """
+    if target.stride(2) == 1:
+        target.baddbmm_(left, right, beta=beta, alpha=scale)
+    else:
+        target.mT.baddbmm_(right.mT, left.mT, beta=beta, alpha=scale)

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from ntkbench.exchange import Float
 
-    from .ensemble import Array, NetworkEnsemble
+    from .ensemble import NetworkEnsemble
+    from .grouped import Array
 
     Flags = NDArray[np.bool_]
 

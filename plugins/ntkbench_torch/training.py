@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import torch
 
 from ntkbench.batches import mini_batches
 
 from .losses import cost, differentiate
-from .network import Workspace, backward, forward
-from .updates import find_update
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,11 +20,9 @@ if TYPE_CHECKING:
     from ntkbench.optimizers import Optimizer
 
     from .checkpoint import Checkpoint
-    from .network import Form
     from .updates import Update
 
 _WATCHED = ("lost", "stopped_at", "best", "best_at", "all_done")  # what of a watch changes
-_BLOCK = 4096  # points evaluated at a time
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +45,7 @@ class Stop:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Course:
-    """What a group is trained on and when it is looked at: ``x`` (N, F), ``y`` (N, O), ``x_test`` (M, F) or None.
+    """What a group is trained on and when it is looked at: ``x`` (N, ...), ``y`` (N, O), ``x_test`` (M, ...) or None.
 
     ``learning_rate`` (G,) has one per network; ``batch_size`` None for all points at every step, and else batches drawn
     without replacement, epoch by epoch, by ``batch_seed`` alone; ``centred`` networks have their initial function
@@ -71,6 +67,27 @@ class Course:
     stop: Stop = field(default_factory=Stop)
 
 
+class Trainable(Protocol):
+    """G networks in training: ``tensors``, their parameters as (G, rows, columns) each, are changed in place."""
+
+    tensors: list[Tensor]
+
+    def load(self, x: Tensor) -> None:
+        """Take the N points to train on."""
+
+    def forward(self) -> Tensor:
+        """Return the outputs (G, N, O) on the loaded points, and keep what :meth:`backward` needs."""
+
+    def backward(self, update: Update) -> None:
+        """Train, after the derivatives of the cost by the outputs have been written where the outputs were."""
+
+    def evaluate(self, x: Tensor) -> Tensor:
+        """Return the outputs (G, M, O) on other points."""
+
+    def update(self, optimizer: str, learning_rate: Tensor, momentum: float) -> Update:
+        """Return the way of training that has a name, at learning rates (G, 1, 1)."""
+
+
 class Records(NamedTuple):
     """Outputs on x (G, T, N, O) and on x_test (G, T, M, O), or None; ``stopped_at`` (G,) int64, -1 for never."""
 
@@ -79,49 +96,40 @@ class Records(NamedTuple):
     stopped_at: Tensor
 
 
-def evaluate(form: Form, layers: list[Tensor], x: Tensor) -> Tensor:
-    """Return the outputs (G, M, O) on points ``x`` (M, F), in blocks that keep the activations small."""
-    parts = []
-    for block in torch.split(x, _BLOCK):
-        parts.append(forward(form, layers, Workspace(form, len(layers[0]), block, gradients=False)))
-    return torch.cat(parts, dim=1)
-
-
 def train_group(
-    form: Form,
-    layers: list[Tensor],
+    networks: Trainable,
     course: Course,
     *,
     on_record: Callable[[int, Tensor, Tensor | None], None],
     on_step: Callable[[], None],
     checkpoint: Checkpoint | None = None,
 ) -> Records:
-    """Train the layers in place and return what was recorded; from where a checkpoint left it, if there is one.
+    """Train networks in place and return what was recorded; from where a checkpoint left it, if there is one.
 
     ``on_record(step, outputs, outputs_test)`` is called at recorded steps, before the networks move on; ``on_step()``
     after every step. Only recorded steps, and stops where they are asked for, wait for the device. A network whose
     outputs are not finite at a recorded step is put to zero and left alone; the others' numbers do not depend on it.
     """
-    return _Group(form, layers, course, checkpoint).trained(on_record, on_step)
+    return _Group(networks, course, checkpoint).trained(on_record, on_step)
 
 
 class _Group:
     """The state of one group in training."""
 
-    def __init__(self, form: Form, layers: list[Tensor], course: Course, checkpoint: Checkpoint | None) -> None:
-        self.form, self.layers, self.course, self.checkpoint = form, layers, course, checkpoint
-        rate = course.learning_rate.to(course.x)[:, None, None] / form.output_scale**2
-        self.update: Update = find_update(course.optimizer)(form, layers, rate, course.momentum)
+    def __init__(self, networks: Trainable, course: Course, checkpoint: Checkpoint | None) -> None:
+        self.networks, self.course, self.checkpoint = networks, course, checkpoint
+        rate = course.learning_rate.to(course.y)[:, None, None]
+        self.update = networks.update(course.optimizer, rate, course.momentum)
         size = len(course.x) if course.batch_size is None else min(course.batch_size, len(course.x))
         self.outputs: list[Tensor] = []
         self.outputs_test: list[Tensor] = []
         self.batches = None if size == len(course.x) else mini_batches(len(course.x), size, course.batch_seed)
-        self.space = Workspace(form, len(layers[0]), course.x[:size], gradients=True)
-        self.watch = _Watch(course, len(layers[0]))
+        networks.load(course.x[:size])
+        self.watch = _Watch(course, len(course.learning_rate))
         self.offset = self.offset_test = None
         if course.centred:
-            self.offset = evaluate(form, layers, course.x)
-            self.offset_test = None if course.x_test is None else evaluate(form, layers, course.x_test)
+            self.offset = networks.evaluate(course.x)
+            self.offset_test = None if course.x_test is None else networks.evaluate(course.x_test)
 
     def trained(self, on_record: Callable[[int, Tensor, Tensor | None], None], on_step: Callable[[], None]) -> Records:
         course, recorded = self.course, frozenset(self.course.record_at)
@@ -152,16 +160,16 @@ class _Group:
         """Return all that changes: what a step before ``step`` has left."""
         watch = {name: getattr(self.watch, name) for name in _WATCHED}
         update = {name: getattr(self.update, name) for name in self.update.state}
-        parts = {name: getattr(self, name) for name in ("layers", "outputs", "outputs_test", "offset", "offset_test")}
-        return {"step": step, "watch": watch, "update": update, **parts}
+        parts = {name: getattr(self, name) for name in ("outputs", "outputs_test", "offset", "offset_test")}
+        return {"step": step, "tensors": self.networks.tensors, "watch": watch, "update": update, **parts}
 
     def _restore(self) -> int:
         """Take up a checkpoint's state; return the step to go on with."""
         state = None if self.checkpoint is None else self.checkpoint.load(self.course.x.device)
         if state is None:
             return 0
-        for layer, kept in zip(self.layers, state.pop("layers"), strict=True):
-            layer.copy_(kept)
+        for tensor, kept in zip(self.networks.tensors, state.pop("tensors"), strict=True):
+            tensor.copy_(kept)
         for name, value in state.pop("watch").items():
             setattr(self.watch, name, value)
         for name, value in state.pop("update").items():
@@ -174,24 +182,30 @@ class _Group:
         return step
 
     def _forward(self) -> Tensor:
-        current = forward(self.form, self.layers, self.space)
+        current = self.networks.forward()
         return current if self.offset is None else current.sub_(self.offset)
 
     def _step(self, step: int, current: Tensor | None) -> None:
-        targets = self.course.y
         if self.watch.all_done:
             return
-        if self.batches is not None:
-            rows = torch.from_numpy(next(self.batches)).to(targets.device)
-            targets = targets[rows]
-            self.space.load(self.course.x[rows])
-            current = forward(self.form, self.layers, self.space)
-            if self.offset is not None:
-                current.sub_(self.offset[:, rows])
-        elif self.course.stop.ever and current is not None:
+        targets = self.course.y
+        if current is None:
+            current, targets = self._next_batch()
+        elif self.course.stop.ever:
             self._rest(self.watch.done(step, cost(self.course.loss, current, targets)))
-        self.update.weigh(differentiate(self.course.loss, self.space.outputs, targets))
-        backward(self.form, self.layers, self.space, self.update)
+        self.update.weigh(differentiate(self.course.loss, current, targets))
+        self.networks.backward(self.update)
+
+    def _next_batch(self) -> tuple[Tensor, Tensor]:
+        """Return the outputs on a batch's points, and their targets."""
+        if self.batches is None:
+            raise RuntimeError("all points are one batch")
+        rows = torch.from_numpy(next(self.batches)).to(self.course.y.device)
+        self.networks.load(self.course.x[rows])
+        current = self.networks.forward()
+        if self.offset is not None:
+            current.sub_(self.offset[:, rows])
+        return current, self.course.y[rows]
 
     def _mark(self, step: int, now: Tensor, test: Tensor | None) -> None:
         """Put networks that are lost to zero, and stop those that mini-batches have brought to their goal."""
@@ -199,8 +213,8 @@ class _Group:
         if test is not None:
             finite &= torch.isfinite(test).flatten(1).all(dim=1)
         if not bool(finite.all()) and bool((lost := self.watch.lose(~finite)).any()):
-            for layer in self.layers:
-                layer.masked_fill_(lost[:, None, None], 0.0)
+            for tensor in self.networks.tensors:
+                tensor.masked_fill_(lost[:, None, None], 0.0)
             self._rest(lost)
         now.masked_fill_(self.watch.lost[:, None, None], torch.nan)
         if test is not None:
@@ -213,13 +227,13 @@ class _Group:
             self.update.forget(members)
 
     def _on_all(self) -> Tensor:
-        now = evaluate(self.form, self.layers, self.course.x)
+        now = self.networks.evaluate(self.course.x)
         return now if self.offset is None else now.sub_(self.offset)
 
     def _on_test(self) -> Tensor | None:
         if self.course.x_test is None:
             return None
-        now = evaluate(self.form, self.layers, self.course.x_test)
+        now = self.networks.evaluate(self.course.x_test)
         return now if self.offset_test is None else now.sub_(self.offset_test)
 
 

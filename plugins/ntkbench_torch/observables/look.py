@@ -12,8 +12,8 @@ import torch
 from ntkbench.dynamics import Spectrum, decompose, precision_of
 from ntkbench.exchange import Measurement
 
+from ..network import evaluate
 from ..tangent_kernel import activation_gram, layer_kernels, layer_traces, look
-from ..training import evaluate
 from .linearization import linearize, numpy64
 from .norms import spectral_norm
 
