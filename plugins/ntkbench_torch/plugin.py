@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _BYTES = {"float32": 4, "float64": 8}
 _BUFFERS = {"gradient-descent": 0, "heavy-ball": 1, "nesterov": 1, "adam": 3}  # that an optimizer keeps
+_BLOCK = 4096  # points looked at at a time
 _PROCESS_BYTES = 3.5e8  # a process that has imported torch
 
 
@@ -51,7 +52,8 @@ def _peak_bytes(work: Work, layers: tuple[int, ...]) -> float:
     sizes, number = work.sizes, _BYTES[work.dtype]
     group = group_size(layers, "cpu")
     points = min(work.batch_size or sizes.n_train, sizes.n_train)
-    activations = points * sum(layers) * 3 + min(sizes.n_test, 4096) * sum(layers)
+    looked_at = sizes.n_test if points == sizes.n_train else max(sizes.n_test, sizes.n_train)
+    activations = points * sum(layers) * 3 + 2 * min(looked_at, _BLOCK) * sum(layers)
     copies = 1 + _BUFFERS[work.optimizer] + bool(work.observe)  # the group itself, and as it was drawn
     outputs = 2 * 8 * work.members * work.records * (sizes.n_train + sizes.n_test) * sizes.n_outputs
     held = group * (copies * parameter_count(layers) + activations)

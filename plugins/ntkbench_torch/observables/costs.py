@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ntkbench.specs import Estimate
 
+from ..layout import group_size
 from .catalogue import BETWEEN, FORMING_KERNEL, LINEARIZED
 
 if TYPE_CHECKING:
@@ -14,7 +15,11 @@ if TYPE_CHECKING:
 
 _LANCZOS = 30  # products with the kernel for one eigenvalue
 _EIGEN = 10  # flops of an eigendecomposition, by rows cubed
-_TOGETHER = 2**23  # numbers of the kernels looked at together, and of signals
+_TOGETHER = 2**23  # numbers of the kernels looked at together
+_KERNELS = 4  # as large as a kernel: that of the moment, and what is made of it
+_WORKSPACE = 4  # of an eigendecomposition, likewise
+_BLOCK = 4096  # test points at a time
+_BYTES = {"float32": 4, "float64": 8}
 
 
 def observing(work: Work, layers: tuple[int, ...]) -> Estimate:
@@ -33,11 +38,9 @@ def observing(work: Work, layers: tuple[int, ...]) -> Estimate:
     kernels = work.records + 1 if every else 2
     one_pass = 2.0 * sizes.n_train * weights
     flops = kernels * 2 * one_pass
-    held = 8.0 * 2 * sizes.n_train * hidden
     if wanted & (FORMING_KERNEL | LINEARIZED):
         signals = 2.0 * rows * (weights - layers[0] * layers[1] if len(layers) > 2 else weights)
         flops += kernels * (signals + 2.0 * rows**2 * hidden + 4.0 * len(layers) * rows**2)
-        held += 8.0 * (4 * max(rows**2, _TOGETHER if work.members > 1 else rows**2) + 2 * rows * hidden)
     if "largest_eigenvalue" in wanted:
         flops += kernels * _LANCZOS * 3 * one_pass
     if wanted & BETWEEN:
@@ -46,5 +49,20 @@ def observing(work: Work, layers: tuple[int, ...]) -> Estimate:
         flops += _EIGEN * float(rows) ** 3 + work.records * (
             4.0 * rows**2 + 6.0 * (sizes.n_test + sizes.n_train) * weights
         )
-        held += 8.0 * 2 * rows**2
-    return Estimate(flops=work.members * flops, bytes=held)
+    return Estimate(flops=work.members * flops, bytes=_bytes(work, layers, wanted))
+
+
+def _bytes(work: Work, layers: tuple[int, ...], wanted: frozenset[str]) -> float:
+    """Return the bytes held: of a group's initial kernels and activations, and of those looked at together."""
+    rows, number = work.sizes.n_train * work.sizes.n_outputs, _BYTES[work.dtype]
+    group = min(work.members, group_size(layers, "cpu"))
+    together = max(1, min(group, _TOGETHER // rows**2))
+    activations = number * 2 * work.sizes.n_train * sum(layers[1:-1])
+    signals = number * 2 * rows * max(layers[1:])
+    held = (group + together) * activations + together * signals
+    if wanted & (FORMING_KERNEL | LINEARIZED):
+        held += 8 * rows**2 * (group + _KERNELS * together)
+    if wanted & LINEARIZED:
+        held += 8 * rows**2 * (group + _WORKSPACE)
+        held += together * number * 3 * min(work.sizes.n_test, _BLOCK) * sum(layers[1:-1])
+    return float(held)
