@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import mpmath as mp
 import numpy as np
 
+from ..harness.report import Row
 from . import reference
 from .cases import Network, agreement_inputs, agreement_networks
-from .report import Row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from .bench import Bench
+    from ..harness.bench import Bench
 
 _FIGURE = "agreement with the peer in float64 off the diagonal"
 _LARGEST_COSINE = 1 - 1e-6  # of the pre-activations' pairs in any hidden layer

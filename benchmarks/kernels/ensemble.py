@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..harness.report import Row
+from ..harness.timing import fastest, in_turns
 from .cases import Network, gaussian_inputs
-from .report import Row
-from .timing import fastest, in_turns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .bench import Bench
+    from ..harness.bench import Bench
 
 _TRAIN, _TEST, _TIMES = 1000, 500, 20
 _TARGETS = {"float32": None, "float64": 3.0}  # the peer's decomposition in float32 loses most digits

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..harness.report import Row
+from ..harness.timing import fastest, in_turns
 from . import quadrature
 from .cases import Network, inputs_up_to
-from .report import Row
-from .timing import fastest, in_turns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-    from .bench import Bench
+    from ..harness.bench import Bench
 
 _FIGURE = "a generic callable (tanh, q up to 4) against the peer"
 _LARGEST_Q = 4.0

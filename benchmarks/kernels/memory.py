@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..harness.report import Row
+from ..harness.serving import UnavailableHereError
+from ..harness.workers import WorkerFailedError
 from .cases import Network, gaussian_inputs
-from .report import Row
-from .serving import UnavailableHereError
-from .workers import WorkerFailedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .bench import Bench
-    from .workers import Worker
+    from ..harness.bench import Bench
+    from ..harness.workers import Worker
 
 _TARGET = 0.2
 _WARM_UP_POINTS = 600  # enough for a tile of every shape

@@ -12,11 +12,11 @@ from ntkbench.dynamics import decompose, ensemble_covariance, kernel_dynamics
 from ntkbench.errors import NtkbenchError
 from ntkbench_jax import analytic_kernel, analytic_kernels
 
+from ..harness.serving import UnavailableHereError, serve
 from .cases import Network
-from .serving import UnavailableHereError, serve
 
 if TYPE_CHECKING:
-    from .serving import Result, Task
+    from ..harness.serving import Result, Task
 
 
 def build(spec: dict[str, Any]) -> Task:

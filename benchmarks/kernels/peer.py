@@ -12,13 +12,13 @@ import neural_tangents as nt
 import numpy as np
 from neural_tangents import stax
 
+from ..harness.serving import UnavailableHereError, serve
 from .cases import Network
-from .serving import UnavailableHereError, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .serving import Result, Task
+    from ..harness.serving import Result, Task
 
 warnings.filterwarnings("ignore")  # neural-tangents warns of every numerical layer and every Hermite layer
 _BOTH = ("nngp", "ntk")

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..harness.report import Row
+from ..harness.serving import UnavailableHereError
+from ..harness.timing import fastest, in_turns
+from ..harness.workers import WorkerFailedError
 from .cases import FEATURES, Network, gaussian_inputs, sphere_inputs
-from .report import Row
-from .serving import UnavailableHereError
-from .timing import fastest, in_turns
-from .workers import WorkerFailedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .bench import Bench
+    from ..harness.bench import Bench
 
 _TARGETS = {
     ("relu", "float32"): 8.0,

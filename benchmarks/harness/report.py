@@ -64,7 +64,7 @@ def write(rows: list[Row], facts: dict[str, Any], folder: Path) -> str:
 
 def markdown(rows: list[Row], facts: dict[str, Any]) -> str:
     lines = [
-        "# Analytic kernels against neural-tangents",
+        f"# {facts['title']}",
         "",
         *(f"- {name}: {value}" for name, value in facts["summary"].items()),
         "",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -27,13 +26,13 @@ class Worker:
     """One process with one implementation, on ``threads`` cores and with as many threads."""
 
     def __init__(self, python: Path, module: str, *, threads: int, double: bool = False, log: Path) -> None:
-        self.name = module
+        self.name = module.rpartition(".")[2]
         self._log = log.open("ab")
         cores = sorted(os.sched_getaffinity(0))[:threads]
         counts = {f"{library}_NUM_THREADS": str(threads) for library in ("OMP", "OPENBLAS", "MKL")}
         quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu"}
         self._process = subprocess.Popen(
-            [str(python), "-m", f"benchmarks.kernels.{module}"],
+            [str(python), "-m", module],
             cwd=_ROOT,
             env={**os.environ, **counts, **quiet, "JAX_ENABLE_X64": str(int(double))},
             stdin=subprocess.PIPE,
@@ -42,10 +41,6 @@ class Worker:
             text=True,
             preexec_fn=lambda: os.sched_setaffinity(0, cores),
         )
-
-    @classmethod
-    def ours(cls, *, threads: int, log: Path) -> Worker:
-        return cls(Path(sys.executable), "ours", threads=threads, log=log)
 
     def ask(self, do: str, **request: Any) -> dict[str, Any]:
         """Return the answer to one request.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -11,18 +13,17 @@ import numpy as np
 from .workers import Worker
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
 
 @dataclass
 class Bench:
-    """Workers are started when first asked for, and end with the bench.
+    """The workers of ``package``, its modules ``ours`` and ``peer``, start when first asked for and end with the bench.
 
     The peer has a process per precision: in float32 it runs as its users run it, without JAX's 64-bit mode.
     """
 
+    package: str
     python: Path
     folder: Path
     threads: int
@@ -37,22 +38,26 @@ class Bench:
     def __exit__(self, *about: Any) -> None:
         self._stack.close()
 
-    def ours(self) -> Worker:
-        if "ours" not in self._workers:
-            self._workers["ours"] = self._stack.enter_context(self.fresh_ours())
-        return self._workers["ours"]
+    def ours(self, name: str = "ours") -> Worker:
+        """Return the process of a module that runs in this environment."""
+        if name not in self._workers:
+            self._workers[name] = self._stack.enter_context(self.fresh_ours(name))
+        return self._workers[name]
 
     def peer(self, dtype: str) -> Worker:
         if dtype not in self._workers:
             self._workers[dtype] = self._stack.enter_context(self.fresh_peer(dtype))
         return self._workers[dtype]
 
-    def fresh_ours(self) -> Worker:
-        return Worker.ours(threads=self.threads, log=self.folder / "ours.log")
+    def fresh_ours(self, name: str = "ours") -> Worker:
+        return self._worker(Path(sys.executable), name)
 
     def fresh_peer(self, dtype: str) -> Worker:
-        double = dtype == "float64"
-        return Worker(self.python, "peer", threads=self.threads, double=double, log=self.folder / "peer.log")
+        return self._worker(self.python, "peer", double=dtype == "float64")
+
+    def _worker(self, python: Path, name: str, *, double: bool = False) -> Worker:
+        log = self.folder / f"{name}.log"
+        return Worker(python, f"{self.package}.{name}", threads=self.threads, double=double, log=log)
 
     def stored(self, name: str, array: NDArray[Any]) -> str:
         """Write an array where the workers find it, and return its path."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     Result = dict[str, NDArray[Any]]
     Task = Callable[[], Result]
 
-_PACKAGES = ("neural-tangents", "ntkbench", "jax", "jaxlib", "numpy", "scipy")
+_PACKAGES = ("neural-tangents", "ntkbench", "jax", "jaxlib", "torch", "numpy", "scipy")
 
 
 class UnavailableHereError(Exception):
