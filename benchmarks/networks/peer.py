@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import jax
+import jax.numpy as jnp
 import neural_tangents as nt
 import numpy as np
 from neural_tangents import stax
@@ -57,7 +58,7 @@ def _given(drawn: Any, path: str, dtype: str) -> Any:
         layer = next(numbers)
         weights, bias = place
         assert weights.shape == layer[:-1].shape
-        places.append((layer[:-1], layer[-1].reshape(bias.shape)))
+        places.append((jnp.asarray(layer[:-1]), jnp.asarray(layer[-1].reshape(bias.shape))))
     return places
 
 

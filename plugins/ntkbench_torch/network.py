@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from .updates import Update
 
 TrainedLayers = Literal["all", "last"]
-_ALIGNMENT = 16  # rows of activations start at multiples of this many numbers
+_ALIGNMENT = 16  # rows start at multiples of this many numbers
+_FAN = 4  # a layer with so many times more outputs than inputs fans out widely
 _BLOCK = 4096  # points evaluated at a time
 
 
@@ -93,27 +94,41 @@ def _rates(architecture: Architecture, layers: tuple[int, ...], fan_in: int) -> 
 
 
 def empty_layers(form: Form, members: int, device: torch.device, dtype: torch.dtype) -> list[Tensor]:
-    """Return room for the layers of ``members`` networks, zero: (G, n_l + 1, n_{l+1}) each.
+    """Return room for the layers of ``members`` networks, zero: views (G, n_l + 1, n_{l+1}) each.
 
-    Numbers are contiguous along the longer side of the matrix, which thin first and last layers are fastest with.
+    In memory every unit has its weights in one row, ``[W_l, b_l]``; but the rows of a layer that fans out widely are
+    those of its inputs: products are fastest along the longer side.
     """
     layers = []
     for fan_in, fan_out in pairwise(form.layers):
-        rows, columns = fan_in + 1, fan_out
-        if columns < rows - 1:
-            layers.append(torch.zeros(members, columns, rows, device=device, dtype=dtype).transpose(1, 2))
+        if _FAN * (fan_in + 1) <= fan_out:
+            layers.append(torch.zeros(members, fan_in + 1, fan_out, device=device, dtype=dtype))
         else:
-            layers.append(torch.zeros(members, rows, columns, device=device, dtype=dtype))
+            shape = (members, fan_out, _row_length(fan_in + 1, members))
+            layers.append(torch.zeros(shape, device=device, dtype=dtype)[..., : fan_in + 1].mT)
     return layers
 
 
-def _with_constant(shape: tuple[int, ...], constant: float, like: Tensor) -> Tensor:
-    """Return room for rows of numbers, with one more column that holds a constant."""
-    *outer, columns = shape
-    padded = -(-(columns + 1) // _ALIGNMENT) * _ALIGNMENT
-    room = torch.zeros(*outer, padded, device=like.device, dtype=like.dtype)[..., : columns + 1]
-    room[..., columns] = constant
-    return room
+def _row_length(numbers: int, members: int) -> int:
+    """Return how long a row is in memory, for ``numbers`` of them to be used.
+
+    Rows start at multiples of a cache line, and not all in the same set of the cache. Several members' rows are dense:
+    PyTorch hands a batch of matrices to BLAS in one call only then.
+    """
+    if members > 1:
+        return numbers
+    aligned = -(-numbers // _ALIGNMENT) * _ALIGNMENT
+    return aligned + _ALIGNMENT if aligned % (4 * _ALIGNMENT) == 0 else aligned
+
+
+def _room(members: int, points: int, width: int, like: Tensor) -> Tensor:
+    """Return zeros for numbers of every point, a view (G, N, n): in memory, a unit's points are one row.
+
+    Then ``Z^T = W X^T``, ``S^T = W^T S'^T`` and ``dW = S^T X`` all run at the rate of square products, which those of
+    few points in rows of their own do not.
+    """
+    shape = (members, width, _row_length(points, members))
+    return torch.zeros(shape, device=like.device, dtype=like.dtype)[..., :points].mT
 
 
 class Workspace:
@@ -126,15 +141,15 @@ class Workspace:
 
     def __init__(self, form: Form, members: int, x: Tensor, *, gradients: bool) -> None:
         points = len(x)
-        self._points = _with_constant((points, form.layers[0]), form.constants[0], x)
+        self._points = _room(1, points, form.layers[0] + 1, x)[0]
         self.load(x)
         self.inputs = [self._points.expand(members, *self._points.shape)]
-        for width, constant in zip(form.layers[1:-1], form.constants[1:], strict=True):
-            self.inputs.append(_with_constant((members, points, width), constant, x))
+        self.inputs += [_room(members, points, width + 1, x) for width in form.layers[1:-1]]
+        for numbers, constant in zip([self._points, *self.inputs[1:]], form.constants, strict=True):
+            numbers[..., -1] = constant
         self.units = [hidden[..., :-1] for hidden in self.inputs[1:]]
-        shapes = [unit.shape for unit in self.units]
-        self.slopes = [x.new_empty(shape) for shape in shapes]
-        self.signals = [x.new_empty(shape) for shape in shapes] if gradients else []
+        self.slopes = [_room(members, points, width, x) for width in form.layers[1:-1]]
+        self.signals = [_room(members, points, width, x) for width in form.layers[1:-1]] if gradients else []
         self.gradients = gradients
         self.outputs = x.new_empty(members, points, form.layers[-1])
 
@@ -146,11 +161,12 @@ class Workspace:
 def forward(form: Form, layers: list[Tensor], space: Workspace) -> Tensor:
     """Compute the outputs (G, N, O) of every network, and the slopes where the workspace is for gradients."""
     for z, units, inputs, layer, gain in zip(space.slopes, space.units, space.inputs, layers, form.gains, strict=False):
-        z.baddbmm_(inputs, layer, beta=0, alpha=gain)
+        add_product(z, inputs, layer, beta=0.0, scale=gain)
         form.activation.apply(z, units)
         if space.gradients:
             form.activation.differentiate(z, units)
-    return space.outputs.baddbmm_(space.inputs[-1], layers[-1], beta=0, alpha=form.gains[-1])
+    add_product(space.outputs, space.inputs[-1], layers[-1], beta=0.0, scale=form.gains[-1])
+    return space.outputs
 
 
 def backward(form: Form, layers: list[Tensor], space: Workspace, update: Update) -> None:
@@ -163,7 +179,8 @@ def backward(form: Form, layers: list[Tensor], space: Workspace, update: Update)
         layer, above = layers[index], signal
         if index > lowest:
             signal = space.signals[index - 1]
-            signal.baddbmm_(above, layer[:, :-1].mT, beta=0, alpha=form.gains[index]).mul_(space.slopes[index - 1])
+            add_product(signal, above, layer[:, :-1].mT, beta=0.0, scale=form.gains[index])
+            signal.mul_(space.slopes[index - 1])
         update.apply(index, layer, _LayerGradient(form, index, space.inputs[index], above))
 
 
@@ -187,17 +204,17 @@ class _LayerGradient(NamedTuple):
         weight_rate, bias_rate = self.form.rates[self.index]
         scale *= self.form.gains[self.index]
         if weight_rate == bias_rate:
-            _add_product(target, self.inputs.mT, self.signal, beta, scale * weight_rate)
+            add_product(target, self.inputs.mT, self.signal, beta=beta, scale=scale * weight_rate)
             return
-        _add_product(target[:, :-1], self.inputs[..., :-1].mT, self.signal, beta, scale * weight_rate)
+        add_product(target[:, :-1], self.inputs[..., :-1].mT, self.signal, beta=beta, scale=scale * weight_rate)
         bias_scale = scale * bias_rate * self.form.constants[self.index]
         target[:, -1].mul_(beta).add_(self.signal.sum(dim=1), alpha=bias_scale)
 
     def store(self, target: Tensor) -> None:
-        _add_product(target, self.inputs.mT, self.signal, 0.0, self.form.gains[self.index])
+        add_product(target, self.inputs.mT, self.signal, beta=0.0, scale=self.form.gains[self.index])
 
 
-def _add_product(target: Tensor, left: Tensor, right: Tensor, beta: float, scale: float) -> None:
+def add_product(target: Tensor, left: Tensor, right: Tensor, *, beta: float, scale: float) -> None:
     """Make the target ``beta target + scale * left @ right``; transposed where its rows are not contiguous.
 
     PyTorch hands a batch to BLAS in one call only where the result's rows are contiguous.

@@ -117,11 +117,12 @@ def test_precision_is_put_back():
 
 
 MEASURE = """
-import json, resource, sys
+import json, sys
 import numpy as np
 from ntkbench import Architecture
 from ntkbench.exchange import Problem, Request, Solution, Training
 from ntkbench.specs import Sizes, Work
+from ntkbench.worker.memory import peak_memory_bytes
 from ntkbench_torch.parameters import Parameters
 from ntkbench_torch.plugin import estimate
 from ntkbench_torch.solve import solve
@@ -147,7 +148,7 @@ work = Work(
     Sizes(n_train=N, n_test=M, n_features=4, n_outputs=O, splits=1), Architecture(depth=2), steps=3, records=3,
     optimizer=case["optimizer"], observe=tuple(case["observe"]), **common,
 )
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / estimate(work).bytes)
+print(peak_memory_bytes() / estimate(work).bytes)
 """
 
 
