@@ -34,9 +34,13 @@ class Case:
 
     @property
     def training_flops(self) -> float:
-        """2 per weight and point for the forward pass, the backward pass but for the first layer, and the update."""
+        """2 per weight and point for the forward pass, the backward pass but for the first layer, and the update.
+
+        The last step is followed by one more forward pass, which is recorded.
+        """
         weights = [(a + 1) * b for a, b in zip(self.layers[:-1], self.layers[1:], strict=True)]
-        return 2.0 * self.points * (3 * sum(weights) - weights[0]) * self.members * self.steps
+        step = 3 * sum(weights) - weights[0]
+        return 2.0 * self.points * (self.steps * step + sum(weights)) * self.members
 
     def data(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return points (N, F) and targets (N, O), N(0, 1) each."""

@@ -36,7 +36,7 @@ def ntk(spec: dict[str, Any], case: Case) -> Task:
     parameters = _given(drawn, spec["weights"], case.dtype)
     trace = () if spec["outputs"] == "all" else (-1,)
     kernel = nt.empirical_ntk_fn(
-        apply, trace_axes=trace, vmap_axes=0, implementation=nt.NtkImplementation.STRUCTURED_DERIVATIVES
+        apply, trace_axes=trace, vmap_axes=spec["vmap_axes"], implementation=nt.NtkImplementation.STRUCTURED_DERIVATIVES
     )
     compute = jax.jit(lambda points: kernel(points, None, parameters))
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..harness.bench import Bench
 
 _LOOP = ((64, 100, 4.0), (256, 20, 1.8), (1024, 4, 1.25))  # width, steps, target
-_RATE = ((1024, 128, 40), (1024, 1024, 6), (4096, 128, 4), (4096, 1024, 1))  # width, points, steps
+_RATE = ((1024, 128, 40), (1024, 1024, 6), (4096, 128, 6), (4096, 1024, 3))  # width, points, steps
 _SHARE, _PRODUCT = 0.8, 2048
 _RECORDS = 20
 
