@@ -12,7 +12,7 @@ import torch
 
 from ntkbench.errors import DataError
 
-from .devices import find_device, find_dtype, full_precision
+from .devices import check_precision, find_device, find_dtype, full_precision, products_in
 from .losses import check_loss
 from .training import Course, Stop, mark_divergence, train_group
 from .trajectory import Snapshot, Trajectory
@@ -108,6 +108,7 @@ class GroupedEnsemble(ABC):
         on_record: Callable[[Snapshot], None] = _ignore,
         on_step: Callable[[], None] = _ignore,
         checkpoint: Checkpoint | None = None,
+        precision: str = "float32",
     ) -> Trajectory:
         """Train every member in place on ``C = 1/N sum_i l(f(x_i), y_i)``, by default ``l = |f - y|^2 / 2``.
 
@@ -124,7 +125,9 @@ class GroupedEnsemble(ABC):
         :param on_record: called with a :class:`.Snapshot` of a group whenever it has been recorded.
         :param on_step: called after every step of every group.
         :param checkpoint: where the one group these members are is kept on the way, and taken up from.
+        :param precision: of products of float32 numbers; ``tf32`` and ``bfloat16`` are faster where a device has them.
         :raises DataError: for shapes, rates or names that make no sense.
+        :raises UnavailableError: for a precision that the device does not have.
         """
         recorded = _recorded(record_at, steps)
         inputs = self._points("x", x)
@@ -151,7 +154,7 @@ class GroupedEnsemble(ABC):
             centred=self.centred,
             stop=stop or Stop(),
         )
-        with full_precision():
+        with products_in(check_precision(precision, self.device, self.dtype)):
             parts = [
                 self._train_group(group, course, rates, on_record, on_step, checkpoint)
                 for group in range(len(self._starts))

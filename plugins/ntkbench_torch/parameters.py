@@ -23,3 +23,6 @@ class Parameters(BaseModel):
     ntk_steps: Literal["last", "all"] = Field(
         default="last", description="recorded steps at which kernels are looked at: the first and the last, or all"
     )
+    precision: Literal["float32", "tf32", "bfloat16"] = Field(
+        default="float32", description="of products in training float32 networks; tf32 on CUDA alone"
+    )

@@ -120,6 +120,7 @@ def _solve_group(
         stop=Stop(loss=training.stop_loss, patience=training.stop_patience),
         on_record=on_record,
         on_step=tick,
+        precision=request.parameters.precision,
         checkpoint=Checkpoint(files, first, lambda: [asdict(row) for row in measurements], restore),
     )
     dead = {

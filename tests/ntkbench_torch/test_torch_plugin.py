@@ -116,6 +116,38 @@ def test_precision_is_put_back():
         torch.set_float32_matmul_precision(before)
 
 
+def test_products_of_fewer_digits_are_asked_for_and_not_left_behind():
+    """Where this CPU multiplies bfloat16 the trajectory is off by their 8 bits, elsewhere not at all."""
+    before = torch.get_float32_matmul_precision()
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((64, 3)), rng.standard_normal((64, 1))
+    options = {"in_features": 3, "out_features": 1, "width": 256, "members": 2, "seed": 0}
+    seen = []
+
+    def trained(dtype="float32", **precision):
+        ensemble = NetworkEnsemble(Architecture(depth=2), dtype=dtype, **options)
+        return ensemble.train(
+            x,
+            y,
+            learning_rate=0.1,
+            steps=20,
+            on_record=lambda _: seen.append(torch.get_float32_matmul_precision()),
+            **precision,
+        ).outputs[:, -1]
+
+    full, coarse = trained(), trained(precision="bfloat16")
+    assert seen == ["highest"] * 2 + ["medium"] * 2
+    assert float((full - coarse).abs().max()) < 0.05 * float(full.abs().max())
+    assert torch.get_float32_matmul_precision() == before
+    for dtype, precision, error, message in (
+        ("float32", "tf32", UnavailableError, "cpu has none"),
+        ("float32", "float8", DataError, "expected one of float32, tf32, bfloat16"),
+        ("float64", "bfloat16", DataError, "float32 networks"),
+    ):
+        with pytest.raises(error, match=message):
+            trained(dtype, precision=precision)
+
+
 MEASURE = """
 import json, sys
 import numpy as np
