@@ -49,3 +49,40 @@ def test_float32_on_a_gpu_is_float32():
         torch.set_float32_matmul_precision("highest")
     for low, high in zip(single, double, strict=True):
         assert float((low.double() - high).abs().max()) < 1e-5 * float(high.abs().max())
+
+
+def test_tf32_is_used_where_it_is_asked_for():
+    options = {"in_features": 3, "out_features": 2, "width": 512, "members": 2, "seed": 0, "device": "cuda"}
+    found = {}
+    for precision in ("float32", "tf32", "bfloat16"):
+        ensemble = NetworkEnsemble(Architecture(depth=2, activation="erf"), **options)
+        found[precision] = ensemble.train(X, Y, learning_rate=0.2, steps=50, precision=precision).outputs[:, -1]
+    size = float(found["float32"].abs().max())
+    for precision, bits in (("tf32", 11), ("bfloat16", 8)):
+        off = float((found[precision] - found["float32"]).abs().max()) / size
+        assert 0 < off < 20 * 2.0**-bits
+
+
+def test_modules_are_trained_alike():
+    def factory():
+        return torch.nn.Sequential(torch.nn.Linear(3, 32), torch.nn.Tanh(), torch.nn.Linear(32, 2))
+
+    found = {}
+    for device in ("cpu", "cuda"):
+        ensemble = NetworkEnsemble.from_module(factory, members=3, seed=0, device=device, dtype="float64")
+        trajectory = ensemble.train(X, Y, learning_rate=0.1, steps=30)
+        found[device] = (trajectory.outputs.cpu(), ensemble.ntk(X, outputs="all").cpu())
+    for here, there in zip(found["cpu"], found["cuda"], strict=True):
+        assert torch.allclose(here, there, rtol=1e-10, atol=1e-11)
+
+
+def test_observables_are_the_same_as_on_the_cpu():
+    from test_torch_observables import observed, table
+
+    from ntkbench_torch.observables.catalogue import OBSERVABLES
+
+    here, there = observed(*OBSERVABLES), observed(*OBSERVABLES, device="cuda")
+    for metric in {row.metric for row in here}:
+        one, other = table(here, metric), table(there, metric)
+        assert one.keys() == other.keys()
+        assert all(other[at] == pytest.approx(value, rel=1e-7, abs=1e-12) for at, value in one.items())
