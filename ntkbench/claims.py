@@ -44,20 +44,15 @@ def expected_exponent(metric: str, activation: str) -> Expectation | None:
     * ``function_distance_of_mean_over_time``: C7, over all recorded steps, n^-1 +- 0.1: the n^-1/2 term has mean zero
       over draws. At one step (``function_distance_of_mean``) terms of the bias can cancel: reported, not judged.
 
+    * ``output_blocks``: C3, n^-1/2 +- 0.1.
+    * ``weight_change_*``, ``bias_change``, ``activation_change``: C5. First and last weights, hidden biases and
+      activations n^-1/2 +- 0.1; weights in the middle n^-1 +- 0.1 in Frobenius norm, n^-1/2 +- 0.1 in operator norm.
+    * ``linearization_distance_max``: C6, max over t. Smooth activations n^-1 +- 0.1; for others the bound n^-1/2.
+
     :param activation: as in a study, such as ``leaky_relu(slope=0.1)``.
     """
     smooth = activation.split("(")[0] in _SMOOTH
-    if metric == "ntk_change_frobenius" and not smooth:
-        return Expectation(
-            claim="C4",
-            metric=metric,
-            value=-0.5,
-            band_low=-math.inf,
-            band_high=-0.5,
-            one_sided=True,
-            note="at least as fast as n^-1/2 [J18 Thm. 2]; kink crossings suggest n^-3/4",
-        )
-    return _EXPONENTS.get(metric)
+    return (None if smooth else _BOUNDS.get(metric)) or _EXPONENTS.get(metric)
 
 
 def _band(claim: str, metric: str, value: float, margin: float, note: str, *, judged: bool = True) -> Expectation:
@@ -71,9 +66,32 @@ _EXPONENTS = {
         _band("C2", "ntk_distance_frobenius", -0.5, 0.05, "n^-1/2 [J18 Thm. 1]"),
         _band("C2", "ntk_distance_operator", -0.5, 0.1, "n^-1/2 [J18 Thm. 1]"),
         _band("C4", "ntk_change_frobenius", -1.0, 0.1, "n^-1 for smooth activations [L19 Fig. 1, DG19]"),
+        _band("C3", "output_blocks", -0.5, 0.1, "n^-1/2 [J18 Thm. 1]"),
+        _band("C5", "weight_change_first", -0.5, 0.1, "n^-1/2 [L19 Fig. 1]"),
+        _band("C5", "weight_change_middle", -1.0, 0.1, "n^-1 in Frobenius norm [L19 Fig. 1]"),
+        _band("C5", "weight_change_middle_operator", -0.5, 0.1, "n^-1/2 in operator norm"),
+        _band("C5", "weight_change_last", -0.5, 0.1, "n^-1/2 [L19 Fig. 1]"),
+        _band("C5", "bias_change", -0.5, 0.1, "n^-1/2: hidden biases, each as a weight of the first layer"),
+        _band("C5", "activation_change", -0.5, 0.1, "n^-1/2: individual activations"),
+        _band("C6", "linearization_distance_max", -1.0, 0.1, "n^-1 for smooth activations [DG19]"),
         _band("C7", "function_distance_max", -0.5, 0.1, "n^-1/2: the error at initialization dominates"),
         _band("C7", "function_distance", -0.5, 0.1, "n^-1/2, at one step: the claim is of the largest", judged=False),
         _band("C7", "function_distance_of_mean_over_time", -1.0, 0.1, "n^-1: the n^-1/2 term has mean zero over draws"),
         _band("C7", "function_distance_of_mean", -1.0, 0.1, "n^-1, at one step: terms can cancel there", judged=False),
+    )
+}
+
+
+def _bound(claim: str, metric: str, value: float, note: str) -> Expectation:
+    return Expectation(
+        claim=claim, metric=metric, value=value, band_low=-math.inf, band_high=value, one_sided=True, note=note
+    )
+
+
+_BOUNDS = {
+    expectation.metric: expectation
+    for expectation in (
+        _bound("C4", "ntk_change_frobenius", -0.5, "at least as fast as n^-1/2 [J18 Thm. 2]; kinks suggest n^-3/4"),
+        _bound("C6", "linearization_distance_max", -0.5, "at least as fast as n^-1/2 [L19 Thm. 2.1]"),
     )
 }

@@ -39,13 +39,16 @@ class Quantity:
     :param correction_per_layer: tau per hidden layer: the standard deviation, in units of the width, of b in the
         finite-width correction ``1 + b / n``. Such corrections grow as depth / width [HN19].
     :param of_mean: the ensemble's mean (member null) with its standard error and floor, rather than members.
+    :param layers: of a metric with a component per layer, which are taken: ``first`` and ``last`` of the weights, those
+        in the ``middle``, or ``all``; the root mean square over them. None for a metric without components.
     """
 
     stored: str
-    split: str
+    split: str | None
     record: Literal["first", "last", "max"]
     correction_per_layer: float
     of_mean: bool = False
+    layers: Literal["first", "last", "middle", "all"] | None = None
 
 
 QUANTITIES = {
@@ -58,6 +61,14 @@ QUANTITIES = {
     "function_distance_of_mean_over_time": Quantity(
         "function_distance_of_mean_over_time", "test", "last", 6.0, of_mean=True
     ),
+    "output_blocks": Quantity("output_blocks", "train", "first", 1.0),
+    "weight_change_first": Quantity("weight_change_relative", None, "last", 4.0, layers="first"),
+    "weight_change_middle": Quantity("weight_change_relative", None, "last", 4.0, layers="middle"),
+    "weight_change_middle_operator": Quantity("weight_change_operator", None, "last", 4.0, layers="middle"),
+    "weight_change_last": Quantity("weight_change_relative", None, "last", 4.0, layers="last"),
+    "bias_change": Quantity("bias_change_relative", None, "last", 4.0, layers="all"),
+    "activation_change": Quantity("activation_change", "train", "last", 4.0, layers="all"),
+    "linearization_distance_max": Quantity("linearization_distance", "test", "max", 6.0),
 }
 """What is fitted by default. Corrections were measured on other draws than any study's (erf and ReLU, two tasks; the
 kernel at initialization: depths 1, 2, 4, widths 16 to 128, 1,500 to 4,000 members; trained: depth 2, widths 32 to
@@ -183,6 +194,7 @@ def _task_names(cells: pd.DataFrame) -> pd.Series[Any]:
 def _rates_of(name: str, cells: pd.DataFrame, measurements: pd.DataFrame, caveats: Caveats) -> Iterator[FittedRate]:
     quantity = QUANTITIES[name]
     rows = _recorded(quantity.stored, quantity, measurements).merge(cells, on=["run_id", "cell_id"], how="inner")
+    rows = rows if quantity.layers is None else _over_layers(rows, quantity.layers)
     rows = rows[rows["member"].isna() if quantity.of_mean else rows["member"].notna()]
     if quantity.of_mean:
         rows = _with_errors(rows, quantity, measurements)
@@ -206,12 +218,15 @@ def in_common_splits(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _recorded(stored: str, quantity: Quantity, measurements: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per cell, reference and member: the values at the first or last record, or the largest.
+    """Return one row per cell, reference, member and layer: the values at the first or last record, or the largest.
 
     A member without a finite value at the last record has diverged, and has no largest value either.
     """
-    chosen = (measurements["metric"] == stored) & (measurements["split"] == quantity.split)
+    split = measurements["split"]
+    of_split = split.isna() if quantity.split is None else split == quantity.split
+    chosen = (measurements["metric"] == stored) & of_split
     keys = ["run_id", "cell_id", "split_index", "reference", "member"]
+    keys += ["component"] if quantity.layers else []
     rows = measurements.loc[chosen, [*keys, "time", "value"]].astype({"time": "float64", "value": "float64"})
     rows = rows[np.isfinite(rows["value"])]
     times = rows["time"].groupby([rows["run_id"], rows["cell_id"]])
@@ -221,6 +236,20 @@ def _recorded(stored: str, quantity: Quantity, measurements: pd.DataFrame) -> pd
         at_record = largest.merge(at_record[keys], on=keys, how="inner")
     found: pd.DataFrame = at_record[[*keys, "value"]]
     return found
+
+
+def _over_layers(rows: pd.DataFrame, layers: Literal["first", "last", "middle", "all"]) -> pd.DataFrame:
+    """Return one row per cell, split and member: the root mean square over layers, of which ``depth`` is the last."""
+    chosen = {
+        "first": rows["component"] == 0,
+        "last": rows["component"] == rows["depth"],
+        "middle": (rows["component"] > 0) & (rows["component"] < rows["depth"]),
+        "all": rows["component"].notna(),
+    }[layers]
+    squares = rows[chosen].assign(value=rows["value"] ** 2).drop(columns="component")
+    others = [name for name in squares.columns if name != "value"]
+    found = squares.groupby(others, dropna=False, sort=False)["value"].mean().reset_index()
+    return found.assign(value=np.sqrt(found["value"]))
 
 
 def _fit_members(group: pd.DataFrame, tau: float) -> ExponentFit:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ntkbench.analysis import rates
 from ntkbench.analysis.rates import QUANTITIES, architecture_name, convergence_rates
 from ntkbench.errors import NtkbenchError
 
@@ -37,8 +38,8 @@ def make_results(*, splits=(0, 1), widths=(32, 128, 512), members=6, status="ok"
 
 
 def make_rows(n, members):
-    def row(metric, split, member, step, value, reference="ntk"):
-        where = {"member": member, "step": step, "time": 0.1 * step, "component": None}
+    def row(metric, split, member, step, value, reference="ntk", component=None):
+        where = {"member": member, "step": step, "time": 0.1 * step, "component": component}
         compared = {"reference": reference, "reference_cell_id": reference}
         return {"metric": metric, "split": split, "value": value, **compared, **where}
 
@@ -50,6 +51,16 @@ def make_rows(n, members):
         yield row("ntk_change_frobenius", "train", k, 2, x / n, None)
         for step in (0, 1, 2):
             yield row("function_distance", "test", k, step, (0, 2, 1)[step] * x * n**-0.5)
+        yield row("output_blocks", "train", k, 0, x * n**-0.5, None)
+        for step in (1, 2):
+            for layer, change in enumerate((x * n**-0.5, x / n, 3 * x * n**-0.5)):
+                yield row("weight_change_relative", None, k, step, change / step, None, layer)
+            yield row("weight_change_operator", None, k, step, x * n**-0.5, None, 1)
+            for layer in (0, 1):
+                yield row("bias_change_relative", None, k, step, (1 + layer) * x * n**-0.5, None, layer)
+                yield row("activation_change", "train", k, step, (1 + layer) * x * n**-0.5, None, layer + 1)
+            yield row("linearization_distance", "test", k, step, (3 - step) * x / n, None)
+            yield row("linearization_distance", "train", k, step, 1.0, None)
     for name in ("function_distance_of_mean", "function_distance_of_mean_over_time"):
         yield row(name, "test", None, 2, 1.0 / n)
         yield row(f"{name}_standard_error", "test", None, 2, 1e-4 / n)
@@ -69,13 +80,33 @@ def test_convergence_rates():
         "ntk_change_frobenius": -1,
         "function_distance_of_mean": -1,
         "function_distance_of_mean_over_time": -1,
+        "output_blocks": -0.5,
+        "weight_change_first": -0.5,
+        "weight_change_middle": -1,
+        "weight_change_middle_operator": -0.5,
+        "weight_change_last": -0.5,
+        "bias_change": -0.5,
+        "activation_change": -0.5,
+        "linearization_distance_max": -1,
     }.items():
         row = found.loc[metric]
         assert row["exponent"] == pytest.approx(exponent, abs=1e-6)
         assert row["ci_low"] <= exponent <= row["ci_high"]
         assert (row["n_widths"], row["n_members"]) == (3, 6)
         assert (row["label"], row["task"]) == ("network", "t")
-    assert found["reference"].isna().to_dict() == {m: m == "ntk_change_frobenius" for m in found.index}
+    compared = {m for m in QUANTITIES if m.startswith(("ntk_distance", "function_distance"))}
+    assert found["reference"].isna().to_dict() == {m: m not in compared for m in found.index}
+
+
+def test_layers_are_taken_together_by_their_root_mean_square():
+    results = make_results(widths=(32, 128), splits=(0,))
+    member = results.measurements.query("metric == 'activation_change' and member == 0 and step == 2")
+    cells = rates.subject_cells(results.cells)
+    recorded = rates._recorded("activation_change", QUANTITIES["activation_change"], results.measurements)
+    together = rates._over_layers(recorded.merge(cells, on=["run_id", "cell_id"]), "all").query("member == 0")
+    for width in (32, 128):
+        expected = np.sqrt(np.mean(member[member["cell_id"] == f"{width}-0"]["value"].astype(float) ** 2))
+        assert together.loc[together["width"] == width, "value"].tolist() == pytest.approx([expected], rel=1e-14)
 
 
 def test_splits_share_members():

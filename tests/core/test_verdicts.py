@@ -153,7 +153,7 @@ def make_results(exponents, activation="erf", references=("ntk",), kernel=NTK):
     cells = pd.DataFrame([*networks, *kernels])
     rows = [
         {"metric": metric, "reference": reference, "member": k, "value": n**p * np.sqrt(rng.gamma(5) / 5)}
-        | {"run_id": "r", "cell_id": str(n), "split": "train", "split_index": 0, "time": 0.0}
+        | {"run_id": "r", "cell_id": str(n), "split": "train", "split_index": 0, "time": 0.0, "component": None}
         | {"reference_cell_id": reference}
         for metric, p in exponents.items()
         for reference in references
