@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from scipy.linalg import eigvalsh
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ def operator_norm(matrix: Float) -> float:
         value = _lanczos(matrix, len(matrix), _TOLERANCE)
         if value is not None:
             return value
-    return float(np.abs(eigvalsh(matrix)).max())
+    return float(torch.linalg.eigvalsh(torch.tensor(matrix)).abs().max())  # in the threads that have just multiplied
 
 
 def largest_eigenvalue(product: Callable[[Tensor], Tensor], like: Tensor) -> float | None:
