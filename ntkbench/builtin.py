@@ -48,7 +48,30 @@ def ntkbench_register_metrics() -> list[MetricSpec]:
             needs=("members_test",),
             needs_reference=True,
         ),
+        _comparison(
+            "function_distance_relative",
+            "1",
+            "the largest distance over training, in units of how far the kernel's prediction has moved (C7)",
+        ),
+        _comparison("clock_ratio", "1", "the rate at which the kernel fits the ensemble's mean best, over its own (C7)"),
+        _comparison("prediction_rmse", "target", "RMS test error of the kernel's prediction from the same f_0 (C10)"),
+        _comparison("law_agreement", "1", "mean, variance, covariance and kurtosis of members against a law (C8, C16)"),
     ]
+
+
+def _comparison(name: str, unit: str, summary: str) -> MetricSpec:
+    """Return a comparison of an ensemble with a reference that a study has to ask for."""
+    return MetricSpec(
+        name=name,
+        version=1,
+        summary=summary,
+        unit=unit,
+        goal="none",
+        target=f"ntkbench.law_metrics:{name}",
+        needs=("members_test",),
+        needs_reference=True,
+        default=False,
+    )
 
 
 _SUMMARIES = {

@@ -179,6 +179,8 @@ class Solution:
     is ``V^T (y - mean_train)``, with V the eigenvectors: of small ones it keeps the digits that the difference loses.
     ``kernel_train`` (N, N) and ``kernel_test`` (M, N): the kernel that drives the dynamics, without the ridge ``rho``;
     ``eigenvalues`` (N,) of ``kernel_train``, descending, with ``eigenvectors`` (N, N) in columns.
+    ``covariance_test`` (T, M, M) is the law's, of any one output, or None; ``rate_factor`` is what a law multiplies the
+    networks' learning rate by: other than 1 it is wrong on purpose.
     ``diverged_at`` (E,) int64: the recorded step at which a member was found not finite, -1 for never; its outputs from
     there on are nan.
     """
@@ -197,6 +199,8 @@ class Solution:
     eigenvalues: Float | None = None
     eigenvectors: Float | None = None
     rho: float = 0.0
+    covariance_test: Float | None = None
+    rate_factor: float = 1.0
     optimizer: Optimizer = "gradient-descent"
     momentum: float = 0.0
     batch_size: int | None = None

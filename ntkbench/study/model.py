@@ -193,7 +193,7 @@ class Study(_Frozen):
     reference: tuple[ReferenceEntry, ...] = ()
     subject: tuple[SubjectEntry, ...] = ()
     training: TrainingEntry = TrainingEntry()
-    metrics: tuple[str, ...] | None = Field(default=None, description="default: all that are registered")
+    metrics: tuple[str, ...] | None = Field(default=None, description="default: those that are meant for every study")
     store: StoreEntry = StoreEntry()
 
     @model_validator(mode="after")

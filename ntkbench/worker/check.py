@@ -40,6 +40,7 @@ def _shapes(role: str, request: Request, solution: Solution) -> dict[str, tuple[
         "mean_test": (records, m, outputs),
         "variance_train": (records, n, outputs),
         "variance_test": (records, m, outputs),
+        "covariance_test": (records, m, m),
         "kernel_train": (n, n),
         "kernel_test": (m, n),
         "eigenvalues": (n,),

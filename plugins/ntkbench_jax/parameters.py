@@ -22,6 +22,22 @@ class Parameters(BaseModel):
         description="of flow, ascending, may end in inf; by default those equivalent to the steps",
     )
 
+    law: Literal["ensemble", "posterior"] = Field(
+        default="ensemble",
+        description="whose variance: that of the ensemble, or, as a control, the posterior of a Gaussian process with "
+        "the driving kernel as prior",
+    )
+    covariance: bool = Field(default=False, description="whether the covariance between test points is computed too")
+    weight_std_factor: float = Field(
+        default=1.0, gt=0, allow_inf_nan=False, description="control: kernels of weight_std times this"
+    )
+    rate_factor: float = Field(
+        default=1.0, gt=0, allow_inf_nan=False, description="control: predictions at the learning rate times this"
+    )
+    slice_at: int | None = Field(
+        default=None, ge=0, description="yield the kernel between this test point and all test points, as ntk_slice"
+    )
+
     @model_validator(mode="after")
     def _times_ascend_in_flow(self) -> Parameters:
         if self.times is None:

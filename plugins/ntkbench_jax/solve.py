@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from ntkbench.dynamics import (
     Spectrum,
     decompose,
     effective_dimension,
+    ensemble_covariance,
     ensemble_law,
     kernel_descent,
     kernel_dynamics,
@@ -26,6 +28,7 @@ from ntkbench.exchange import Measurement, Problem, Request, Solution, Training
 from .kernels import analytic_kernels, kernel_diagonal
 
 if TYPE_CHECKING:
+    from ntkbench.architecture import Architecture
     from ntkbench.dynamics import When
 
     from .kernels import Float, Kernels
@@ -49,33 +52,116 @@ def solve(request: Request) -> Solution:
     spectrum = decompose(train)
     request.progress(2, 3)
     rho = parameters.ridge * float(np.mean(np.diag(train), dtype=np.float64))
-    training = request.training.resolved(float(spectrum.eigenvalues[0]) + rho, len(train))
+    resolved = request.training.resolved(float(spectrum.eigenvalues[0]) + rho, len(train))
+    training = _at_other_rate(resolved, parameters.rate_factor)
     when, y = _when(parameters, training), request.problem.y_train
     if request.problem.loss != "squared-error" or training.batch_size is not None:
-        return _step_by_step(request, training, train, test, spectrum, rho)
+        return replace(
+            _step_by_step(request, training, train, test, spectrum, rho),
+            learning_rate=resolved.learning_rate,
+            times=resolved.times,
+            rate_factor=parameters.rate_factor,
+        )
     mean = kernel_dynamics(train, test, y, spectrum=spectrum, rho=rho, **when)
     start = Modes.of_driving(spectrum) if parameters.kernel == "nngp" else Modes.of(spectrum, kernels.train.nngp)
-    law = ensemble_law(spectrum, test, start, kernels.test.nngp, kernels.test_diagonal.nngp, rho=rho, **when)
+    law = _variances(request, kernels, spectrum, start, rho, when)
     facts = _facts(train, spectrum, rho, _ENTRY_ERROR[request.dtype]) | _at_infinity(mean)
     if parameters.kernel == "nngp" and spectrum.rank(rho) == len(train):
         facts["log_marginal_likelihood"] = log_marginal_likelihood(spectrum, y, rho).value
     request.progress(3, 3)
     return Solution(
-        times=when.get("times", training.times),
+        times=when.get("times", resolved.times),
         steps=training.steps if "steps" in when else None,
-        learning_rate=training.learning_rate,
+        learning_rate=resolved.learning_rate,
         mean_train=mean.train,
         mean_test=mean.test,
         variance_train=_of_every_output(law.train, request.problem),
         variance_test=_of_every_output(law.test, request.problem),
+        covariance_test=law.covariance_test,
+        rate_factor=parameters.rate_factor,
         kernel_train=train,
         kernel_test=test,
         eigenvalues=spectrum.eigenvalues,
         eigenvectors=spectrum.eigenvectors,
         mode_residuals=mode_residuals(spectrum, y, rho=rho, **when),
         rho=rho,
-        measurements=_measured(facts),
+        measurements=(*_measured(facts), *_slice(request)),
     )
+
+
+def _at_other_rate(training: Training, factor: float) -> Training:
+    """Return the training at a rate that is wrong by a factor."""
+    if factor == 1.0 or training.learning_rate is None:
+        return training
+    return replace(training, learning_rate=factor * training.learning_rate)
+
+
+class _Variances(NamedTuple):
+    """Variances (T, N) and (T, M), and the covariance (T, M, M) between test points or None."""
+
+    train: Float
+    test: Float
+    covariance_test: Float | None
+
+
+def _variances(
+    request: Request, kernels: _Matrices, spectrum: Spectrum, start: Modes, rho: float, when: When
+) -> _Variances:
+    """Return the law's variances at the times asked for, of the ensemble or, as a control, of the posterior."""
+    parameters: Parameters = request.parameters
+    driving = kernels.test.nngp if parameters.kernel == "nngp" else kernels.test.ntk
+    if parameters.law == "posterior":
+        return _posterior(request, kernels, spectrum, rho)
+    law = ensemble_law(spectrum, driving, start, kernels.test.nngp, kernels.test_diagonal.nngp, rho=rho, **when)
+    if not parameters.covariance:
+        return _Variances(law.train, law.test, None)
+    between = _between_test_points(request).nngp
+    covariance = ensemble_covariance(spectrum, driving, start, kernels.test.nngp, between, rho=rho, **when)
+    return _Variances(law.train, law.test, covariance)
+
+
+def _posterior(request: Request, kernels: _Matrices, spectrum: Spectrum, rho: float) -> _Variances:
+    """Return ``Theta(x, x') - Theta(x, X) (T + rho)^+ Theta(X, x')``, at every time: no law of trained networks (C8)."""
+    name = request.parameters.kernel
+    driving = {part: getattr(getattr(kernels, part), name) for part in ("test", "test_diagonal")}
+    kept = np.arange(len(spectrum.eigenvalues)) < spectrum.rank(rho)
+    inverse = np.where(kept, 1 / np.where(kept, spectrum.eigenvalues + rho, 1.0), 0.0)
+    modes = driving["test"] @ spectrum.eigenvectors
+    records = len(request.training.steps)
+    variance = driving["test_diagonal"] - np.square(modes) @ inverse
+    at_train = spectrum.eigenvalues * (1 - spectrum.eigenvalues * inverse)
+    train = np.square(spectrum.eigenvectors) @ at_train
+    covariance = None
+    if request.parameters.covariance:
+        matrix = getattr(_between_test_points(request), name) - (modes * inverse) @ modes.T
+        covariance = np.repeat(matrix[None], records, axis=0)
+    parts = (np.repeat(np.maximum(part, 0.0)[None], records, axis=0) for part in (train, variance))
+    return _Variances(*parts, covariance)
+
+
+def _between_test_points(request: Request) -> Kernels:
+    return analytic_kernels(request.problem.x_test, architecture=_architecture(request), dtype=request.dtype)
+
+
+def _slice(request: Request) -> tuple[Measurement, ...]:
+    """Return the driving kernel between one test point and all of them, as rows by point."""
+    chosen = request.parameters.slice_at
+    if chosen is None:
+        return ()
+    if chosen >= len(request.problem.x_test):
+        raise DataError(f"slice_at is {chosen}: there are {len(request.problem.x_test)} test points, counted from 0")
+    row = getattr(_between_test_points(request), request.parameters.kernel)[chosen]
+    return tuple(
+        Measurement(metric="ntk_slice", value=float(value), unit="1", split="test", component=j)
+        for j, value in enumerate(np.asarray(row))
+    )
+
+
+def _architecture(request: Request) -> Architecture:
+    """Return the architecture whose kernels are computed: the networks' own, unless a control says otherwise."""
+    factor = request.parameters.weight_std_factor
+    own = request.architecture
+    return own if factor == 1.0 else own.model_copy(update={"weight_std": factor * own.weight_std})
 
 
 def _step_by_step(
@@ -131,7 +217,7 @@ class _Matrices(NamedTuple):
 
     @classmethod
     def of(cls, request: Request) -> _Matrices:
-        where: dict[str, Any] = {"architecture": request.architecture, "dtype": request.dtype, "device": request.device}
+        where: dict[str, Any] = {"architecture": _architecture(request), "dtype": request.dtype, "device": request.device}
         x_train, x_test = request.problem.x_train, request.problem.x_test
         train = analytic_kernels(x_train, **where)
         request.progress(1, 3)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .table import frame, jackknife, made, series
+from ...jackknife import jackknife_error
+from .table import frame, made, series
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,7 +50,7 @@ def decay_ratio(results: Results) -> pd.DataFrame:
         ratios = 0.5 * np.log(without[:, 1] / without[:, 0]) / predicted
         total = squares.sum(axis=0)
         value = 0.5 * np.log(total[1] / total[0]) / predicted
-        rows += made("decay_ratio", key, "train", (float(value), jackknife(ratios)), None)
+        rows += made("decay_ratio", key, "train", (float(value), float(jackknife_error(ratios))), None)
     return frame(rows)
 
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .table import frame, jackknife, made, series
+from ...jackknife import jackknife_error
+from .table import frame, made, series
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +26,7 @@ def early_stopping(results: Results) -> pd.DataFrame:
     for key, steps, network, kernel in _curves(results):
         ours, theirs = (_least_without_each(steps, squares) for squares in (network, kernel))
         value = _least(steps, network.mean(axis=0)) - _least(steps, kernel.mean(axis=0))
-        rows += made("early_stopping_ratio", key, "test", (value, jackknife(ours - theirs)), None)
+        rows += made("early_stopping_ratio", key, "test", (value, float(jackknife_error(ours - theirs))), None)
     return frame(rows)
 
 
@@ -46,7 +47,8 @@ def _late_excess(results: Results, metric: str) -> pd.DataFrame:
         least = int(squares.mean(axis=0).argmin())
         without = squares.sum(axis=0) - squares
         value = float(np.log(squares[:, -1].sum() / squares[:, least].sum()))
-        rows += made(metric, key, "test", (value, jackknife(np.log(without[:, -1] / without[:, least]))), None)
+        error = float(jackknife_error(np.log(without[:, -1] / without[:, least])))
+        rows += made(metric, key, "test", (value, error), None)
     return frame(rows)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 if TYPE_CHECKING:
@@ -53,11 +52,3 @@ def frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
     table["member"] = pd.array(table["member"], dtype="Int64")
     table["component"] = pd.array(table["component"], dtype="Int64")
     return table.drop(columns="step")
-
-
-def jackknife(statistic_without: Float) -> float:
-    """Return the jackknife standard error of a statistic, given its values (E,) without each member."""
-    count = len(statistic_without)
-    if count < 2:
-        return float("nan")
-    return float(np.sqrt((count - 1) * np.mean((statistic_without - statistic_without.mean()) ** 2)))
