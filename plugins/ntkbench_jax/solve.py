@@ -55,7 +55,7 @@ def solve(request: Request) -> Solution:
     resolved = request.training.resolved(float(spectrum.eigenvalues[0]) + rho, len(train))
     training = _at_other_rate(resolved, parameters.rate_factor)
     when, y = _when(parameters, training), request.problem.y_train
-    if request.problem.loss != "squared-error" or training.batch_size is not None:
+    if request.problem.loss != "squared-error" or training.batch_size is not None or training.swirl:
         return replace(
             _step_by_step(request, training, train, test, spectrum, rho),
             learning_rate=resolved.learning_rate,
@@ -184,6 +184,7 @@ def _step_by_step(
         rho=rho,
         batch_size=training.batch_size,
         batch_seed=request.seed,
+        swirl=training.swirl,
     )
     request.progress(3, 3)
     return Solution(
@@ -217,7 +218,11 @@ class _Matrices(NamedTuple):
 
     @classmethod
     def of(cls, request: Request) -> _Matrices:
-        where: dict[str, Any] = {"architecture": _architecture(request), "dtype": request.dtype, "device": request.device}
+        where: dict[str, Any] = {
+            "architecture": _architecture(request),
+            "dtype": request.dtype,
+            "device": request.device,
+        }
         x_train, x_test = request.problem.x_train, request.problem.x_test
         train = analytic_kernels(x_train, **where)
         request.progress(1, 3)
