@@ -121,7 +121,7 @@ def _variances(
 
 
 def _posterior(request: Request, kernels: _Matrices, spectrum: Spectrum, rho: float) -> _Variances:
-    """Return ``Theta(x, x') - Theta(x, X) (T + rho)^+ Theta(X, x')``, at every time: no law of trained networks (C8)."""
+    """Return ``Theta(x, x') - Theta(x, X) (T + rho)^+ Theta(X, x')``, at every time: the law of no network (C8)."""
     name = request.parameters.kernel
     driving = {part: getattr(getattr(kernels, part), name) for part in ("test", "test_diagonal")}
     kept = np.arange(len(spectrum.eigenvalues)) < spectrum.rank(rho)
