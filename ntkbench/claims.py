@@ -160,6 +160,7 @@ _OTHERS = {
     found.metric: found
     for found in (
         _band("C1", "nngp_bias", -1.0, 0.25, "n^-1: the mean of the empirical NNGP; its noise is n^-1/2"),
+        _limit("C1", "nngp_slope", 1.0, 0.02, "the mean of the empirical NNGP, along K"),
         _band("C1", "output_kurtosis", -1.0, 0.1, "n^-1: 3 Var(Khat) / (E Khat)^2"),
         _band("C1", "weight_operator_norm", 0.0, 0.05, "bounded: |W|_op / sqrt(n) tends to 2"),
         _band("C2", "ntk_variance", -1.0, 0.1, "n^-1"),
@@ -194,6 +195,9 @@ _OTHERS = {
 }
 
 _OF_CLAIM = {
+    ("C7", "function_distance_of_mean_over_time"): _band(
+        "C7", "function_distance_of_mean_over_time", -1.0, 0.3, "n^-1: told from the members' n^-1/2, above the floor"
+    ),
     ("C11", "ntk_distance_frobenius"): _band("C11", "ntk_distance_frobenius", -0.5, 0.05, "P^-1/2, or n^-1/2 [J18]"),
     ("C11", "function_distance_max"): _band("C11", "function_distance_max", -0.5, 0.1, "as the kernel's distance"),
 }

@@ -63,7 +63,7 @@ def draw_curves(found: Sequence[Finding], title: str) -> Figure:
 def _draw_panel(axes: Axes, metric: str, task: str, group: Sequence[Finding]) -> None:
     quantity = ALL.get(metric)
     for index, finding in enumerate(group):
-        style = (_COLOURS[index % len(_COLOURS)], _MARKERS[index % len(_MARKERS)])
+        style = (_COLOURS[index % len(_COLOURS)], _MARKERS[(index + index // len(_COLOURS)) % len(_MARKERS)])
         if quantity is None or finding.rate.points is None:
             _draw_value(axes, index, finding, *style)
         elif quantity.law == "power":

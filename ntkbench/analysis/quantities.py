@@ -61,6 +61,7 @@ for the kernel's change. That of the mean could not be measured: it has the larg
 
 CLAIM_QUANTITIES = {
     "nngp_bias": Quantity("nngp_bias", "train", "first", 2.0, "bias"),
+    "nngp_slope": Quantity("nngp_slope", "train", "first", 4.0, "ensemble", law="limit"),
     "output_kurtosis": Quantity("output_kurtosis", "train", "first", 2.0, "ensemble"),
     "weight_operator_norm": Quantity("weight_operator_norm", None, "first", 1.0, layers="all"),
     "ntk_variance": Quantity("ntk_variance", "train", "first", 2.0, "ensemble"),

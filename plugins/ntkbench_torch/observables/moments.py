@@ -53,7 +53,7 @@ def rows_of(found: Sequence[Gathered], references: Mapping[str, Solution]) -> It
     """Yield the moments of all members together; nothing of fewer than three.
 
     ``nngp_bias``, per reference: ``|mean Khat - K|_F / |K|_F``, with the ``_floor`` that members without bias would
-    leave. ``output_kurtosis``: the mean over points of ``3 Var Khat(x, x) / (mean Khat(x, x))^2``, the excess kurtosis
+    leave; ``nngp_slope``: ``<mean Khat, K> / <K, K>``, 1 in the limit. ``output_kurtosis``: the mean over points of ``3 Var Khat(x, x) / (mean Khat(x, x))^2``, the excess kurtosis
     of an output, exactly Gaussian given the last hidden layer. ``output_kurtosis_raw``: that of the outputs themselves,
     of mean zero. ``ntk_variance``: ``sum Var That / |mean That|_F^2``.
     """
@@ -63,6 +63,7 @@ def rows_of(found: Sequence[Gathered], references: Mapping[str, Solution]) -> It
     for label, law in references.items():
         if law.kernel_train is not None:
             yield from _bias(nngp, np.asarray(law.kernel_train), label)
+            yield from _slope(nngp, np.asarray(law.kernel_train), label)
     diagonal = np.diagonal(nngp, axis1=1, axis2=2)
     yield from _with_error("output_kurtosis", *_conditional_kurtosis(diagonal))
     if np.any(outputs):
@@ -79,6 +80,12 @@ def _bias(kernels: Float, limit: Float, label: str) -> Iterator[Measurement]:
     variance = (float(own.sum()) - members * square) / (members - 1)
     yield from _with_error("nngp_bias", square**0.5, without, label)
     yield _row("nngp_bias_floor", (variance / members) ** 0.5, label)
+
+
+def _slope(kernels: Float, limit: Float, label: str) -> Iterator[Measurement]:
+    own = np.einsum("kij,ij->k", kernels, limit) / np.sum(limit**2)
+    without = (own.sum() - own) / (len(own) - 1)
+    yield from _with_error("nngp_slope", float(own.mean()), without, label)
 
 
 def _conditional_kurtosis(kernel: Float) -> tuple[float, Float]:
