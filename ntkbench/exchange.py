@@ -173,6 +173,7 @@ class Solution:
 
     ``steps`` (T,) or None for gradient flow; ``times`` (T,), which may end in inf.
     ``mean_train`` (T, N, O), ``mean_test`` (T, M, O), ``variance_train`` and ``variance_test`` alike, or None;
+    ``covariance_test`` (T, M, M) between test points, the same for every output, or None;
     ``members_train`` (E, T, N, O), ``members_test`` (E, T, M, O), or None.
     ``optimizer``, ``momentum`` and batches are those of the training: the core sets them. ``stopped_at`` (E,) int64 is
     the step at which a member was done, -1 for never. ``mode_residuals`` (T, N, O), or None,
@@ -180,7 +181,8 @@ class Solution:
     ``kernel_train`` (N, N) and ``kernel_test`` (M, N): the kernel that drives the dynamics, without the ridge ``rho``;
     ``eigenvalues`` (N,) of ``kernel_train``, descending, with ``eigenvectors`` (N, N) in columns.
     ``diverged_at`` (E,) int64: the recorded step at which a member was found not finite, -1 for never; its outputs from
-    there on are nan.
+    there on are nan. ``rate_factor`` is a law's learning rate in units of the training's (1 but in a theory that is
+    wrong on purpose): whoever predicts from it multiplies the subject's rate by it.
     """
 
     times: Float
@@ -190,6 +192,7 @@ class Solution:
     mean_test: Float | None = None
     variance_train: Float | None = None
     variance_test: Float | None = None
+    covariance_test: Float | None = None
     members_train: Float | None = None
     members_test: Float | None = None
     kernel_train: Float | None = None
@@ -197,6 +200,7 @@ class Solution:
     eigenvalues: Float | None = None
     eigenvectors: Float | None = None
     rho: float = 0.0
+    rate_factor: float = 1.0
     optimizer: Optimizer = "gradient-descent"
     momentum: float = 0.0
     batch_size: int | None = None

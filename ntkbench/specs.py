@@ -156,6 +156,7 @@ class MetricSpec:
     :param needs_reference: True for comparisons: ``measure`` is then called once per reference.
     :param target: ``"module:measure"``; ``measure(problem, solution, reference)`` yields
         :class:`~ntkbench.exchange.Measurement`.
+    :param default: whether a study that lists no metrics has it.
     """
 
     name: str
@@ -166,6 +167,7 @@ class MetricSpec:
     target: str
     needs: tuple[str, ...] = ()
     needs_reference: bool = False
+    default: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -177,7 +177,9 @@ class Study(_Frozen):
     reference: tuple[ReferenceEntry, ...] = ()
     subject: tuple[SubjectEntry, ...] = ()
     training: TrainingEntry = TrainingEntry()
-    metrics: tuple[str, ...] | None = Field(default=None, description="default: all that are registered")
+    metrics: tuple[str, ...] | None = Field(
+        default=None, description="default: all but those that show marks as listed only"
+    )
     store: StoreEntry = StoreEntry()
 
     @model_validator(mode="after")

@@ -224,6 +224,6 @@ class _Resolver:
 
     def _metrics(self, study: Study) -> tuple[MetricSpec, ...]:
         if study.metrics is None:
-            return tuple(self.registry.metrics)
+            return tuple(spec for spec in self.registry.metrics if spec.default)
         found = [self._lookup(self.registry.metrics, name, "metrics") for name in study.metrics]
         return tuple(spec for spec in found if spec is not None)

@@ -76,9 +76,9 @@ def _predictions(look: Look, law: Solution) -> tuple[Float, Float] | None:
     view = look.view
     if law.kernel_train is None or law.kernel_test is None or law.eigenvalues is None or law.eigenvectors is None:
         return None
-    when: When = {"times": [view.time / (1 - view.momentum)]}
+    when: When = {"times": [law.rate_factor * view.time / (1 - view.momentum)]}
     if law.steps is not None:
-        when = {"steps": [view.step], "learning_rate": view.learning_rate}
+        when = {"steps": [view.step], "learning_rate": law.rate_factor * view.learning_rate}
         when |= {"optimizer": view.optimizer, "momentum": view.momentum}
     start, start_test = look.start
     spectrum = Spectrum(law.eigenvalues, law.eigenvectors, precision_of(law.kernel_train))
