@@ -173,16 +173,16 @@ class Solution:
 
     ``steps`` (T,) or None for gradient flow; ``times`` (T,), which may end in inf.
     ``mean_train`` (T, N, O), ``mean_test`` (T, M, O), ``variance_train`` and ``variance_test`` alike, or None;
-    ``covariance_test`` (T, M, M) between test points, the same for every output, or None;
     ``members_train`` (E, T, N, O), ``members_test`` (E, T, M, O), or None.
     ``optimizer``, ``momentum`` and batches are those of the training: the core sets them. ``stopped_at`` (E,) int64 is
     the step at which a member was done, -1 for never. ``mode_residuals`` (T, N, O), or None,
     is ``V^T (y - mean_train)``, with V the eigenvectors: of small ones it keeps the digits that the difference loses.
     ``kernel_train`` (N, N) and ``kernel_test`` (M, N): the kernel that drives the dynamics, without the ridge ``rho``;
     ``eigenvalues`` (N,) of ``kernel_train``, descending, with ``eigenvectors`` (N, N) in columns.
+    ``covariance_test`` (T, M, M) is the law's, of any one output, or None; ``rate_factor`` is what a law multiplies the
+    networks' learning rate by: other than 1 it is wrong on purpose.
     ``diverged_at`` (E,) int64: the recorded step at which a member was found not finite, -1 for never; its outputs from
-    there on are nan. ``rate_factor`` is a law's learning rate in units of the training's (1 but in a theory that is
-    wrong on purpose): whoever predicts from it multiplies the subject's rate by it.
+    there on are nan.
     """
 
     times: Float
@@ -192,7 +192,6 @@ class Solution:
     mean_test: Float | None = None
     variance_train: Float | None = None
     variance_test: Float | None = None
-    covariance_test: Float | None = None
     members_train: Float | None = None
     members_test: Float | None = None
     kernel_train: Float | None = None
@@ -200,6 +199,7 @@ class Solution:
     eigenvalues: Float | None = None
     eigenvectors: Float | None = None
     rho: float = 0.0
+    covariance_test: Float | None = None
     rate_factor: float = 1.0
     optimizer: Optimizer = "gradient-descent"
     momentum: float = 0.0

@@ -109,8 +109,7 @@ def predictions_from(reference: Solution, problem: Problem, subject: Solution) -
     """Return the kernel's predictions (E, T, N, O), (E, T, M, O) from each member's own f_0, at the subject's steps.
 
     Steps are those of the subject's own optimizer; a reference by gradient flow is taken at the flow-equivalent times
-    ``learning_rate * step / (1 - momentum)`` (claim C7, theory.md "Gradient descent, exactly"). Either rate is taken
-    ``reference.rate_factor`` times.
+    ``learning_rate * step / (1 - momentum)`` (claim C7, theory.md "Gradient descent, exactly").
     """
     if (
         reference.kernel_train is None
@@ -125,8 +124,7 @@ def predictions_from(reference: Solution, problem: Problem, subject: Solution) -
         return _predicted_step_by_step(reference, problem, subject)
     when: When = {"times": reference.rate_factor * subject.times / (1 - subject.momentum)}
     if reference.steps is not None and subject.steps is not None:
-        rate = None if subject.learning_rate is None else reference.rate_factor * subject.learning_rate
-        when = {"steps": subject.steps, "learning_rate": rate}
+        when = {"steps": subject.steps, "learning_rate": _rate(reference, subject)}
         when |= {"optimizer": subject.optimizer, "momentum": subject.momentum}
     found = kernel_dynamics(
         reference.kernel_train,
@@ -141,6 +139,13 @@ def predictions_from(reference: Solution, problem: Problem, subject: Solution) -
     return found.train, found.test
 
 
+def _rate(reference: Solution, subject: Solution) -> float:
+    """Return the learning rate at which a reference says that the subject was trained."""
+    if subject.learning_rate is None:
+        raise ValueError("a comparison at the subject's steps needs its learning rate")
+    return reference.rate_factor * subject.learning_rate
+
+
 def _predicted_step_by_step(reference: Solution, problem: Problem, subject: Solution) -> tuple[Float, Float]:
     if subject.steps is None or subject.learning_rate is None:
         raise ValueError("descent on this cost is followed step by step: the subject has no steps")
@@ -150,7 +155,7 @@ def _predicted_step_by_step(reference: Solution, problem: Problem, subject: Solu
         problem.y_train,
         f0_train=subject.members_train[:, 0],  # type: ignore[index]
         f0_test=subject.members_test[:, 0],  # type: ignore[index]
-        learning_rate=reference.rate_factor * subject.learning_rate,
+        learning_rate=_rate(reference, subject),
         steps=subject.steps,
         loss=problem.loss,
         optimizer=subject.optimizer,

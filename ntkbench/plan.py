@@ -129,6 +129,8 @@ def _resolved_text(study: ResolvedStudy) -> dict[str, Any]:
             for method in methods
         ]
     text["metrics"] = [metric.name for metric in study.metrics]
+    if claim := study.study.claim:
+        text["claim"] = claim.model_dump(mode="json", include={"id", "judge", "controls"})
     return text
 
 

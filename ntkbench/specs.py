@@ -156,7 +156,7 @@ class MetricSpec:
     :param needs_reference: True for comparisons: ``measure`` is then called once per reference.
     :param target: ``"module:measure"``; ``measure(problem, solution, reference)`` yields
         :class:`~ntkbench.exchange.Measurement`.
-    :param default: whether a study that lists no metrics has it.
+    :param default: whether studies that list no metrics have it.
     """
 
     name: str

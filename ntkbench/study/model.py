@@ -164,6 +164,21 @@ class StoreEntry(_Frozen):
     spectra: int = Field(default=64, ge=0, description="how many leading eigenvalues of a reference's kernel to keep")
 
 
+class ClaimEntry(_Frozen):
+    """Which claim of the theory a study measures, and by what."""
+
+    id: str = Field(pattern=r"^C([1-9]|1[0-7])$", description="C1 to C17")
+    source: str = Field(min_length=1, description="where the claim is made")
+    varies: str = Field(min_length=1, description="what the study varies")
+    refuted_by: str = Field(min_length=1, description="what would refute the claim")
+    judge: tuple[str, ...] = Field(default=(), description="quantities that get a verdict; all others are reported")
+    controls: tuple[str, ...] = Field(
+        default=(),
+        description='labels that are wrong on purpose, and must be refuted: of a reference or subject, or "subject '
+        'against reference"',
+    )
+
+
 class Study(_Frozen):
     """A study: tasks x splits x architectures x (references, subjects x widths)."""
 
@@ -171,15 +186,14 @@ class Study(_Frozen):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$", max_length=100)
     title: str = ""
     description: str = ""
+    claim: ClaimEntry | None = None
     seed: int = Field(default=0, ge=0, le=INT64_MAX)
     task: Annotated[tuple[TaskEntry, ...], Field(min_length=1)]
     architecture: Annotated[tuple[Architecture, ...], Field(min_length=1)]
     reference: tuple[ReferenceEntry, ...] = ()
     subject: tuple[SubjectEntry, ...] = ()
     training: TrainingEntry = TrainingEntry()
-    metrics: tuple[str, ...] | None = Field(
-        default=None, description="default: all but those that show marks as listed only"
-    )
+    metrics: tuple[str, ...] | None = Field(default=None, description="default: those that are meant for every study")
     store: StoreEntry = StoreEntry()
 
     @model_validator(mode="after")
