@@ -53,7 +53,9 @@ def ntkbench_register_metrics() -> list[MetricSpec]:
             "1",
             "the largest distance over training, in units of how far the kernel's prediction has moved (C7)",
         ),
-        _comparison("clock_ratio", "1", "the rate at which the kernel fits the ensemble's mean best, over its own (C7)"),
+        _comparison(
+            "clock_ratio", "1", "the rate at which the kernel fits the ensemble's mean best, over its own (C7)"
+        ),
         _comparison("prediction_rmse", "target", "RMS test error of the kernel's prediction from the same f_0 (C10)"),
         _comparison("law_agreement", "1", "mean, variance, covariance and kurtosis of members against a law (C8, C16)"),
     ]

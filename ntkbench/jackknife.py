@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def jackknife_error(without: Float) -> Float:
     """Return the standard error of a statistic from its values (E, ...) without each of E members; nan for one."""
     count = len(without)
-    if count < 2:  # noqa: PLR2004
+    if count < 2:
         return np.full(without.shape[1:], np.nan)
     error: Float = np.sqrt((count - 1) * np.mean((without - without.mean(axis=0)) ** 2, axis=0))
     return error

@@ -35,7 +35,9 @@ def prediction_rmse(problem: Problem, subject: Solution, reference: Solution | N
                 yield _row("prediction_rmse", value, subject, record, member, unit="target")
 
 
-def function_distance_relative(problem: Problem, subject: Solution, reference: Solution | None) -> Iterator[Measurement]:
+def function_distance_relative(
+    problem: Problem, subject: Solution, reference: Solution | None
+) -> Iterator[Measurement]:
     """Yield, per member, the largest distance to the kernel's prediction over how far that has moved by the end (C7)."""
     if reference is None or subject.members_test is None:
         return
@@ -79,7 +81,7 @@ def law_agreement(problem: Problem, subject: Solution, reference: Solution | Non
     if reference is None or reference.mean_test is None or reference.variance_test is None or subject.steps is None:
         return
     alive = _alive(subject)
-    if len(alive) < 3 or subject.members_test is None:  # noqa: PLR2004
+    if len(alive) < 3 or subject.members_test is None:
         return
     _, predicted = predictions_from(reference, problem, subject)
     members, paired = subject.members_test[alive], subject.members_test[alive] - predicted[alive]
@@ -194,9 +196,7 @@ def _rms(values: Float) -> Float:
     return np.asarray(np.sqrt(np.mean(np.square(values), axis=(-2, -1))))
 
 
-def _row(
-    name: str, value: float, subject: Solution, record: int, member: int | None, unit: str = "1"
-) -> Measurement:
+def _row(name: str, value: float, subject: Solution, record: int, member: int | None, unit: str = "1") -> Measurement:
     step = None if subject.steps is None else int(subject.steps[record])
     return Measurement(
         metric=name,

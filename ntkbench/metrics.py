@@ -120,7 +120,7 @@ def predictions_from(reference: Solution, problem: Problem, subject: Solution) -
         or subject.members_test is None
     ):
         raise ValueError("a comparison needs the reference's kernels and eigenvectors, and the subject's members")
-    if problem.loss != "squared-error" or subject.batch_size is not None:
+    if problem.loss != "squared-error" or subject.batch_size is not None or subject.swirl:
         return _predicted_step_by_step(reference, problem, subject)
     when: When = {"times": reference.rate_factor * subject.times / (1 - subject.momentum)}
     if reference.steps is not None and subject.steps is not None:
@@ -163,6 +163,7 @@ def _predicted_step_by_step(reference: Solution, problem: Problem, subject: Solu
         rho=reference.rho,
         batch_size=subject.batch_size,
         batch_seed=subject.batch_seed,
+        swirl=subject.swirl,
     )
     return found.train, found.test
 

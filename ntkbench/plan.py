@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .study.resolve import ResolvedMethod, ResolvedStudy, ResolvedTask
 
 
-_LATER_KEYS = ("momentum", "batch_size", "stop_loss", "stop_patience")
+_LATER_KEYS = ("momentum", "batch_size", "swirl", "stop_loss", "stop_patience")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

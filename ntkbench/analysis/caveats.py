@@ -31,13 +31,19 @@ class Caveats:
         lost = measurements[measurements["metric"] == "diverged_step"]
         self._diverged: dict[Any, int] = lost.groupby(["run_id", "cell_id"])["member"].nunique().to_dict()
 
-    def of(self, run_id: str, cell_ids: Collection[str], reference: str | None, *, trained: bool) -> str | None:
-        """Return the first reason not to judge, or None. ``trained``: the quantity depends on the training."""
+    def of(
+        self, run_id: str, cell_ids: Collection[str], reference: str | None, *, trained: bool, kernel: str
+    ) -> str | None:
+        """Return the first reason not to judge, or None.
+
+        :param trained: the quantity depends on the training.
+        :param kernel: which kernel the claim compares with; where the last layer alone is trained it is the nngp.
+        """
         mine = [row for row in self._compared if row["run_id"] == run_id and row["cell_id"] in cell_ids]
         used = {row["reference_cell_id"] for row in mine if row["reference"] == reference}
         trained_layers = {self.cells[run_id, key].get("trained_layers", "all") for key in cell_ids}
         reasons = [
-            _not_the_theory(self.cells[run_id, key], "nngp" if trained_layers == {"last"} else "ntk")
+            _not_the_theory(self.cells[run_id, key], "nngp" if trained_layers == {"last"} else kernel)
             for key in used
             if (run_id, key) in self.cells
         ]

@@ -153,6 +153,8 @@ def _rates_of(name: str, cells: pd.DataFrame, measurements: pd.DataFrame, caveat
     if not by_member:
         rows = with_errors(rows, quantity, measurements)
     for key, everything in rows.groupby(_KEYS, dropna=False, sort=False):
+        if quantity.axis != "width" and everything["x"].nunique() == 1:
+            continue  # not a curve along this axis
         group = in_common_splits(everything)
         tau = quantity.correction_per_layer * max(int(everything["depth"].iloc[0]), 1)
         points = points_of(group, quantity.summary)
@@ -161,7 +163,13 @@ def _rates_of(name: str, cells: pd.DataFrame, measurements: pd.DataFrame, caveat
             fit = replace(fit, method=f"{fit.method}; splits left out because some width lacks them: {left_out}")
         run_id, study, task, architecture, label = map(str, key[:-1])
         reference = str(key[-1]) if isinstance(key[-1], str) else None
-        caveat = caveats.of(run_id, {*everything["cell_id"]}, reference, trained=quantity.record != "first")
+        caveat = caveats.of(
+            run_id,
+            {*everything["cell_id"]},
+            reference,
+            trained=quantity.record != "first",
+            kernel="nngp" if quantity.stored.startswith("nngp") else "ntk",
+        )
         activation = str(everything["activation"].iloc[0])
         names = (run_id, study, task, architecture, activation, label)
         facts = caveats.cells[run_id, str(everything["cell_id"].iloc[0])]

@@ -101,6 +101,12 @@ class TrainingEntry(_Frozen):
         default=None, gt=0, allow_inf_nan=False, description="learning_rate * steps, in place of steps"
     )
     batch_size: PositiveInt | None = Field(default=None, description="points a step sees; default: all of them")
+    swirl: float = Field(
+        default=0.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="s: the direction (1 + s S) dC/df in place of dC/df, S skew over points: no cost's gradient",
+    )
     stop_loss: float | None = Field(
         default=None, gt=0, allow_inf_nan=False, description="a network is done once its cost is this low"
     )
@@ -146,6 +152,12 @@ class TrainingEntry(_Frozen):
             raise ValueError("time needs an absolute learning_rate; give steps with a fraction of the stable one")
         if self.optimizer == "adam" and not isinstance(self.learning_rate, float):
             raise ValueError("adam has no stable limit: give an absolute learning_rate")
+        return self
+
+    @model_validator(mode="after")
+    def _swirl(self) -> TrainingEntry:
+        if self.swirl and (self.optimizer != "gradient-descent" or self.batch_size is not None):
+            raise ValueError("swirl is for gradient-descent on all points")
         return self
 
     @model_validator(mode="after")

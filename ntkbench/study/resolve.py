@@ -219,6 +219,8 @@ class _Resolver:
                     self.complaints.add(f"task[{i}].loss", message)
             if training.batch_size is not None and not spec.batches:
                 self.complaints.add("training.batch_size", f'the backend "{spec.name}" takes all points at every step')
+            if training.swirl and not spec.swirls:
+                self.complaints.add("training.swirl", f'the backend "{spec.name}" trains along gradients only')
             if (training.stop_loss or training.stop_patience) and spec.role == "subject" and not spec.stops:
                 self.complaints.add("training.stop_loss", f'the backend "{spec.name}" trains to the last step')
 

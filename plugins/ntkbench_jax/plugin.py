@@ -53,6 +53,7 @@ def ntkbench_register_backends() -> Iterable[BackendSpec]:
         optimizers=("gradient-descent", "heavy-ball", "nesterov"),
         losses=LOSSES,
         batches=True,
+        swirls=True,
         requires=("jax>=0.4.31",),
         install='pip install "ntkbench[jax]"',
         citation=(

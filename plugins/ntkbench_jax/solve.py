@@ -64,7 +64,7 @@ def _solved(request: Request) -> Solution:
     rho = parameters.ridge * float(np.mean(np.diag(train), dtype=np.float64))
     training = request.training.resolved(float(spectrum.eigenvalues[0]) + rho, len(train))
     when, y = _when(parameters, training), request.problem.y_train
-    if request.problem.loss != "squared-error" or training.batch_size is not None:
+    if request.problem.loss != "squared-error" or training.batch_size is not None or training.swirl:
         return _step_by_step(request, training, train, test, spectrum, rho)
     mean = kernel_dynamics(train, test, y, spectrum=spectrum, rho=rho, **when)
     law = law_of(parameters, spectrum, kernels, rho, len(mean.test), when)
@@ -109,6 +109,7 @@ def _step_by_step(
         rho=rho,
         batch_size=training.batch_size,
         batch_seed=request.seed,
+        swirl=training.swirl,
     )
     request.progress(3, 3)
     return Solution(

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 def descent_residual(results: Results) -> pd.DataFrame:
-    """Return each member's ``(dC / eta + |d|^2) / |d|^2``, RMS over pairs of recorded steps that follow each other.
+    """Return each member's ``(dC / eta + |d|^2) / |d|^2`` of its first step.
 
     dC is the change of the cost in one step and ``|d|^2`` the squared norm of the direction under the member's own
-    kernel: 0 under flow, O(eta) per step of descent.
+    kernel: 0 under flow, O(eta) per step of descent. At the first step members are the same at every learning rate.
     """
     costs = {(k["cell_id"], k["split_index"]): (m, s, v) for k, m, s, v in series(results, "loss", "train")}
     rates = {row.cell_id: float(row.learning_rate) for row in results.cells.itertuples()}
@@ -28,10 +28,9 @@ def descent_residual(results: Results) -> pd.DataFrame:
         alive, at, values = costs[key["cell_id"], key["split_index"]]
         if not (np.array_equal(at, steps) and np.array_equal(alive, members)):
             continue
-        first = np.flatnonzero(np.diff(steps) == 1)
-        lowered = (values[:, first] - values[:, first + 1]) / rates[key["cell_id"]]
-        residual = np.sqrt(np.mean((1 - lowered / norms[:, first]) ** 2, axis=1))
-        rows += made("descent_residual", key, "train", residual, members)
+        if tuple(steps[:2]) == (0, 1):
+            lowered = (values[:, 0] - values[:, 1]) / rates[key["cell_id"]]
+            rows += made("descent_residual", key, "train", np.abs(1 - lowered / norms[:, 0]), members)
     return frame(rows)
 
 

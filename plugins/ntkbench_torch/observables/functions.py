@@ -8,6 +8,8 @@ import numpy as np
 
 from ntkbench.dynamics import Spectrum, kernel_dynamics, precision_of
 
+from ..losses import differentiate
+from ..tangent_product import tangent_product
 from .linearization import numpy64
 
 if TYPE_CHECKING:
@@ -62,6 +64,24 @@ def kernel_residuals(look: Look) -> Iterator[Measurement]:
             values = np.sqrt(np.square(along).sum(axis=(1, 2)) / view.y.numel())
             metric = "kernel_residual"
             yield from look.rows(metric, values, unit="target", split="train", reference=label, component=first)
+
+
+def cost_rate(look: Look) -> Iterator[Measurement]:
+    """Yield ``|d|^2 = d^T Theta d / N^2``, d the derivatives of l by the outputs: -dC/dt of gradient flow (C12).
+
+    Under each network's own kernel of the moment, by one product, and under each reference's (x) Id.
+    """
+    view, now = look.view, look.now
+    direction = differentiate(view.loss, view.outputs.clone(), view.y)
+    moved = tangent_product(view.form, now.layers, now.space, now.space, direction)
+    points = len(view.y)
+    own = (moved.double() * direction.double()).sum(dim=(1, 2)) / (now.scale * points**2)
+    yield from look.rows("cost_rate", own, unit="cost_per_time", split="train")
+    numbers = numpy64(direction)
+    for label, law in view.references.items():
+        if law.kernel_train is not None:
+            limit = np.einsum("gno,nm,gmo->g", numbers, law.kernel_train, numbers, optimize=True) / points**2
+            yield from look.rows("cost_rate", limit, unit="cost_per_time", split="train", reference=label)
 
 
 def _functions(look: Look) -> Iterator[tuple[Literal["train", "test"], Float, Float]]:
