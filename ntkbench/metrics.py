@@ -13,6 +13,7 @@ import numpy as np
 from .costs import cost
 from .dynamics import Spectrum, kernel_descent, kernel_dynamics, precision_of
 from .exchange import Float, Measurement
+from .jackknife import jackknife_error
 
 if TYPE_CHECKING:
     from .dynamics import When
@@ -199,7 +200,7 @@ def function_distance(problem: Problem, subject: Solution, reference: Solution |
         yield from _series(f"function_distance_of_mean{suffix}", series, subject, None)
     members, _, _, outputs = difference.shape
     for suffix, (value,) in _of_mean(difference.reshape(members, 1, -1, outputs)).items():
-        yield _at(f"function_distance_of_mean_over_time{suffix}", float(value), subject, -1, None)
+        yield row_at(f"function_distance_of_mean_over_time{suffix}", float(value), subject, -1, None)
 
 
 def _of_mean(difference: Float) -> dict[str, Float]:
@@ -217,16 +218,28 @@ def _of_mean(difference: Float) -> dict[str, Float]:
 def _series(name: str, series: Float, subject: Solution, member: int | None) -> Iterator[Measurement]:
     for record, value in enumerate(series):
         if np.isfinite(value):
-            yield _at(name, float(value), subject, record, member)
+            yield row_at(name, float(value), subject, record, member)
 
 
-def _at(name: str, value: float, subject: Solution, record: int, member: int | None) -> Measurement:
+def row_at(
+    name: str, value: float, subject: Solution, record: int, member: int | None, unit: str = "target"
+) -> Measurement:
+    """Return a number of a network, or of the ensemble where ``member`` is None, on test points at a record."""
     return Measurement(
         metric=name,
-        value=value,
-        unit="target",
+        value=float(value),
+        unit=unit,
         split="test",
         member=member,
         step=_step(subject, record),
         time=float(subject.times[record]),
     )
+
+
+def with_error(name: str, value: float, without: Float, subject: Solution, record: int) -> Iterator[Measurement]:
+    """Yield an ensemble's number and its jackknife standard error, from its values (E,) without each member."""
+    if not np.isfinite(value):
+        return
+    yield row_at(name, value, subject, record, None, unit="1")
+    if np.isfinite(error := float(jackknife_error(without))):
+        yield row_at(f"{name}_standard_error", error, subject, record, None, unit="1")
