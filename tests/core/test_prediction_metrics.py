@@ -84,8 +84,8 @@ class TestClock:
         rng = np.random.default_rng(3)
         ratios, errors = [], []
         for seed in range(150):
-            exact = at_rate(data, reference, ensemble(members=40, seed=seed), 1.02)
-            noise = 0.3 * rng.standard_normal(exact.members_test.shape)
+            exact = at_rate(data, reference, ensemble(members=300, seed=seed), 1.02)
+            noise = 0.1 * rng.standard_normal(exact.members_test.shape)
             found = values(clock_ratio(data, replace(exact, members_test=exact.members_test + noise), reference))
             ratios.append(found["clock_ratio"])
             errors.append(found["clock_ratio_standard_error"])
