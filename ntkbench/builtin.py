@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from .hookspecs import hookimpl
 from .specs import MetricSpec, StudySpec
@@ -49,27 +50,38 @@ def ntkbench_register_metrics() -> list[MetricSpec]:
             needs_reference=True,
         ),
         _comparison(
-            "function_distance_relative",
+            "ntkbench.prediction_metrics:function_distance_relative",
             "1",
             "the largest distance over training, in units of how far the kernel's prediction has moved (C7)",
         ),
         _comparison(
-            "clock_ratio", "1", "the rate at which the kernel fits the ensemble's mean best, over its own (C7)"
+            "ntkbench.prediction_metrics:clock_ratio",
+            "1",
+            "the rate at which the kernel fits the ensemble's mean best, over its own (C7)",
         ),
-        _comparison("prediction_rmse", "target", "RMS test error of the kernel's prediction from the same f_0 (C10)"),
-        _comparison("law_agreement", "1", "mean, variance, covariance and kurtosis of members against a law (C8, C16)"),
+        _comparison(
+            "ntkbench.prediction_metrics:prediction_rmse",
+            "target",
+            "RMS test error of the kernel's prediction from the same f_0 (C10)",
+            goal="min",
+        ),
+        _comparison(
+            "ntkbench.law_metrics:law_agreement",
+            "1",
+            "mean, variance, covariance and kurtosis of members against a law (C8, C16)",
+        ),
     ]
 
 
-def _comparison(name: str, unit: str, summary: str) -> MetricSpec:
+def _comparison(target: str, unit: str, summary: str, goal: Literal["min", "none"] = "none") -> MetricSpec:
     """Return a comparison of an ensemble with a reference that a study has to ask for."""
     return MetricSpec(
-        name=name,
+        name=target.partition(":")[2],
         version=1,
         summary=summary,
         unit=unit,
-        goal="none",
-        target=f"ntkbench.law_metrics:{name}",
+        goal=goal,
+        target=target,
         needs=("members_test",),
         needs_reference=True,
         default=False,

@@ -90,7 +90,7 @@ def _show(kind: str, spec: Any, owner: str) -> None:
         if value := getattr(spec, label, None):
             click.echo(f"  {label}: {', '.join(value) if isinstance(value, tuple) else value}")
     if not getattr(spec, "default", True):
-        click.echo("  measured only where a study lists it under metrics")
+        click.echo("  only where a study lists it")
     if known := getattr(spec, "observables", None):
         usual = known if spec.observed_by_default is None else spec.observed_by_default
         click.echo("  observables (* where a study lists none):")

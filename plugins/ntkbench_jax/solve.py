@@ -9,12 +9,9 @@ import numpy as np
 
 from ntkbench.dynamics import (
     Dynamics,
-    Modes,
     Spectrum,
     decompose,
     effective_dimension,
-    ensemble_covariance,
-    ensemble_law,
     kernel_descent,
     kernel_dynamics,
     log_marginal_likelihood,
@@ -25,10 +22,10 @@ from ntkbench.dynamics import (
 from ntkbench.errors import DataError, UnavailableError
 from ntkbench.exchange import Measurement, Problem, Request, Solution, Training
 
-from .kernels import analytic_kernels, kernel_diagonal
+from .kernels import analytic_kernel, analytic_kernels, kernel_diagonal
+from .variance import law_of
 
 if TYPE_CHECKING:
-    from ntkbench.architecture import Architecture
     from ntkbench.dynamics import When
 
     from .kernels import Float, Kernels
@@ -41,127 +38,57 @@ def solve(request: Request) -> Solution:
     """Return mean and variance of infinitely wide networks, trained on ``request.problem`` from f_0 ~ N(0, nngp).
 
     The kernel that drives training is Theta, or, for ``kernel = "nngp"``, K: the last layer alone is trained, which at
-    t = inf is exact Bayesian inference (theory C8, C16; Lee et al. 2019, eqs. 14-16).
+    t = inf is exact Bayesian inference (theory C8, C16; Lee et al. 2019, eqs. 14-16). A theory that is wrong on purpose
+    has its weight_std and its learning rate multiplied; times, and the rate it reports, are still the study's.
 
     :raises UnavailableError: for an architecture or device that JAX has no kernel or place for here.
-    :raises DataError: for a kernel beyond the range of ``request.dtype``, or without a stable rate.
+    :raises DataError: for a kernel beyond the range of ``request.dtype``, or without a stable rate, or a ``slice_at``
+        without its test point.
     """
     parameters: Parameters = request.parameters
-    kernels = _Matrices.of(request)
+    architecture = request.architecture
+    if parameters.weight_std_factor != 1:
+        weight_std = parameters.weight_std_factor * architecture.weight_std
+        request = replace(request, architecture=architecture.model_copy(update={"weight_std": weight_std}))
+    rows = () if parameters.slice_at is None else _slice(request, parameters.slice_at)
+    solution = _solved(request)
+    return replace(solution, rate_factor=parameters.rate_factor, measurements=(*solution.measurements, *rows))
+
+
+def _solved(request: Request) -> Solution:
+    parameters: Parameters = request.parameters
+    kernels = Matrices.of(request)
     train, test = (getattr(pair, parameters.kernel) for pair in (kernels.train, kernels.test))
     spectrum = decompose(train)
     request.progress(2, 3)
     rho = parameters.ridge * float(np.mean(np.diag(train), dtype=np.float64))
-    resolved = request.training.resolved(float(spectrum.eigenvalues[0]) + rho, len(train))
-    training = _at_other_rate(resolved, parameters.rate_factor)
+    training = request.training.resolved(float(spectrum.eigenvalues[0]) + rho, len(train))
     when, y = _when(parameters, training), request.problem.y_train
     if request.problem.loss != "squared-error" or training.batch_size is not None or training.swirl:
-        return replace(
-            _step_by_step(request, training, train, test, spectrum, rho),
-            learning_rate=resolved.learning_rate,
-            times=resolved.times,
-            rate_factor=parameters.rate_factor,
-        )
+        return _step_by_step(request, training, train, test, spectrum, rho)
     mean = kernel_dynamics(train, test, y, spectrum=spectrum, rho=rho, **when)
-    start = Modes.of_driving(spectrum) if parameters.kernel == "nngp" else Modes.of(spectrum, kernels.train.nngp)
-    law = _variances(request, kernels, spectrum, start, rho, when)
+    law = law_of(parameters, spectrum, kernels, rho, len(mean.test), when)
     facts = _facts(train, spectrum, rho, _ENTRY_ERROR[request.dtype]) | _at_infinity(mean)
     if parameters.kernel == "nngp" and spectrum.rank(rho) == len(train):
         facts["log_marginal_likelihood"] = log_marginal_likelihood(spectrum, y, rho).value
     request.progress(3, 3)
     return Solution(
-        times=when.get("times", resolved.times),
+        times=_flow_times(parameters, training) if "times" in when else training.times,
         steps=training.steps if "steps" in when else None,
-        learning_rate=resolved.learning_rate,
+        learning_rate=training.learning_rate,
         mean_train=mean.train,
         mean_test=mean.test,
         variance_train=_of_every_output(law.train, request.problem),
         variance_test=_of_every_output(law.test, request.problem),
-        covariance_test=law.covariance_test,
-        rate_factor=parameters.rate_factor,
+        covariance_test=law.covariance,
         kernel_train=train,
         kernel_test=test,
         eigenvalues=spectrum.eigenvalues,
         eigenvectors=spectrum.eigenvectors,
         mode_residuals=mode_residuals(spectrum, y, rho=rho, **when),
         rho=rho,
-        measurements=(*_measured(facts), *_slice(request)),
+        measurements=_measured(facts),
     )
-
-
-def _at_other_rate(training: Training, factor: float) -> Training:
-    """Return the training at a rate that is wrong by a factor."""
-    if factor == 1.0 or training.learning_rate is None:
-        return training
-    return replace(training, learning_rate=factor * training.learning_rate)
-
-
-class _Variances(NamedTuple):
-    """Variances (T, N) and (T, M), and the covariance (T, M, M) between test points or None."""
-
-    train: Float
-    test: Float
-    covariance_test: Float | None
-
-
-def _variances(
-    request: Request, kernels: _Matrices, spectrum: Spectrum, start: Modes, rho: float, when: When
-) -> _Variances:
-    """Return the law's variances at the times asked for, of the ensemble or, as a control, of the posterior."""
-    parameters: Parameters = request.parameters
-    driving = kernels.test.nngp if parameters.kernel == "nngp" else kernels.test.ntk
-    if parameters.law == "posterior":
-        return _posterior(request, kernels, spectrum, rho)
-    law = ensemble_law(spectrum, driving, start, kernels.test.nngp, kernels.test_diagonal.nngp, rho=rho, **when)
-    if not parameters.covariance:
-        return _Variances(law.train, law.test, None)
-    between = _between_test_points(request).nngp
-    covariance = ensemble_covariance(spectrum, driving, start, kernels.test.nngp, between, rho=rho, **when)
-    return _Variances(law.train, law.test, covariance)
-
-
-def _posterior(request: Request, kernels: _Matrices, spectrum: Spectrum, rho: float) -> _Variances:
-    """Return ``Theta(x, x') - Theta(x, X) (T + rho)^+ Theta(X, x')``, at every time: the law of no network (C8)."""
-    name = request.parameters.kernel
-    driving = {part: getattr(getattr(kernels, part), name) for part in ("test", "test_diagonal")}
-    kept = np.arange(len(spectrum.eigenvalues)) < spectrum.rank(rho)
-    inverse = np.where(kept, 1 / np.where(kept, spectrum.eigenvalues + rho, 1.0), 0.0)
-    modes = driving["test"] @ spectrum.eigenvectors
-    records = len(request.training.steps)
-    variance = driving["test_diagonal"] - np.square(modes) @ inverse
-    at_train = spectrum.eigenvalues * (1 - spectrum.eigenvalues * inverse)
-    train = np.square(spectrum.eigenvectors) @ at_train
-    covariance = None
-    if request.parameters.covariance:
-        matrix = getattr(_between_test_points(request), name) - (modes * inverse) @ modes.T
-        covariance = np.repeat(matrix[None], records, axis=0)
-    parts = (np.repeat(np.maximum(part, 0.0)[None], records, axis=0) for part in (train, variance))
-    return _Variances(*parts, covariance)
-
-
-def _between_test_points(request: Request) -> Kernels:
-    return analytic_kernels(request.problem.x_test, architecture=_architecture(request), dtype=request.dtype)
-
-
-def _slice(request: Request) -> tuple[Measurement, ...]:
-    """Return the driving kernel between one test point and all of them, as rows by point."""
-    chosen = request.parameters.slice_at
-    if chosen is None:
-        return ()
-    if chosen >= len(request.problem.x_test):
-        raise DataError(f"slice_at is {chosen}: there are {len(request.problem.x_test)} test points, counted from 0")
-    row = getattr(_between_test_points(request), request.parameters.kernel)[chosen]
-    return tuple(
-        Measurement(metric="ntk_slice", value=float(value), unit="1", split="test", component=j)
-        for j, value in enumerate(np.asarray(row))
-    )
-
-
-def _architecture(request: Request) -> Architecture:
-    """Return the architecture whose kernels are computed: the networks' own, unless a control says otherwise."""
-    factor = request.parameters.weight_std_factor
-    own = request.architecture
-    return own if factor == 1.0 else own.model_copy(update={"weight_std": factor * own.weight_std})
 
 
 def _step_by_step(
@@ -170,13 +97,11 @@ def _step_by_step(
     """Return descent from f_0 = 0 on any cost, or in mini-batches: no law of the ensemble is known in closed form."""
     if request.parameters.dynamics == "flow":
         raise UnavailableError('dynamics = "flow" is for the squared error and whole batches; use "descent"')
-    if training.learning_rate is None:
-        raise DataError("the learning rate is unresolved")
     found = kernel_descent(
         train,
         test,
         request.problem.y_train,
-        learning_rate=training.learning_rate,
+        learning_rate=_rate(request.parameters, training),
         steps=training.steps,
         loss=request.problem.loss,
         optimizer=training.optimizer,
@@ -209,25 +134,39 @@ def _measured(facts: dict[str, float]) -> tuple[Measurement, ...]:
     )
 
 
-class _Matrices(NamedTuple):
-    """Both kernels between training points, of test with training points, and of each test point with itself."""
+def _slice(request: Request, point: int) -> tuple[Measurement, ...]:
+    """Return the limit kernel Theta (M,) between test point ``point`` and every test point, as rows (C2, C4)."""
+    x = request.problem.x_test
+    if point >= len(x):
+        raise DataError(f"slice_at is {point}, but there are {len(x)} test points, counted from 0")
+    where: dict[str, Any] = {"architecture": request.architecture, "dtype": request.dtype, "device": request.device}
+    return tuple(
+        Measurement(metric="ntk_slice", value=float(value), unit="1", split="test", component=j)
+        for j, value in enumerate(analytic_kernel(x[point : point + 1], x, **where)[0])
+    )
+
+
+class Matrices(NamedTuple):
+    """Both kernels between training points, of test with training points, and of each test point with itself.
+
+    ``test_test``: between test points, where their covariance is asked for.
+    """
 
     train: Kernels
     test: Kernels
     test_diagonal: Kernels
+    test_test: Kernels | None
 
     @classmethod
-    def of(cls, request: Request) -> _Matrices:
-        where: dict[str, Any] = {
-            "architecture": _architecture(request),
-            "dtype": request.dtype,
-            "device": request.device,
-        }
+    def of(cls, request: Request) -> Matrices:
+        """Return the kernels of a request, finite."""
+        where: dict[str, Any] = {"architecture": request.architecture, "dtype": request.dtype, "device": request.device}
         x_train, x_test = request.problem.x_train, request.problem.x_test
         train = analytic_kernels(x_train, **where)
         request.progress(1, 3)
-        matrices = cls(train, analytic_kernels(x_test, x_train, **where), kernel_diagonal(x_test, **where))
-        if not all(np.isfinite(part).all() for kernels in matrices for part in kernels):
+        between = analytic_kernels(x_test, **where) if request.parameters.covariance else None
+        matrices = cls(train, analytic_kernels(x_test, x_train, **where), kernel_diagonal(x_test, **where), between)
+        if not all(np.isfinite(part).all() for kernels in matrices if kernels is not None for part in kernels):
             raise DataError(f"the kernel of {request.architecture!r} is beyond the range of {request.dtype}")
         return matrices
 
@@ -235,14 +174,24 @@ class _Matrices(NamedTuple):
 def _when(parameters: Parameters, training: Training) -> When:
     """Return the keywords of :func:`kernel_dynamics` that say when to look."""
     if parameters.dynamics == "flow":
-        times = training.flow_times if parameters.times is None else np.array(parameters.times, dtype=np.float64)
-        return {"times": times}
+        return {"times": parameters.rate_factor * _flow_times(parameters, training)}
     return {
         "steps": training.steps,
-        "learning_rate": training.learning_rate,
+        "learning_rate": _rate(parameters, training),
         "optimizer": training.optimizer,
         "momentum": training.momentum,
     }
+
+
+def _flow_times(parameters: Parameters, training: Training) -> Float:
+    return training.flow_times if parameters.times is None else np.array(parameters.times, dtype=np.float64)
+
+
+def _rate(parameters: Parameters, training: Training) -> float:
+    """Return the theory's rate: the training's, known by now, times the factor by which the theory is wrong."""
+    if training.learning_rate is None:
+        raise DataError("the learning rate is unresolved")
+    return parameters.rate_factor * training.learning_rate
 
 
 def _of_every_output(variance: Float, problem: Problem) -> Float:
