@@ -178,6 +178,7 @@ def _analyse(folder: RunFolder, plan: Plan, registry: Registry, results: Results
     if not changed and (folder.path / "figures").is_dir():
         return
     from .analysis.figures import draw_figures
+    from .analysis.study_figures import draw_study_figures
     from .analysis.verdicts import verdict_table
 
     verdicts = verdict_table(results)
@@ -185,3 +186,4 @@ def _analyse(folder: RunFolder, plan: Plan, registry: Registry, results: Results
         folder.write_verdicts(plan.study.study.name, verdicts)
     with folder.replacing("figures") as figures:
         draw_figures(results, plan, registry, figures)
+        draw_study_figures(results, plan.study.study.figures, figures)
