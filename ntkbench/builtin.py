@@ -8,6 +8,13 @@ from .hookspecs import hookimpl
 from .specs import MetricSpec, StudySpec
 
 _STUDIES = Path(__file__).parent / "studies"
+_FIGURES = {
+    "j18-fig1": "the tangent kernel on the circle before and after training (C2, C4), after J18 Fig. 1",
+    "j18-fig2": "trained networks on the circle against the law of the limit (C8), after J18 Fig. 2",
+    "j18-fig3": "training towards a kernel principal component of digits (C9, C15), after J18 Fig. 3",
+    "l19-fig1": "change of weights and of the tangent kernel against width (C4, C5), after L19 Fig. 1",
+    "l19-fig4": "networks against their own linearizations in training (C6), after L19 Fig. 4",
+}
 
 
 @hookimpl
@@ -55,6 +62,7 @@ def ntkbench_register_metrics() -> list[MetricSpec]:
 def ntkbench_register_studies() -> list[StudySpec]:
     """Return the studies shipped with ntkbench."""
     return [
+        *(StudySpec(name=name, summary=summary, path=_STUDIES / f"{name}.toml") for name, summary in _FIGURES.items()),
         StudySpec(
             name="quickstart",
             summary="kernel predictions against trained networks on three small tasks, in about a minute",

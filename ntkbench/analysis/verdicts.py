@@ -147,7 +147,7 @@ def _row(rate: FittedRate, expectation: Expectation, n_comparisons: int) -> dict
         "label": rate.label,
         "reference": rate.reference,
         "expected": expectation.value,
-        "band_low": expectation.band_low if math.isfinite(expectation.band_low) else None,
+        "band_low": expectation.band_low if math.isfinite(expectation.band_low) else math.nan,
         "band_high": expectation.band_high,
         "estimate": rate.fit.exponent,
         "ci_low": low,
