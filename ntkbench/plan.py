@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .study.resolve import ResolvedMethod, ResolvedStudy, ResolvedTask
 
 
-_LATER_KEYS = ("momentum", "batch_size", "stop_loss", "stop_patience")
+_LATER_KEYS = ("momentum", "batch_size", "swirl", "stop_loss", "stop_patience")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -129,6 +129,8 @@ def _resolved_text(study: ResolvedStudy) -> dict[str, Any]:
             for method in methods
         ]
     text["metrics"] = [metric.name for metric in study.metrics]
+    if claim := study.study.claim:
+        text["claim"] = claim.model_dump(mode="json", include={"id", "judge", "controls"})
     return text
 
 

@@ -18,7 +18,7 @@ are the replicates; widths differ in variance; b is not known. The rule, fixed b
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,7 +35,7 @@ CONFIDENCE = 0.95
 _EXPONENTS = np.linspace(-4.0, 2.0, 601)
 _TINY = 1e-12
 _SCORING_STEPS = 6
-_REJECTED = 0.01
+REJECTED = 0.01
 """Below this p-value of the lack of fit a power law is taken to be rejected."""
 _STANDS_OUT = 1e-3
 """How often, over all widths together, the mean of unbiased members may stand out from its sampling floor."""
@@ -63,9 +63,14 @@ class ExponentFit:
     lack_of_fit: float | None = None
 
     @property
+    def estimate(self) -> float:
+        """The exponent."""
+        return self.exponent
+
+    @property
     def rejected(self) -> bool:
         """Whether the data reject the power law, so that no exponent describes them."""
-        return self.lack_of_fit is not None and self.lack_of_fit < _REJECTED
+        return self.lack_of_fit is not None and self.lack_of_fit < REJECTED
 
     def interval(self, confidence: float = CONFIDENCE) -> tuple[float, float]:
         """Two-sided interval at this confidence: infinite ends where data set no limit, NaN where they say nothing."""
@@ -97,6 +102,24 @@ def fit_exponent(widths: ArrayLike, samples: Sequence[ArrayLike], *, correction:
     return _mixed_fit(np.array(list(members)), y, spread, counts, correction)
 
 
+def fit_exponent_of_summaries(
+    axis: ArrayLike, values: ArrayLike, standard_errors: ArrayLike, members: ArrayLike, *, correction: float = 0.0
+) -> ExponentFit:
+    """Fit p of ``v(n) = A n^p (1 + b / n)`` to positive numbers of whole ensembles, such as a variance over members.
+
+    :param axis: (W,) widths, or depths; ``values`` (W,) with ``standard_errors`` (W,), of ``members`` (W,) each. Those
+        below ``correction``, not positive or not finite are left out.
+    :returns: NaN throughout where fewer than two are left, the method saying why.
+    """
+    n, v, se, counts = (np.asarray(part, dtype=np.float64) for part in (axis, values, standard_errors, members))
+    kept = (n >= correction) & np.isfinite(v) & (v > 0) & np.isfinite(se) & (se > 0) & (counts > 1)
+    if kept.sum() < 2:
+        return _no_fit(int(kept.sum()), 0, "needs two points with positive values")
+    n, v, se, whole = n[kept], v[kept], se[kept], counts[kept].astype(np.int64)
+    found = _mixed_fit(n, np.log(v), whole * (se / v) ** 2, whole, correction)
+    return replace(found, method=found.method.replace("log RMS", "log value"))
+
+
 def _mixed_fit(n: Floats, y: Floats, spread: Floats, counts: NDArray[np.int64], tau: float) -> ExponentFit:
     """Estimate ``p = c . y``, c by mixed estimation; its variance is ``sum_w c_w^2 s_w^2 + (tau c . 1/n)^2``."""
     pooled = max(float((counts - 1) @ spread / (counts - 1).sum()), 1e-16)
@@ -116,7 +139,7 @@ def _mixed_fit(n: Floats, y: Floats, spread: Floats, counts: NDArray[np.int64], 
         n_widths=len(n),
         n_members=int(counts.min()),
         method=f"log RMS = a + p log n + b/n, b of standard deviation {tau:g} beforehand"
-        + (f"; not a power law (p = {p:.1g})" if p is not None and p < _REJECTED else ""),
+        + (f"; not a power law (p = {p:.1g})" if p is not None and p < REJECTED else ""),
         lack_of_fit=p,
     )
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..claims import expected_exponent
 from ..errors import NtkbenchError
+from .curves import draw_curves
 from .summary import QUANTITIES, Comparison, comparisons
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from ..plan import Cell, Plan
     from ..registry import Registry
     from ..store.read import Results
+    from ..study.model import Study
+    from .verdicts import Finding
 
 # Okabe and Ito's colours, told apart in every kind of colour blindness; markers and dashes tell them apart in grey.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#000000")
@@ -58,6 +61,13 @@ def draw_figures(results: Results, plan: Plan, registry: Registry, folder: Path)
         name = "-".join([f"{index:02d}", comparison.task.split()[0].replace("/", "-"), comparison.label])
         written += [_save(figure, folder / f"{name}.{kind}") for kind in _FORMATS]
     return written
+
+
+def draw_claim(found: Sequence[Finding], study: Study, folder: Path) -> list[Path]:
+    """Draw the figure of a claim's study into ``folder``, as PNG and SVG, and return the files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    figure = draw_curves(found, study.title)
+    return [_save(figure, folder / f"{study.name}.{kind}") for kind in _FORMATS]
 
 
 def _save(figure: Figure, path: Path) -> Path:

@@ -18,6 +18,9 @@ class RandomSplit(BaseModel):
     n_test: int | None = Field(
         default=None, ge=1, description="test rows M, at least one per class; by default what is left, at most 200"
     )
+    random_labels: bool = Field(
+        default=False, description="labels shuffled over rows, by the seed: nothing to learn, all to fit (C12)"
+    )
 
 
 class Component(BaseModel):

@@ -10,6 +10,7 @@ import pytest
 
 from ntkbench.analysis import rates
 from ntkbench.analysis.rates import QUANTITIES, architecture_name, convergence_rates
+from ntkbench.analysis.records import over_layers, recorded
 from ntkbench.errors import NtkbenchError
 
 ARCHITECTURE = {"activation": "relu", "depth": 2, "weight_std": 2**0.5, "bias_std": 0.1, "parameterization": "ntk"}
@@ -102,8 +103,8 @@ def test_layers_are_taken_together_by_their_root_mean_square():
     results = make_results(widths=(32, 128), splits=(0,))
     member = results.measurements.query("metric == 'activation_change' and member == 0 and step == 2")
     cells = rates.subject_cells(results.cells)
-    recorded = rates._recorded("activation_change", QUANTITIES["activation_change"], results.measurements)
-    together = rates._over_layers(recorded.merge(cells, on=["run_id", "cell_id"]), "all").query("member == 0")
+    found = recorded("activation_change", QUANTITIES["activation_change"], results.measurements)
+    together = over_layers(found.merge(cells, on=["run_id", "cell_id"]), "all").query("member == 0")
     for width in (32, 128):
         expected = np.sqrt(np.mean(member[member["cell_id"] == f"{width}-0"]["value"].astype(float) ** 2))
         assert together.loc[together["width"] == width, "value"].tolist() == pytest.approx([expected], rel=1e-14)
@@ -136,7 +137,7 @@ def test_variants_of_a_task_are_kept_apart():
         measurements=pd.concat([small.measurements, large.measurements], ignore_index=True),
     )
     rates = convergence_rates(both, "function_distance")
-    assert list(rates["task"]) == ['t {"n_train":16}', 't {"n_train":64}']
+    assert list(rates["task"]) == ["t n_train=16", "t n_train=64"]
 
 
 def test_no_usable_cells_give_an_empty_table():
