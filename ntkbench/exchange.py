@@ -97,7 +97,8 @@ class Training:
     reference whose eigenvalues decide it, still a fraction of the stable limit: see :meth:`resolved`. What the
     optimizers do with ``momentum``, in [0, 1), is written in :mod:`ntkbench.optimizers`. A step sees ``batch_size``
     points, drawn by the request's seed (:mod:`ntkbench.batches`), or all. With ``swirl`` s the direction is
-    ``(1 + s S) dC/df``, S skew-symmetric over points: no gradient (:func:`ntkbench.costs.swirled`). A network is done, and stays as it is, once
+    ``(1 + s S) dC/df``, S skew-symmetric over points: no gradient (:func:`ntkbench.costs.swirled`).
+    A network is done, and stays as it is, once
     its cost is at most ``stop_loss``, or has not improved by a thousandth within ``stop_patience`` steps.
 
     :raises DataError: for steps that do not ascend, or a momentum that the optimizer cannot have.

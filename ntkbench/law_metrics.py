@@ -17,6 +17,8 @@ from .jackknife import jackknife_error
 from .metrics import predictions_from
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from .exchange import Problem, Solution
 
 _NUDGE = 0.01
@@ -38,7 +40,7 @@ def prediction_rmse(problem: Problem, subject: Solution, reference: Solution | N
 def function_distance_relative(
     problem: Problem, subject: Solution, reference: Solution | None
 ) -> Iterator[Measurement]:
-    """Yield, per member, the largest distance to the kernel's prediction over how far that has moved by the end (C7)."""
+    """Yield, per member, the largest distance to the kernel's prediction over how far that has moved (C7)."""
     if reference is None or subject.members_test is None:
         return
     _, predicted = predictions_from(reference, problem, subject)
@@ -183,10 +185,10 @@ def _with_error(name: str, value: float, without: Float, subject: Solution, reco
         yield _row(f"{name}_standard_error", error, subject, record, None)
 
 
-def _alive(subject: Solution) -> Float:
+def _alive(subject: Solution) -> NDArray[np.intp]:
     """Return the positions of members that never diverged."""
     if subject.members_test is None:
-        return np.zeros(0, dtype=np.int64)
+        return np.zeros(0, dtype=np.intp)
     if subject.diverged_at is None:
         return np.arange(len(subject.members_test))
     return np.flatnonzero(np.asarray(subject.diverged_at) < 0)

@@ -1,4 +1,4 @@
-"""Correlations over members (C15): does a component converge faster in networks whose kernel has grown?"""
+"""Correlations over members (C15), of the time a component takes with the kernel's growth."""
 
 from __future__ import annotations
 
@@ -52,19 +52,24 @@ def time_and_kernel_change(results: Results) -> Iterator[FittedRate]:
     last = change[change["step"] == change.groupby("cell_id")["step"].transform("max")]
     both = times.merge(last[["cell_id", "member", "value"]], on=["cell_id", "member"], suffixes=("", "_change"))
     both = both.merge(subject_cells(results.cells), on=["run_id", "cell_id"])
-    facts = results.cells.set_index("cell_id")
+    facts = {str(row["cell_id"]): {str(k): v for k, v in row.items()} for row in results.cells.to_dict("records")}
     for key, group in both.groupby(["cell_id", "reference"], dropna=False):
         if len(group) < _FEWEST:
             continue
         first = group.iloc[0]
         rho = float(spearmanr(group["value"].astype(float), group["value_change"].astype(float)).statistic)
         names = (first["run_id"], first["study"], first["task"], first["architecture"], first["activation"])
+        run_id, study, task, architecture, activation = map(str, names)
         yield FittedRate(
-            *map(str, names),
+            run_id,
+            study,
+            task,
+            architecture,
+            activation,
             f"{first['label']}, width {first['width']:.0f}",
             str(key[1]) if isinstance(key[1], str) else None,
             "time_and_kernel_change",
             Correlation(estimate=rho, n_members=len(group)),
             points=pd.DataFrame({"x": group["value_change"].astype(float), "value": group["value"].astype(float)}),
-            facts=dict(facts.loc[key[0]]),
+            facts=facts[str(key[0])],
         )

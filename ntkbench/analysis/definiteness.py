@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
 from .rates import FittedRate
 from .series import architecture_name, task_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import pandas as pd
 
     from ..store.read import Results
 
@@ -39,9 +39,9 @@ def smallest_eigenvalues(results: Results) -> Iterator[FittedRate]:
     Of networks it is the smallest over members, and needs at least as many parameters as rows of the kernel.
     """
     cells = results.cells.assign(task=task_names(results.cells))
-    rows = {row["cell_id"]: row for row in cells.to_dict("records")}
-    for cell_id, row in rows.items():
-        mine = results.measurements[results.measurements["cell_id"] == cell_id]
+    rows: list[dict[str, Any]] = cells.to_dict("records")  # type: ignore[assignment]
+    for row in rows:
+        mine = results.measurements[results.measurements["cell_id"] == row["cell_id"]]
         prefix = "" if row["role"] == "reference" else "ntk_"
         parts = {name: _first(mine, f"{prefix}{name}") for name in _NAMES}
         if all(len(part) for part in parts.values()):
@@ -60,15 +60,15 @@ def _first(rows: pd.DataFrame, metric: str) -> pd.Series[float]:
 def _rate(row: dict[str, Any], metric: str, parts: dict[str, pd.Series[float]]) -> FittedRate:
     smallest, error, largest = (parts[name] for name in _NAMES)
     ratio, bound = (smallest / largest), (error / largest).abs()
-    member = (ratio - bound).idxmin()
+    least = int((ratio - bound).to_numpy().argmin())
     members = len(ratio) if row["role"] == "subject" else 0
     fit = Bounded(
-        estimate=float(ratio[member]),
-        error=float(bound[member]),
+        estimate=float(ratio.iloc[least]),
+        error=float(bound.iloc[least]),
         n_widths=int(row["role"] == "subject"),
         n_members=members,
         method="smallest over largest eigenvalue, with a bound on the errors of the kernel and of its decomposition",
     )
     label = row["label"] if not members else f"{row['label']}, width {row['width']}"
-    names = (row["run_id"], row["study"], row["task"], architecture_name(row), row["activation"], label)
-    return FittedRate(*map(str, names), None, metric, fit, facts=row)  # type: ignore[arg-type]
+    named = (str(row["run_id"]), str(row["study"]), str(row["task"]), architecture_name(row), str(row["activation"]))
+    return FittedRate(*named, label, None, metric, fit, facts=row)

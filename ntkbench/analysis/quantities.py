@@ -1,4 +1,4 @@
-"""What is fitted of a run's measurements: where each quantity lies, along which axis it is followed, and by what law."""
+"""What is fitted of a run: where each quantity lies, along which axis it is followed, and by what law."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def subject_cells(cells: pd.DataFrame) -> pd.DataFrame:
     cells["architecture"] += _proportions(cells)
     cells["task"] = task_names(cells)
     cells["x"] = cells["width"]
-    cells["trained_layers"] = cells["trained_layers"] if "trained_layers" in cells else "all"
+    cells["trained_layers"] = cells.get("trained_layers", "all")
     return cells[_COLUMNS]
 
 

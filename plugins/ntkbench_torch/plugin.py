@@ -95,7 +95,7 @@ def ntkbench_register_backends() -> tuple[BackendSpec, ...]:
         BackendSpec(
             name="torch-stability",
             version=1,
-            summary="the learning rates up to which networks follow the kernel, and up to which they learn, by bisection",
+            summary="learning rates up to which networks follow the kernel and up to which they learn, by bisection",
             role="subject",
             parameters="ntkbench_torch.stability:Parameters",
             target="ntkbench_torch.stability:solve",

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from .table import frame, made, series
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from ...store.read import Results
 
 
@@ -20,7 +21,7 @@ def descent_residual(results: Results) -> pd.DataFrame:
     kernel: 0 under flow, O(eta) per step of descent. At the first step members are the same at every learning rate.
     """
     costs = {(k["cell_id"], k["split_index"]): (m, s, v) for k, m, s, v in series(results, "loss", "train")}
-    rates = {row.cell_id: float(row.learning_rate) for row in results.cells.itertuples()}
+    rates = dict(zip(results.cells["cell_id"], results.cells["learning_rate"].astype(float), strict=True))
     rows: list[dict[str, Any]] = []
     for key, members, steps, norms in series(results, "cost_rate", "train"):
         if isinstance(key["reference"], str) or (key["cell_id"], key["split_index"]) not in costs:

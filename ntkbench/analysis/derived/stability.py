@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
 from .table import frame
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from ...store.read import Results
 
 _KEYS = ["run_id", "cell_id", "split_index", "reference", "member"]
@@ -22,8 +22,6 @@ def stability_onset_ratio(results: Results) -> pd.DataFrame:
         for metric in ("stability_onset", "stability_onset_kernel")
     )
     ratios = (network / kernel).dropna()
-    made: list[dict[str, Any]] = [
-        {**dict(zip(_KEYS, key, strict=True)), "metric": "stability_onset_ratio", "time": 0.0, "value": value}
-        for key, value in ratios.items()
-    ]
-    return frame([{"component": None, "split": None, "step": None, **row} for row in made])
+    made: list[dict[str, Any]] = ratios.rename("value").reset_index().to_dict("records")  # type: ignore[assignment]
+    same = {"metric": "stability_onset_ratio", "time": 0.0, "component": None, "split": None, "step": None}
+    return frame([{**same, **row} for row in made])

@@ -49,6 +49,6 @@ def made(
 def frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
     """Return rows as a part of the table ``measurements``."""
     table = pd.DataFrame(rows, columns=_COLUMNS)
-    table["member"] = pd.array(table["member"], dtype="Int64")
-    table["component"] = pd.array(table["component"], dtype="Int64")
+    table["member"] = table["member"].astype("Int64")
+    table["component"] = table["component"].astype("Int64")
     return table.drop(columns="step")
