@@ -178,6 +178,7 @@ def _analyse(folder: RunFolder, plan: Plan, registry: Registry, results: Results
     if not changed and (folder.path / "figures").is_dir():
         return
     from .analysis.figures import draw_claim, draw_figures
+    from .analysis.study_figures import draw_study_figures
     from .analysis.verdicts import as_table, judged_findings
 
     found = judged_findings(results)
@@ -188,3 +189,4 @@ def _analyse(folder: RunFolder, plan: Plan, registry: Registry, results: Results
             draw_figures(results, plan, registry, figures)
         else:
             draw_claim(found, plan.study.study, figures)
+        draw_study_figures(results, plan.study.study.figures, figures)

@@ -113,6 +113,11 @@ _SUMMARIES = {
     "claim-c15": "C15: smaller networks appear to converge faster along a component (reported)",
     "claim-c16": "C16: last layer trained against all layers trained, each with its own law",
     "claim-c17": "C17: laziness is a matter of scale",
+    "j18-fig1": "the tangent kernel on the circle before and after training (C2, C4), after J18 Fig. 1",
+    "j18-fig2": "trained networks on the circle against the law of the limit (C8), after J18 Fig. 2",
+    "j18-fig3": "training towards a kernel principal component of digits (C9, C15), after J18 Fig. 3",
+    "l19-fig1": "change of weights and of the tangent kernel against width (C4, C5), after L19 Fig. 1",
+    "l19-fig4": "networks against their own linearizations in training (C6), after L19 Fig. 4",
 }
 
 

@@ -40,7 +40,7 @@ _LABELS = {
 
 
 def draw_figures(results: Results, plan: Plan, registry: Registry, folder: Path) -> list[Path]:
-    """Draw one figure per comparison into ``folder``, as PNG and SVG, and return the files."""
+    """Draw one figure per comparison that has something to show into ``folder``, as PNG and SVG; return the files."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -48,6 +48,8 @@ def draw_figures(results: Results, plan: Plan, registry: Registry, folder: Path)
     written = []
     for index, comparison in enumerate(comparisons(results)):
         fits = _fits(results, comparison, plan, registry)
+        if not fits and not _has_distances(comparison):
+            continue
         figure = Figure(figsize=(14.0 if fits else 7.0, 7.0), layout="constrained")
         FigureCanvasAgg(figure)
         grid = figure.add_gridspec(max(len(fits), 1), 2 if fits else 1)
@@ -100,7 +102,13 @@ def _draw_rates(axes: Axes, comparison: Comparison) -> None:
     axes.minorticks_off()
     axes.set_title("Distance against width, ± 1 standard error; dashed: the theory's slope")
     axes.grid(visible=True, which="major", alpha=0.3)
-    axes.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=2)
+    if _has_distances(comparison):
+        axes.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=2)
+
+
+def _has_distances(comparison: Comparison) -> bool:
+    values = comparison.by_width[[quantity.metric for quantity in QUANTITIES]].to_numpy(dtype=float)
+    return bool((np.isfinite(values) & (values > 0)).any())
 
 
 def _draw_slope(axes: Axes, widths: Float, values: Float, expected: Any, colour: str) -> None:

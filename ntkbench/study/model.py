@@ -15,6 +15,7 @@ from ..optimizers import Optimizer, momentum_mistake
 Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")]
 INT64_MAX = 2**63 - 1
 PositiveInt = Annotated[int, Field(ge=1, le=INT64_MAX)]
+FigureName = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
 LayerWidths = Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
 DType = Literal["float32", "float64"]
 
@@ -207,6 +208,9 @@ class Study(_Frozen):
     training: TrainingEntry = TrainingEntry()
     metrics: tuple[str, ...] | None = Field(default=None, description="default: those that are meant for every study")
     store: StoreEntry = StoreEntry()
+    figures: tuple[FigureName, ...] = Field(
+        default=(), description='"module:function" each, drawn of the results; no part of what is computed'
+    )
 
     @model_validator(mode="after")
     def _labels(self) -> Study:
