@@ -36,7 +36,7 @@ def draw_study_figures(results: Results, names: Sequence[str], folder: Path) -> 
 
 
 def save(figure: Figure, folder: Path, name: str) -> list[Path]:
-    """Save a figure as ``name.png`` (150 dpi) and ``name.svg``, the same bytes for the same figure."""
+    """Save a figure as ``name.png`` (150 dpi) and ``name.svg``, and return both paths."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     FigureCanvasAgg(figure)
