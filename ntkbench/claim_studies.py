@@ -97,7 +97,8 @@ def run_claims(
 
 
 def _write(board: Board, verdicts: pd.DataFrame) -> None:
-    """Write the scoreboard's table and its page beside the runs."""
+    """Write the scoreboard's table and its pages beside the runs."""
+    from .analysis.scoreboard_page import scoreboard_page
     from .analysis.summary_page import draw_summary
     from .store.arrow import from_frame, write_parquet
 
@@ -105,5 +106,6 @@ def _write(board: Board, verdicts: pd.DataFrame) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{BOARD}.parquet"
     write_parquet(from_frame("verdicts", verdicts), file, file.with_suffix(".part"), sync=False)
+    (board.path / f"{BOARD}.md").write_text(scoreboard_page(board.scores), encoding="utf-8")
     for kind in ("png", "svg"):
         draw_summary(board.scores, board.path / f"{BOARD}.{kind}")

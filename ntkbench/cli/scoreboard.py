@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..analysis.scoreboard import scores
+from ..analysis.scoreboard_page import expected, interval, number, subject
 from ..analysis.verdicts import as_table, judged_findings, minimum_detectable_deviation
 from .console import make_console
 from .display import show_problems
@@ -79,7 +80,7 @@ def _findings(score: Score, family: int) -> Table:
         fit = finding.rate.fit
         table.add_row(
             finding.rate.metric,
-            _of(finding),
+            subject(finding),
             number(fit.estimate),
             interval(*fit.interval()),
             expected(finding),
@@ -91,36 +92,10 @@ def _findings(score: Score, family: int) -> Table:
     return table
 
 
-def _of(finding: Finding) -> str:
-    rate = finding.rate
-    against = f" against {rate.reference}" if rate.reference else ""
-    return f"{rate.activation}, {rate.label}{against} ({rate.task}, {rate.study})"
-
-
 def _detects(finding: Finding, family: int) -> str:
     if not finding.expectation.judged or math.isnan(finding.rate.fit.estimate):
         return "-"
     return number(minimum_detectable_deviation(finding.rate.fit, finding.expectation, family))
-
-
-def expected(finding: Finding) -> str:
-    """Return the band of a finding in words."""
-    found = finding.expectation
-    if math.isinf(found.band_low):
-        return f"at most {found.band_high:g}"
-    if math.isinf(found.band_high):
-        return f"above {found.band_low:g}"
-    return f"{found.value:g} in [{found.band_low:g}, {found.band_high:g}]"
-
-
-def number(value: float) -> str:
-    """Return a number to four digits, or a dash."""
-    return "-" if math.isnan(value) else f"{value:.4g}"
-
-
-def interval(low: float, high: float) -> str:
-    """Return an interval to four digits, or a dash."""
-    return "-" if math.isnan(low) or math.isnan(high) else f"[{low:.4g}, {high:.4g}]"
 
 
 def _summary(board: Board) -> Table:

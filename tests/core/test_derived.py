@@ -92,7 +92,9 @@ def test_the_jackknife_of_a_rate_is_that_of_leaving_members_out():
     without = []
     for k in range(4):
         rest = np.delete(values, k, axis=0)
-        without.append(value(decay_ratio(results(rows("kernel_residual", rest, steps=steps, component=1))), "decay_ratio"))
+        without.append(
+            value(decay_ratio(results(rows("kernel_residual", rest, steps=steps, component=1))), "decay_ratio")
+        )
     error = np.sqrt(3 / 4 * np.sum((np.array(without) - np.mean(without)) ** 2))
     assert value(whole, "decay_ratio_standard_error") == pytest.approx(error, rel=1e-10)
 

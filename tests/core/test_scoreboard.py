@@ -51,7 +51,11 @@ def test_controls_count_for_no_claim_and_need_one_refutation_each():
 
 
 def test_claims_are_in_order():
-    found = [finding("holds", metric="function_distance_max"), finding("holds"), finding("holds", metric="output_blocks")]
+    found = [
+        finding("holds", metric="function_distance_max"),
+        finding("holds"),
+        finding("holds", metric="output_blocks"),
+    ]
     assert [score.claim for score in scores(found)] == ["C2", "C3", "C7"]
 
 

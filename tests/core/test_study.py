@@ -45,7 +45,11 @@ def changed(path, value):
 
 
 WRONG = {
-    "unknown key": ("subjects", [], 'subjects: unknown key; did you mean "subject"? (known: architecture, description'),
+    "unknown key": (
+        "subjects",
+        [],
+        'subjects: unknown key; did you mean "subject"? (known: architecture, claim, description',
+    ),
     "unknown key in a table": ("training.step", 5, 'training.step: unknown key; did you mean "steps"?'),
     "unknown key of the rate": (
         "training.learning_rate",

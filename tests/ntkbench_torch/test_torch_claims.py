@@ -147,9 +147,7 @@ def test_smallest_eigenvalues_are_within_their_bounds():
     solution, x = solved("smallest_eigenvalue"), torch.from_numpy(problem().x_train.copy())
     for k, parameters in enumerate(networks()):
         kernel = flat_ntk(parameters, x).transpose(0, 2, 1, 3).reshape(N * O, N * O)
-        value, error = (
-            table(solution, f"ntk_smallest_eigenvalue{part}")[k, 0, None, None] for part in ("", "_error")
-        )
+        value, error = (table(solution, f"ntk_smallest_eigenvalue{part}")[k, 0, None, None] for part in ("", "_error"))
         assert abs(np.linalg.eigvalsh(kernel)[0] - value) <= error
         assert 0 < error < 1e-9 * value
 
@@ -201,7 +199,7 @@ def test_a_linear_network_follows_its_kernel_along_no_gradient():
 
 
 def test_a_swirl_is_skew():
-    """d . S d = 0, so that the cost falls as fast at first; and the kernel's side has the same S, written as a matrix."""
+    """d . S d = 0, so that the cost falls as fast at first; and the kernel's side has the same S."""
     skew = (np.roll(np.eye(N), 1, axis=1) - np.roll(np.eye(N), -1, axis=1)) / 2
     assert np.array_equal(skew, -skew.T)
     data, theta = problem(), law().kernel_train

@@ -53,9 +53,10 @@ def rows_of(found: Sequence[Gathered], references: Mapping[str, Solution]) -> It
     """Yield the moments of all members together; nothing of fewer than three.
 
     ``nngp_bias``, per reference: ``|mean Khat - K|_F / |K|_F``, with the ``_floor`` that members without bias would
-    leave; ``nngp_slope``: ``<mean Khat, K> / <K, K>``, 1 in the limit. ``output_kurtosis``: the mean over points of ``3 Var Khat(x, x) / (mean Khat(x, x))^2``, the excess kurtosis
-    of an output, exactly Gaussian given the last hidden layer. ``output_kurtosis_raw``: that of the outputs themselves,
-    of mean zero. ``ntk_variance``: ``sum Var That / |mean That|_F^2``.
+    leave; ``nngp_slope``: ``<mean Khat, K> / <K, K>``, 1 in the limit. ``output_kurtosis``: the mean over points of
+    ``3 Var Khat(x, x) / (mean Khat(x, x))^2``, the excess kurtosis of an output, exactly Gaussian given the last
+    hidden layer. ``output_kurtosis_raw``: that of the outputs themselves, of mean zero. ``ntk_variance``:
+    ``sum Var That / |mean That|_F^2``.
     """
     nngp, ntk, outputs = (torch.cat(parts).numpy() for parts in zip(*found, strict=True))
     if len(nngp) < 3:
