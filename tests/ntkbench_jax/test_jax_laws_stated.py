@@ -180,3 +180,47 @@ def test_a_study_keeps_all_of_it(tmp_path):
     assert kept["wrong"].covariance_test is None
     said = dict(zip(results.cells["label"], results.cells["backend_params_json"], strict=True))
     assert json.loads(said["wrong"])["weight_std_factor"] == 1.02
+
+
+def test_networks_whose_last_layer_is_trained_follow_their_law_and_no_other(tmp_path):
+    """C16 in small: 400 networks of width 512 against their own law, another's, and one with a faster clock."""
+    pytest.importorskip("torch")
+    study = {
+        "schema": 1,
+        "name": "agreement",
+        "task": [{"name": "synthetic/circle", "n_train": 6, "n_test": 8}],
+        "architecture": [{"depth": 1, "activation": "erf", "weight_std": 1.5, "bias_std": 0.1}],
+        "reference": [
+            {"label": "nngp", "backend": "jax", "kernel": "nngp", "covariance": True},
+            {"label": "ntk", "backend": "jax", "covariance": True},
+            {"label": "fast", "backend": "jax", "kernel": "nngp", "rate_factor": 1.25},
+        ],
+        "subject": [
+            {
+                "label": "last",
+                "backend": "torch",
+                "trained_layers": "last",
+                "widths": [512],
+                "members": 400,
+                "against": ["nngp", "ntk", "fast"],
+                "observe": [],
+            }
+        ],
+        "training": {"learning_rate": {"of_stable": 0.5, "reference": "nngp"}, "steps": 20, "record": 4},
+        "metrics": ["law_agreement", "clock_ratio", "prediction_rmse", "function_distance_relative"],
+    }
+    results = ntkbench.run(study, out=tmp_path / "run", executor="inline")
+    assert set(results.cells["status"]) == {"ok"}
+    rows = results.measurements[results.measurements["member"].isna()]
+    found = {(row["reference"], row["metric"]): row["value"] for row in rows.to_dict("records") if row["step"] == 20}
+    for name, expected in (("variance_ratio", 1.0), ("covariance_slope", 1.0), ("kurtosis", 0.0)):
+        metric = f"law_{name}_over_time"
+        assert abs(found["nngp", metric] - expected) < 4 * found["nngp", f"{metric}_standard_error"] + 0.02
+    metric = "law_covariance_slope_over_time"
+    assert abs(found["ntk", metric] - 1) > 4 * found["ntk", f"{metric}_standard_error"]
+    assert found["nngp", "clock_ratio"] == pytest.approx(1, abs=4 * found["nngp", "clock_ratio_standard_error"] + 0.01)
+    assert found["fast", "clock_ratio"] == pytest.approx(0.8, abs=0.06)
+    assert ("fast", "law_variance_ratio_over_time") in found
+    assert ("fast", metric) not in found
+    own = results.measurements[results.measurements["member"].notna()]
+    assert set(own["metric"]) == {"prediction_rmse", "function_distance_relative"}
