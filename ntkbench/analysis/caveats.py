@@ -32,7 +32,7 @@ class Caveats:
         self._diverged: dict[Any, int] = lost.groupby(["run_id", "cell_id"])["member"].nunique().to_dict()
 
     def of(
-        self, run_id: str, cell_ids: Collection[str], reference: str | None, *, trained: bool, kernel: str
+        self, run_id: str, cell_ids: Collection[str], reference: str | None, *, trained: bool, kernel: str = "ntk"
     ) -> str | None:
         """Return the first reason not to judge, or None.
 

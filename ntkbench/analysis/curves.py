@@ -28,8 +28,8 @@ _AXES = {
     "rate": "learning rate, in units of the study's",
 }
 _MARKS = (
-    "bars: one standard error over members; dashed: the theory; dotted: sampling floor; open: controls, wrong on "
-    "purpose;\nlast bar of a limit: its value at infinite width, 95 %"
+    "bars: one standard error over members; dashed: the theory; dotted: the floor of sampling, sparse: of rounding; "
+    "open: controls,\nwrong on purpose; last bar of a limit: its value at infinite width, 95 %"
 )
 _UNITS = {
     "function_distance": "RMS on test points, target units",
@@ -122,6 +122,9 @@ def _draw_power(axes: Axes, finding: Finding, colour: str, marker: str) -> None:
     axes.plot(x, value[-1] * (x / x[-1]) ** finding.expectation.value, color=colour, linestyle="--", linewidth=1)
     if "floor" in points and (floor := points["floor"].to_numpy(dtype=float)[kept]).size and np.isfinite(floor).all():
         axes.plot(x, floor, color=colour, linestyle=":", linewidth=1)
+    rounding = points.get("rounding")
+    if rounding is not None and rounding.notna().any():
+        axes.axhline(float(rounding.max()), color=colour, linestyle=(0, (1, 3)), linewidth=1)
 
 
 def _draw_limit(axes: Axes, finding: Finding, colour: str, marker: str) -> None:

@@ -2,8 +2,9 @@
 
 A value is taken to follow ``v(n) = a + c n^-p + e n^-2p``: its limit, the first correction, whose size is fitted, and
 the second, which is not. The rule, fixed beforehand: mixed estimation (Theil and Goldberger 1961) as for exponents,
-``e ~ N(0, tau^2)``; weights from each width's own standard error; the interval counts sampling and what is left of e,
-with Satterthwaite's degrees of freedom and Student's t. A single width is taken as it is, without extrapolation.
+``e ~ N(0, tau^2)``; weights from standard errors that are smoothed over widths, as few members say too little of their
+own; the interval counts sampling, by each width's own standard error, and what is left of e, with Satterthwaite's
+degrees of freedom and Student's t. A single width is taken as it is, without extrapolation.
 """
 
 from __future__ import annotations
@@ -87,13 +88,13 @@ def _extrapolated(n: Floats, v: Floats, se: Floats, counts: Floats, power: float
     """Estimate ``a = w . v``; its variance is ``sum_n w_n^2 se_n^2 + (tau w . n^-2p)^2``."""
     small = (n / n.min()) ** -power
     second = tau * n ** (-2 * power)
-    design = np.stack([np.ones_like(n), small, second], axis=1)
-    augmented = np.vstack([design / se[:, None], [0.0, 0.0, 1.0]])
-    solve = np.linalg.pinv(augmented)[:, :-1] / se
+    design, working = np.stack([np.ones_like(n), small, second], axis=1), _smoothed(n, se, counts)
+    augmented = np.vstack([design / working[:, None], [0.0, 0.0, 1.0]])
+    solve = np.linalg.pinv(augmented)[:, :-1] / working
     parts, prior = (solve[0] * se) ** 2, float(solve[0] @ second) ** 2
     variance = float(parts.sum()) + prior
     estimate = solve @ v
-    misfit = float(np.square((v - design @ estimate) / se).sum() + estimate[2] ** 2)
+    misfit = float(np.square((v - design @ estimate) / working).sum() + estimate[2] ** 2)
     return LimitFit(
         estimate=float(estimate[0]),
         standard_error=float(np.sqrt(variance)),
@@ -103,6 +104,19 @@ def _extrapolated(n: Floats, v: Floats, se: Floats, counts: Floats, power: float
         method=f"v = a + c n^-{power:g} + e n^-{2 * power:g}, e of standard deviation {tau:g} beforehand",
         lack_of_fit=float(chdtrc(len(n) - 2, misfit)) if len(n) > 2 else None,
     )
+
+
+def _smoothed(n: Floats, se: Floats, counts: Floats) -> Floats:
+    """Return standard errors smoothed over widths, a power of the width times ``E^-1/2``: weights less at random.
+
+    With two widths they are taken as they are.
+    """
+    if len(n) == 2:
+        return se
+    design = np.stack([np.ones_like(n), np.log(n)], axis=1)
+    coefficients, *_ = np.linalg.lstsq(design, np.log(se) + np.log(counts) / 2, rcond=None)
+    smooth: Floats = np.exp(design @ coefficients) / np.sqrt(counts)
+    return smooth
 
 
 def _no_fit(why: str) -> LimitFit:

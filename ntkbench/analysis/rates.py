@@ -17,6 +17,7 @@ from .limits import fit_limit
 from .points import in_common_splits, points_of
 from .quantities import ALL, QUANTITIES, Quantity
 from .records import over_layers, recorded, with_errors
+from .rounding import above, rounding_floor, without_twins
 from .series import architecture_name, series_cells, subject_cells
 
 if TYPE_CHECKING:
@@ -79,7 +80,8 @@ class FittedRate:
     """An estimate with what it is of; ``reference`` is None for a quantity that needs none.
 
     ``caveat`` is why the theory is not to be judged by it, or None. ``points`` has x, value and standard_error, and
-    where there is a sampling floor ``floor``: what was fitted. ``facts`` is the row of ``cells`` of one of its cells.
+    where there are floors of sampling and rounding ``floor`` and ``rounding``: what was fitted. ``facts`` is the row of
+    ``cells`` of one of its cells.
     """
 
     run_id: str
@@ -152,13 +154,18 @@ def _rates_of(name: str, cells: pd.DataFrame, measurements: pd.DataFrame, caveat
     rows = rows[rows["member"].notna() if by_member else rows["member"].isna()]
     if not by_member:
         rows = with_errors(rows, quantity, measurements)
+    rows, twins = without_twins(rows)
     for key, everything in rows.groupby(_KEYS, dropna=False, sort=False):
         if quantity.axis != "width" and everything["x"].nunique() == 1:
             continue  # not a curve along this axis
         group = in_common_splits(everything)
         tau = quantity.correction_per_layer * max(int(everything["depth"].iloc[0]), 1)
-        points = points_of(group, quantity.summary)
+        every = points_of(group, quantity.summary)
+        floor = rounding_floor(group, twins) if quantity.summary == "members" else None
+        points = above(every, floor)
         fit = _fit(points, quantity, tau)
+        if len(points) < len(every):
+            fit = replace(fit, method=f"{fit.method}; left out at the floor of rounding: {len(every) - len(points)}")
         if left_out := everything["split_index"].nunique() - group["split_index"].nunique():
             fit = replace(fit, method=f"{fit.method}; splits left out because some width lacks them: {left_out}")
         run_id, study, task, architecture, label = map(str, key[:-1])
@@ -173,7 +180,9 @@ def _rates_of(name: str, cells: pd.DataFrame, measurements: pd.DataFrame, caveat
         activation = str(everything["activation"].iloc[0])
         names = (run_id, study, task, architecture, activation, label)
         facts = caveats.cells[run_id, str(everything["cell_id"].iloc[0])]
-        yield FittedRate(*names, reference, name, fit, caveat, points.drop(columns="samples"), facts)
+        yield FittedRate(
+            *names, reference, name, fit, caveat, every.drop(columns="samples").assign(rounding=floor), facts
+        )
 
 
 def _fit(points: pd.DataFrame, quantity: Quantity, tau: float) -> Any:

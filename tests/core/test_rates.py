@@ -186,3 +186,25 @@ def test_scales_that_differ_in_the_fifth_digit_are_two_architectures():
     rates = convergence_rates(both, "function_distance")
     assert rates["architecture"].nunique() == 2
     assert rates["exponent"].to_list() == pytest.approx([-0.5, -0.5], abs=1e-6)
+
+
+def test_twins_in_float64_set_the_floor_of_rounding():
+    """The twin is no curve of its own; what is not ten times the distance to the twin is left out."""
+    results = make_results(widths=(32, 128, 512, 2048), splits=(0,))
+    (row,) = convergence_rates(results, "ntk_change_frobenius").to_dict("records")
+    twin_cells = results.cells[results.cells["cell_id"] == "512-0"].assign(cell_id="twin", label="network-float64")
+    change = results.measurements["metric"] == "ntk_change_frobenius"
+    twins = results.measurements[change & (results.measurements["cell_id"] == "512-0")].assign(cell_id="twin")
+    last = results.measurements[change & (results.measurements["cell_id"] == "2048-0")]["value"].astype(float)
+    for apart, left_out in ((0.01, 0), (0.5, 1)):
+        both = SimpleNamespace(
+            cells=pd.concat([results.cells, twin_cells], ignore_index=True),
+            measurements=pd.concat(
+                [results.measurements, twins.assign(value=twins["value"] + apart * last.mean())], ignore_index=True
+            ),
+        )
+        (found,) = convergence_rates(both, "ntk_change_frobenius").to_dict("records")
+        assert found["label"] == "network"
+        assert found["n_widths"] == 4 - left_out
+        assert ("floor of rounding" in found["method"]) == bool(left_out)
+        assert found["exponent"] == pytest.approx(row["exponent"], abs=0.2)
