@@ -159,7 +159,7 @@ _COST_LEFT = -2.0
 _OTHERS = {
     found.metric: found
     for found in (
-        _band("C1", "nngp_bias", -1.0, 0.25, "n^-1: the mean of the empirical NNGP; its noise is n^-1/2"),
+        _bound("C1", "nngp_bias", -0.5, "n^-1; near the sampling floor it is told from the members' n^-1/2"),
         _limit("C1", "nngp_slope", 1.0, 0.02, "the mean of the empirical NNGP, along K"),
         _band("C1", "output_kurtosis", -1.0, 0.1, "n^-1: 3 Var(Khat) / (E Khat)^2"),
         _band("C1", "weight_operator_norm", 0.0, 0.05, "bounded: |W|_op / sqrt(n) tends to 2"),
@@ -185,7 +185,7 @@ _OTHERS = {
             _bound("C12", "log10_cost_left", _COST_LEFT, "the cost goes to its infimum: a hundredth of it is left"),
             noun="log10 of the share of the cost left",
         ),
-        _limit("C14", "stability_onset_ratio", 1.0, 0.05, "the onset in as many steps of the kernel's own descent"),
+        _limit("C14", "stability_onset_ratio", 1.0, 0.1, "the onset in as many steps of the kernel's own descent"),
         _limit("C14", "stability_onset", 1.0, 0.1, "in units of 2N / lambda_max: 1 for ever more steps", judged=False),
         _limit("C14", "largest_trainable", 1.0, 0.1, "beyond 1: the catapult [Lew20]", judged=False),
         _limit("C15", "time_to_residual", 1.0, 0.1, "in units of the kernel's time", judged=False),

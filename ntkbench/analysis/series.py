@@ -120,13 +120,21 @@ def task_names(cells: pd.DataFrame) -> pd.Series[Any]:
         return cells["task"]
     names: dict[Hashable, str] = {}
     for task, group in cells.groupby("task"):
-        parameters = {text: json.loads(text) for text in group["task_params_json"].unique()}
-        for text, values in parameters.items():
+        texts = {*zip(group["task_params_json"], _losses(group), strict=True)}
+        parameters = {key: {**json.loads(key[0]), "loss": key[1]} for key in texts}
+        for key, values in parameters.items():
             differing = {k: v for k, v in values.items() if any(other.get(k) != v for other in parameters.values())}
-            words = " ".join(f"{key}={value}" for key, value in differing.items())
-            names[str(task), text] = f"{task} {words}" if words else str(task)
+            words = " ".join(f"{name}={value}" for name, value in differing.items())
+            names[str(task), *key] = f"{task} {words}" if words else str(task)
     return pd.Series(
-        [names[key] for key in zip(cells["task"], cells["task_params_json"], strict=True)],
+        [names[key] for key in zip(cells["task"], cells["task_params_json"], _losses(cells), strict=True)],
         index=cells.index,
         dtype=object,
     )
+
+
+def _losses(cells: pd.DataFrame) -> list[str | None]:
+    """Return the cost of each cell, None where the table does not say."""
+    if "loss" not in cells:
+        return [None] * len(cells)
+    return [loss if isinstance(loss, str) else None for loss in cells["loss"]]

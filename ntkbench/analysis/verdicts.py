@@ -185,10 +185,16 @@ def _expected(results: Results) -> Iterator[tuple[FittedRate, Expectation, bool]
                 yield rate, _unless(rate.caveat, found), False
         return
     for rate in findings(results, claim["judge"]):
-        if (found := expectation(rate.metric, rate.facts, claim["id"])) is None:
+        found = expectation(rate.metric, rate.facts, claim["id"])
+        if found is None or _no_curve(rate):
             continue
         control = _is_control(rate, claim["controls"])
         yield rate, found if control else _unless(rate.caveat, found), control
+
+
+def _no_curve(rate: FittedRate) -> bool:
+    """Return whether there is a single width where a rate needs several: the label serves another quantity."""
+    return math.isnan(rate.fit.estimate) and rate.points is not None and len(rate.points) < 2
 
 
 def _claim(results: Results) -> dict[str, Any] | None:

@@ -130,7 +130,7 @@ def test_residuals_of_descent():
     made = results(
         rows("loss", costs, steps=steps, reference=None),
         rows("cost_rate", rates, steps=steps, reference=None),
-        rows("cost_rate", 1.1 * rates, steps=steps),
+        rows("cost_rate", rates / 1.1, steps=steps),
     )
     found = descent_residual(made)["value"].to_numpy()
     assert found == pytest.approx([1 - 0.1 / RATE / 0.6, 0.3 / RATE / 1.5 - 1 + 1e-15], abs=1e-12)

@@ -36,16 +36,18 @@ def descent_residual(results: Results) -> pd.DataFrame:
 
 
 def limit_rate_distance(results: Results) -> pd.DataFrame:
-    """Return, by member and reference, the largest over records of the distance of ``|d|^2`` under the limit kernel.
+    """Return, by member and reference, the distance of ``|d|^2`` under the member's own kernel to that under the limit.
 
-    Relative to ``|d|^2`` under the member's own kernel.
+    Relative to the latter, RMS over recorded steps.
     """
     own = {(k["cell_id"], k["split_index"]): v for k, _, _, v in _rates(results) if not isinstance(k["reference"], str)}
     rows: list[dict[str, Any]] = []
     for key, members, _, values in _rates(results):
         mine = own.get((key["cell_id"], key["split_index"]))
         if isinstance(key["reference"], str) and mine is not None and mine.shape == values.shape:
-            rows += made("limit_rate_distance", key, "train", np.abs(values / mine - 1).max(axis=1), members)
+            rows += made(
+                "limit_rate_distance", key, "train", np.sqrt(np.mean((mine / values - 1) ** 2, axis=1)), members
+            )
     return frame(rows)
 
 
