@@ -24,6 +24,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import fdtrc, stdtrit
 
+from .mixed import REJECTED, mixed_estimate
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -35,8 +37,6 @@ CONFIDENCE = 0.95
 _EXPONENTS = np.linspace(-4.0, 2.0, 601)
 _TINY = 1e-12
 _SCORING_STEPS = 6
-_REJECTED = 0.01
-"""Below this p-value of the lack of fit a power law is taken to be rejected."""
 _STANDS_OUT = 1e-3
 """How often, over all widths together, the mean of unbiased members may stand out from its sampling floor."""
 
@@ -65,7 +65,7 @@ class ExponentFit:
     @property
     def rejected(self) -> bool:
         """Whether the data reject the power law, so that no exponent describes them."""
-        return self.lack_of_fit is not None and self.lack_of_fit < _REJECTED
+        return self.lack_of_fit is not None and self.lack_of_fit < REJECTED
 
     def interval(self, confidence: float = CONFIDENCE) -> tuple[float, float]:
         """Two-sided interval at this confidence: infinite ends where data set no limit, NaN where they say nothing."""
@@ -97,26 +97,23 @@ def fit_exponent(widths: ArrayLike, samples: Sequence[ArrayLike], *, correction:
     return _mixed_fit(np.array(list(members)), y, spread, counts, correction)
 
 
-def _mixed_fit(n: Floats, y: Floats, spread: Floats, counts: NDArray[np.int64], tau: float) -> ExponentFit:
-    """Estimate ``p = c . y``, c by mixed estimation; its variance is ``sum_w c_w^2 s_w^2 + (tau c . 1/n)^2``."""
+def _mixed_fit(
+    n: Floats, y: Floats, spread: Floats, counts: NDArray[np.int64], tau: float, said: str = "log RMS"
+) -> ExponentFit:
+    """Fit p of ``y = a + p log n + b / n``; members scatter with variance ``spread`` (W,), pooled for the weights."""
     pooled = max(float((counts - 1) @ spread / (counts - 1).sum()), 1e-16)
-    working = pooled / counts
     design = np.stack([np.ones_like(n), np.log(n / n.mean()), tau / n], axis=1)
-    augmented = np.vstack([design / np.sqrt(working)[:, None], [0.0, 0.0, 1.0]])
-    solve = np.linalg.pinv(augmented)[:, :-1] / np.sqrt(working)
-    parts, prior = solve[1] ** 2 * spread / counts, float(solve[1] @ design[:, 2]) ** 2
-    variance = float(parts.sum()) + prior
-    estimate = solve @ y
-    misfit = float(np.square(y - design @ estimate) @ (1 / working) + estimate[2] ** 2)
-    p = _lack_of_fit(misfit, len(n) - 2, int((counts - 1).sum()))
+    dof = (counts - 1).astype(np.float64)
+    found = mixed_estimate(design, y, working=pooled / counts, variances=spread / counts, dof=dof, of=1)
+    p = found.lack_of_fit
     return ExponentFit(
-        exponent=float(estimate[1]),
-        standard_error=float(np.sqrt(variance)),
-        dof=1 / max(float(((parts / max(variance, 1e-300)) ** 2 / (counts - 1)).sum()), 1e-6),
+        exponent=found.estimate,
+        standard_error=found.standard_error,
+        dof=found.dof,
         n_widths=len(n),
         n_members=int(counts.min()),
-        method=f"log RMS = a + p log n + b/n, b of standard deviation {tau:g} beforehand"
-        + (f"; not a power law (p = {p:.1g})" if p is not None and p < _REJECTED else ""),
+        method=f"{said} = a + p log n + b/n, b of standard deviation {tau:g} beforehand"
+        + (f"; not a power law (p = {p:.1g})" if p is not None and p < REJECTED else ""),
         lack_of_fit=p,
     )
 
@@ -126,10 +123,6 @@ def _jackknife_spread(x: Floats) -> float:
     squares = np.square(x / _rms(x))
     left_out = np.log(np.maximum(squares.sum() - squares, 1e-12) / (len(x) - 1)) / 2
     return float((len(x) - 1) * len(x) * left_out.var())
-
-
-def _lack_of_fit(misfit: float, dof: int, error_dof: int) -> float | None:
-    return float(fdtrc(dof, error_dof, misfit / dof)) if dof > 0 else None
 
 
 def fit_exponent_of_mean(
