@@ -177,11 +177,16 @@ def _analyse(folder: RunFolder, plan: Plan, registry: Registry, results: Results
     """Write verdicts and figures, unless they are there and nothing has changed."""
     if not changed and (folder.path / "figures").is_dir():
         return
-    from .analysis.figures import draw_figures
-    from .analysis.verdicts import verdict_table
+    from .analysis.figures import draw_claim, draw_figures
+    from .analysis.study_figures import draw_study_figures
+    from .analysis.verdicts import as_table, judged_findings
 
-    verdicts = verdict_table(results)
-    if len(verdicts):
-        folder.write_verdicts(plan.study.study.name, verdicts)
+    found = judged_findings(results)
+    if found:
+        folder.write_verdicts(plan.study.study.name, as_table(found))
     with folder.replacing("figures") as figures:
-        draw_figures(results, plan, registry, figures)
+        if plan.study.study.claim is None:
+            draw_figures(results, plan, registry, figures)
+        else:
+            draw_claim(found, plan.study.study, figures)
+        draw_study_figures(results, plan.study.study.figures, figures)

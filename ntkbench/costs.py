@@ -37,6 +37,20 @@ def cost(loss: Loss, outputs: Array, targets: Array) -> Array:
     return total
 
 
+def swirled(direction: Array, strength: float) -> Array:
+    """Return ``(1 + strength S) d`` for d (*B, N, O), ``(S d)_i = (d_{i+1} - d_{i-1}) / 2`` cyclically over points.
+
+    S is skew-symmetric: no cost has the result as its gradient, and networks follow their kernel along it all the same
+    (J18 Thm. 2; C7).
+    """
+    import numpy as np
+
+    if strength == 0:
+        return direction
+    around: Array = np.roll(direction, -1, axis=-2) - np.roll(direction, 1, axis=-2)
+    return direction + strength / 2 * around
+
+
 def cost_gradient(loss: Loss, outputs: Array, targets: Array) -> Array:
     """Return the derivative of every l by its outputs, (*B, N, O)."""
     import numpy as np

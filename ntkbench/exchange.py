@@ -96,7 +96,9 @@ class Training:
     ``steps`` (T,) int64, strictly ascending from 0: the steps to record. The rate is absolute, or, for the one
     reference whose eigenvalues decide it, still a fraction of the stable limit: see :meth:`resolved`. What the
     optimizers do with ``momentum``, in [0, 1), is written in :mod:`ntkbench.optimizers`. A step sees ``batch_size``
-    points, drawn by the request's seed (:mod:`ntkbench.batches`), or all. A network is done, and stays as it is, once
+    points, drawn by the request's seed (:mod:`ntkbench.batches`), or all. With ``swirl`` s the direction is
+    ``(1 + s S) dC/df``, S skew-symmetric over points: no gradient (:func:`ntkbench.costs.swirled`).
+    A network is done, and stays as it is, once
     its cost is at most ``stop_loss``, or has not improved by a thousandth within ``stop_patience`` steps.
 
     :raises DataError: for steps that do not ascend, or a momentum that the optimizer cannot have.
@@ -107,6 +109,7 @@ class Training:
     of_stable: float | None = None
     momentum: float = 0.0
     batch_size: int | None = None
+    swirl: float = 0.0
     stop_loss: float | None = None
     stop_patience: int | None = None
     steps: Int
@@ -179,6 +182,8 @@ class Solution:
     is ``V^T (y - mean_train)``, with V the eigenvectors: of small ones it keeps the digits that the difference loses.
     ``kernel_train`` (N, N) and ``kernel_test`` (M, N): the kernel that drives the dynamics, without the ridge ``rho``;
     ``eigenvalues`` (N,) of ``kernel_train``, descending, with ``eigenvectors`` (N, N) in columns.
+    ``covariance_test`` (T, M, M) is the law's, of any one output, or None; ``rate_factor`` is what a law multiplies the
+    networks' learning rate by: other than 1 it is wrong on purpose.
     ``diverged_at`` (E,) int64: the recorded step at which a member was found not finite, -1 for never; its outputs from
     there on are nan.
     """
@@ -197,10 +202,13 @@ class Solution:
     eigenvalues: Float | None = None
     eigenvectors: Float | None = None
     rho: float = 0.0
+    covariance_test: Float | None = None
+    rate_factor: float = 1.0
     optimizer: Optimizer = "gradient-descent"
     momentum: float = 0.0
     batch_size: int | None = None
     batch_seed: int = 0
+    swirl: float = 0.0
     mode_residuals: Float | None = None
     stopped_at: Int | None = None
     diverged_at: Int | None = None

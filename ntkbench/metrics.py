@@ -13,6 +13,7 @@ import numpy as np
 from .costs import cost
 from .dynamics import Spectrum, kernel_descent, kernel_dynamics, precision_of
 from .exchange import Float, Measurement
+from .jackknife import jackknife_error
 
 if TYPE_CHECKING:
     from .dynamics import When
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 Split = Literal["train", "test"]
 
 
-def _rms(values: Float, axes: int = 2) -> Float:
+def rms(values: Float, axes: int = 2) -> Float:
     """Return the root-mean-square over the last ``axes`` axes."""
     return np.sqrt(np.mean(np.square(values), axis=tuple(range(-axes, 0))))  # type: ignore[no-any-return]
 
@@ -30,7 +31,7 @@ def _step(solution: Solution, record: int) -> int | None:
     return None if solution.steps is None else int(solution.steps[record])
 
 
-def _finite_members(solution: Solution, outputs: Float) -> Float:
+def finite_members(solution: Solution, outputs: Float) -> Float:
     """Return the outputs (E', T, n, O) of the members that never diverged."""
     return outputs if solution.diverged_at is None else outputs[np.asarray(solution.diverged_at) < 0]
 
@@ -44,7 +45,7 @@ def _outputs(solution: Solution, split: Split) -> Iterator[tuple[int | None, Flo
             yield None, mean
         return
     yield from enumerate(members)
-    survivors = _finite_members(solution, members)
+    survivors = finite_members(solution, members)
     if len(survivors):
         yield None, survivors.mean(axis=0)
 
@@ -78,7 +79,7 @@ def _score(
 def rmse(problem: Problem, solution: Solution, reference: Solution | None) -> Iterator[Measurement]:
     """Yield the root-mean-square error over points and outputs, at every recorded step, on both splits."""
     truth = (("train", problem.y_train), ("test", problem.y_test))
-    return _score("rmse", "target", "min", solution, truth, lambda outputs, y: _rms(outputs - y))  # type: ignore[arg-type]
+    return _score("rmse", "target", "min", solution, truth, lambda outputs, y: rms(outputs - y))  # type: ignore[arg-type]
 
 
 def loss(problem: Problem, solution: Solution, reference: Solution | None) -> Iterator[Measurement]:
@@ -120,11 +121,11 @@ def predictions_from(reference: Solution, problem: Problem, subject: Solution) -
         or subject.members_test is None
     ):
         raise ValueError("a comparison needs the reference's kernels and eigenvectors, and the subject's members")
-    if problem.loss != "squared-error" or subject.batch_size is not None:
+    if problem.loss != "squared-error" or subject.batch_size is not None or subject.swirl:
         return _predicted_step_by_step(reference, problem, subject)
-    when: When = {"times": subject.times / (1 - subject.momentum)}
+    when: When = {"times": reference.rate_factor * subject.times / (1 - subject.momentum)}
     if reference.steps is not None and subject.steps is not None:
-        when = {"steps": subject.steps, "learning_rate": subject.learning_rate}
+        when = {"steps": subject.steps, "learning_rate": _rate(reference, subject)}
         when |= {"optimizer": subject.optimizer, "momentum": subject.momentum}
     found = kernel_dynamics(
         reference.kernel_train,
@@ -139,6 +140,13 @@ def predictions_from(reference: Solution, problem: Problem, subject: Solution) -
     return found.train, found.test
 
 
+def _rate(reference: Solution, subject: Solution) -> float:
+    """Return the learning rate at which a reference says that the subject was trained."""
+    if subject.learning_rate is None:
+        raise ValueError("a comparison at the subject's steps needs its learning rate")
+    return reference.rate_factor * subject.learning_rate
+
+
 def _predicted_step_by_step(reference: Solution, problem: Problem, subject: Solution) -> tuple[Float, Float]:
     if subject.steps is None or subject.learning_rate is None:
         raise ValueError("descent on this cost is followed step by step: the subject has no steps")
@@ -148,7 +156,7 @@ def _predicted_step_by_step(reference: Solution, problem: Problem, subject: Solu
         problem.y_train,
         f0_train=subject.members_train[:, 0],  # type: ignore[index]
         f0_test=subject.members_test[:, 0],  # type: ignore[index]
-        learning_rate=subject.learning_rate,
+        learning_rate=_rate(reference, subject),
         steps=subject.steps,
         loss=problem.loss,
         optimizer=subject.optimizer,
@@ -156,11 +164,12 @@ def _predicted_step_by_step(reference: Solution, problem: Problem, subject: Solu
         rho=reference.rho,
         batch_size=subject.batch_size,
         batch_seed=subject.batch_seed,
+        swirl=subject.swirl,
     )
     return found.train, found.test
 
 
-def _until_stopped(difference: Float, subject: Solution) -> Float:
+def until_stopped(difference: Float, subject: Solution) -> Float:
     """Return differences (E, T, M, O), nan from the step after which a member was left as it was."""
     if subject.stopped_at is None or subject.steps is None:
         return difference
@@ -181,26 +190,26 @@ def function_distance(problem: Problem, subject: Solution, reference: Solution |
     if reference is None or subject.members_test is None:
         return
     _, predicted = predictions_from(reference, problem, subject)
-    difference = _until_stopped(subject.members_test - predicted, subject)
-    for member, series in enumerate(_rms(difference)):
+    difference = until_stopped(subject.members_test - predicted, subject)
+    for member, series in enumerate(rms(difference)):
         yield from _series("function_distance", series, subject, member)
-    difference = _finite_members(subject, difference)
+    difference = finite_members(subject, difference)
     if len(difference) == 0:
         return
     for suffix, series in _of_mean(difference).items():
         yield from _series(f"function_distance_of_mean{suffix}", series, subject, None)
     members, _, _, outputs = difference.shape
     for suffix, (value,) in _of_mean(difference.reshape(members, 1, -1, outputs)).items():
-        yield _at(f"function_distance_of_mean_over_time{suffix}", float(value), subject, -1, None)
+        yield row_at(f"function_distance_of_mean_over_time{suffix}", float(value), subject, -1, None)
 
 
 def _of_mean(difference: Float) -> dict[str, Float]:
     """Return the RMS (T,) of the ensemble's mean difference, its jackknife standard error, and its sampling floor."""
     members = len(difference)
     mean = difference.mean(axis=0)
-    result = {"": _rms(mean)}
+    result = {"": rms(mean)}
     if members > 1:
-        left_out = _rms((members * mean - difference) / (members - 1))
+        left_out = rms((members * mean - difference) / (members - 1))
         result["_standard_error"] = np.sqrt((members - 1) * left_out.var(axis=0))
         result["_floor"] = np.sqrt(difference.var(axis=0, ddof=1).mean(axis=(-2, -1)) / members)
     return result
@@ -209,16 +218,28 @@ def _of_mean(difference: Float) -> dict[str, Float]:
 def _series(name: str, series: Float, subject: Solution, member: int | None) -> Iterator[Measurement]:
     for record, value in enumerate(series):
         if np.isfinite(value):
-            yield _at(name, float(value), subject, record, member)
+            yield row_at(name, float(value), subject, record, member)
 
 
-def _at(name: str, value: float, subject: Solution, record: int, member: int | None) -> Measurement:
+def row_at(
+    name: str, value: float, subject: Solution, record: int, member: int | None, unit: str = "target"
+) -> Measurement:
+    """Return a number of a network, or of the ensemble where ``member`` is None, on test points at a record."""
     return Measurement(
         metric=name,
-        value=value,
-        unit="target",
+        value=float(value),
+        unit=unit,
         split="test",
         member=member,
         step=_step(subject, record),
         time=float(subject.times[record]),
     )
+
+
+def with_error(name: str, value: float, without: Float, subject: Solution, record: int) -> Iterator[Measurement]:
+    """Yield an ensemble's number and its jackknife standard error, from its values (E,) without each member."""
+    if not np.isfinite(value):
+        return
+    yield row_at(name, value, subject, record, None, unit="1")
+    if np.isfinite(error := float(jackknife_error(without))):
+        yield row_at(f"{name}_standard_error", error, subject, record, None, unit="1")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .study.resolve import ResolvedMethod, ResolvedStudy, ResolvedTask
 
 
-_LATER_KEYS = ("momentum", "batch_size", "stop_loss", "stop_patience")
+_LATER_KEYS = ("momentum", "batch_size", "swirl", "stop_loss", "stop_patience")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -103,7 +103,7 @@ def make_plan(study: ResolvedStudy, registry: Registry) -> Plan:
 
 
 def _resolved_text(study: ResolvedStudy) -> dict[str, Any]:
-    """Return the study with every default filled in; title and description do not change what it is."""
+    """Return the study with every default filled in; title, description and figures do not change what it is."""
     text = study.study.model_dump(
         mode="json", by_alias=True, include={"schema_", "name", "seed", "architecture", "training", "store"}
     )
@@ -129,6 +129,8 @@ def _resolved_text(study: ResolvedStudy) -> dict[str, Any]:
             for method in methods
         ]
     text["metrics"] = [metric.name for metric in study.metrics]
+    if claim := study.study.claim:
+        text["claim"] = claim.model_dump(mode="json", include={"id", "judge", "controls"})
     return text
 
 

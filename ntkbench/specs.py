@@ -125,7 +125,8 @@ class BackendSpec:
     :param observed_by_default: those of them that are observed where a study lists none; None for all.
     :param inapplicable: why an observable has nothing to observe in some kind of training; light.
     :param optimizers: what a study's training may ask of it; ``losses``, the costs it knows; ``batches``, whether a
-        step may see some of the points; ``stops``, whether networks are left as they are once they are done.
+        step may see some of the points; ``stops``, whether networks are left as they are once they are done;
+        ``swirls``, whether the direction of training may be no gradient.
     """
 
     name: str
@@ -143,6 +144,7 @@ class BackendSpec:
     losses: tuple[Loss, ...] = ("squared-error",)
     batches: bool = False
     stops: bool = False
+    swirls: bool = False
     requires: tuple[str, ...] = ()
     install: str = ""
     citation: str = ""
@@ -156,6 +158,7 @@ class MetricSpec:
     :param needs_reference: True for comparisons: ``measure`` is then called once per reference.
     :param target: ``"module:measure"``; ``measure(problem, solution, reference)`` yields
         :class:`~ntkbench.exchange.Measurement`.
+    :param default: whether studies that list no metrics have it.
     """
 
     name: str
@@ -166,6 +169,7 @@ class MetricSpec:
     target: str
     needs: tuple[str, ...] = ()
     needs_reference: bool = False
+    default: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,7 @@ are the replicates; widths differ in variance; b is not known. The rule, fixed b
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -63,6 +63,11 @@ class ExponentFit:
     lack_of_fit: float | None = None
 
     @property
+    def estimate(self) -> float:
+        """The exponent."""
+        return self.exponent
+
+    @property
     def rejected(self) -> bool:
         """Whether the data reject the power law, so that no exponent describes them."""
         return self.lack_of_fit is not None and self.lack_of_fit < REJECTED
@@ -95,6 +100,32 @@ def fit_exponent(widths: ArrayLike, samples: Sequence[ArrayLike], *, correction:
     spread = np.array([_jackknife_spread(x) for x in members.values()])
     counts = np.array([len(x) for x in members.values()])
     return _mixed_fit(np.array(list(members)), y, spread, counts, correction)
+
+
+def fit_exponent_of_summaries(
+    axis: ArrayLike, values: ArrayLike, standard_errors: ArrayLike, members: ArrayLike, *, correction: float = 0.0
+) -> ExponentFit:
+    """Fit p of ``v(n) = A n^p (1 + b / n)`` to positive numbers of whole ensembles, such as a variance over members.
+
+    To first order in relative errors. Where the smallest values are not positive by chance, the others were chosen by
+    the noise: the interval then is of what was left, and the method says that points were left out.
+
+    :param axis: (W,) widths, depths or what else n is, distinct.
+    :param values: (W,); ``standard_errors`` (W,) over members (jackknife); ``members`` (W,), or one number for all.
+        Points below ``correction``, not positive, without a finite positive error or of one member are left out.
+    :returns: NaN throughout where fewer than two are left, the method saying why.
+    """
+    table = np.stack(
+        np.broadcast_arrays(*(np.asarray(a, np.float64) for a in (axis, values, standard_errors, members)))
+    )
+    usable = np.isfinite(table).all(axis=0) & (table[1] > 0) & (table[2] > 0) & (table[3] > 1)
+    n, v, se, counts = table[:, usable & (table[0] >= correction)]
+    if len(n) < 2:
+        return _no_fit(len(n), int(counts.min(initial=0)), "needs two points with positive values")
+    found = _mixed_fit(n, np.log(v), counts * (se / v) ** 2, counts.astype(np.int64), correction, "log value")
+    without = int((~usable & ~(table[0] < correction)).sum())
+    said = f"; left out: {without} without a positive value and error" if without else ""
+    return replace(found, method=found.method + said)
 
 
 def _mixed_fit(

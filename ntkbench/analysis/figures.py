@@ -10,6 +10,7 @@ import numpy as np
 
 from ..claims import expected_exponent
 from ..errors import NtkbenchError
+from .curves import draw_curves
 from .summary import QUANTITIES, Comparison, comparisons
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from ..plan import Cell, Plan
     from ..registry import Registry
     from ..store.read import Results
+    from ..study.model import Study
+    from .verdicts import Finding
 
 # Okabe and Ito's colours, told apart in every kind of colour blindness; markers and dashes tell them apart in grey.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#000000")
@@ -37,7 +40,7 @@ _LABELS = {
 
 
 def draw_figures(results: Results, plan: Plan, registry: Registry, folder: Path) -> list[Path]:
-    """Draw one figure per comparison into ``folder``, as PNG and SVG, and return the files."""
+    """Draw one figure per comparison that has something to show into ``folder``, as PNG and SVG; return the files."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -45,6 +48,8 @@ def draw_figures(results: Results, plan: Plan, registry: Registry, folder: Path)
     written = []
     for index, comparison in enumerate(comparisons(results)):
         fits = _fits(results, comparison, plan, registry)
+        if not fits and not _has_distances(comparison):
+            continue
         figure = Figure(figsize=(14.0 if fits else 7.0, 7.0), layout="constrained")
         FigureCanvasAgg(figure)
         grid = figure.add_gridspec(max(len(fits), 1), 2 if fits else 1)
@@ -56,6 +61,13 @@ def draw_figures(results: Results, plan: Plan, registry: Registry, folder: Path)
         name = "-".join([f"{index:02d}", comparison.task.split()[0].replace("/", "-"), comparison.label])
         written += [_save(figure, folder / f"{name}.{kind}") for kind in _FORMATS]
     return written
+
+
+def draw_claim(found: Sequence[Finding], study: Study, folder: Path) -> list[Path]:
+    """Draw the figure of a claim's study into ``folder``, as PNG and SVG, and return the files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    figure = draw_curves(found, study.title)
+    return [_save(figure, folder / f"{study.name}.{kind}") for kind in _FORMATS]
 
 
 def _save(figure: Figure, path: Path) -> Path:
@@ -90,7 +102,13 @@ def _draw_rates(axes: Axes, comparison: Comparison) -> None:
     axes.minorticks_off()
     axes.set_title("Distance against width, ± 1 standard error; dashed: the theory's slope")
     axes.grid(visible=True, which="major", alpha=0.3)
-    axes.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=2)
+    if _has_distances(comparison):
+        axes.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=2)
+
+
+def _has_distances(comparison: Comparison) -> bool:
+    values = comparison.by_width[[quantity.metric for quantity in QUANTITIES]].to_numpy(dtype=float)
+    return bool((np.isfinite(values) & (values > 0)).any())
 
 
 def _draw_slope(axes: Axes, widths: Float, values: Float, expected: Any, colour: str) -> None:

@@ -89,6 +89,8 @@ def _show(kind: str, spec: Any, owner: str) -> None:
     for label in ("role", "unit", "goal", "source", "licence", "citation", "requires"):
         if value := getattr(spec, label, None):
             click.echo(f"  {label}: {', '.join(value) if isinstance(value, tuple) else value}")
+    if not getattr(spec, "default", True):
+        click.echo("  only where a study lists it")
     if known := getattr(spec, "observables", None):
         usual = known if spec.observed_by_default is None else spec.observed_by_default
         click.echo("  observables (* where a study lists none):")

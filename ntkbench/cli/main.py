@@ -10,6 +10,7 @@ from .. import __version__
 from ..errors import NtkbenchError
 from ..registry import load_registry
 from .catalogue import list_command, plugins_command, show_command
+from .claims import claims_command
 from .doctor import doctor_command
 from .plan import plan_command
 from .plugin_commands import add_plugin_commands
@@ -46,6 +47,7 @@ def cli() -> None:
 
 for _command in (
     run_command,
+    claims_command,
     plan_command,
     list_command,
     show_command,

@@ -21,6 +21,13 @@ def _device(ctx: click.Context, param: click.Parameter, value: str) -> str:
     return value
 
 
+_DATA_DIR = click.option(
+    "--data-dir",
+    type=click.Path(exists=True, file_okay=False),
+    envvar="NTKBENCH_DATA",
+    metavar="DIR",
+    help="Folder of data files.  [env: NTKBENCH_DATA]",
+)
 _STUDY = (
     click.argument("study", required=False, default="quickstart"),
     click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Change a value, as a TOML literal."),
@@ -30,13 +37,7 @@ _STUDY = (
     click.option("--seed", type=click.IntRange(min=0), help="Seed of data and networks."),
     click.option("--size", type=click.Choice(["small", "full"]), default="small", show_default=True),
     click.option("--out", type=click.Path(), metavar="DIR", help="The run's own folder.  [default: results/<run_id>]"),
-    click.option(
-        "--data-dir",
-        type=click.Path(exists=True, file_okay=False),
-        envvar="NTKBENCH_DATA",
-        metavar="DIR",
-        help="Folder of data files.  [env: NTKBENCH_DATA]",
-    ),
+    _DATA_DIR,
 )
 _PLUGIN = click.option("--plugin", "plugins", multiple=True, metavar="PATH", help="Also load this file or folder.")
 _EXECUTION = (
@@ -58,6 +59,19 @@ def _decorate(function: F, options: tuple[Callable[[F], F], ...]) -> F:
     for option in reversed(options):
         function = option(function)
     return function
+
+
+_CLAIMS = (
+    click.option("--size", type=click.Choice(["small", "full"]), default="small", show_default=True),
+    click.option("--out", type=click.Path(), metavar="DIR", default="results/claims", show_default=True),
+    click.option("--seed", type=click.IntRange(min=0), help="Seed of data and networks."),
+    _PLUGIN,
+)
+
+
+def claims_options(function: F) -> F:
+    """Add what ``ntkbench claims`` takes: where to, how large, and how it is computed."""
+    return _decorate(function, (*_CLAIMS, _DATA_DIR, *_EXECUTION))
 
 
 def study_options(function: F) -> F:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ..api import Options, Session
 
 CELLS_FAILED = 1
+CLAIM_FAILED = 3
 INTERRUPTED = 130
 
 
@@ -41,8 +42,18 @@ def run_command(**options: Any) -> None:
     if session.summary.interrupted:
         click.echo("Interrupted. The same command goes on from here.", err=True)
         raise click.exceptions.Exit(INTERRUPTED)
+    if claim_fails(session):
+        raise click.exceptions.Exit(CLAIM_FAILED)
     if session.summary.failures:
         raise click.exceptions.Exit(CELLS_FAILED)
+
+
+def claim_fails(session: Session) -> bool:
+    """Return whether a claim that its own study measures fails; controls, wrong on purpose, should."""
+    if session.plan.study.study.claim is None:
+        return False
+    verdicts = session.results.verdicts
+    return bool(((verdicts["role"] == "claim") & (verdicts["verdict"] == "fails")).any())
 
 
 def run_options(options: dict[str, Any]) -> Options:
@@ -66,8 +77,12 @@ def run_options(options: dict[str, Any]) -> Options:
 def _show(session: Session) -> None:
     from .display import show_comparisons, show_problems
 
-    if not session.summary.interrupted:
+    if not session.summary.interrupted and session.plan.study.study.claim is None:
         show_comparisons(session.results)
+    elif not session.summary.interrupted:
+        from .scoreboard import show_run
+
+        show_run(session)
     show_problems(session)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -99,3 +100,25 @@ def make_watcher(*, quiet: bool, verbose: bool) -> Quiet:
     if quiet:
         return Quiet()
     return (Bar if console.is_terminal else Lines)(console, verbose=verbose)
+
+
+class StudyWatchers:
+    """Watchers for one study after another, each of which says which one it is."""
+
+    def __init__(self, *, quiet: bool, verbose: bool) -> None:
+        self._quiet, self._verbose = quiet, verbose
+        self._console = Console(stderr=True)
+        self._stack = ExitStack()
+
+    def __enter__(self) -> StudyWatchers:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._stack.close()
+
+    def of(self, number: int, count: int) -> Quiet:
+        """Return the watcher of a study; that of the one before is closed."""
+        self._stack.close()
+        if not self._quiet:
+            self._console.print(f"study {number} of {count}", highlight=False)
+        return self._stack.enter_context(make_watcher(quiet=self._quiet, verbose=self._verbose))

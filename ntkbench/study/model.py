@@ -15,6 +15,7 @@ from ..optimizers import Optimizer, momentum_mistake
 Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")]
 INT64_MAX = 2**63 - 1
 PositiveInt = Annotated[int, Field(ge=1, le=INT64_MAX)]
+FigureName = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
 LayerWidths = Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
 DType = Literal["float32", "float64"]
 
@@ -101,6 +102,12 @@ class TrainingEntry(_Frozen):
         default=None, gt=0, allow_inf_nan=False, description="learning_rate * steps, in place of steps"
     )
     batch_size: PositiveInt | None = Field(default=None, description="points a step sees; default: all of them")
+    swirl: float = Field(
+        default=0.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="s: the direction (1 + s S) dC/df in place of dC/df, S skew over points: no cost's gradient",
+    )
     stop_loss: float | None = Field(
         default=None, gt=0, allow_inf_nan=False, description="a network is done once its cost is this low"
     )
@@ -149,6 +156,12 @@ class TrainingEntry(_Frozen):
         return self
 
     @model_validator(mode="after")
+    def _swirl(self) -> TrainingEntry:
+        if self.swirl and (self.optimizer != "gradient-descent" or self.batch_size is not None):
+            raise ValueError("swirl is for gradient-descent on all points")
+        return self
+
+    @model_validator(mode="after")
     def _momentum(self) -> TrainingEntry:
         if self.optimizer in ("heavy-ball", "nesterov") and "momentum" not in self.model_fields_set:
             raise ValueError(f"{self.optimizer} needs a momentum in [0, 1), such as 0.9")
@@ -164,6 +177,21 @@ class StoreEntry(_Frozen):
     spectra: int = Field(default=64, ge=0, description="how many leading eigenvalues of a reference's kernel to keep")
 
 
+class ClaimEntry(_Frozen):
+    """Which claim of the theory a study measures, and by what."""
+
+    id: str = Field(pattern=r"^C([1-9]|1[0-7])$", description="C1 to C17")
+    source: str = Field(min_length=1, description="where the claim is made")
+    varies: str = Field(min_length=1, description="what the study varies")
+    refuted_by: str = Field(min_length=1, description="what would refute the claim")
+    judge: tuple[str, ...] = Field(default=(), description="quantities that get a verdict; all others are reported")
+    controls: tuple[str, ...] = Field(
+        default=(),
+        description='labels that are wrong on purpose, and must be refuted: of a reference or subject, or "subject '
+        'against reference"',
+    )
+
+
 class Study(_Frozen):
     """A study: tasks x splits x architectures x (references, subjects x widths)."""
 
@@ -171,14 +199,18 @@ class Study(_Frozen):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$", max_length=100)
     title: str = ""
     description: str = ""
+    claim: ClaimEntry | None = None
     seed: int = Field(default=0, ge=0, le=INT64_MAX)
     task: Annotated[tuple[TaskEntry, ...], Field(min_length=1)]
     architecture: Annotated[tuple[Architecture, ...], Field(min_length=1)]
     reference: tuple[ReferenceEntry, ...] = ()
     subject: tuple[SubjectEntry, ...] = ()
     training: TrainingEntry = TrainingEntry()
-    metrics: tuple[str, ...] | None = Field(default=None, description="default: all that are registered")
+    metrics: tuple[str, ...] | None = Field(default=None, description="default: those that are meant for every study")
     store: StoreEntry = StoreEntry()
+    figures: tuple[FigureName, ...] = Field(
+        default=(), description='"module:function" each, drawn of the results; no part of what is computed'
+    )
 
     @model_validator(mode="after")
     def _labels(self) -> Study:

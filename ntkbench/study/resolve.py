@@ -219,11 +219,13 @@ class _Resolver:
                     self.complaints.add(f"task[{i}].loss", message)
             if training.batch_size is not None and not spec.batches:
                 self.complaints.add("training.batch_size", f'the backend "{spec.name}" takes all points at every step')
+            if training.swirl and not spec.swirls:
+                self.complaints.add("training.swirl", f'the backend "{spec.name}" trains along gradients only')
             if (training.stop_loss or training.stop_patience) and spec.role == "subject" and not spec.stops:
                 self.complaints.add("training.stop_loss", f'the backend "{spec.name}" trains to the last step')
 
     def _metrics(self, study: Study) -> tuple[MetricSpec, ...]:
         if study.metrics is None:
-            return tuple(self.registry.metrics)
+            return tuple(spec for spec in self.registry.metrics if spec.default)
         found = [self._lookup(self.registry.metrics, name, "metrics") for name in study.metrics]
         return tuple(spec for spec in found if spec is not None)

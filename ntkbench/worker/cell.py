@@ -63,6 +63,7 @@ def _solve(job: Job, registry: Registry, setting: Setting, progress: Progress) -
         momentum=training.momentum,
         batch_size=training.batch_size,
         batch_seed=request.seed,
+        swirl=training.swirl,
     )
     if cell.role == "reference":
         save_solution(Path(job.solutions), cell.cell_id, solution)

@@ -28,6 +28,8 @@ def check_solution(backend: str, role: str, request: Request, solution: Solution
         array = getattr(solution, name)
         if array is not None and not np.isfinite(array).all():
             raise PluginError(f'backend "{backend}": {name} holds values that are not finite')
+    if not 0 < solution.rate_factor < np.inf:
+        raise PluginError(f'backend "{backend}": rate_factor is {solution.rate_factor}, expected a positive number')
 
 
 def _shapes(role: str, request: Request, solution: Solution) -> dict[str, tuple[int, ...]]:
@@ -40,6 +42,7 @@ def _shapes(role: str, request: Request, solution: Solution) -> dict[str, tuple[
         "mean_test": (records, m, outputs),
         "variance_train": (records, n, outputs),
         "variance_test": (records, m, outputs),
+        "covariance_test": (records, m, m),
         "kernel_train": (n, n),
         "kernel_test": (m, n),
         "eigenvalues": (n,),

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..exchange import Solution
 
-_SCALARS = ("learning_rate", "rho", "optimizer", "momentum", "batch_size", "batch_seed")
+_SCALARS = ("learning_rate", "rho", "rate_factor", "optimizer", "momentum", "batch_size", "batch_seed", "swirl")
 _INDEX = "solution.json"
 _KEPT = tuple(
     f.name

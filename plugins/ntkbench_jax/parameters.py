@@ -1,4 +1,4 @@
-"""The keys a study may give this backend."""
+"""The keys a study may give this backend, two of which make its theory a wrong one, to be refuted."""
 
 from __future__ import annotations
 
@@ -20,6 +20,19 @@ class Parameters(BaseModel):
         default=None,
         min_length=1,
         description="of flow, ascending, may end in inf; by default those equivalent to the steps",
+    )
+    weight_std_factor: float = Field(
+        default=1.0, gt=0, allow_inf_nan=False, description="a wrong theory: kernels of weight_std times this"
+    )
+    rate_factor: float = Field(
+        default=1.0, gt=0, allow_inf_nan=False, description="a wrong theory: the learning rate times this"
+    )
+    law: Literal["ensemble", "posterior"] = Field(
+        default="ensemble", description="the variance: of trained networks, or of the kernel's posterior (C8, C16)"
+    )
+    covariance: bool = Field(default=False, description="whether the law's covariance between test points is found too")
+    slice_at: int | None = Field(
+        default=None, ge=0, description="yield ntk_slice, the NTK between this test point and each"
     )
 
     @model_validator(mode="after")

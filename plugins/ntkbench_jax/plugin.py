@@ -29,6 +29,12 @@ def estimate(work: Work) -> Estimate:
     kernels = pairs * (4 * features + architecture.depth * _FLOPS_PER_PAIR.get(architecture.activation, 500))
     law = records * (n + m) * n * (2 * n + 2 * outputs)
     held = 8 * n * n + 5 * n * m + records * (n + m) * outputs * 5
+    if getattr(work.parameters, "covariance", False):
+        kernels += (
+            m * (m + 1) / 2 * (4 * features + architecture.depth * _FLOPS_PER_PAIR.get(architecture.activation, 500))
+        )
+        law += records * 2 * m * n * m
+        held += (records + 4) * m * m
     return Estimate(flops=kernels + 10.0 * n**3 + law, bytes=float(_BYTES * held))
 
 
@@ -47,6 +53,7 @@ def ntkbench_register_backends() -> Iterable[BackendSpec]:
         optimizers=("gradient-descent", "heavy-ball", "nesterov"),
         losses=LOSSES,
         batches=True,
+        swirls=True,
         requires=("jax>=0.4.31",),
         install='pip install "ntkbench[jax]"',
         citation=(

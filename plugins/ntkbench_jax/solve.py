@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ntkbench.dynamics import (
     Dynamics,
-    Modes,
     Spectrum,
     decompose,
     effective_dimension,
-    ensemble_law,
     kernel_descent,
     kernel_dynamics,
     log_marginal_likelihood,
@@ -23,7 +22,8 @@ from ntkbench.dynamics import (
 from ntkbench.errors import DataError, UnavailableError
 from ntkbench.exchange import Measurement, Problem, Request, Solution, Training
 
-from .kernels import analytic_kernels, kernel_diagonal
+from .kernels import analytic_kernel, analytic_kernels, kernel_diagonal
+from .variance import law_of
 
 if TYPE_CHECKING:
     from ntkbench.dynamics import When
@@ -38,36 +38,49 @@ def solve(request: Request) -> Solution:
     """Return mean and variance of infinitely wide networks, trained on ``request.problem`` from f_0 ~ N(0, nngp).
 
     The kernel that drives training is Theta, or, for ``kernel = "nngp"``, K: the last layer alone is trained, which at
-    t = inf is exact Bayesian inference (theory C8, C16; Lee et al. 2019, eqs. 14-16).
+    t = inf is exact Bayesian inference (theory C8, C16; Lee et al. 2019, eqs. 14-16). A theory that is wrong on purpose
+    has its weight_std and its learning rate multiplied; times, and the rate it reports, are still the study's.
 
     :raises UnavailableError: for an architecture or device that JAX has no kernel or place for here.
-    :raises DataError: for a kernel beyond the range of ``request.dtype``, or without a stable rate.
+    :raises DataError: for a kernel beyond the range of ``request.dtype``, or without a stable rate, or a ``slice_at``
+        without its test point.
     """
     parameters: Parameters = request.parameters
-    kernels = _Matrices.of(request)
+    architecture = request.architecture
+    if parameters.weight_std_factor != 1:
+        weight_std = parameters.weight_std_factor * architecture.weight_std
+        request = replace(request, architecture=architecture.model_copy(update={"weight_std": weight_std}))
+    rows = () if parameters.slice_at is None else _slice(request, parameters.slice_at)
+    solution = _solved(request)
+    return replace(solution, rate_factor=parameters.rate_factor, measurements=(*solution.measurements, *rows))
+
+
+def _solved(request: Request) -> Solution:
+    parameters: Parameters = request.parameters
+    kernels = Matrices.of(request)
     train, test = (getattr(pair, parameters.kernel) for pair in (kernels.train, kernels.test))
     spectrum = decompose(train)
     request.progress(2, 3)
     rho = parameters.ridge * float(np.mean(np.diag(train), dtype=np.float64))
     training = request.training.resolved(float(spectrum.eigenvalues[0]) + rho, len(train))
     when, y = _when(parameters, training), request.problem.y_train
-    if request.problem.loss != "squared-error" or training.batch_size is not None:
+    if request.problem.loss != "squared-error" or training.batch_size is not None or training.swirl:
         return _step_by_step(request, training, train, test, spectrum, rho)
     mean = kernel_dynamics(train, test, y, spectrum=spectrum, rho=rho, **when)
-    start = Modes.of_driving(spectrum) if parameters.kernel == "nngp" else Modes.of(spectrum, kernels.train.nngp)
-    law = ensemble_law(spectrum, test, start, kernels.test.nngp, kernels.test_diagonal.nngp, rho=rho, **when)
+    law = law_of(parameters, spectrum, kernels, rho, len(mean.test), when)
     facts = _facts(train, spectrum, rho, _ENTRY_ERROR[request.dtype]) | _at_infinity(mean)
     if parameters.kernel == "nngp" and spectrum.rank(rho) == len(train):
         facts["log_marginal_likelihood"] = log_marginal_likelihood(spectrum, y, rho).value
     request.progress(3, 3)
     return Solution(
-        times=when.get("times", training.times),
+        times=_flow_times(parameters, training) if "times" in when else training.times,
         steps=training.steps if "steps" in when else None,
         learning_rate=training.learning_rate,
         mean_train=mean.train,
         mean_test=mean.test,
         variance_train=_of_every_output(law.train, request.problem),
         variance_test=_of_every_output(law.test, request.problem),
+        covariance_test=law.covariance,
         kernel_train=train,
         kernel_test=test,
         eigenvalues=spectrum.eigenvalues,
@@ -84,13 +97,11 @@ def _step_by_step(
     """Return descent from f_0 = 0 on any cost, or in mini-batches: no law of the ensemble is known in closed form."""
     if request.parameters.dynamics == "flow":
         raise UnavailableError('dynamics = "flow" is for the squared error and whole batches; use "descent"')
-    if training.learning_rate is None:
-        raise DataError("the learning rate is unresolved")
     found = kernel_descent(
         train,
         test,
         request.problem.y_train,
-        learning_rate=training.learning_rate,
+        learning_rate=_rate(request.parameters, training),
         steps=training.steps,
         loss=request.problem.loss,
         optimizer=training.optimizer,
@@ -98,6 +109,7 @@ def _step_by_step(
         rho=rho,
         batch_size=training.batch_size,
         batch_seed=request.seed,
+        swirl=training.swirl,
     )
     request.progress(3, 3)
     return Solution(
@@ -122,21 +134,39 @@ def _measured(facts: dict[str, float]) -> tuple[Measurement, ...]:
     )
 
 
-class _Matrices(NamedTuple):
-    """Both kernels between training points, of test with training points, and of each test point with itself."""
+def _slice(request: Request, point: int) -> tuple[Measurement, ...]:
+    """Return the limit kernel Theta (M,) between test point ``point`` and every test point, as rows (C2, C4)."""
+    x = request.problem.x_test
+    if point >= len(x):
+        raise DataError(f"slice_at is {point}, but there are {len(x)} test points, counted from 0")
+    where: dict[str, Any] = {"architecture": request.architecture, "dtype": request.dtype, "device": request.device}
+    return tuple(
+        Measurement(metric="ntk_slice", value=float(value), unit="1", split="test", component=j)
+        for j, value in enumerate(analytic_kernel(x[point : point + 1], x, **where)[0])
+    )
+
+
+class Matrices(NamedTuple):
+    """Both kernels between training points, of test with training points, and of each test point with itself.
+
+    ``test_test``: between test points, where their covariance is asked for.
+    """
 
     train: Kernels
     test: Kernels
     test_diagonal: Kernels
+    test_test: Kernels | None
 
     @classmethod
-    def of(cls, request: Request) -> _Matrices:
+    def of(cls, request: Request) -> Matrices:
+        """Return the kernels of a request, finite."""
         where: dict[str, Any] = {"architecture": request.architecture, "dtype": request.dtype, "device": request.device}
         x_train, x_test = request.problem.x_train, request.problem.x_test
         train = analytic_kernels(x_train, **where)
         request.progress(1, 3)
-        matrices = cls(train, analytic_kernels(x_test, x_train, **where), kernel_diagonal(x_test, **where))
-        if not all(np.isfinite(part).all() for kernels in matrices for part in kernels):
+        between = analytic_kernels(x_test, **where) if request.parameters.covariance else None
+        matrices = cls(train, analytic_kernels(x_test, x_train, **where), kernel_diagonal(x_test, **where), between)
+        if not all(np.isfinite(part).all() for kernels in matrices if kernels is not None for part in kernels):
             raise DataError(f"the kernel of {request.architecture!r} is beyond the range of {request.dtype}")
         return matrices
 
@@ -144,14 +174,24 @@ class _Matrices(NamedTuple):
 def _when(parameters: Parameters, training: Training) -> When:
     """Return the keywords of :func:`kernel_dynamics` that say when to look."""
     if parameters.dynamics == "flow":
-        times = training.flow_times if parameters.times is None else np.array(parameters.times, dtype=np.float64)
-        return {"times": times}
+        return {"times": parameters.rate_factor * _flow_times(parameters, training)}
     return {
         "steps": training.steps,
-        "learning_rate": training.learning_rate,
+        "learning_rate": _rate(parameters, training),
         "optimizer": training.optimizer,
         "momentum": training.momentum,
     }
+
+
+def _flow_times(parameters: Parameters, training: Training) -> Float:
+    return training.flow_times if parameters.times is None else np.array(parameters.times, dtype=np.float64)
+
+
+def _rate(parameters: Parameters, training: Training) -> float:
+    """Return the theory's rate: the training's, known by now, times the factor by which the theory is wrong."""
+    if training.learning_rate is None:
+        raise DataError("the learning rate is unresolved")
+    return parameters.rate_factor * training.learning_rate
 
 
 def _of_every_output(variance: Float, problem: Problem) -> Float:

@@ -104,6 +104,7 @@ class GroupedEnsemble(ABC):
         optimizer: str = "gradient-descent",
         momentum: float = 0.0,
         batch_size: int | None = None,
+        swirl: float = 0.0,
         stop: Stop | None = None,
         on_record: Callable[[Snapshot], None] = _ignore,
         on_step: Callable[[], None] = _ignore,
@@ -121,6 +122,7 @@ class GroupedEnsemble(ABC):
         :param loss: a cost of :mod:`.losses`; ``optimizer``: one of :mod:`.updates`, with ``momentum`` in [0, 1) for
             heavy-ball and nesterov.
         :param batch_size: points per step, the same for all members, drawn by the seed epoch by epoch; None for all.
+        :param swirl: s of a direction ``(1 + s S) dC/df`` that is no gradient (:func:`.losses.swirled`).
         :param stop: when a member is done before its last step.
         :param on_record: called with a :class:`.Snapshot` of a group whenever it has been recorded.
         :param on_step: called after every step of every group.
@@ -152,6 +154,7 @@ class GroupedEnsemble(ABC):
             batch_size=batch_size,
             batch_seed=self.seed,
             centred=self.centred,
+            swirl=swirl,
             stop=stop or Stop(),
         )
         with products_in(check_precision(precision, self.device, self.dtype)):

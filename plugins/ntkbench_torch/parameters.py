@@ -20,6 +20,13 @@ class Parameters(BaseModel):
     )
     centred: bool = Field(default=False, description="whether the initial function is taken off: alpha (h - h_0)")
     trained_layers: Literal["all", "last"] = Field(default="all", description="last: the readout alone (C16)")
+    rate: float = Field(
+        default=1.0, gt=0, allow_inf_nan=False, description="the learning rate, in units of the study's"
+    )
+    scaling: Literal["ntk", "mean-field"] = Field(
+        default="ntk", description="mean-field: output_scale times width^-1/2, where features are learnt at every width"
+    )
+    slice_at: int = Field(default=0, ge=0, description="which test point ntk_slice is of")
     ntk_steps: Literal["last", "all"] = Field(
         default="last", description="recorded steps at which kernels are looked at: the first and the last, or all"
     )

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _BYTES = {"float32": 4, "float64": 8}
 _BUFFERS = {"gradient-descent": 0, "heavy-ball": 1, "nesterov": 1, "adam": 3}  # that an optimizer keeps
+_RUNS = 30  # that finding a threshold takes
 _BLOCK = 4096  # points looked at at a time
 _PROCESS_BYTES = 3.5e8  # a process that has imported torch
 
@@ -60,9 +61,15 @@ def _peak_bytes(work: Work, layers: tuple[int, ...]) -> float:
     return _PROCESS_BYTES + number * float(held) + outputs + observing(work, layers).bytes
 
 
+def estimate_stability(work: Work) -> Estimate:
+    """Return what finding both thresholds costs: a training run for every rate that is tried, some thirty."""
+    steps = getattr(work.parameters, "steps", 1)
+    return estimate(work._replace(steps=_RUNS * steps, records=1, observe=()))
+
+
 @hookimpl
 def ntkbench_register_backends() -> tuple[BackendSpec, ...]:
-    """Bring the backend ``torch``."""
+    """Bring the backends ``torch`` and ``torch-stability``."""
     return (
         BackendSpec(
             name="torch",
@@ -80,8 +87,22 @@ def ntkbench_register_backends() -> tuple[BackendSpec, ...]:
             losses=LOSSES,
             batches=True,
             stops=True,
+            swirls=True,
             requires=("torch>=2.4",),
             install='pip install "ntkbench[torch]"',
             citation="Jacot, Gabriel and Hongler 2018 (arXiv:1806.07572)",
+        ),
+        BackendSpec(
+            name="torch-stability",
+            version=1,
+            summary="learning rates up to which networks follow the kernel and up to which they learn, by bisection",
+            role="subject",
+            parameters="ntkbench_torch.stability:Parameters",
+            target="ntkbench_torch.stability:solve",
+            supports=supports,
+            estimate=estimate_stability,
+            requires=("torch>=2.4",),
+            install='pip install "ntkbench[torch]"',
+            citation="Lewkowycz et al. 2020 (arXiv:2003.02218)",
         ),
     )

@@ -15,7 +15,8 @@ from .checkpoint import Checkpoint, Checkpoints
 from .devices import find_device
 from .ensemble import NetworkEnsemble
 from .layout import group_size, layer_sizes, parameter_count
-from .observables import View, Watcher
+from .observables import View, Watcher, moments
+from .observables.catalogue import LINEARIZED
 from .training import Stop
 
 if TYPE_CHECKING:
@@ -45,23 +46,36 @@ def solve(request: Request) -> Solution:
     problem, depth = request.problem, request.architecture.depth
     layers = layer_sizes(problem.x_train.shape[1], request.width, depth, problem.y_train.shape[1])
     group = group_size(layers, find_device(request.device).type)
+    learning_rate = request.parameters.rate * training.learning_rate
+    _check_swirl(request)
     tick = _throttled(request.progress, int(training.steps[-1]) * -(-request.members // group))
     files, groups = Checkpoints(request.scratch), []
     for first in range(0, request.members, group):
         members = min(group, request.members - first)
-        groups.append(_solve_group(request, training.learning_rate, first, members, tick, files))
+        groups.append(_solve_group(request, learning_rate, first, members, tick, files))
         files.save_result(first, groups[-1].as_dict())
     return Solution(
-        times=training.times,
+        times=request.parameters.rate * training.times,
         steps=training.steps,
-        learning_rate=training.learning_rate,
+        learning_rate=learning_rate,
         members_train=_joined(part.outputs for part in groups),
         members_test=_joined(part.outputs_test for part in groups),
         diverged_at=np.concatenate([part.diverged_at.cpu().numpy() for part in groups]),
         stopped_at=np.concatenate([part.stopped_at.cpu().numpy() for part in groups]),
-        measurements=tuple(row for part in groups for row in part.measurements),
+        measurements=(*(row for part in groups for row in part.measurements), *_of_ensemble(request, groups)),
         parameters=parameter_count(layers),
     )
+
+
+def _of_ensemble(request: Request, groups: list[_Found]) -> Iterator[Measurement]:
+    """Yield what is measured of all members together."""
+    if moments.OBSERVABLE in request.observe:
+        yield from moments.rows_of([moments.Gathered(*part.gathered) for part in groups], request.references)
+
+
+def _check_swirl(request: Request) -> None:
+    if request.training.swirl and (named := sorted(LINEARIZED & request.observe)):
+        raise DataError(f"{named[0]} has no closed form along a direction that is no gradient (training.swirl)")
 
 
 class _Found(NamedTuple):
@@ -72,6 +86,7 @@ class _Found(NamedTuple):
     diverged_at: Tensor
     stopped_at: Tensor
     measurements: list[Measurement]
+    gathered: list[Tensor]
 
     def as_dict(self) -> dict[str, Any]:
         return {**self._asdict(), "measurements": [asdict(row) for row in self.measurements]}
@@ -97,6 +112,7 @@ def _solve_group(
     training, problem = request.training, request.problem
     ensemble = _draw(request, first, members)
     measurements: list[Measurement] = []
+    gathered: list[Tensor] = []
     observer = _Observer(request, learning_rate, ensemble) if request.observe else None
 
     def restore(rows: list[dict[str, Any]]) -> None:
@@ -105,6 +121,8 @@ def _solve_group(
     def on_record(snapshot: Snapshot) -> None:
         if observer is not None:
             measurements.extend(observer.look(snapshot))
+            if snapshot.step == 0 and moments.OBSERVABLE in request.observe:
+                gathered.extend(moments.gather(observer.view(snapshot)))
 
     trajectory = ensemble.train(
         problem.x_train,
@@ -117,6 +135,7 @@ def _solve_group(
         optimizer=training.optimizer,
         momentum=training.momentum,
         batch_size=training.batch_size,
+        swirl=training.swirl,
         stop=Stop(loss=training.stop_loss, patience=training.stop_patience),
         on_record=on_record,
         on_step=tick,
@@ -131,7 +150,9 @@ def _solve_group(
         if step >= end
     }
     alive = [row for row in measurements if (row.member, row.step) not in dead]
-    return _Found(trajectory.outputs, trajectory.outputs_test, trajectory.diverged_at, trajectory.stopped_at, alive)
+    return _Found(
+        trajectory.outputs, trajectory.outputs_test, trajectory.diverged_at, trajectory.stopped_at, alive, gathered
+    )
 
 
 def _draw(request: Request, first: int, members: int) -> NetworkEnsemble:
@@ -147,10 +168,18 @@ def _draw(request: Request, first: int, members: int) -> NetworkEnsemble:
         device=request.device,
         dtype=request.dtype,
         first_member=first,
-        output_scale=parameters.output_scale,
+        output_scale=_output_scale(request),
         centred=parameters.centred,
         trained_layers=parameters.trained_layers,
     )
+
+
+def _output_scale(request: Request) -> float:
+    """Return alpha: the study's, over the root of the last hidden width in mean-field scaling."""
+    scale = float(request.parameters.output_scale)
+    if request.parameters.scaling == "ntk" or request.width is None:
+        return scale
+    return scale * float(request.width if isinstance(request.width, int) else request.width[-1]) ** -0.5
 
 
 class _Observer:
@@ -165,10 +194,14 @@ class _Observer:
 
     def look(self, snapshot: Snapshot) -> Iterator[Measurement]:
         """Yield what is observed at a recorded step."""
+        return self._watcher.look(self.view(snapshot))
+
+    def view(self, snapshot: Snapshot) -> View:
+        """Return what there is to see."""
         training, ensemble, step = self._request.training, self._ensemble, snapshot.step
         x, y, x_test = self._points
         tested = snapshot.outputs_test
-        view = View(
+        return View(
             form=ensemble.form,
             layers=snapshot.layers,
             initial=self._initial,
@@ -187,9 +220,9 @@ class _Observer:
             loss=self._request.problem.loss,
             batch_size=training.batch_size,
             centred=ensemble.centred,
+            slice_at=self._request.parameters.slice_at,
             references=self._request.references,
         )
-        return self._watcher.look(view)
 
 
 def _throttled(progress: Callable[[float, float], None], total: int) -> Callable[[], None]:

@@ -9,7 +9,7 @@ import torch
 
 from ntkbench.batches import mini_batches
 
-from .losses import cost, differentiate
+from .losses import cost, differentiate, swirled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,7 +49,7 @@ class Course:
 
     ``learning_rate`` (G,) has one per network; ``batch_size`` None for all points at every step, and else batches drawn
     without replacement, epoch by epoch, by ``batch_seed`` alone; ``centred`` networks have their initial function
-    taken off.
+    taken off; ``swirl`` makes the direction one that is no gradient.
     """
 
     x: Tensor
@@ -64,6 +64,7 @@ class Course:
     batch_size: int | None = None
     batch_seed: int = 0
     centred: bool = False
+    swirl: float = 0.0
     stop: Stop = field(default_factory=Stop)
 
 
@@ -193,7 +194,7 @@ class _Group:
             current, targets = self._next_batch()
         elif self.course.stop.ever:
             self._rest(self.watch.done(step, cost(self.course.loss, current, targets)))
-        self.update.weigh(differentiate(self.course.loss, current, targets))
+        self.update.weigh(swirled(differentiate(self.course.loss, current, targets), self.course.swirl))
         self.networks.backward(self.update)
 
     def _next_batch(self) -> tuple[Tensor, Tensor]:

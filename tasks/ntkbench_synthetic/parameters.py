@@ -58,10 +58,12 @@ class Step(Interval):
 
 
 class Circle(Sampled):
-    """``synthetic/circle``: y = x1 x2 on the unit circle."""
+    """``synthetic/circle``: y = x1 x2, tested on the unit circle."""
 
-    angles: Literal["random", "even"] = Field(
-        default="random", description="training angles: uniform draws, or -pi + 2 pi (i + 1/2) / N"
+    angles: Literal["random", "even", "gaussian"] = Field(
+        default="random",
+        description="training angles: uniform draws, or -pi + 2 pi (i + 1/2) / N; gaussian: random angles and radii, "
+        "inputs N(0, I_2), the test points alone on the circle",
     )
 
 

@@ -85,7 +85,7 @@ def ntkbench_register_tasks() -> list[TaskSpec]:
             "Circle",
             "circle:load",
             _in_2d,
-            summary="x1 x2 on the unit circle, at random or even angles; tested on an even grid of angles",
+            summary="x1 x2 at random or even angles of the circle, or on Gaussian inputs; tested on an even grid",
             source="J18 Figs. 1 and 2: f*(x) = x1 x2, x = (cos g, sin g)",
             citation=_J18,
         ),

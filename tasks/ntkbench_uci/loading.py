@@ -29,6 +29,8 @@ def load(dataset: Dataset, parameters: RandomSplit, split_index: int, seed: int)
     """
     size = sizes(dataset, parameters)
     x, labels = read(dataset)
+    if parameters.random_labels:
+        labels = np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed))).permutation(labels)
     train, test = stratified_rows(labels, size.n_train, size.n_test, seed, split_index)
     y = centred_targets(labels, dataset.classes)
     return Problem(

@@ -242,6 +242,10 @@ class TestCatalogue:
         assert 'log (str, default ""): a file to which every solved cell adds a line' in found
         assert "role: subject" in found
 
+    def test_show_says_which_metrics_have_to_be_listed(self):
+        assert "only where a study lists it" in invoke("show", "law_agreement").output
+        assert "only where a study lists it" not in invoke("show", "rmse").output
+
     def test_plugins(self):
         found = invoke("plugins", "--plugin", TOY, "--json")
         reports = {report["name"]: report for report in json.loads(found.stdout)}

@@ -10,6 +10,7 @@ import pytest
 
 from ntkbench.analysis import rates
 from ntkbench.analysis.rates import QUANTITIES, architecture_name, convergence_rates
+from ntkbench.analysis.records import over_layers, recorded
 from ntkbench.errors import NtkbenchError
 
 ARCHITECTURE = {"activation": "relu", "depth": 2, "weight_std": 2**0.5, "bias_std": 0.1, "parameterization": "ntk"}
@@ -102,8 +103,8 @@ def test_layers_are_taken_together_by_their_root_mean_square():
     results = make_results(widths=(32, 128), splits=(0,))
     member = results.measurements.query("metric == 'activation_change' and member == 0 and step == 2")
     cells = rates.subject_cells(results.cells)
-    recorded = rates._recorded("activation_change", QUANTITIES["activation_change"], results.measurements)
-    together = rates._over_layers(recorded.merge(cells, on=["run_id", "cell_id"]), "all").query("member == 0")
+    found = recorded("activation_change", QUANTITIES["activation_change"], results.measurements)
+    together = over_layers(found.merge(cells, on=["run_id", "cell_id"]), "all").query("member == 0")
     for width in (32, 128):
         expected = np.sqrt(np.mean(member[member["cell_id"] == f"{width}-0"]["value"].astype(float) ** 2))
         assert together.loc[together["width"] == width, "value"].tolist() == pytest.approx([expected], rel=1e-14)
@@ -136,7 +137,7 @@ def test_variants_of_a_task_are_kept_apart():
         measurements=pd.concat([small.measurements, large.measurements], ignore_index=True),
     )
     rates = convergence_rates(both, "function_distance")
-    assert list(rates["task"]) == ['t {"n_train":16}', 't {"n_train":64}']
+    assert list(rates["task"]) == ["t n_train=16", "t n_train=64"]
 
 
 def test_no_usable_cells_give_an_empty_table():
@@ -185,3 +186,25 @@ def test_scales_that_differ_in_the_fifth_digit_are_two_architectures():
     rates = convergence_rates(both, "function_distance")
     assert rates["architecture"].nunique() == 2
     assert rates["exponent"].to_list() == pytest.approx([-0.5, -0.5], abs=1e-6)
+
+
+def test_twins_in_float64_set_the_floor_of_rounding():
+    """The twin is no curve of its own; what is not ten times the distance to the twin is left out."""
+    results = make_results(widths=(32, 128, 512, 2048), splits=(0,))
+    (row,) = convergence_rates(results, "ntk_change_frobenius").to_dict("records")
+    twin_cells = results.cells[results.cells["cell_id"] == "512-0"].assign(cell_id="twin", label="network-float64")
+    change = results.measurements["metric"] == "ntk_change_frobenius"
+    twins = results.measurements[change & (results.measurements["cell_id"] == "512-0")].assign(cell_id="twin")
+    last = results.measurements[change & (results.measurements["cell_id"] == "2048-0")]["value"].astype(float)
+    for apart, left_out in ((0.01, 0), (0.5, 1)):
+        both = SimpleNamespace(
+            cells=pd.concat([results.cells, twin_cells], ignore_index=True),
+            measurements=pd.concat(
+                [results.measurements, twins.assign(value=twins["value"] + apart * last.mean())], ignore_index=True
+            ),
+        )
+        (found,) = convergence_rates(both, "ntk_change_frobenius").to_dict("records")
+        assert found["label"] == "network"
+        assert found["n_widths"] == 4 - left_out
+        assert ("floor of rounding" in found["method"]) == bool(left_out)
+        assert found["exponent"] == pytest.approx(row["exponent"], abs=0.2)

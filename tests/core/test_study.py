@@ -45,7 +45,11 @@ def changed(path, value):
 
 
 WRONG = {
-    "unknown key": ("subjects", [], 'subjects: unknown key; did you mean "subject"? (known: architecture, description'),
+    "unknown key": (
+        "subjects",
+        [],
+        'subjects: unknown key; did you mean "subject"? (known: architecture, claim, description',
+    ),
     "unknown key in a table": ("training.step", 5, 'training.step: unknown key; did you mean "steps"?'),
     "unknown key of the rate": (
         "training.learning_rate",
@@ -405,3 +409,16 @@ def test_the_quickstart_is_a_study_within_its_limits():
         assert cell.steps[-1] <= 200
         assert cell.role == "reference" or cell.members >= 8
         assert cell.skip is None
+
+
+LISTED_ONLY = {"clock_ratio", "function_distance_relative", "law_agreement", "prediction_rmse"}
+
+
+def test_some_metrics_are_measured_only_where_a_study_lists_them(registry):
+    usual = study()
+    usual.pop("metrics", None)
+    found = {metric.name for metric in resolve_study(usual, registry).metrics}
+    assert {"rmse", "function_distance"} <= found
+    assert not found & LISTED_ONLY
+    listed = resolve_study(study(metrics=sorted(LISTED_ONLY)), registry)
+    assert {metric.name for metric in listed.metrics} == LISTED_ONLY

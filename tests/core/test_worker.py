@@ -127,6 +127,7 @@ GOOD = {
     "mean_test": np.zeros((T, M, O)),
     "variance_train": np.zeros((T, N, O)),
     "variance_test": np.zeros((T, M, O)),
+    "covariance_test": np.zeros((T, M, M)),
     "kernel_train": np.eye(N),
     "kernel_test": np.zeros((M, N)),
     "eigenvalues": np.ones(N),
@@ -167,6 +168,11 @@ class TestCheck:
         with pytest.raises(PluginError, match=f"{name} holds values that are not finite"):
             check_solution("b", "reference", request("reference"), Solution(**wrong))
 
+    @pytest.mark.parametrize("factor", [0.0, -1.0, np.nan, np.inf])
+    def test_a_rate_factor_is_positive(self, factor):
+        with pytest.raises(PluginError, match="rate_factor is"):
+            check_solution("b", "reference", request("reference"), Solution(**GOOD, rate_factor=factor))
+
     @pytest.mark.parametrize("rubbish", [None, {}, "solved"])
     def test_it_is_a_solution(self, rubbish):
         with pytest.raises(PluginError, match="expected a Solution"):
@@ -175,13 +181,13 @@ class TestCheck:
 
 class TestSolutions:
     def test_what_is_kept_comes_back_read_only(self, tmp_path):
-        law = Solution(**GOOD, learning_rate=0.1, rho=0.25)
+        law = Solution(**GOOD, learning_rate=0.1, rho=0.25, rate_factor=1.5)
         save_solution(tmp_path / "solutions", "abc", law)
         assert has_solution(tmp_path / "solutions", "abc")
         found = load_solution(tmp_path / "solutions", "abc")
         for name, array in GOOD.items():
             np.testing.assert_array_equal(getattr(found, name), array)
-        assert (found.learning_rate, found.rho) == (0.1, 0.25)
+        assert (found.learning_rate, found.rho, found.rate_factor) == (0.1, 0.25, 1.5)
         assert isinstance(found.kernel_train, np.memmap)
         with pytest.raises(ValueError, match="read-only"):
             found.kernel_train[0, 0] = 1

@@ -52,6 +52,16 @@ def test_four_even_angles_are_not_the_zeros_of_the_target():
     np.testing.assert_allclose(problem.y_train.ravel(), [0.5, -0.5, 0.5, -0.5], rtol=1e-14)
 
 
+def test_gaussian_inputs_leave_the_circle_and_the_test_points_stay_on_it():
+    problem = circle.load(Circle(angles="gaussian", n_train=4000, n_test=8), 0, 0)
+    x = problem.x_train
+    np.testing.assert_array_equal(problem.y_train[:, 0], x[:, 0] * x[:, 1])
+    assert stats.kstest(np.square(x).sum(axis=1), stats.chi2(2).cdf).pvalue > 1e-6
+    assert stats.kstest(np.arctan2(x[:, 1], x[:, 0]), stats.uniform(-np.pi, 2 * np.pi).cdf).pvalue > 1e-6
+    np.testing.assert_array_equal(problem.x_test, circle.load(Circle(n_test=8), 0, 0).x_test)
+    np.testing.assert_array_equal(problem.x_test[4], [1, 0])  # the x_0 of J18 Fig. 1 is test point M / 2
+
+
 def test_circle_angles_are_uniform():
     x = circle.load(Circle(n_train=4000), 0, 0).x_train
     assert stats.kstest(np.arctan2(x[:, 1], x[:, 0]), stats.uniform(-np.pi, 2 * np.pi).cdf).pvalue > 1e-6

@@ -21,7 +21,7 @@ from ntkbench_uci.plugin import ntkbench_register_tasks
 from ntkbench_uci.splits import sizes, stratified_rows
 
 SPECS = {spec.name.removeprefix("uci/"): spec for spec in ntkbench_register_tasks()}
-NAMES = sorted(SPECS)
+NAMES = sorted(SPECS.keys() & COLLECTION.keys())
 
 
 def original(name):
@@ -196,7 +196,7 @@ import sys
 from types import SimpleNamespace
 from ntkbench_uci.plugin import ntkbench_register_tasks
 for spec in ntkbench_register_tasks():
-    parameters = SimpleNamespace(n_train=20, n_test=None)
+    parameters = SimpleNamespace(n_train=20, n_test=None if "component" not in spec.name else 10)
     spec.sizes(parameters), spec.fingerprint(parameters), spec.available()
 print(sorted({"numpy", "scipy", "pydantic", "sklearn", "jax", "torch", "pandas"} & set(sys.modules)))
 """

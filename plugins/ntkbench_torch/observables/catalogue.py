@@ -12,6 +12,8 @@ OBSERVABLES: dict[str, str] = {
     "activation_change": "how far individual activations have moved, per hidden layer (C5)",
     "activation_statistics": "mean, RMS and inactive fraction of activations, per hidden layer (C1)",
     "alignment": "the tangent kernel's alignment (CKA) with its initial self and with the targets (C4)",
+    "cost_rate": "the squared norm of the training direction under each network's kernel and the limits' (C12)",
+    "initial_moments": "over the ensemble as drawn: covariance bias, kurtosis, the tangent kernel's variance (C1, C2)",
     "kernel_residuals": "what is left to learn along the leading eigenspaces of each reference's kernel (C9)",
     "largest_eigenvalue": "the largest eigenvalue of the tangent kernel's Gram matrix (C14)",
     "layer_share": "each layer's share of the tangent kernel's trace (C5)",
@@ -20,16 +22,22 @@ OBSERVABLES: dict[str, str] = {
     "nngp_distance": "distance of the empirical NNGP kernel to each reference's kernel (C1)",
     "ntk_change": "change of the tangent kernel since initialization, and of its mean diagonal, signed (C4)",
     "ntk_distance": "distance of the tangent kernel to each reference's kernel (C2)",
+    "ntk_slice": "the tangent kernel between one test point, slice_at, and all test points (J18 Fig. 1)",
     "output_blocks": "size of the tangent kernel's blocks between different outputs (C3)",
+    "smallest_eigenvalue": "the tangent kernel's smallest eigenvalue, with a bound on its error (C13)",
     "weight_change": "how far weights and hidden biases have moved, per layer (C5)",
+    "weight_norm": "the operator norm of middle layers' weights as drawn, over the root of their inputs (C1)",
 }
 OBSERVED_BY_DEFAULT = ("ntk_distance", "ntk_change")
-FORMING_KERNEL = frozenset({"ntk_distance", "output_blocks", "ntk_change", "alignment"})
+FORMING_KERNEL = frozenset(
+    {"ntk_distance", "output_blocks", "ntk_change", "alignment", "initial_moments", "smallest_eigenvalue"}
+)
 BETWEEN = frozenset(
     {
         "activation_statistics",
         "activation_change",
         "weight_change",
+        "cost_rate",
         "kernel_residuals",
         "linearization_distance",
         "linearization_split",

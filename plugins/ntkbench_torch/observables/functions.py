@@ -8,6 +8,8 @@ import numpy as np
 
 from ntkbench.dynamics import Spectrum, kernel_dynamics, precision_of
 
+from ..losses import differentiate
+from ..tangent_product import tangent_product
 from .linearization import numpy64
 
 if TYPE_CHECKING:
@@ -64,6 +66,24 @@ def kernel_residuals(look: Look) -> Iterator[Measurement]:
             yield from look.rows(metric, values, unit="target", split="train", reference=label, component=first)
 
 
+def cost_rate(look: Look) -> Iterator[Measurement]:
+    """Yield ``|d|^2 = d^T Theta d / N^2``, d the derivatives of l by the outputs: -dC/dt of gradient flow (C12).
+
+    Under each network's own kernel of the moment, by one product, and under each reference's (x) Id.
+    """
+    view, now = look.view, look.now
+    direction = differentiate(view.loss, view.outputs.clone(), view.y)
+    moved = tangent_product(view.form, now.layers, now.space, now.space, direction)
+    points = len(view.y)
+    own = (moved.double() * direction.double()).sum(dim=(1, 2)) / (now.scale * points**2)
+    yield from look.rows("cost_rate", own, unit="cost_per_time", split="train")
+    numbers = numpy64(direction)
+    for label, law in view.references.items():
+        if law.kernel_train is not None:
+            limit = np.einsum("gno,nm,gmo->g", numbers, law.kernel_train, numbers, optimize=True) / points**2
+            yield from look.rows("cost_rate", limit, unit="cost_per_time", split="train", reference=label)
+
+
 def _functions(look: Look) -> Iterator[tuple[Literal["train", "test"], Float, Float]]:
     """Yield each split with the networks' outputs and their linearizations'."""
     train, test = look.linearization
@@ -76,9 +96,9 @@ def _predictions(look: Look, law: Solution) -> tuple[Float, Float] | None:
     view = look.view
     if law.kernel_train is None or law.kernel_test is None or law.eigenvalues is None or law.eigenvectors is None:
         return None
-    when: When = {"times": [view.time / (1 - view.momentum)]}
+    when: When = {"times": [law.rate_factor * view.time / (1 - view.momentum)]}
     if law.steps is not None:
-        when = {"steps": [view.step], "learning_rate": view.learning_rate}
+        when = {"steps": [view.step], "learning_rate": law.rate_factor * view.learning_rate}
         when |= {"optimizer": view.optimizer, "momentum": view.momentum}
     start, start_test = look.start
     spectrum = Spectrum(law.eigenvalues, law.eigenvectors, precision_of(law.kernel_train))

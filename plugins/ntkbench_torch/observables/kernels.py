@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from ..tangent_kernel import of_members
+from ntkbench.dynamics import smallest_eigenvalue as bounded_smallest
+from ntkbench.errors import DataError
+
+from ..tangent_kernel import of_members, tangent_kernel
 from ..tangent_product import tangent_product
 from .look import frobenius
 from .norms import largest_eigenvalue as lanczos
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 
     from .look import Look
 
+_ROUNDOFFS = 64
 _FORMED = 1024  # rows of a kernel that is worth forming for its largest eigenvalue alone
 
 
@@ -99,6 +103,35 @@ def largest_eigenvalue(look: Look) -> Iterator[Measurement]:
         found = None if formed else _matrix_free(look, k)
         values[k] = _operator_norm(now.kernel[k]) if found is None else found
     yield from look.rows("ntk_largest_eigenvalue", values, split="train")
+
+
+def smallest_eigenvalue(look: Look) -> Iterator[Measurement]:
+    """Yield the smallest eigenvalue of each Gram matrix, and a bound on its error (C13).
+
+    The bound is that of :func:`ntkbench.dynamics.smallest_eigenvalue`, entries being off by no more than 64 roundoffs
+    of the networks' type.
+    """
+    entry_error = _ROUNDOFFS * float(torch.finfo(look.view.x.dtype).eps)
+    values, errors = [nan] * len(look.now.layers[0]), [nan] * len(look.now.layers[0])
+    for k in look.alive:
+        found = bounded_smallest(look.now.kernel[k].cpu().numpy(), look.now.spectra[k], entry_error)
+        values[k], errors[k] = found.value, found.error
+    yield from look.rows("ntk_smallest_eigenvalue", values, split="train")
+    yield from look.rows("ntk_smallest_eigenvalue_error", errors, split="train")
+
+
+def ntk_slice(look: Look) -> Iterator[Measurement]:
+    """Yield the tangent kernel, mean over outputs, between one test point and every other, by point as ``component``.
+
+    :raises DataError: where there is no such point.
+    """
+    view = look.view
+    if view.slice_at >= len(view.x_test):
+        raise DataError(f"slice_at is {view.slice_at}: there are {len(view.x_test)} test points, counted from 0")
+    one = view.x_test[view.slice_at : view.slice_at + 1]
+    kernel = tangent_kernel(view.form, look.now.layers, view.x_test, one, full=False)[:, :, 0] / look.now.scale
+    for point in range(len(view.x_test)):
+        yield from look.rows("ntk_slice", kernel[:, point], split="test", component=point)
 
 
 def _matrix_free(look: Look, member: int) -> float | None:

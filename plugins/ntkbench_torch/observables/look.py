@@ -56,6 +56,7 @@ class View:
     loss: Loss = "squared-error"
     batch_size: int | None = None
     centred: bool = False
+    slice_at: int = 0
     references: Mapping[str, Solution]
 
     def of(self, members: slice) -> View:

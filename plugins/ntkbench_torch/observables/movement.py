@@ -45,6 +45,13 @@ def weight_change(look: Look) -> Iterator[Measurement]:
             yield from look.rows("weight_change_operator", values, component=index)
 
 
+def weight_norm(look: Look) -> Iterator[Measurement]:
+    """Yield the operator norm of each middle layer's weights, drawn from N(0, 1), over the root of its inputs (C1)."""
+    for index, sizes in look.initial.spectral_norms.items():
+        fan_in = look.view.form.layers[index]
+        yield from look.rows("weight_operator_norm", [size / fan_in**0.5 for size in sizes], component=index)
+
+
 def activation_change(look: Look) -> Iterator[Measurement]:
     """Yield the RMS change of individual activations over their initial RMS, on training points.
 

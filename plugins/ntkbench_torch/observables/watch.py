@@ -9,7 +9,7 @@ import numpy as np
 from ntkbench.errors import DataError, suggestion
 
 from ..devices import full_precision
-from . import functions, kernels, movement
+from . import functions, kernels, moments, movement
 from .catalogue import BETWEEN, FORMING_KERNEL, LINEARIZED, OBSERVABLES, inapplicable
 from .look import Look, Moment
 
@@ -44,6 +44,10 @@ _MEASURES: dict[str, _Observable] = {
     "activation_statistics": _Observable(movement.activation_statistics),
     "activation_change": _Observable(movement.activation_change, first=False),
     "weight_change": _Observable(movement.weight_change, first=False),
+    "smallest_eigenvalue": _Observable(kernels.smallest_eigenvalue),
+    "ntk_slice": _Observable(kernels.ntk_slice),
+    "weight_norm": _Observable(movement.weight_norm, last=False),
+    "cost_rate": _Observable(functions.cost_rate),
     "kernel_residuals": _Observable(functions.kernel_residuals),
     "linearization_distance": _Observable(functions.linearization_distance, first=False),
     "linearization_split": _Observable(functions.linearization_split, first=False),
@@ -60,6 +64,7 @@ class Watcher:
     """
 
     def __init__(self, names: frozenset[str], parameters: Parameters) -> None:
+        names = names - {moments.OBSERVABLE}  # of all groups together: see solve
         for name in sorted(names - _MEASURES.keys()):
             known = ", ".join(OBSERVABLES)
             raise DataError(f"no observable {name!r}{suggestion(name, OBSERVABLES)}; there are {known}")

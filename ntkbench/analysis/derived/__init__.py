@@ -1,0 +1,29 @@
+"""Numbers that are made of several rows of ``measurements``: each function returns more rows of that table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .cost import cost_left, descent_residual, limit_rate_distance
+from .decay import decay_ratio, time_to_residual
+from .stability import stability_onset_ratio
+from .stopping import early_stopping, late_excess_kernel, late_excess_network
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pandas as pd
+
+    from ...store.read import Results
+
+DERIVED: dict[str, Callable[[Results], pd.DataFrame]] = {
+    "decay_ratio": decay_ratio,
+    "time_to_residual": time_to_residual,
+    "early_stopping_ratio": early_stopping,
+    "late_excess_network": late_excess_network,
+    "late_excess_kernel": late_excess_kernel,
+    "descent_residual": descent_residual,
+    "limit_rate_distance": limit_rate_distance,
+    "log10_cost_left": cost_left,
+    "stability_onset_ratio": stability_onset_ratio,
+}

@@ -1,0 +1,61 @@
+"""How the cost falls (C12): by how much a step lowers it, against the squared norm of the training direction."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .table import frame, made, series
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ...store.read import Results
+
+
+def descent_residual(results: Results) -> pd.DataFrame:
+    """Return each member's ``(dC / eta + |d|^2) / |d|^2`` of its first step.
+
+    dC is the change of the cost in one step and ``|d|^2`` the squared norm of the direction under the member's own
+    kernel: 0 under flow, O(eta) per step of descent. At the first step members are the same at every learning rate.
+    """
+    costs = {(k["cell_id"], k["split_index"]): (m, s, v) for k, m, s, v in series(results, "loss", "train")}
+    rates = dict(zip(results.cells["cell_id"], results.cells["learning_rate"].astype(float), strict=True))
+    rows: list[dict[str, Any]] = []
+    for key, members, steps, norms in series(results, "cost_rate", "train"):
+        if isinstance(key["reference"], str) or (key["cell_id"], key["split_index"]) not in costs:
+            continue
+        alive, at, values = costs[key["cell_id"], key["split_index"]]
+        if not (np.array_equal(at, steps) and np.array_equal(alive, members)):
+            continue
+        if tuple(steps[:2]) == (0, 1):
+            lowered = (values[:, 0] - values[:, 1]) / rates[key["cell_id"]]
+            rows += made("descent_residual", key, "train", np.abs(1 - lowered / norms[:, 0]), members)
+    return frame(rows)
+
+
+def limit_rate_distance(results: Results) -> pd.DataFrame:
+    """Return, by member and reference, the largest over records of the distance of ``|d|^2`` under the limit kernel.
+
+    Relative to ``|d|^2`` under the member's own kernel.
+    """
+    own = {(k["cell_id"], k["split_index"]): v for k, _, _, v in _rates(results) if not isinstance(k["reference"], str)}
+    rows: list[dict[str, Any]] = []
+    for key, members, _, values in _rates(results):
+        mine = own.get((key["cell_id"], key["split_index"]))
+        if isinstance(key["reference"], str) and mine is not None and mine.shape == values.shape:
+            rows += made("limit_rate_distance", key, "train", np.abs(values / mine - 1).max(axis=1), members)
+    return frame(rows)
+
+
+def _rates(results: Results) -> list[Any]:
+    return list(series(results, "cost_rate", "train"))
+
+
+def cost_left(results: Results) -> pd.DataFrame:
+    """Return log10 of each member's last training cost over its first."""
+    rows: list[dict[str, Any]] = []
+    for key, members, _, values in series(results, "loss", "train"):
+        rows += made("log10_cost_left", key, "train", np.log10(values[:, -1] / values[:, 0]), members)
+    return frame(rows)

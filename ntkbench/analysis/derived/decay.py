@@ -1,0 +1,113 @@
+"""Decay along the kernel's eigenspaces (C9), and the time a component takes (C15)."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ...jackknife import jackknife_error
+from .table import frame, made, series
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ...exchange import Float
+    from ...store.read import Results
+
+_WANTED, _RANGE = -1.0, (-2.0, -0.4)  # log decay at which a rate is read, and how far from it may be looked
+_SEPARATED, _LEADING = 0.3, 0.1
+_SAME = 1e-6
+
+
+class _Law(NamedTuple):
+    """What a reference says of one subject's cell: eigenvalues of T, and its log decay per step of each."""
+
+    eigenvalues: Float
+    per_step: Float
+
+
+def decay_ratio(results: Results) -> pd.DataFrame:
+    """Return, per eigenspace and ensemble, the measured decay rate over the theory's: 1 in the limit (C9).
+
+    The RMS over members of ``|P_i (y - f_t)|`` has fallen to a share that is compared with ``(1 - eta lambda_i / N)^k``
+    at the recorded step k where that is closest to ``1/e``. An eigenspace is looked at if its eigenvalue is at least a
+    tenth of the largest and differs from its neighbours' by at least 0.3 of itself: closer ones are mixed by the
+    kernel's own perturbation, and the bulk is not measured.
+    """
+    rows: list[dict[str, Any]] = []
+    laws = _Laws(results)
+    for key, _, steps, values in series(results, "kernel_residual", "train"):
+        law, component = laws.of(key), int(key["component"])
+        if law is None or not _separated(law.eigenvalues, component):
+            continue
+        if (k := _where_read(law.per_step[component] * steps)) is None:
+            continue
+        squares = values[:, [0, k]] ** 2
+        predicted = law.per_step[component] * steps[k]
+        without = squares.sum(axis=0) - squares
+        ratios = 0.5 * np.log(without[:, 1] / without[:, 0]) / predicted
+        total = squares.sum(axis=0)
+        value = 0.5 * np.log(total[1] / total[0]) / predicted
+        rows += made("decay_ratio", key, "train", (float(value), float(jackknife_error(ratios))), None)
+    return frame(rows)
+
+
+def time_to_residual(results: Results) -> pd.DataFrame:
+    """Return each member's time until the 2nd component's residual is 1/e of its first, over the kernel's (C15)."""
+    rows: list[dict[str, Any]] = []
+    laws = _Laws(results)
+    for key, members, steps, values in series(results, "kernel_residual", "train"):
+        if int(key["component"]) != 1 or (law := laws.of(key)) is None:
+            continue
+        logs = np.log(values / values[:, :1])
+        found = [_crossing(steps, line, -1.0) for line in logs]
+        kept = [(m, t * -law.per_step[1]) for m, t in zip(members, found, strict=True) if t is not None]
+        rows += made("time_to_residual", key, "train", [t for _, t in kept], [m for m, _ in kept])
+    return frame(rows)
+
+
+def _crossing(steps: Float, line: Float, level: float) -> float | None:
+    """Return the first step, between the recorded ones, at which a line falls to a level."""
+    below = np.flatnonzero(line <= level)
+    if len(below) == 0 or below[0] == 0:
+        return None
+    i = int(below[0])
+    share = (level - line[i - 1]) / (line[i] - line[i - 1])
+    return float(steps[i - 1] + share * (steps[i] - steps[i - 1]))
+
+
+def _where_read(predicted: Float) -> int | None:
+    inside = np.flatnonzero((predicted >= _RANGE[0]) & (predicted <= _RANGE[1]))
+    return int(inside[np.abs(predicted[inside] - _WANTED).argmin()]) if len(inside) else None
+
+
+def _separated(eigenvalues: Float, component: int) -> bool:
+    own, largest = eigenvalues[component], eigenvalues[0]
+    others = eigenvalues[np.abs(eigenvalues - own) > _SAME * largest]
+    return bool(own >= _LEADING * largest and (np.abs(others - own) >= _SEPARATED * own).all())
+
+
+class _Laws:
+    """The references that cells were compared with, as their spectra say."""
+
+    def __init__(self, results: Results) -> None:
+        named = results.measurements.dropna(subset=["reference_cell_id"])
+        pairs = named[["cell_id", "reference", "reference_cell_id"]].drop_duplicates()
+        self._of = {(a, b): c for a, b, c in pairs.itertuples(index=False)}
+        self._cells = {row["cell_id"]: row for row in results.cells.to_dict("records")}
+        own = results.spectra[results.spectra["output"] == 0]
+        self._eigenvalues = {
+            str(cell): group.sort_values("component")["eigenvalue"].to_numpy() for cell, group in own.groupby("cell_id")
+        }
+
+    def of(self, key: dict[str, Any]) -> _Law | None:
+        reference = self._of.get((key["cell_id"], key["reference"]))
+        if reference not in self._eigenvalues:
+            return None
+        cell, eigenvalues = self._cells[key["cell_id"]], self._eigenvalues[reference]
+        factor = json.loads(self._cells[reference]["backend_params_json"]).get("rate_factor", 1.0)
+        rate = factor * cell["learning_rate"] / cell["n_train"]
+        with np.errstate(divide="ignore"):
+            return _Law(eigenvalues, np.log(np.abs(1 - rate * eigenvalues)))

@@ -1,0 +1,75 @@
+"""Early stopping (C10): when the test error is least, of networks and of the kernel's predictions for them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...jackknife import jackknife_error
+from .table import frame, made, series
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ...exchange import Float
+    from ...store.read import Results
+
+
+def early_stopping(results: Results) -> pd.DataFrame:
+    """Return ``log(t_network / t_kernel)`` of each ensemble, the times of the least mean squared test error.
+
+    Both curves are means over members, the kernel's from each member's own initial function. A minimum is read off a
+    parabola in log time through the least recorded value and its neighbours.
+    """
+    rows: list[dict[str, Any]] = []
+    for key, steps, network, kernel in _curves(results):
+        ours, theirs = (_least_without_each(steps, squares) for squares in (network, kernel))
+        value = _least(steps, network.mean(axis=0)) - _least(steps, kernel.mean(axis=0))
+        rows += made("early_stopping_ratio", key, "test", (value, float(jackknife_error(ours - theirs))), None)
+    return frame(rows)
+
+
+def late_excess_network(results: Results) -> pd.DataFrame:
+    """Return log of the networks' last mean squared test error over their least: above 0, stopping early helps."""
+    return _late_excess(results, "late_excess_network")
+
+
+def late_excess_kernel(results: Results) -> pd.DataFrame:
+    """Return the same of the kernel's predictions."""
+    return _late_excess(results, "late_excess_kernel")
+
+
+def _late_excess(results: Results, metric: str) -> pd.DataFrame:
+    rows: list[dict[str, Any]] = []
+    for key, _, network, kernel in _curves(results):
+        squares = network if metric == "late_excess_network" else kernel
+        least = int(squares.mean(axis=0).argmin())
+        without = squares.sum(axis=0) - squares
+        value = float(np.log(squares[:, -1].sum() / squares[:, least].sum()))
+        error = float(jackknife_error(np.log(without[:, -1] / without[:, least])))
+        rows += made(metric, key, "test", (value, error), None)
+    return frame(rows)
+
+
+def _curves(results: Results) -> Any:
+    """Yield key, steps (T,) after 0, and squared test errors (E, T) of networks and of predictions for them."""
+    errors = {(k["cell_id"], k["split_index"]): (s, v) for k, _, s, v in series(results, "rmse", "test")}
+    for key, _, steps, predicted in series(results, "prediction_rmse", "test"):
+        found = errors.get((key["cell_id"], key["split_index"]))
+        if found is not None and found[1].shape == predicted.shape:
+            yield key, steps[1:], found[1][:, 1:] ** 2, predicted[:, 1:] ** 2
+
+
+def _least(steps: Float, curve: Float) -> float:
+    """Return the log of the step at which a curve is least."""
+    logs, i = np.log(steps), int(curve.argmin())
+    if not 0 < i < len(curve) - 1:
+        return float(logs[i])
+    a, b, _ = np.polyfit(logs[i - 1 : i + 2] - logs[i], curve[i - 1 : i + 2], 2)
+    return float(logs[i] - b / (2 * a)) if a > 0 else float(logs[i])
+
+
+def _least_without_each(steps: Float, squares: Float) -> Float:
+    total = squares.sum(axis=0)
+    return np.array([_least(steps, total - own) for own in squares])

@@ -1,0 +1,142 @@
+"""Where a number goes as the width does to infinity: limits, with intervals that keep their word.
+
+A number of the ensemble (a slope, a ratio of variances) is taken to follow ``v(n) = a + c n^-p + e n^-2p``: its limit
+with the first two finite-width corrections. The rule, fixed beforehand:
+
+* a and c are fitted freely; e ~ N(0, correction^2) by mixed estimation. correction = 0 trusts the smallest width and
+  can be off by what is left of e there; e fitted freely multiplies the interval. What is left of e is in the interval.
+* Weights come from standard errors smoothed over widths, ``s.e.^2 = s n^r / members``: a few members say too little of
+  their own, and the scatter of most numbers falls with the width. The error comes from each width's own standard error
+  (a sandwich), with Satterthwaite's degrees of freedom and Student's t.
+* Nothing is extrapolated from a single width: its value and error are reported as they are.
+
+``benchmarks/limit_coverage.py`` measures coverage and width against the alternatives.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.special import polygamma, psi, stdtrit
+
+from .exponents import CONFIDENCE
+from .mixed import REJECTED, mixed_estimate
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LimitFit:
+    """A fitted limit, able to state its interval at any confidence.
+
+    :param estimate: in the units of the values.
+    :param standard_error: sampling and unknown correction together.
+    :param dof: degrees of freedom of Student's t.
+    :param n_members: the fewest members at any width used.
+    :param lack_of_fit: p-value of ``a + c n^-p + e n^-2p``; None where none was tested.
+    """
+
+    estimate: float
+    standard_error: float
+    dof: float
+    n_widths: int
+    n_members: int
+    method: str
+    lack_of_fit: float | None = None
+
+    @property
+    def rejected(self) -> bool:
+        """Whether the data reject the expansion, so that no limit is extrapolated from them."""
+        return self.lack_of_fit is not None and self.lack_of_fit < REJECTED
+
+    def interval(self, confidence: float = CONFIDENCE) -> tuple[float, float]:
+        """Two-sided interval at this confidence; NaN where the data say nothing."""
+        reach = float(stdtrit(self.dof, 0.5 + confidence / 2)) * self.standard_error
+        return self.estimate - reach, self.estimate + reach
+
+
+def fit_limit(
+    widths: ArrayLike,
+    values: ArrayLike,
+    standard_errors: ArrayLike,
+    members: ArrayLike,
+    *,
+    power: float = 1.0,
+    correction: float = 0.0,
+    axis: str = "width",
+) -> LimitFit:
+    """Fit a of ``v(n) = a + c n^-power + e n^(-2 power)``, e ~ N(0, correction^2), to an ensemble's numbers per width.
+
+    :param widths: (W,) distinct.
+    :param values: (W,); ``standard_errors`` (W,) over members (jackknife); ``members`` (W,), or one number for all.
+        Widths whose value is not finite, whose error is not finite and positive, or with one member, are left out.
+    :param correction: standard deviation of e beforehand, in units of the values times the width^(2 power).
+    :param axis: what the widths are, where they are none, in words.
+    :returns: NaN throughout where no width remains, the method saying why.
+    """
+    columns = np.broadcast_arrays(
+        *(np.asarray(a, dtype=np.float64) for a in (widths, values, standard_errors, members))
+    )
+    table = np.stack([np.atleast_1d(column) for column in columns])
+    n, v, se, counts = table[:, np.isfinite(table).all(axis=0) & (table[2] > 0) & (table[3] > 1)]
+    left_out = f"; left out: {table.shape[1] - len(n)} without a finite value and error" * (len(n) < table.shape[1])
+    if len(n) < 2:
+        return _without_extrapolation(n, v, se, counts, axis, left_out)
+    z = (n / n.min()) ** -power
+    design = np.stack([np.ones_like(n), z, correction * float(n.min()) ** (-2 * power) * z**2], axis=1)
+    floor = (1e-8 * float(np.abs(v).max())) ** 2
+    working = np.maximum(_smoothed(n, se**2 * counts, counts - 1) / counts, floor)
+    found = mixed_estimate(design, v, working=working, variances=se**2, dof=counts - 1, of=0)
+    p = found.lack_of_fit
+    return LimitFit(
+        estimate=found.estimate,
+        standard_error=found.standard_error,
+        dof=found.dof,
+        n_widths=len(n),
+        n_members=int(counts.min()),
+        method=_form(power, correction, axis)
+        + (f"; not of this form (p = {p:.1g})" if p is not None and p < REJECTED else "")
+        + left_out,
+        lack_of_fit=p,
+    )
+
+
+def _form(power: float, correction: float, axis: str) -> str:
+    where = "" if axis == "width" else f", n the {axis}"
+    first, second = (f"n^-{exponent:g}" for exponent in (power, 2 * power))
+    return f"value = a + c {first} + e {second}, e of standard deviation {correction:g} beforehand{where}"
+
+
+def _without_extrapolation(n: Floats, v: Floats, se: Floats, counts: Floats, axis: str, left_out: str) -> LimitFit:
+    """Return the value at the only width that there is, or the fit of nothing."""
+    if not len(n):
+        nan, why = float("nan"), f"none: needs a {axis} with a finite value, a positive error and two members"
+        return LimitFit(estimate=nan, standard_error=nan, dof=nan, n_widths=0, n_members=0, method=why)
+    return LimitFit(
+        estimate=float(v[0]),
+        standard_error=float(se[0]),
+        dof=float(counts[0] - 1),
+        n_widths=1,
+        n_members=int(counts[0]),
+        method=f"at {axis} {n[0]:g}: no extrapolation{left_out}",
+    )
+
+
+def _smoothed(n: Floats, spread: Floats, dof: Floats) -> Floats:
+    """Smooth variances over widths, ``s n^r``: r from their logarithms, less the bias of chi^2's, s by pooling.
+
+    Two widths give r no degree of freedom, and an estimate no use for weights: they are pooled.
+    """
+    rate = 0.0
+    if len(n) > 2:
+        y, x = np.log(spread) - psi(dof / 2) + np.log(dof / 2), np.log(n)
+        weight = 1 / polygamma(1, dof / 2)
+        x = x - np.average(x, weights=weight)
+        rate = float((weight * x) @ y / ((weight * x) @ x))
+    shape: Floats = (n / n.max()) ** rate
+    return shape * float(dof @ (spread / shape) / dof.sum())

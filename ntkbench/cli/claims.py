@@ -1,0 +1,59 @@
+"""``ntkbench claims``: the scoreboard of the theory's claims."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .options import JSON, claims_options
+
+if TYPE_CHECKING:
+    from ..claim_studies import Board
+
+CELLS_FAILED, CLAIM_FAILED, INTERRUPTED = 1, 3, 130
+
+
+@click.command("claims")
+@click.argument("claims", nargs=-1, metavar="[C1 ...]")
+@claims_options
+@JSON
+def claims_command(claims: tuple[str, ...], **options: Any) -> None:
+    """Measure the claims of the theory (C1 to C17; default: all) and show what came of each.
+
+    Runs the studies of each claim, one run per study under --out, and judges them as one family. The same command
+    again goes on where it stopped. Exit code 3: a claim fails.
+    """
+    from pathlib import Path
+
+    from ..claim_studies import run_claims
+    from .run import run_options
+    from .scoreboard import report, show_board
+    from .watch import StudyWatchers
+
+    with StudyWatchers(quiet=options["quiet"] or options["as_json"], verbose=options["verbose"]) as watchers:
+        board = run_claims(
+            tuple(claim.upper() for claim in claims),
+            size=options["size"],
+            out=Path(options["out"]),
+            seed=options["seed"],
+            options=run_options(options),
+            watcher_of=watchers.of,
+        )
+    if options["as_json"]:
+        click.echo(json.dumps(report(board), indent=2))
+    else:
+        show_board(board)
+    _exit(board)
+
+
+def _exit(board: Board) -> None:
+    """Leave with the code that says what came of it."""
+    if any(session.summary.interrupted for session in board.sessions):
+        click.echo("Interrupted. The same command goes on from here.", err=True)
+        raise click.exceptions.Exit(INTERRUPTED)
+    if any(score.verdict == "fails" for score in board.scores):
+        raise click.exceptions.Exit(CLAIM_FAILED)
+    if any(session.summary.failures for session in board.sessions):
+        raise click.exceptions.Exit(CELLS_FAILED)

@@ -1,0 +1,138 @@
+"""The scoreboard on a terminal, and as JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from ..analysis.scoreboard import scores
+from ..analysis.scoreboard_page import expected, interval, number, subject
+from ..analysis.verdicts import as_table, judged_findings, minimum_detectable_deviation
+from .console import make_console
+from .display import show_problems
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from ..analysis.scoreboard import Score
+    from ..analysis.verdicts import Finding
+    from ..api import Session
+    from ..claim_studies import Board
+
+_STYLES = {"holds": "green", "fails": "bold red", "inconclusive": "yellow", "reported": "dim"}
+
+
+def show_board(board: Board) -> None:
+    """Print what was measured of each claim, and then the claims with their verdicts."""
+    console = make_console()
+    family = _show_scores(console, board.scores)
+    for session in board.sessions:
+        if session.summary.failures or session.summary.problems:
+            show_problems(session)
+    console.print(_summary(board))
+    console.print(f"{_legend(family)} Tables, figures: {board.path}", soft_wrap=True, highlight=False)
+
+
+def show_run(session: Session) -> None:
+    """Print what one study measured of its claim."""
+    console = make_console()
+    family = _show_scores(console, scores(judged_findings(session.results)))
+    console.print(_legend(family), soft_wrap=True, highlight=False)
+
+
+def _show_scores(console: Console, found: Sequence[Score]) -> int:
+    """Print what was measured of each claim; return how many comparisons were judged."""
+    family = sum(f.expectation.judged for score in found for f in score.findings)
+    for score in found:
+        console.print(f"\n[bold]{score.claim}[/bold] {score.statement}", soft_wrap=True, highlight=False)
+        console.print(_findings(score, family))
+        for name, refuted in score.controls.items():
+            said = (
+                "refuted, as it should be" if refuted else "NOT refuted: this measurement cannot tell it from a truth"
+            )
+            console.print(f"  control {name}: {said}", soft_wrap=True, highlight=False, markup=False)
+    return family
+
+
+def _legend(family: int) -> str:
+    return (
+        "holds: the 95 % interval lies in the band. fails: an interval at 1 - 0.05 / m, for all m judged comparisons "
+        f"here (m = {family}), is disjoint from it.\nA claim holds if all that is judged of it holds. 'detects': the "
+        "deviation that would be refuted with probability 0.8."
+    )
+
+
+def _findings(score: Score, family: int) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("quantity", "of"):
+        table.add_column(heading, overflow="fold")
+    for heading in ("measured", "95 % interval", "expected", "detects", "points", "members"):
+        table.add_column(heading, justify="right")
+    table.add_column("verdict")
+    for finding in score.findings:
+        fit = finding.rate.fit
+        table.add_row(
+            finding.rate.metric,
+            subject(finding),
+            number(fit.estimate),
+            interval(*fit.interval()),
+            expected(finding),
+            _detects(finding, family),
+            str(fit.n_widths),
+            str(fit.n_members),
+            Text(finding.verdict, style=_STYLES[finding.verdict]),
+        )
+    return table
+
+
+def _detects(finding: Finding, family: int) -> str:
+    if not finding.expectation.judged or math.isnan(finding.rate.fit.estimate):
+        return "-"
+    return number(minimum_detectable_deviation(finding.rate.fit, finding.expectation, family))
+
+
+def _summary(board: Board) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title="The claims")
+    for heading in ("claim", "statement"):
+        table.add_column(heading)
+    for heading in ("judged", "hold", "fail", "controls refuted"):
+        table.add_column(heading, justify="right")
+    table.add_column("verdict")
+    for score in board.scores:
+        verdicts = [finding.verdict for finding in score.findings]
+        table.add_row(
+            score.claim,
+            score.statement,
+            str(len(verdicts) - verdicts.count("reported")),
+            str(verdicts.count("holds")),
+            str(verdicts.count("fails")),
+            f"{sum(score.controls.values())} of {len(score.controls)}" if score.controls else "-",
+            Text(score.verdict, style=_STYLES[score.verdict]),
+        )
+    return table
+
+
+def report(board: Board) -> dict[str, Any]:
+    """Return the scoreboard as JSON."""
+    return {
+        "path": str(board.path),
+        "claims": [
+            {
+                "claim": score.claim,
+                "statement": score.statement,
+                "verdict": score.verdict,
+                "controls": score.controls,
+            }
+            for score in board.scores
+        ],
+        "failures": sum(session.summary.failures for session in board.sessions),
+        "interrupted": any(session.summary.interrupted for session in board.sessions),
+        "verdicts": json.loads(as_table(board.findings).to_json(orient="records")),
+    }

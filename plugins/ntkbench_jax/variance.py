@@ -1,0 +1,65 @@
+"""The law's spread about its mean: of an ensemble of trained networks, or of the kernel's own posterior (C8, C16)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from ntkbench.dynamics import Modes, ensemble_covariance, ensemble_law
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ntkbench.dynamics import Spectrum, When
+
+    from .parameters import Parameters
+    from .solve import Matrices
+
+    Array = NDArray[np.float64]
+
+
+class Law(NamedTuple):
+    """Variances ``train`` (T, N) and ``test`` (T, M), and ``covariance`` (T, M, M) between test points, or None."""
+
+    train: Array
+    test: Array
+    covariance: Array | None
+
+
+def law_of(parameters: Parameters, spectrum: Spectrum, kernels: Matrices, rho: float, records: int, when: When) -> Law:
+    """Return the law a study asks for, of any one output, at ``records`` times.
+
+    :param spectrum: of the kernel that drives training; ``rho``: the absolute ridge.
+    """
+    if parameters.law == "posterior":
+        found = posterior(parameters, spectrum, kernels, rho)
+        return Law(*(None if part is None else np.repeat(part[None], records, axis=0) for part in found))
+    start = Modes.of_driving(spectrum) if parameters.kernel == "nngp" else Modes.of(spectrum, kernels.train.nngp)
+    between = getattr(kernels.test, parameters.kernel)
+    law = ensemble_law(spectrum, between, start, kernels.test.nngp, kernels.test_diagonal.nngp, rho=rho, **when)
+    covariance = None
+    if kernels.test_test is not None:
+        test_test = kernels.test_test.nngp
+        covariance = ensemble_covariance(spectrum, between, start, kernels.test.nngp, test_test, rho=rho, **when)
+    return Law(law.train, law.test, covariance)
+
+
+def posterior(parameters: Parameters, spectrum: Spectrum, kernels: Matrices, rho: float) -> Law:
+    """Return the posterior of a Gaussian process with the driving kernel as its prior, without the axis T.
+
+    ``Theta(x, x') - Theta(x, X) (T + rho I)^-1 Theta(X, x')``, the pseudo-inverse where that is singular: at no time
+    the law of networks whose layers are all trained (theory.md, "Law of an ensemble"), but often taken for it.
+    """
+    eigenvalues = spectrum.cleaned
+    inverted = eigenvalues + rho > spectrum.cutoff
+    inverse = np.divide(1.0, eigenvalues + rho, out=np.zeros_like(eigenvalues), where=inverted)
+    along = np.asarray(getattr(kernels.test, parameters.kernel), dtype=np.float64) @ spectrum.eigenvectors
+    left = np.where(inverted, eigenvalues * rho * inverse, eigenvalues)  # lambda - lambda^2 / (lambda + rho)
+    train = np.square(spectrum.eigenvectors) @ left
+    test = getattr(kernels.test_diagonal, parameters.kernel) - np.square(along) @ inverse
+    covariance = None
+    if kernels.test_test is not None:
+        covariance = getattr(kernels.test_test, parameters.kernel) - (along * inverse) @ along.T
+        covariance = 0.5 * (covariance + covariance.T)
+    return Law(np.maximum(train, 0.0), np.maximum(test, 0.0), covariance)

@@ -1,0 +1,76 @@
+"""``uci/optical-digits-component``: learn one kernel principal component of handwritten digits (J18 Fig. 3)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ntkbench.architecture import Architecture
+from ntkbench.errors import DataError
+from ntkbench.exchange import Problem
+
+from .collection import COLLECTION
+from .readers import read
+from .splits import stratified_rows
+
+if TYPE_CHECKING:
+    from ntkbench.exchange import Float
+
+    from .parameters import Component
+
+_APART = 1e-9  # of the largest eigenvalue: closer ones have no eigenvectors of their own
+
+
+def load(parameters: Component, split_index: int, seed: int) -> Problem:
+    """Return standardised digits (N, 64) and the targets ``scale sqrt(N) v_i`` (N, 1).
+
+    v_i is the i-th unit eigenvector of the NTK's Gram matrix T of the parameters' architecture, so that the target is
+    ``scale`` times a component of unit norm in p^in (mean square 1 over the training points). Its sign is such that
+    the entry of largest magnitude is positive. Test targets continue it by the kernel,
+    ``scale sqrt(N) Theta(x, X) v_i / lambda_i``: what descent with this kernel from f_0 = 0 tends to.
+
+    T has to be that of the inputs as trained on, so they are standardised here, as the core standardises them
+    elsewhere, by the training rows' mean and standard deviation (ddof 0; a constant pixel has scale 1).
+
+    :raises DataError: if the eigenvalue is not a simple one, or the split does not fit the data.
+    """
+    x, labels = read(COLLECTION["optical-digits"])
+    n_train, n_test = parameters.n_train, parameters.n_test
+    train, test = stratified_rows(labels, n_train, n_test, seed, split_index)
+    x_train, x_test = standardised(x[train], x[test])
+    y_train, y_test = _targets(_ntk(np.concatenate([x_train, x_test]), parameters), parameters)
+    return Problem(x_train=x_train, y_train=y_train, x_test=x_test, y_test=y_test)
+
+
+def standardised(x_train: Float, x_test: Float) -> tuple[Float, Float]:
+    """Return both parts less the training columns' mean, over their standard deviation; a constant column over 1."""
+    constant = x_train.min(axis=0) == x_train.max(axis=0)
+    mean = np.where(constant, x_train[0], x_train.mean(axis=0))
+    scale = np.where(constant, 1.0, x_train.std(axis=0))
+    return (x_train - mean) / scale, (x_test - mean) / scale
+
+
+def _targets(kernel: Float, parameters: Component) -> tuple[Float, Float]:
+    """Return training (N, 1) and test targets (M, 1) of the kernel (N + M, N + M) on both."""
+    n, i = parameters.n_train, parameters.component
+    ascending, vectors = np.linalg.eigh(kernel[:n, :n])
+    eigenvalues = ascending[::-1]
+    gaps = np.abs(np.delete(eigenvalues, i - 1) - eigenvalues[i - 1])
+    if gaps.min(initial=np.inf) <= _APART * eigenvalues[0]:
+        raise DataError(
+            f"uci/optical-digits-component: eigenvalue {i} of {n} is not a simple one, so that component {i} is no one "
+            "function; take a smaller component, fewer training rows or a nonlinear activation"
+        )
+    v = vectors[:, -i]
+    v = v * np.sign(v[np.argmax(np.abs(v))])
+    y = parameters.scale * np.sqrt(n) * v
+    return y[:, None], (kernel[n:, :n] @ y / eigenvalues[i - 1])[:, None]
+
+
+def _ntk(x: Float, parameters: Component) -> Float:
+    from ntkbench_jax import analytic_kernels
+
+    keys = {"depth", "activation", "weight_std", "bias_std"}
+    architecture = Architecture(**parameters.model_dump(include=keys))
+    return np.array(analytic_kernels(x, architecture=architecture).ntk, dtype=np.float64)
