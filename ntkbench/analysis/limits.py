@@ -22,12 +22,14 @@ import numpy as np
 from scipy.special import polygamma, psi, stdtrit
 
 from .exponents import CONFIDENCE
-from .mixed import REJECTED, mixed_estimate
+from .mixed import REJECTED, mixed_estimate, named
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     Floats = NDArray[np.float64]
+
+_STEEPEST = 3.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +70,7 @@ def fit_limit(
     *,
     power: float = 1.0,
     correction: float = 0.0,
-    axis: str = "width",
+    along: str = "width",
 ) -> LimitFit:
     """Fit a of ``v(n) = a + c n^-power + e n^(-2 power)``, e ~ N(0, correction^2), to an ensemble's numbers per width.
 
@@ -76,7 +78,7 @@ def fit_limit(
     :param values: (W,); ``standard_errors`` (W,) over members (jackknife); ``members`` (W,), or one number for all.
         Widths whose value is not finite, whose error is not finite and positive, or with one member, are left out.
     :param correction: standard deviation of e beforehand, in units of the values times the width^(2 power).
-    :param axis: what the widths are, where they are none, in words.
+    :param along: in words, what n is where it is no width.
     :returns: NaN throughout where no width remains, the method saying why.
     """
     columns = np.broadcast_arrays(
@@ -86,7 +88,7 @@ def fit_limit(
     n, v, se, counts = table[:, np.isfinite(table).all(axis=0) & (table[2] > 0) & (table[3] > 1)]
     left_out = f"; left out: {table.shape[1] - len(n)} without a finite value and error" * (len(n) < table.shape[1])
     if len(n) < 2:
-        return _without_extrapolation(n, v, se, counts, axis, left_out)
+        return _without_extrapolation(n, v, se, counts, along, left_out)
     z = (n / n.min()) ** -power
     design = np.stack([np.ones_like(n), z, correction * float(n.min()) ** (-2 * power) * z**2], axis=1)
     floor = (1e-8 * float(np.abs(v).max())) ** 2
@@ -99,23 +101,23 @@ def fit_limit(
         dof=found.dof,
         n_widths=len(n),
         n_members=int(counts.min()),
-        method=_form(power, correction, axis)
+        method=_form(power, correction)
         + (f"; not of this form (p = {p:.1g})" if p is not None and p < REJECTED else "")
+        + named(along)
         + left_out,
         lack_of_fit=p,
     )
 
 
-def _form(power: float, correction: float, axis: str) -> str:
-    where = "" if axis == "width" else f", n the {axis}"
+def _form(power: float, correction: float) -> str:
     first, second = (f"n^-{exponent:g}" for exponent in (power, 2 * power))
-    return f"value = a + c {first} + e {second}, e of standard deviation {correction:g} beforehand{where}"
+    return f"value = a + c {first} + e {second}, e of standard deviation {correction:g} beforehand"
 
 
-def _without_extrapolation(n: Floats, v: Floats, se: Floats, counts: Floats, axis: str, left_out: str) -> LimitFit:
+def _without_extrapolation(n: Floats, v: Floats, se: Floats, counts: Floats, along: str, left_out: str) -> LimitFit:
     """Return the value at the only width that there is, or the fit of nothing."""
     if not len(n):
-        nan, why = float("nan"), f"none: needs a {axis} with a finite value, a positive error and two members"
+        nan, why = float("nan"), f"none: needs a {along} with a finite value, a positive error and two members"
         return LimitFit(estimate=nan, standard_error=nan, dof=nan, n_widths=0, n_members=0, method=why)
     return LimitFit(
         estimate=float(v[0]),
@@ -123,20 +125,21 @@ def _without_extrapolation(n: Floats, v: Floats, se: Floats, counts: Floats, axi
         dof=float(counts[0] - 1),
         n_widths=1,
         n_members=int(counts[0]),
-        method=f"at {axis} {n[0]:g}: no extrapolation{left_out}",
+        method=f"at {along} {n[0]:g}: no extrapolation{left_out}",
     )
 
 
 def _smoothed(n: Floats, spread: Floats, dof: Floats) -> Floats:
     """Smooth variances over widths, ``s n^r``: r from their logarithms, less the bias of chi^2's, s by pooling.
 
-    Two widths give r no degree of freedom, and an estimate no use for weights: they are pooled.
+    Two widths give r no degree of freedom, and an estimate no use for weights: they are pooled. Errors that happen to
+    be next to nothing at some width could make r anything: it stays within bounds that no real scatter passes.
     """
     rate = 0.0
     if len(n) > 2:
         y, x = np.log(spread) - psi(dof / 2) + np.log(dof / 2), np.log(n)
         weight = 1 / polygamma(1, dof / 2)
         x = x - np.average(x, weights=weight)
-        rate = float((weight * x) @ y / ((weight * x) @ x))
+        rate = float(np.clip((weight * x) @ y / ((weight * x) @ x), -_STEEPEST, _STEEPEST))
     shape: Floats = (n / n.max()) ** rate
     return shape * float(dof @ (spread / shape) / dof.sum())

@@ -60,3 +60,13 @@ def mixed_estimate(
 
 def _lack_of_fit(misfit: float, dof: int, error_dof: float) -> float | None:
     return float(fdtrc(dof, error_dof, misfit / dof)) if dof > 0 else None
+
+
+def named(along: str) -> str:
+    """Return what a method adds where its n is no width: ``; n is the depth``, say."""
+    return "" if along == "width" else f"; n is the {along}"
+
+
+def several(along: str) -> str:
+    """Return ``widths``, or ``values of the depth``, say."""
+    return "widths" if along == "width" else f"values of the {along}"
