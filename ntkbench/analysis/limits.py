@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-_STEEPEST = 3.0
+_EXPECTED, _VARIANCE, _STEEPEST = -1.0, 0.25, 3.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,16 +130,15 @@ def _without_extrapolation(n: Floats, v: Floats, se: Floats, counts: Floats, alo
 
 
 def _smoothed(n: Floats, spread: Floats, dof: Floats) -> Floats:
-    """Smooth variances over widths, ``s n^r``: r from their logarithms, less the bias of chi^2's, s by pooling.
+    """Smooth variances over widths, ``s n^r``: r from their logarithms, s by pooling.
 
-    Two widths give r no degree of freedom, and an estimate no use for weights: they are pooled. Errors that happen to
-    be next to nothing at some width could make r anything: it stays within bounds that no real scatter passes.
+    A log chi-square has mean ``psi(dof/2) - log(dof/2)`` and variance ``psi'(dof/2)``. r ~ N(-1, 1/4) beforehand: the
+    scatter of most numbers falls as 1 / n or not at all, and r of a few members would be mostly noise. Errors that
+    happen to be next to nothing at some width could make r anything: no real scatter passes its bounds.
     """
-    rate = 0.0
-    if len(n) > 2:
-        y, x = np.log(spread) - psi(dof / 2) + np.log(dof / 2), np.log(n)
-        weight = 1 / polygamma(1, dof / 2)
-        x = x - np.average(x, weights=weight)
-        rate = float(np.clip((weight * x) @ y / ((weight * x) @ x), -_STEEPEST, _STEEPEST))
-    shape: Floats = (n / n.max()) ** rate
+    y, x = np.log(spread) - psi(dof / 2) + np.log(dof / 2), np.log(n)
+    weight = 1 / polygamma(1, dof / 2)
+    x = x - np.average(x, weights=weight)
+    rate = ((weight * x) @ y + _EXPECTED / _VARIANCE) / ((weight * x) @ x + 1 / _VARIANCE)
+    shape: Floats = (n / n.max()) ** float(np.clip(rate, -_STEEPEST, _STEEPEST))
     return shape * float(dof @ (spread / shape) / dof.sum())
