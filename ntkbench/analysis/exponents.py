@@ -24,6 +24,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import fdtrc, stdtrit
 
+from .mixed import REJECTED, mixed_estimate, named, several
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -35,8 +37,9 @@ CONFIDENCE = 0.95
 _EXPONENTS = np.linspace(-4.0, 2.0, 601)
 _TINY = 1e-12
 _SCORING_STEPS = 6
-REJECTED = 0.01
-"""Below this p-value of the lack of fit a power law is taken to be rejected."""
+_OF_SQUARES = 1 / 3
+"""Share of the degrees of freedom left to the jackknife variance of a log variance. Of squares of Gaussian members it
+is 1 / 7 in many members (excess kurtosis 12); a logarithm's scatters less, and a third covers with 8 to 50 of them."""
 _STANDS_OUT = 1e-3
 """How often, over all widths together, the mean of unbiased members may stand out from its sampling floor."""
 
@@ -80,12 +83,15 @@ class ExponentFit:
         return _accepted(self.deviance, t * t)
 
 
-def fit_exponent(widths: ArrayLike, samples: Sequence[ArrayLike], *, correction: float = 0.0) -> ExponentFit:
+def fit_exponent(
+    widths: ArrayLike, samples: Sequence[ArrayLike], *, correction: float = 0.0, along: str = "width"
+) -> ExponentFit:
     """Fit p of ``rms_k x_wk = A n_w^p (1 + b / n_w)``, b ~ N(0, correction^2), to members' distances per width.
 
     :param widths: (W,) hidden widths, distinct.
     :param samples: W arrays, members' distances (>= 0) at each width; non-finite ones (diverged) are left out.
     :param correction: tau, in units of the width. Widths below it are left out.
+    :param along: in words, what n is where it is no width.
     :returns: NaN throughout where fewer than two widths with two members each remain, the method saying why.
     """
     widths = np.asarray(widths, dtype=np.float64)
@@ -93,49 +99,64 @@ def fit_exponent(widths: ArrayLike, samples: Sequence[ArrayLike], *, correction:
     members = {n: x for n, x in finite.items() if len(x) > 1}
     n_members = min(map(len, members.values()), default=0)
     if len(members) < 2:
-        return _no_fit(len(members), n_members, "needs two widths with two members each")
+        return _no_fit(len(members), n_members, f"needs two {several(along)} with two members each")
     if not all(x.any() for x in members.values()):
         return _no_fit(len(members), n_members, "a distance of exactly zero has no logarithm")
     y = np.log([_rms(x) for x in members.values()])
     spread = np.array([_jackknife_spread(x) for x in members.values()])
     counts = np.array([len(x) for x in members.values()])
-    return _mixed_fit(np.array(list(members)), y, spread, counts, correction)
+    found = _mixed_fit(np.array(list(members)), y, spread, counts, correction)
+    return replace(found, method=found.method + named(along))
 
 
 def fit_exponent_of_summaries(
-    axis: ArrayLike, values: ArrayLike, standard_errors: ArrayLike, members: ArrayLike, *, correction: float = 0.0
+    axis: ArrayLike,
+    values: ArrayLike,
+    standard_errors: ArrayLike,
+    members: ArrayLike,
+    *,
+    correction: float = 0.0,
+    along: str = "width",
 ) -> ExponentFit:
     """Fit p of ``v(n) = A n^p (1 + b / n)`` to positive numbers of whole ensembles, such as a variance over members.
 
-    :param axis: (W,) widths, or depths; ``values`` (W,) with ``standard_errors`` (W,), of ``members`` (W,) each. Those
-        below ``correction``, not positive or not finite are left out.
+    To first order in relative errors. Where the smallest values are not positive by chance, the others were chosen by
+    the noise: the interval then is of what was left, and the method says that points were left out.
+
+    :param axis: (W,) widths, depths or what else n is, distinct; ``along`` says what in words.
+    :param values: (W,); ``standard_errors`` (W,) over members (jackknife); ``members`` (W,), or one number for all.
+        Points below ``correction``, not positive, without a finite positive error or of one member are left out.
     :returns: NaN throughout where fewer than two are left, the method saying why.
     """
-    n, v, se, counts = (np.asarray(part, dtype=np.float64) for part in (axis, values, standard_errors, members))
-    kept = (n >= correction) & np.isfinite(v) & (v > 0) & np.isfinite(se) & (se > 0) & (counts > 1)
-    if kept.sum() < 2:
-        return _no_fit(int(kept.sum()), 0, "needs two points with positive values")
-    n, v, se, whole = n[kept], v[kept], se[kept], counts[kept].astype(np.int64)
-    found = _mixed_fit(n, np.log(v), whole * (se / v) ** 2, whole, correction)
-    return replace(found, method=found.method.replace("log RMS", "log value"))
+    table = np.stack(
+        np.broadcast_arrays(*(np.asarray(a, np.float64) for a in (axis, values, standard_errors, members)))
+    )
+    usable = np.isfinite(table).all(axis=0) & (table[1] > 0) & (table[2] > 0) & (table[3] > 1)
+    n, v, se, counts = table[:, usable & (table[0] >= correction)]
+    if len(n) < 2:
+        return _no_fit(len(n), int(counts.min(initial=0)), f"needs two {several(along)} with positive values")
+    found = _mixed_fit(n, np.log(v), counts * (se / v) ** 2, counts.astype(np.int64), correction, share=_OF_SQUARES)
+    without = int((~usable & ~(table[0] < correction)).sum())
+    said = f"; left out: {without} without a positive value and error" if without else ""
+    return replace(found, method=found.method.replace("log RMS", "log value") + named(along) + said)
 
 
-def _mixed_fit(n: Floats, y: Floats, spread: Floats, counts: NDArray[np.int64], tau: float) -> ExponentFit:
-    """Estimate ``p = c . y``, c by mixed estimation; its variance is ``sum_w c_w^2 s_w^2 + (tau c . 1/n)^2``."""
+def _mixed_fit(
+    n: Floats, y: Floats, spread: Floats, counts: NDArray[np.int64], tau: float, *, share: float = 1.0
+) -> ExponentFit:
+    """Fit p of ``y = a + p log n + b / n``; members scatter with variance ``spread`` (W,), pooled for the weights.
+
+    :param share: of the ``counts - 1`` degrees of freedom, how many ``spread`` has.
+    """
     pooled = max(float((counts - 1) @ spread / (counts - 1).sum()), 1e-16)
-    working = pooled / counts
     design = np.stack([np.ones_like(n), np.log(n / n.mean()), tau / n], axis=1)
-    augmented = np.vstack([design / np.sqrt(working)[:, None], [0.0, 0.0, 1.0]])
-    solve = np.linalg.pinv(augmented)[:, :-1] / np.sqrt(working)
-    parts, prior = solve[1] ** 2 * spread / counts, float(solve[1] @ design[:, 2]) ** 2
-    variance = float(parts.sum()) + prior
-    estimate = solve @ y
-    misfit = float(np.square(y - design @ estimate) @ (1 / working) + estimate[2] ** 2)
-    p = _lack_of_fit(misfit, len(n) - 2, int((counts - 1).sum()))
+    dof = share * (counts - 1).astype(np.float64)
+    found = mixed_estimate(design, y, working=pooled / counts, variances=spread / counts, dof=dof, of=1)
+    p = found.lack_of_fit
     return ExponentFit(
-        exponent=float(estimate[1]),
-        standard_error=float(np.sqrt(variance)),
-        dof=1 / max(float(((parts / max(variance, 1e-300)) ** 2 / (counts - 1)).sum()), 1e-6),
+        exponent=found.estimate,
+        standard_error=found.standard_error,
+        dof=found.dof,
         n_widths=len(n),
         n_members=int(counts.min()),
         method=f"log RMS = a + p log n + b/n, b of standard deviation {tau:g} beforehand"
@@ -149,10 +170,6 @@ def _jackknife_spread(x: Floats) -> float:
     squares = np.square(x / _rms(x))
     left_out = np.log(np.maximum(squares.sum() - squares, 1e-12) / (len(x) - 1)) / 2
     return float((len(x) - 1) * len(x) * left_out.var())
-
-
-def _lack_of_fit(misfit: float, dof: int, error_dof: int) -> float | None:
-    return float(fdtrc(dof, error_dof, misfit / dof)) if dof > 0 else None
 
 
 def fit_exponent_of_mean(

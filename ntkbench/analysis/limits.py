@@ -1,10 +1,16 @@
-"""What a number tends to as the width grows: its value at infinite width, with an interval that keeps its word.
+"""Where a number goes as the width does to infinity: limits, with intervals that keep their word.
 
-A value is taken to follow ``v(n) = a + c n^-p + e n^-2p``: its limit, the first correction, whose size is fitted, and
-the second, which is not. The rule, fixed beforehand: mixed estimation (Theil and Goldberger 1961) as for exponents,
-``e ~ N(0, tau^2)``; weights from standard errors that are smoothed over widths, as few members say too little of their
-own; the interval counts sampling, by each width's own standard error, and what is left of e, with Satterthwaite's
-degrees of freedom and Student's t. A single width is taken as it is, without extrapolation.
+A number of the ensemble (a slope, a ratio of variances) is taken to follow ``v(n) = a + c n^-p + e n^-2p``: its limit
+with the first two finite-width corrections. The rule, fixed beforehand:
+
+* a and c are fitted freely; e ~ N(0, correction^2) by mixed estimation. correction = 0 trusts the smallest width and
+  can be off by what is left of e there; e fitted freely multiplies the interval. What is left of e is in the interval.
+* Weights come from standard errors smoothed over widths, ``s.e.^2 = s n^r / members``: a few members say too little of
+  their own, and the scatter of most numbers falls with the width. The error comes from each width's own standard error
+  (a sandwich), with Satterthwaite's degrees of freedom and Student's t.
+* Nothing is extrapolated from a single width: its value and error are reported as they are.
+
+``benchmarks/limit_coverage.py`` measures coverage and width against the alternatives.
 """
 
 from __future__ import annotations
@@ -13,23 +19,28 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import chdtrc, stdtrit
+from scipy.special import polygamma, psi, stdtrit
 
-from .exponents import CONFIDENCE, REJECTED
+from .exponents import CONFIDENCE
+from .mixed import REJECTED, mixed_estimate, named
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     Floats = NDArray[np.float64]
 
+_EXPECTED, _VARIANCE, _STEEPEST = -1.0, 0.25, 3.0
+
 
 @dataclass(frozen=True, kw_only=True)
 class LimitFit:
-    """A limit, able to state its interval at any confidence.
+    """A fitted limit, able to state its interval at any confidence.
 
-    :param standard_error: sampling and unknown second correction together.
+    :param estimate: in the units of the values.
+    :param standard_error: sampling and unknown correction together.
     :param dof: degrees of freedom of Student's t.
-    :param lack_of_fit: p-value of the expansion itself; None where none was tested.
+    :param n_members: the fewest members at any width used.
+    :param lack_of_fit: p-value of ``a + c n^-p + e n^-2p``; None where none was tested.
     """
 
     estimate: float
@@ -42,13 +53,13 @@ class LimitFit:
 
     @property
     def rejected(self) -> bool:
-        """Whether the data reject the expansion, so that its limit does not describe them."""
+        """Whether the data reject the expansion, so that no limit is extrapolated from them."""
         return self.lack_of_fit is not None and self.lack_of_fit < REJECTED
 
     def interval(self, confidence: float = CONFIDENCE) -> tuple[float, float]:
-        """Two-sided interval at this confidence, NaN where there is no estimate."""
-        half = float(stdtrit(self.dof, 0.5 + confidence / 2)) * self.standard_error
-        return self.estimate - half, self.estimate + half
+        """Two-sided interval at this confidence; NaN where the data say nothing."""
+        reach = float(stdtrit(self.dof, 0.5 + confidence / 2)) * self.standard_error
+        return self.estimate - reach, self.estimate + reach
 
 
 def fit_limit(
@@ -59,66 +70,75 @@ def fit_limit(
     *,
     power: float = 1.0,
     correction: float = 0.0,
+    along: str = "width",
 ) -> LimitFit:
-    """Fit a of ``v(n) = a + c n^-power + e n^(-2 power)``, ``e ~ N(0, correction^2)``.
+    """Fit a of ``v(n) = a + c n^-power + e n^(-2 power)``, e ~ N(0, correction^2), to an ensemble's numbers per width.
 
-    :param widths: (W,); ``values`` (W,) with ``standard_errors`` (W,), of ``members`` (W,) each. Those that are not
-        finite, or have no positive standard error, are left out.
-    :param power: of the leading correction.
-    :returns: NaN throughout where nothing is left, or two widths, which c and a would fit exactly, disagree in nothing.
+    :param widths: (W,) distinct.
+    :param values: (W,); ``standard_errors`` (W,) over members (jackknife); ``members`` (W,), or one number for all.
+        Widths whose value is not finite, whose error is not finite and positive, or with one member, are left out.
+    :param correction: standard deviation of e beforehand, in units of the values times the width^(2 power).
+    :param along: in words, what n is where it is no width.
+    :returns: NaN throughout where no width remains, the method saying why.
     """
-    n, v, se, counts = (np.asarray(part, dtype=np.float64) for part in (widths, values, standard_errors, members))
-    kept = np.isfinite(n) & np.isfinite(v) & np.isfinite(se) & (se > 0) & (counts > 1)
-    n, v, se, counts = n[kept], v[kept], se[kept], counts[kept]
-    if len(n) == 0:
-        return _no_fit("needs a width with two members that differ")
-    if len(n) == 1:
-        return LimitFit(
-            estimate=float(v[0]),
-            standard_error=float(se[0]),
-            dof=float(counts[0] - 1),
-            n_widths=1,
-            n_members=int(counts[0]),
-            method=f"at {n[0]:g}: no extrapolation",
-        )
-    return _extrapolated(n, v, se, counts, power, correction)
-
-
-def _extrapolated(n: Floats, v: Floats, se: Floats, counts: Floats, power: float, tau: float) -> LimitFit:
-    """Estimate ``a = w . v``; its variance is ``sum_n w_n^2 se_n^2 + (tau w . n^-2p)^2``."""
-    small = (n / n.min()) ** -power
-    second = tau * n ** (-2 * power)
-    design, working = np.stack([np.ones_like(n), small, second], axis=1), _smoothed(n, se, counts)
-    augmented = np.vstack([design / working[:, None], [0.0, 0.0, 1.0]])
-    solve = np.linalg.pinv(augmented)[:, :-1] / working
-    parts, prior = (solve[0] * se) ** 2, float(solve[0] @ second) ** 2
-    variance = float(parts.sum()) + prior
-    estimate = solve @ v
-    misfit = float(np.square((v - design @ estimate) / working).sum() + estimate[2] ** 2)
+    columns = np.broadcast_arrays(
+        *(np.asarray(a, dtype=np.float64) for a in (widths, values, standard_errors, members))
+    )
+    table = np.stack([np.atleast_1d(column) for column in columns])
+    n, v, se, counts = table[:, np.isfinite(table).all(axis=0) & (table[2] > 0) & (table[3] > 1)]
+    left_out = f"; left out: {table.shape[1] - len(n)} without a finite value and error" * (len(n) < table.shape[1])
+    if len(n) < 2:
+        return _without_extrapolation(n, v, se, counts, along, left_out)
+    z = (n / n.min()) ** -power
+    design = np.stack([np.ones_like(n), z, correction * float(n.min()) ** (-2 * power) * z**2], axis=1)
+    floor = (1e-8 * float(np.abs(v).max())) ** 2
+    working = np.maximum(_smoothed(n, se**2 * counts, counts - 1) / counts, floor)
+    found = mixed_estimate(design, v, working=working, variances=se**2, dof=counts - 1, of=0)
+    p = found.lack_of_fit
     return LimitFit(
-        estimate=float(estimate[0]),
-        standard_error=float(np.sqrt(variance)),
-        dof=1 / max(float(((parts / variance) ** 2 / (counts - 1)).sum()), 1e-6),
+        estimate=found.estimate,
+        standard_error=found.standard_error,
+        dof=found.dof,
         n_widths=len(n),
         n_members=int(counts.min()),
-        method=f"v = a + c n^-{power:g} + e n^-{2 * power:g}, e of standard deviation {tau:g} beforehand",
-        lack_of_fit=float(chdtrc(len(n) - 2, misfit)) if len(n) > 2 else None,
+        method=_form(power, correction)
+        + (f"; not of this form (p = {p:.1g})" if p is not None and p < REJECTED else "")
+        + named(along)
+        + left_out,
+        lack_of_fit=p,
     )
 
 
-def _smoothed(n: Floats, se: Floats, counts: Floats) -> Floats:
-    """Return standard errors smoothed over widths, a power of the width times ``E^-1/2``: weights less at random.
+def _form(power: float, correction: float) -> str:
+    first, second = (f"n^-{exponent:g}" for exponent in (power, 2 * power))
+    return f"value = a + c {first} + e {second}, e of standard deviation {correction:g} beforehand"
 
-    With two widths they are taken as they are.
+
+def _without_extrapolation(n: Floats, v: Floats, se: Floats, counts: Floats, along: str, left_out: str) -> LimitFit:
+    """Return the value at the only width that there is, or the fit of nothing."""
+    if not len(n):
+        nan, why = float("nan"), f"none: needs a {along} with a finite value, a positive error and two members"
+        return LimitFit(estimate=nan, standard_error=nan, dof=nan, n_widths=0, n_members=0, method=why)
+    return LimitFit(
+        estimate=float(v[0]),
+        standard_error=float(se[0]),
+        dof=float(counts[0] - 1),
+        n_widths=1,
+        n_members=int(counts[0]),
+        method=f"at {along} {n[0]:g}: no extrapolation{left_out}",
+    )
+
+
+def _smoothed(n: Floats, spread: Floats, dof: Floats) -> Floats:
+    """Smooth variances over widths, ``s n^r``: r from their logarithms, s by pooling.
+
+    A log chi-square has mean ``psi(dof/2) - log(dof/2)`` and variance ``psi'(dof/2)``. r ~ N(-1, 1/4) beforehand: the
+    scatter of most numbers falls as 1 / n or not at all, and r of a few members would be mostly noise. Errors that
+    happen to be next to nothing at some width could make r anything: no real scatter passes its bounds.
     """
-    if len(n) == 2:
-        return se
-    design = np.stack([np.ones_like(n), np.log(n)], axis=1)
-    coefficients, *_ = np.linalg.lstsq(design, np.log(se) + np.log(counts) / 2, rcond=None)
-    smooth: Floats = np.exp(design @ coefficients) / np.sqrt(counts)
-    return smooth
-
-
-def _no_fit(why: str) -> LimitFit:
-    nan = float("nan")
-    return LimitFit(estimate=nan, standard_error=nan, dof=nan, n_widths=0, n_members=0, method=f"none: {why}")
+    y, x = np.log(spread) - psi(dof / 2) + np.log(dof / 2), np.log(n)
+    weight = 1 / polygamma(1, dof / 2)
+    x = x - np.average(x, weights=weight)
+    rate = ((weight * x) @ y + _EXPECTED / _VARIANCE) / ((weight * x) @ x + 1 / _VARIANCE)
+    shape: Floats = (n / n.max()) ** float(np.clip(rate, -_STEEPEST, _STEEPEST))
+    return shape * float(dof @ (spread / shape) / dof.sum())

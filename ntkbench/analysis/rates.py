@@ -189,11 +189,12 @@ def _fit(points: pd.DataFrame, quantity: Quantity, tau: float) -> Any:
     """Fit the quantity's law to its points."""
     x, values = points["x"].to_numpy(dtype=np.float64), points["value"].to_numpy(dtype=np.float64)
     errors, members = points["standard_error"].to_numpy(dtype=np.float64), points["members"].to_numpy()
+    along = quantity.axis.replace("_", " ")
     if quantity.law == "limit":
-        return fit_limit(x, values, errors, members, power=quantity.power, correction=tau)
+        return fit_limit(x, values, errors, members, power=quantity.power, correction=tau, along=along)
     if quantity.summary == "bias":
         fewest = int(members.min()) if len(members) else 0
         return fit_exponent_of_mean(x, values, errors, points["floor"].to_numpy(), members=fewest, correction=tau)
     if quantity.summary == "ensemble":
-        return fit_exponent_of_summaries(x, values, errors, members, correction=tau)
-    return fit_exponent(x, list(points["samples"]), correction=tau)
+        return fit_exponent_of_summaries(x, values, errors, members, correction=tau, along=along)
+    return fit_exponent(x, list(points["samples"]), correction=tau, along=along)
