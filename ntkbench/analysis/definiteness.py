@@ -69,6 +69,7 @@ def _rate(row: dict[str, Any], metric: str, parts: dict[str, pd.Series[float]]) 
         n_members=members,
         method="smallest over largest eigenvalue, with a bound on the errors of the kernel and of its decomposition",
     )
-    label = row["label"] if not members else f"{row['label']}, width {row['width']}"
+    label = f"{row['label']}, depth {row['depth']}, bias_std {row['bias_std']:g}"
+    label += f", width {row['width']}" if members else ""
     named = (str(row["run_id"]), str(row["study"]), str(row["task"]), architecture_name(row), str(row["activation"]))
     return FittedRate(*named, label, None, metric, fit, facts=row)
