@@ -1,0 +1,95 @@
+"""The scoreboard by the command line, with the real backends: claims that hold, and one that does not."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+# Networks that learn features at every width, put forward as if they were lazy: C4 must fail, and say so.
+FEATURE_LEARNING = """
+schema = 1
+name = "not-lazy"
+title = "C4: networks in mean-field scaling, as if they were lazy"
+task = [{ name = "synthetic/teacher", dimension = 4, n_train = 8, n_test = 4 }]
+architecture = [{ depth = 1, activation = "erf", weight_std = 1.5, bias_std = 0.1 }]
+reference = [{ label = "ntk", backend = "jax", kernel = "ntk" }]
+training = { learning_rate = { of_stable = 0.5 }, steps = 40, record = 1 }
+metrics = []
+[[subject]]
+label = "network"
+backend = "torch"
+widths = [16, 32, 64, 128]
+members = 20
+scaling = "mean-field"
+observe = ["ntk_change"]
+[claim]
+id = "C4"
+source = "Jacot, Gabriel and Hongler 2018, Theorem 2"
+varies = "the width"
+refuted_by = "a change that does not vanish"
+judge = ["ntk_change_frobenius"]
+"""
+
+
+def shell(folder, *arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "ntkbench", *arguments],
+        cwd=folder,
+        env=os.environ | {"COLUMNS": "160"},
+        capture_output=True,
+        text=True,
+        timeout=500,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def board(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("board")
+    done = shell(folder, "claims", "C13", "c3", "--out", "board", "--json", "-q")
+    assert done.returncode == 0, done.stderr
+    return folder / "board", json.loads(done.stdout)
+
+
+def test_claims_that_hold(board):
+    path, said = board
+    assert {claim["claim"]: claim["verdict"] for claim in said["claims"]} == {"C3": "holds", "C13": "holds"}
+    table = pd.read_parquet(path / "verdicts" / "scoreboard.parquet")
+    assert len(table) == len(said["verdicts"]) > 10
+    assert set(table["claim"]) == {"C3", "C13"}
+    singular = table[table["expected"].eq(0) & table["band_high"].notna()]
+    assert (singular["estimate"].abs() < 1e-12).all()
+    assert (table.loc[table["band_high"].isna(), "ci_low"] > 1e-5).all()
+    assert "**holds**" in (path / "scoreboard.md").read_text()
+    for name in ("scoreboard", "claim-c3/figures/claim-c3", "claim-c13/figures/claim-c13"):
+        assert all((path / f"{name}.{kind}").stat().st_size > 5000 for kind in ("png", "svg"))
+
+
+def test_the_same_command_again_has_nothing_to_do(board):
+    path, _ = board
+    again = shell(path.parent, "claims", "C3", "C13", "--out", "board")
+    assert again.returncode == 0
+    assert again.stderr.count("0 to run") == 2
+    assert "The claims" in again.stdout
+    assert "holds" in again.stdout
+
+
+def test_a_claim_that_fails_is_exit_code_3(tmp_path):
+    (tmp_path / "study.toml").write_text(FEATURE_LEARNING)
+    done = shell(tmp_path, "run", "study.toml", "--out", "run", "-q")
+    assert done.returncode == 3, done.stderr
+    verdicts = pd.read_parquet(tmp_path / "run" / "verdicts" / "not-lazy.parquet")
+    (row,) = verdicts.to_dict("records")
+    assert (row["claim"], row["role"], row["verdict"]) == ("C4", "claim", "fails")
+    assert abs(row["estimate"]) < 0.3
+
+
+@pytest.mark.parametrize(("arguments", "message"), [(["C18"], "C1 to C17"), (["--size", "huge"], "small")])
+def test_mistakes(tmp_path, arguments, message):
+    done = shell(tmp_path, "claims", *arguments)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
