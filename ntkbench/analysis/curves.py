@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _COLUMNS = 3
+_PANEL, _PANEL_HEIGHT, _LEGEND_LINE = 6.2, 5.0, 0.21  # inches
+_CHARACTERS = 82  # of a title over one panel
+_APART = 1.02  # between curves of limits, which would hide each other
 _AXES = {
     "width": "hidden width n",
     "depth": "depth (hidden layers)",
@@ -29,7 +33,7 @@ _AXES = {
 }
 _MARKS = (
     "bars: one standard error over members; dashed: the theory; dotted: the floor of sampling, sparse: of rounding; "
-    "open: controls,\nwrong on purpose; last bar of a limit: its value at infinite width, 95 %"
+    "open: controls, wrong on purpose; last bar of a limit: its value at infinite width, 95 %"
 )
 _UNITS = {
     "function_distance": "RMS on test points, target units",
@@ -52,11 +56,12 @@ def draw_curves(found: Sequence[Finding], title: str) -> Figure:
         panels.setdefault((finding.rate.metric, finding.rate.task), []).append(finding)
     columns = min(_COLUMNS, max(len(panels), 1))
     rows = -(-max(len(panels), 1) // columns)
-    figure = Figure(figsize=(6.2 * columns, 5.6 * rows), layout="constrained")
+    legend = _LEGEND_LINE * max((len(group) for group in panels.values()), default=0)
+    figure = Figure(figsize=(_PANEL * columns, (_PANEL_HEIGHT + legend) * rows), layout="constrained")
     FigureCanvasAgg(figure)
     for index, ((metric, task), group) in enumerate(panels.items(), start=1):
         _draw_panel(figure.add_subplot(rows, columns, index), metric, task, group)
-    figure.suptitle(f"{title}\n{_MARKS}")
+    figure.suptitle("\n".join(fill(text, int(_CHARACTERS * columns)) for text in (title, _MARKS)), fontsize="medium")
     return figure
 
 
@@ -69,7 +74,7 @@ def _draw_panel(axes: Axes, metric: str, task: str, group: Sequence[Finding]) ->
         elif quantity.law == "power":
             _draw_power(axes, finding, *style)
         else:
-            _draw_limit(axes, finding, *style)
+            _draw_limit(axes, finding, *style, shift=_APART ** (index - (len(group) - 1) / 2))
     if quantity is not None and quantity.law == "limit":
         _draw_band(axes, group[0])
     if quantity is not None and group[0].rate.points is not None:
@@ -117,8 +122,8 @@ def _draw_power(axes: Axes, finding: Finding, colour: str, marker: str) -> None:
         return
     x, value, error = x[kept], value[kept], error[kept]
     bars = np.stack([np.minimum(error, 0.99 * value), error])
-    fill = "none" if finding.control else colour
-    axes.errorbar(x, value, bars, fmt=marker, color=colour, mfc=fill, capsize=3, markersize=5, label=_legend(finding))
+    inside = "none" if finding.control else colour
+    axes.errorbar(x, value, bars, fmt=marker, color=colour, mfc=inside, capsize=3, markersize=5, label=_legend(finding))
     axes.plot(x, value[-1] * (x / x[-1]) ** finding.expectation.value, color=colour, linestyle="--", linewidth=1)
     if "floor" in points and (floor := points["floor"].to_numpy(dtype=float)[kept]).size and np.isfinite(floor).all():
         axes.plot(x, floor, color=colour, linestyle=":", linewidth=1)
@@ -127,16 +132,19 @@ def _draw_power(axes: Axes, finding: Finding, colour: str, marker: str) -> None:
         axes.axhline(float(rounding.max()), color=colour, linestyle=(0, (1, 3)), linewidth=1)
 
 
-def _draw_limit(axes: Axes, finding: Finding, colour: str, marker: str) -> None:
+def _draw_limit(axes: Axes, finding: Finding, colour: str, marker: str, *, shift: float) -> None:
     points = finding.rate.points
     assert points is not None
-    x, value = points["x"].to_numpy(dtype=float), points["value"].to_numpy(dtype=float)
+    x, value = points["x"].to_numpy(dtype=float).copy(), points["value"].to_numpy(dtype=float)
     if "standard_error" not in points:
         axes.plot(x, value, marker, color=colour, markersize=4, label=_legend(finding))
         return
+    x *= shift
     error = np.nan_to_num(points["standard_error"].to_numpy(dtype=float))
-    fill = "none" if finding.control else colour
-    axes.errorbar(x, value, error, fmt=marker, color=colour, mfc=fill, capsize=3, markersize=5, label=_legend(finding))
+    inside = "none" if finding.control else colour
+    axes.errorbar(
+        x, value, error, fmt=marker, color=colour, mfc=inside, capsize=3, markersize=5, label=_legend(finding)
+    )
     low, high = finding.rate.fit.interval()
     if math.isfinite(low) and math.isfinite(high) and len(x) > 1:
         place = x.max() * 2
