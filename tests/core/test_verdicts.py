@@ -227,3 +227,34 @@ def test_networks_beyond_the_stable_limit_or_diverged_are_reported():
         table = verdict_table(results)
         assert table["verdict"].tolist() == ["reported"]
         assert said in table["reason"].iloc[0]
+
+
+ABOVE_ZERO = Expectation(
+    claim="C10", metric="m", value=0.0, band_low=0.0, band_high=math.inf, one_sided=True, noun="log ratio"
+)
+
+
+@pytest.mark.parametrize(
+    ("estimate", "error", "n_comparisons", "expected"),
+    [
+        (0.4, 0.1, 1, "holds"),
+        (0.17, 0.1, 1, "holds"),  # one-sided: 1.645 standard errors reach 0.0055, 1.96 would reach -0.026
+        (0.1, 0.1, 1, "inconclusive"),
+        (-0.1, 0.1, 1, "inconclusive"),
+        (-0.2, 0.1, 1, "fails"),
+        (-0.2, 0.1, 20, "inconclusive"),
+    ],
+)
+def test_a_bound_from_below(estimate, error, n_comparisons, expected):
+    decided, reason = verdict(fit(estimate, error), ABOVE_ZERO, n_comparisons)
+    assert decided == expected
+    assert "[0, inf)" in reason
+    assert "a log ratio" in reason
+    assert "below 0 would be refuted" in reason
+
+
+def test_what_is_estimated_has_its_name():
+    limit = Expectation(claim="C8", metric="m", value=1.0, band_low=0.9, band_high=1.1, noun="limit")
+    _, reason = verdict(replace(fit(1.0, 0.02), lack_of_fit=1e-4), limit)
+    assert "not of the expansion that was fitted" in reason
+    assert verdict(fit(math.nan, math.nan), limit)[1].startswith("no limit")
