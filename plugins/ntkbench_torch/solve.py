@@ -115,8 +115,12 @@ def _solve_group(
     gathered: list[Tensor] = []
     observer = _Observer(request, learning_rate, ensemble) if request.observe else None
 
-    def restore(rows: list[dict[str, Any]]) -> None:
-        measurements[:] = [Measurement(**row) for row in rows]
+    def notes() -> dict[str, Any]:
+        return {"rows": [asdict(row) for row in measurements], "gathered": gathered}
+
+    def restore(kept: dict[str, Any]) -> None:
+        measurements[:] = [Measurement(**row) for row in kept["rows"]]
+        gathered[:] = [tensor.cpu() for tensor in kept["gathered"]]  # of step 0, which is not seen again
 
     def on_record(snapshot: Snapshot) -> None:
         if observer is not None:
@@ -140,7 +144,7 @@ def _solve_group(
         on_record=on_record,
         on_step=tick,
         precision=request.parameters.precision,
-        checkpoint=Checkpoint(files, first, lambda: [asdict(row) for row in measurements], restore),
+        checkpoint=Checkpoint(files, first, notes, restore),
     )
     dead = {
         (first + k, step)

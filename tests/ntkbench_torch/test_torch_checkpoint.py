@@ -59,6 +59,22 @@ def test_it_goes_on_where_it_was(tmp_path, always, training, options, at):
     assert seen[-1] == 50
 
 
+@pytest.mark.parametrize("at", [3, 37])
+def test_moments_of_all_members_outlive_a_kill(tmp_path, always, at):
+    """They are gathered at step 0, which a group that is taken up later does not see again."""
+    training = Training(learning_rate=0.3, steps=np.array([0, 25]))
+
+    def asked(**more):
+        return request(members=10, training=training, observe=frozenset({"initial_moments"}), **more)
+
+    expected = solve(asked())
+    with pytest.raises(KilledError):
+        solve(asked(scratch=tmp_path, progress=killer(at)))
+    found = solve(asked(scratch=tmp_path))
+    assert {row.metric for row in found.measurements} >= {"output_kurtosis", "ntk_variance"}
+    assert found.measurements == expected.measurements
+
+
 def test_a_file_that_is_no_checkpoint_is_passed_over(tmp_path, always):
     training = Training(learning_rate=0.3, steps=np.array([0, 5]))
     (tmp_path / "0.pt").write_bytes(b"rubbish")
