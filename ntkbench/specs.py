@@ -67,12 +67,16 @@ def _always() -> None:
 class Inapplicable(Protocol):
     """Says why an observable has nothing to observe in training of this kind, or None."""
 
-    def __call__(self, name: str, /, *, optimizer: Optimizer, loss: Loss, batch_size: int | None) -> str | None:
-        """Return the reason, or None."""
+    def __call__(
+        self, name: str, /, *, optimizer: Optimizer, loss: Loss, batch_size: int | None, swirl: float = 0.0
+    ) -> str | None:
+        """Return the reason, or None; ``swirl`` is passed only where it is not 0, to a backend that ``swirls``."""
         ...
 
 
-def _applicable(name: str, /, *, optimizer: Optimizer, loss: Loss, batch_size: int | None) -> str | None:
+def _applicable(
+    name: str, /, *, optimizer: Optimizer, loss: Loss, batch_size: int | None, swirl: float = 0.0
+) -> str | None:
     return None
 
 

@@ -167,9 +167,10 @@ class _Resolver:
     def _inapplicable(self, study: Study, spec: BackendSpec, name: str) -> str | None:
         """Return why an observable has no rows on any task of the study, or None."""
         training = study.training
+        swirl = {"swirl": training.swirl} if training.swirl and spec.swirls else {}
         losses: set[Loss] = {entry.loss or "squared-error" for entry in study.task}
         reasons = [
-            spec.inapplicable(name, optimizer=training.optimizer, loss=loss, batch_size=training.batch_size)
+            spec.inapplicable(name, optimizer=training.optimizer, loss=loss, batch_size=training.batch_size, **swirl)
             for loss in sorted(losses)
         ]
         return reasons[0] if reasons and all(reasons) else None

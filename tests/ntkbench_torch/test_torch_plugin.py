@@ -192,8 +192,9 @@ print(peak_memory_bytes() / estimate(work).bytes)
         {"width": 4096, "optimizer": "adam"},
         {"width": 256, "N": 300, "M": 100, "O": 6, "members": 4, "observe": sorted(SPEC.observables)},
         {"width": 128, "N": 100, "M": 3000, "members": 8, "observe": sorted(SPEC.observables)},
+        {"width": 16, "N": 512, "members": 100, "observe": ["initial_moments"]},
     ],
-    ids=["small", "wide", "adam", "kernels", "test points"],
+    ids=["small", "wide", "adam", "kernels", "test points", "kernels of all members"],
 )
 def test_the_peak_of_memory_is_as_predicted(case):
     """Within 15 % above; below, by as much as a process with this build of torch is smaller than others."""
@@ -202,11 +203,22 @@ def test_the_peak_of_memory_is_as_predicted(case):
     assert 0.6 < float(answer.stdout) < 1.15
 
 
+def test_the_estimate_knows_what_looking_costs():
+    """An eigendecomposition takes more than 4/3 rows^3 (Golub and Van Loan, 8.3), at the first step and the last."""
+    work = Work(SIZES, Architecture(depth=2), 64, 8, 100, 10)
+    bare, rows = SPEC.estimate(work).flops, SIZES.n_train * SIZES.n_outputs
+    assert SPEC.estimate(work._replace(observe=("smallest_eigenvalue",))).flops - bare > 8 * 2 * 4 / 3 * rows**3
+    for name in ("cost_rate", "ntk_slice"):
+        nothing = SPEC.estimate(work._replace(observe=("weight_norm",))).flops
+        assert SPEC.estimate(work._replace(observe=(name,))).flops > nothing > bare
+
+
 def test_an_observable_that_cannot_apply_is_a_mistake_of_the_study():
     one = {"subject.0.observe": ["linearization_distance"]}
     plan_study("quickstart", Overrides(set=one), Options())
     for key, value, message in (
         ("training.batch_size", 4, "batches of 4"),
+        ("training.swirl", 0.5, "no gradient"),
         ("task.loss", "huber", "no closed form with huber"),
     ):
         with pytest.raises(StudyError, match=message):

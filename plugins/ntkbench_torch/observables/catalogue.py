@@ -28,6 +28,7 @@ OBSERVABLES: dict[str, str] = {
     "weight_change": "how far weights and hidden biases have moved, per layer (C5)",
     "weight_norm": "the operator norm of middle layers' weights as drawn, over the root of their inputs (C1)",
 }
+OBSERVABLE_OF_ALL = "initial_moments"  # of all members together, not group by group
 OBSERVED_BY_DEFAULT = ("ntk_distance", "ntk_change")
 FORMING_KERNEL = frozenset(
     {"ntk_distance", "output_blocks", "ntk_change", "alignment", "initial_moments", "smallest_eigenvalue"}
@@ -46,7 +47,9 @@ BETWEEN = frozenset(
 LINEARIZED = frozenset({"linearization_distance", "linearization_split"})
 
 
-def inapplicable(name: str, /, *, optimizer: Optimizer, loss: Loss, batch_size: int | None) -> str | None:
+def inapplicable(
+    name: str, /, *, optimizer: Optimizer, loss: Loss, batch_size: int | None, swirl: float = 0.0
+) -> str | None:
     """Return why an observable has no rows with this training, or None."""
     if name not in LINEARIZED:
         return None
@@ -56,4 +59,6 @@ def inapplicable(name: str, /, *, optimizer: Optimizer, loss: Loss, batch_size: 
         return f"{name} has no closed form with {loss}: the linearization is linear for squared error alone"
     if batch_size is not None:
         return f"{name} has no closed form with batches of {batch_size}: it needs steps on all points"
+    if swirl:
+        return f"{name} has no closed form along a direction that is no gradient (training.swirl)"
     return None

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 from ntkbench.specs import Estimate
 
 from ..layout import group_size
-from .catalogue import BETWEEN, FORMING_KERNEL, LINEARIZED
+from .catalogue import BETWEEN, FORMING_KERNEL, LINEARIZED, OBSERVABLE_OF_ALL
 
 if TYPE_CHECKING:
     from ntkbench.specs import Work
 
 _LANCZOS = 30  # products with the kernel for one eigenvalue
+_PRODUCT = 3  # passes that a product with the tangent kernel takes
+_GATHERED = (2, 4)  # copies of all members' tangent kernels, and of their NNGP kernels, where moments are made of them
 _EIGEN = 10  # flops of an eigendecomposition, by rows cubed
 _TOGETHER = 2**23  # numbers of the kernels looked at together
 _KERNELS = 4  # as large as a kernel: that of the moment, and what is made of it
@@ -42,7 +44,13 @@ def observing(work: Work, layers: tuple[int, ...]) -> Estimate:
         signals = 2.0 * rows * (weights - layers[0] * layers[1] if len(layers) > 2 else weights)
         flops += kernels * (signals + 2.0 * rows**2 * hidden + 4.0 * len(layers) * rows**2)
     if "largest_eigenvalue" in wanted:
-        flops += kernels * _LANCZOS * 3 * one_pass
+        flops += kernels * _LANCZOS * _PRODUCT * one_pass
+    if "smallest_eigenvalue" in wanted:
+        flops += kernels * _EIGEN * float(rows) ** 3
+    if "ntk_slice" in wanted:
+        flops += kernels * _PRODUCT * 2.0 * sizes.n_test * weights
+    if "cost_rate" in wanted:
+        flops += work.records * _PRODUCT * one_pass
     if wanted & BETWEEN:
         flops += work.records * one_pass
     if wanted & LINEARIZED:
@@ -53,7 +61,10 @@ def observing(work: Work, layers: tuple[int, ...]) -> Estimate:
 
 
 def _bytes(work: Work, layers: tuple[int, ...], wanted: frozenset[str]) -> float:
-    """Return the bytes held: of a group's initial kernels and activations, and of those looked at together."""
+    """Return the bytes held: of a group's initial kernels and activations, and of those looked at together.
+
+    Moments of an ensemble need the kernels of all its members at the end.
+    """
     rows, number = work.sizes.n_train * work.sizes.n_outputs, _BYTES[work.dtype]
     group = min(work.members, group_size(layers, "cpu"))
     together = max(1, min(group, _TOGETHER // rows**2))
@@ -65,4 +76,7 @@ def _bytes(work: Work, layers: tuple[int, ...], wanted: frozenset[str]) -> float
     if wanted & LINEARIZED:
         held += 8 * rows**2 * (group + _WORKSPACE)
         held += together * number * 3 * min(work.sizes.n_test, _BLOCK) * sum(layers[1:-1])
+    if OBSERVABLE_OF_ALL in wanted:
+        tangent, nngp = _GATHERED
+        held += 8 * work.members * (tangent * rows**2 + nngp * work.sizes.n_train**2)
     return float(held)

@@ -14,6 +14,7 @@ import torch
 from ntkbench.exchange import Measurement
 from ntkbench.jackknife import jackknife_error
 
+from .catalogue import OBSERVABLE_OF_ALL
 from .look import Moment
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from .look import View
 
-OBSERVABLE = "initial_moments"
+OBSERVABLE = OBSERVABLE_OF_ALL
 _KERNEL_FLOATS = 2**23  # of the kernels of all members looked at together
 
 
@@ -110,7 +111,7 @@ def _raw_kurtosis(outputs: Float) -> tuple[float, Float]:
 
 def _relative_variance(kernels: Float) -> tuple[float, Float]:
     count, mean = len(kernels), kernels.mean(axis=0)
-    spread = np.einsum("ki,ki->k", kernels - mean, kernels - mean)
+    spread = np.array([float(np.sum(np.square(kernel - mean))) for kernel in kernels])  # one at a time: E are large
     square = float(mean @ mean)
     own = np.einsum("ki,ki->k", kernels, kernels)
     squares = (count**2 * square - 2 * count * kernels @ mean + own) / (count - 1) ** 2
