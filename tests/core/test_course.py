@@ -36,6 +36,7 @@ def plan(registry, *, task=(), **training):
     "change",
     [
         {"batch_size": 3},
+        {"swirl": 0.5},
         {"stop_loss": 0.1},
         {"stop_patience": 5},
         {"task": {"loss": "huber"}},
@@ -69,6 +70,8 @@ def test_recorded_steps():
         ({"time": 3.0, "steps": 4}, "give steps or time, not both"),
         ({"spacing": "log", "record": [1, 2]}, "record lists them"),
         ({"stop_loss": -1.0}, "greater than 0"),
+        ({"swirl": 0.5, "batch_size": 2}, "swirl is for gradient-descent on all points"),
+        ({"swirl": 0.5, "optimizer": "nesterov", "momentum": 0.9}, "swirl is for gradient-descent on all points"),
         ({"batch_size": 0}, "greater than or equal to 1"),
         ({"time": 1.0, "record": [50]}, "training ends at step 10"),
     ],
@@ -87,6 +90,7 @@ def test_mistakes_are_named(registry, change, message):
             r'task\[0\].loss: the backend "toy-kernel" does not know',
         ),
         ({"training": {"batch_size": 2}}, 'training.batch_size: the backend "toy-kernel" takes all points'),
+        ({"training": {"swirl": 0.5}}, 'training.swirl: the backend "toy-kernel" trains along gradients only'),
         ({"training": {"stop_loss": 0.5}}, 'training.stop_loss: the backend "toy-network" trains to the last step'),
     ],
 )

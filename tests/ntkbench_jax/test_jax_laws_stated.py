@@ -51,6 +51,21 @@ class TestWrongTheories:
         usual = solve(request(dynamics="flow", rate_factor=1.5))
         np.testing.assert_allclose(usual.times, usual.learning_rate * np.array(STEPS))
 
+    def test_a_swirl_is_a_linear_iteration_with_a_matrix_that_is_not_symmetric(self):
+        """From 0 and with an invertible kernel, f(x) = k(x, X) Theta^-1 f(X) at every step."""
+        rate, swirl = 0.4, 0.7
+        asked = request(learning_rate=rate, of_stable=None, training={"swirl": swirl})
+        found, theta = solve(asked), both_kernels(asked).ntk
+        skew = (np.roll(np.eye(N), 1, axis=1) - np.roll(np.eye(N), -1, axis=1)) / 2
+        once = np.eye(N) - rate / N * theta[:N, :N] @ (np.eye(N) + swirl * skew)
+        y = asked.problem.y_train
+        train = np.stack([y - np.linalg.matrix_power(once, step) @ y for step in STEPS])
+        np.testing.assert_allclose(found.mean_train, train, atol=1e-12)
+        test = theta[N:, :N] @ np.linalg.solve(theta[:N, :N], train)
+        np.testing.assert_allclose(found.mean_test, test, atol=1e-10)  # the solve's, of an ill-conditioned kernel
+        plain = solve(request(learning_rate=rate, of_stable=None))
+        assert np.abs(found.mean_test - plain.mean_test).max() > 0.01
+
     def test_other_costs_take_the_same_rate(self):
         asked = request(rate_factor=1.25, learning_rate=0.4, of_stable=None)
         object.__setattr__(asked.problem, "loss", "huber")
