@@ -206,3 +206,6 @@ _OF_DEFINITENESS: dict[Definite | None, Expectation] = {
     "positive": _at_least("C13", "smallest_eigenvalue", 0.0, "positive definite [J18 Prop. 2]", "ratio"),
     "singular": replace(_band("C13", "smallest_eigenvalue", 0.0, 1e-10, "singular: a counter-example"), noun="ratio"),
 }
+
+JUDGED = ("smallest_eigenvalue", *{**_EXPONENTS, **_BOUNDS, **_OTHERS})
+"""The quantities that something is expected of: what a study of a claim may list under ``judge``."""

@@ -93,3 +93,13 @@ def test_mistakes(tmp_path, arguments, message):
     assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_what_was_not_measured_does_not_hold(tmp_path):
+    """A quantity without an estimate is a row with its reason, and keeps the claim from holding."""
+    study = FEATURE_LEARNING.replace('judge = ["ntk_change_frobenius"]', 'judge = ["weight_change_first"]')
+    (tmp_path / "study.toml").write_text(study.replace("widths = [16, 32, 64, 128]", "widths = [16]"))
+    assert shell(tmp_path, "run", "study.toml", "--out", "run", "-q").returncode == 0
+    (row,) = pd.read_parquet(tmp_path / "run" / "verdicts" / "not-lazy.parquet").to_dict("records")
+    assert (row["quantity"], row["verdict"]) == ("weight_change_first", "inconclusive")
+    assert "nothing was measured" in row["reason"]

@@ -53,6 +53,8 @@ def draw_curves(found: Sequence[Finding], title: str) -> Figure:
 
     panels: dict[tuple[str, str], list[Finding]] = {}
     for finding in found:
+        if finding.rate.metric in ALL and finding.rate.points is None:
+            continue  # nothing was measured
         panels.setdefault((finding.rate.metric, finding.rate.task), []).append(finding)
     columns = min(_COLUMNS, max(len(panels), 1))
     rows = -(-max(len(panels), 1) // columns)

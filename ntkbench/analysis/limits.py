@@ -109,6 +109,12 @@ def fit_limit(
     )
 
 
+def nothing(why: str) -> LimitFit:
+    """Return the fit of nothing: NaN throughout, the method saying why."""
+    nan = float("nan")
+    return LimitFit(estimate=nan, standard_error=nan, dof=nan, n_widths=0, n_members=0, method=f"none: {why}")
+
+
 def _form(power: float, correction: float) -> str:
     first, second = (f"n^-{exponent:g}" for exponent in (power, 2 * power))
     return f"value = a + c {first} + e {second}, e of standard deviation {correction:g} beforehand"
@@ -117,8 +123,7 @@ def _form(power: float, correction: float) -> str:
 def _without_extrapolation(n: Floats, v: Floats, se: Floats, counts: Floats, along: str, left_out: str) -> LimitFit:
     """Return the value at the only width that there is, or the fit of nothing."""
     if not len(n):
-        nan, why = float("nan"), f"none: needs a {along} with a finite value, a positive error and two members"
-        return LimitFit(estimate=nan, standard_error=nan, dof=nan, n_widths=0, n_members=0, method=why)
+        return nothing(f"needs a {along} with a finite value, a positive error and two members")
     return LimitFit(
         estimate=float(v[0]),
         standard_error=float(se[0]),

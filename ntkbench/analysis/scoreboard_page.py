@@ -29,12 +29,13 @@ def _refuted(score: Score) -> str:
 
 
 def _of(score: Score) -> Iterator[str]:
-    yield "| quantity | of | measured | 95 % interval | expected | points | members | verdict |"
-    yield "|---|---|---|---|---|---|---|---|"
+    yield "| quantity | of | measured | 95 % interval | expected | because | points | members | verdict |"
+    yield "|---|---|---|---|---|---|---|---|---|"
     for finding in score.findings:
         fit = finding.rate.fit
         cells = (finding.rate.metric, subject(finding), number(fit.estimate), interval(*fit.interval()))
-        counted = (expected(finding), str(fit.n_widths), str(fit.n_members), finding.verdict)
+        because = finding.expectation.note.replace("|", "\\|")
+        counted = (expected(finding), because, str(fit.n_widths), str(fit.n_members), finding.verdict)
         yield "| " + " | ".join((*cells, *counted)) + " |"
     if score.controls:
         yield ""

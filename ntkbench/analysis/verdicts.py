@@ -20,7 +20,9 @@ from ..store.read import load
 from ..store.schemas import SCHEMA_VERSION
 from .exponents import CONFIDENCE
 from .findings import findings
+from .limits import nothing
 from .rates import FittedRate, fitted_rates
+from .series import architecture_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -184,12 +186,31 @@ def _expected(results: Results) -> Iterator[tuple[FittedRate, Expectation, bool]
             if (found := expectation(rate.metric, rate.facts)) is not None:
                 yield rate, _unless(rate.caveat, found), False
         return
+    measured = set()
     for rate in findings(results, claim["judge"]):
         found = expectation(rate.metric, rate.facts, claim["id"])
         if found is None or _no_curve(rate):
             continue
         control = _is_control(rate, claim["controls"])
+        if not control:
+            measured.add(rate.metric)
         yield rate, found if control else _unless(rate.caveat, found), control
+    for name in claim["judge"]:
+        if name not in measured:
+            yield from _unmeasured(results, name, claim["id"])
+
+
+def _unmeasured(results: Results, name: str, claim: str) -> Iterator[tuple[FittedRate, Expectation, bool]]:
+    """Yield a row for a quantity that a study judges and nothing was measured of: cells failed, or were skipped."""
+    for facts in results.cells.to_dict("records")[:1]:
+        row = {str(key): value for key, value in facts.items()}
+        if (found := expectation(name, row, claim)) is not None:
+            names = (str(row["run_id"]), str(row["study"]), str(row["task"]), architecture_name(row))
+            yield (
+                FittedRate(*names, str(row["activation"]), "-", None, name, nothing("nothing was measured")),
+                found,
+                False,
+            )
 
 
 def _no_curve(rate: FittedRate) -> bool:

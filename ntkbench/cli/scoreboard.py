@@ -65,7 +65,8 @@ def _legend(family: int) -> str:
     return (
         "holds: the 95 % interval lies in the band. fails: an interval at 1 - 0.05 / m, for all m judged comparisons "
         f"here (m = {family}), is disjoint from it.\nA claim holds if all that is judged of it holds. 'detects': the "
-        "deviation that would be refuted with probability 0.8."
+        "deviation that would be refuted with probability 0.8; 'points': the widths, or other places on the axis,\n"
+        "behind a number; 'members': the fewest networks at any. `ntkbench show STUDY` says what is measured and why."
     )
 
 

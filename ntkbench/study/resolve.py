@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..errors import NtkbenchError, StudyError, UnknownNameError
+from ..claims import JUDGED
+from ..errors import NtkbenchError, StudyError, UnknownNameError, suggestion
 from ..specs import BackendSpec, MetricSpec, TaskSpec, resolve
 from .complaints import Complaints
 from .load import Overrides, edited, read_study
@@ -104,6 +105,7 @@ class _Resolver:
         references = [self._method(study, e, f"reference[{i}]", "reference") for i, e in enumerate(study.reference)]
         subjects = [self._method(study, e, f"subject[{i}]", "subject") for i, e in enumerate(study.subject)]
         self._check_labels(study)
+        self._check_claim(study)
         self._check_rate(study)
         self._check_layers(study)
         self._check_optimizer(study, (*references, *subjects))
@@ -182,6 +184,23 @@ class _Resolver:
                 if label not in labels:
                     message = f'no reference is labelled "{label}" (labels: {labels})'
                     self.complaints.add(f"subject[{i}].against", message)
+
+    def _check_claim(self, study: Study) -> None:
+        """Note quantities that nothing is expected of, and controls that are nobody's label."""
+        if study.claim is None:
+            return
+        for i, name in enumerate(study.claim.judge):
+            if name not in JUDGED:
+                message = (
+                    f'no quantity is called "{name}"{suggestion(name, JUDGED)} (known: {", ".join(sorted(JUDGED))})'
+                )
+                self.complaints.add(f"claim.judge[{i}]", message)
+        labels = {entry.label for entry in study.reference} | {entry.label for entry in study.subject}
+        labels |= {label.rpartition("-")[0] for label in labels if "-" in label}
+        for i, control in enumerate(study.claim.controls):
+            if unknown := [label for label in control.split(" against ") if label not in labels]:
+                message = f'no reference or subject is labelled "{unknown[0]}" (labels: {sorted(labels)})'
+                self.complaints.add(f"claim.controls[{i}]", message)
 
     def _check_rate(self, study: Study) -> None:
         rate = study.training.learning_rate

@@ -50,6 +50,16 @@ WRONG = {
         [],
         'subjects: unknown key; did you mean "subject"? (known: architecture, claim, description',
     ),
+    "unknown quantity": (
+        "claim",
+        {"id": "C2", "source": "s", "varies": "v", "refuted_by": "r", "judge": ["ntk_distance"]},
+        'claim.judge[0]: no quantity is called "ntk_distance"; did you mean',
+    ),
+    "control of nobody": (
+        "claim",
+        {"id": "C2", "source": "s", "varies": "v", "refuted_by": "r", "controls": ["network against nobody"]},
+        'claim.controls[0]: no reference or subject is labelled "nobody"',
+    ),
     "unknown key in a table": ("training.step", 5, 'training.step: unknown key; did you mean "steps"?'),
     "unknown key of the rate": (
         "training.learning_rate",
