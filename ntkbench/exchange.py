@@ -47,6 +47,9 @@ class Problem:
 
     ``x_train`` (N, F), ``y_train`` (N, O), ``x_test`` (M, F), ``y_test`` (M, O); ``target_mean`` and ``target_std``
     (O,) undo the scaling of targets; ``labels_train`` (N,) and ``labels_test`` (M,) are classes, int64, or None.
+    ``tuning`` are the problems on which a backend that chooses among hyperparameters has to choose: fit on their
+    training points, judged on their test points. Each is scaled by its own training points. A task that has none leaves
+    a backend to split the training points itself.
 
     :raises DataError: for shapes that do not fit together, or values that are not finite.
     """
@@ -60,6 +63,7 @@ class Problem:
     labels_train: Int | None = None
     labels_test: Int | None = None
     loss: Loss = "squared-error"
+    tuning: tuple[Problem, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("x_train", "y_train", "x_test", "y_test"):

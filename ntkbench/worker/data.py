@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -46,6 +46,7 @@ def with_loss(problem: Problem, loss: Loss) -> Problem:
 
     :raises DataError: where a problem has no classes.
     """
+    problem = replace(problem, tuning=tuple(with_loss(part, loss) for part in problem.tuning))
     if loss != "cross-entropy":
         return replace(problem, loss=loss)
     labels = problem.labels_train, problem.labels_test
@@ -65,9 +66,10 @@ def with_loss(problem: Problem, loss: Loss) -> Problem:
 def scaled(problem: Problem, *, inputs: bool, targets: bool) -> Problem:
     """Centre and scale columns by the mean and standard deviation (ddof 0) of the training points.
 
-    A constant column is centred and has scale 1.
+    A constant column is centred and has scale 1. The problems to tune on are scaled each by its own training points.
     """
-    changes: dict[str, Float] = {}
+    tuning = tuple(scaled(part, inputs=inputs, targets=targets) for part in problem.tuning)
+    changes: dict[str, Any] = {"tuning": tuning}
     if inputs:
         mean, std = _statistics(problem.x_train)
         changes |= {"x_train": (problem.x_train - mean) / std, "x_test": (problem.x_test - mean) / std}
@@ -75,7 +77,7 @@ def scaled(problem: Problem, *, inputs: bool, targets: bool) -> Problem:
         mean, std = _statistics(problem.y_train)
         changes |= {"y_train": (problem.y_train - mean) / std, "y_test": (problem.y_test - mean) / std}
         changes |= {"target_mean": mean, "target_std": std}
-    return replace(problem, **changes)  # type: ignore[arg-type]
+    return replace(problem, **changes)
 
 
 def _statistics(columns: Float) -> tuple[Float, Float]:

@@ -12,6 +12,7 @@ from ntkbench.exchange import Problem
 
 from .collection import COLLECTION
 from .readers import read
+from .scaling import standardised
 from .splits import stratified_rows
 
 if TYPE_CHECKING:
@@ -37,18 +38,10 @@ def load(parameters: Component, split_index: int, seed: int) -> Problem:
     """
     x, labels = read(COLLECTION["optical-digits"])
     n_train, n_test = parameters.n_train, parameters.n_test
-    train, test = stratified_rows(labels, n_train, n_test, seed, split_index)
+    train, test = stratified_rows(labels.astype(np.int64), n_train, n_test, seed, split_index)
     x_train, x_test = standardised(x[train], x[test])
     y_train, y_test = _targets(_ntk(np.concatenate([x_train, x_test]), parameters), parameters)
     return Problem(x_train=x_train, y_train=y_train, x_test=x_test, y_test=y_test)
-
-
-def standardised(x_train: Float, x_test: Float) -> tuple[Float, Float]:
-    """Return both parts less the training columns' mean, over their standard deviation; a constant column over 1."""
-    constant = x_train.min(axis=0) == x_train.max(axis=0)
-    mean = np.where(constant, x_train[0], x_train.mean(axis=0))
-    scale = np.where(constant, 1.0, x_train.std(axis=0))
-    return (x_train - mean) / scale, (x_test - mean) / scale
 
 
 def _targets(kernel: Float, parameters: Component) -> tuple[Float, Float]:

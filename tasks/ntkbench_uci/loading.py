@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ntkbench.exchange import Problem
 
+from . import published_splits, resamples
 from .collection import COLLECTION
 from .readers import read
-from .splits import sizes, stratified_rows
+from .scaling import standardised
+from .splits import random_rows, sizes, stratified_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,28 +22,79 @@ if TYPE_CHECKING:
     from ntkbench.exchange import Float, Int
 
     from .collection import Dataset
-    from .parameters import RandomSplit
+    from .parameters import A19Split, PublishedSplit, RandomSplit
 
 
-def load(dataset: Dataset, parameters: RandomSplit, split_index: int, seed: int) -> Problem:
-    """Return a stratified random split: inputs (N, F) in their own units, centred targets (N, O), and labels (N,).
+class Table:
+    """All rows of a data set, from which problems are cut."""
+
+    def __init__(self, dataset: Dataset, x: Float, targets: Float | Int) -> None:
+        """Take inputs (rows, F), and values or labels (rows,)."""
+        self.x = x
+        self.labels = None if dataset.classes is None else targets.astype(np.int64)
+        self.y = targets[:, None] if dataset.classes is None else centred_targets(targets, dataset.classes)  # type: ignore[arg-type]
+
+    def problem(self, train: Int, test: Int) -> Problem:
+        """Return the problem of these rows, inputs in their own units."""
+        labels = self.labels
+        return Problem(
+            x_train=self.x[train],
+            y_train=self.y[train],
+            x_test=self.x[test],
+            y_test=self.y[test],
+            labels_train=None if labels is None else labels[train],
+            labels_test=None if labels is None else labels[test],
+        )
+
+
+@lru_cache(maxsize=2)
+def _read(dataset: Dataset) -> tuple[Float, Float | Int]:
+    return read(dataset)
+
+
+def load_random(dataset: Dataset, parameters: RandomSplit, split_index: int, seed: int) -> Problem:
+    """Return a random split: inputs (N, F) in their own units, and targets (N, O), centred ones for labels (N,).
 
     :raises DataError: if the split does not fit the data set, or the data are not those the collection states.
     """
     size = sizes(dataset, parameters)
-    x, labels = read(dataset)
+    x, targets = read(dataset)
     if parameters.random_labels:
-        labels = np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed))).permutation(labels)
-    train, test = stratified_rows(labels, size.n_train, size.n_test, seed, split_index)
-    y = centred_targets(labels, dataset.classes)
-    return Problem(
-        x_train=x[train],
-        y_train=y[train],
-        x_test=x[test],
-        y_test=y[test],
-        labels_train=labels[train],
-        labels_test=labels[test],
-    )
+        targets = np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed))).permutation(targets)
+    if dataset.classes is None:
+        rows = random_rows(dataset.rows, size.n_train, size.n_test, seed, split_index)
+    else:
+        rows = stratified_rows(targets, size.n_train, size.n_test, seed, split_index)  # type: ignore[arg-type]
+    return Table(dataset, x, targets).problem(*rows)
+
+
+def load_published(dataset: Dataset, parameters: PublishedSplit, split_index: int, seed: int) -> Problem:
+    """Return a published 90/10 split with a part of its training rows to choose on; the seed does not matter."""
+    table = Table(dataset, *_read(dataset))
+    train, test = published_splits.split_rows(dataset, parameters, split_index)
+    tuning = tuple(table.problem(*rows) for rows in published_splits.tuning_rows(train, parameters))
+    return replace(table.problem(train, test), tuning=tuning)
+
+
+def load_resample(dataset: Dataset, parameters: A19Split, split_index: int, seed: int) -> Problem:
+    """Return a resample of the A19 collection with what to choose on.
+
+    Under the protocol ``a19`` inputs are as the file has them, standardised over all its rows by its authors, and no
+    seed enters. Under ``nested`` each problem, inner ones included, is standardised by its own training rows.
+    """
+    x, labels = _read(dataset)
+    table = Table(dataset, x, labels)
+    if parameters.protocol == "a19":
+        (train, test), halves = resamples.published_resample(dataset, split_index)
+        return replace(table.problem(train, test), tuning=(table.problem(*halves),))
+    outer, inner = resamples.nested_folds(labels, seed, split_index)  # type: ignore[arg-type]
+    tuning = tuple(_standardised(table.problem(*rows)) for rows in inner)
+    return replace(_standardised(table.problem(*outer)), tuning=tuning)
+
+
+def _standardised(problem: Problem) -> Problem:
+    x_train, x_test = standardised(problem.x_train, problem.x_test)
+    return replace(problem, x_train=x_train, x_test=x_test)
 
 
 def centred_targets(labels: Int, classes: int) -> Float:
@@ -54,8 +108,12 @@ def centred_targets(labels: Int, classes: int) -> Float:
     return np.eye(classes)[labels] - 1 / classes
 
 
-def __getattr__(name: str) -> Callable[[RandomSplit, int, int], Problem]:
+_LOADERS: dict[str, Callable[..., Problem]] = {"random": load_random, "hla": load_published, "a19": load_resample}
+
+
+def __getattr__(name: str) -> Callable[[Any, int, int], Problem]:
     """Return the loader of the data set with this name."""
     if name not in COLLECTION:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return partial(load, COLLECTION[name])
+    dataset = COLLECTION[name]
+    return partial(_LOADERS[dataset.protocol], dataset)

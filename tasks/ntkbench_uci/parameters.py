@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -10,16 +10,44 @@ NonNegative = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
 
 
 class RandomSplit(BaseModel):
-    """A random stratified split of the rows: the same share of every class in both parts, up to rounding."""
+    """A random split of the rows, stratified where there are classes: the same share of each in both parts."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    n_train: int = Field(default=100, ge=1, description="training rows N; at least one per class")
+    n_train: int | None = Field(
+        default=None, ge=1, description="training rows N, at least one per class; by default three in four, at most 100"
+    )
     n_test: int | None = Field(
         default=None, ge=1, description="test rows M, at least one per class; by default what is left, at most 200"
     )
     random_labels: bool = Field(
         default=False, description="labels shuffled over rows, by the seed: nothing to learn, all to fit (C12)"
+    )
+
+
+class PublishedSplit(BaseModel):
+    """The random 90/10 splits of Hernandez-Lobato and Adams (2015), the same for everyone: no seed enters."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    n_train: int | None = Field(
+        default=None, ge=2, description="the first so many rows of a split's training part; by default all of it"
+    )
+    n_test: int | None = Field(default=None, ge=1, description="likewise of its test part")
+    validation: float = Field(
+        default=0.2, ge=0, lt=1, description="share of the training rows, the last ones, on which to choose; 0 for none"
+    )
+
+
+class A19Split(BaseModel):
+    """Four resamples, each with what a classifier's settings are to be chosen on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    protocol: Literal["a19", "nested"] = Field(
+        default="a19",
+        description="a19: the published resamples, and two halves of all rows to choose on, which overlap the test "
+        "rows; nested: stratified cross-validation, chosen by the training rows' own two halves, scaled by them",
     )
 
 

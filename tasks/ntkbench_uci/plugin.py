@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ntkbench.hookspecs import hookimpl
 from ntkbench.specs import Sizes, TaskSpec
 
+from . import published_splits, resamples
 from .collection import COLLECTION, Dataset
+from .folder import missing
 from .splits import sizes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _J18 = (
     "Jacot, Gabriel, Hongler (2018). Neural Tangent Kernel: Convergence and Generalization in Neural Networks. "
@@ -23,22 +28,42 @@ def ntkbench_register_tasks() -> list[TaskSpec]:
     return [*(_task(dataset) for dataset in COLLECTION.values()), _component(COLLECTION["optical-digits"])]
 
 
+_PARAMETERS = {"random": "RandomSplit", "hla": "PublishedSplit", "a19": "A19Split"}
+_SIZES: dict[str, Callable[[Dataset, Any], Sizes]] = {
+    "random": sizes,
+    "hla": published_splits.sizes,
+    "a19": resamples.sizes,
+}
+
+
 def _task(dataset: Dataset) -> TaskSpec:
     return TaskSpec(
         name=f"uci/{dataset.name}",
         version=1,
         summary=dataset.summary,
-        parameters="ntkbench_uci.parameters:RandomSplit",
+        parameters=f"ntkbench_uci.parameters:{_PARAMETERS[dataset.protocol]}",
         target=f"ntkbench_uci.loading:{dataset.name}",
-        sizes=partial(sizes, dataset),
+        sizes=partial(_SIZES[dataset.protocol], dataset),
         fingerprint=partial(_fingerprint, dataset),
-        standardise_targets=False,
+        available=partial(_available, dataset),
+        standardise_inputs=dataset.protocol != "a19",
+        standardise_targets=dataset.classes is None,
         requires=("scikit-learn>=1.4",),
         install='pip install "ntkbench[uci]"',
-        source=f"https://archive.ics.uci.edu/dataset/{dataset.uci_id}, as shipped with {dataset.reader}",
+        source=_source(dataset),
         licence=dataset.licence,
         citation=dataset.citation,
     )
+
+
+def _available(dataset: Dataset) -> str | None:
+    return None if dataset.layout is None else missing(dataset.locator)
+
+
+def _source(dataset: Dataset) -> str:
+    if dataset.layout is None:
+        return f"{dataset.page}, as shipped with scikit-learn"
+    return ", ".join(part for part in (dataset.page, f"{dataset.locator} in the data folder") if part)
 
 
 def _component(dataset: Dataset) -> TaskSpec:
@@ -67,4 +92,5 @@ def _one_output(dataset: Dataset, parameters: Any) -> Sizes:
 
 
 def _fingerprint(dataset: Dataset, parameters: Any) -> str:
-    return dataset.sha256
+    files = dataset.split_files
+    return dataset.sha256 if files is None else f"{dataset.sha256} {files.tuning_sha256} {files.resamples_sha256}"

@@ -6,9 +6,10 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import numpy as np
-from sklearn import datasets
 
 from ntkbench.errors import DataError
+
+from .text_files import read_file
 
 if TYPE_CHECKING:
     from ntkbench.exchange import Float, Int
@@ -16,21 +17,28 @@ if TYPE_CHECKING:
     from .collection import Dataset
 
 
-def read(dataset: Dataset) -> tuple[Float, Int]:
-    """Return inputs (rows, features), in their own units, and labels (rows,) of a data set.
+def read(dataset: Dataset) -> tuple[Float, Float | Int]:
+    """Return inputs (rows, features), in their own units, and targets (rows,): int64 labels, or float64 values.
 
-    :raises DataError: if the shape or the content differs from what the collection states.
+    :raises DataError: if the shape or the content differs from what the collection states, or the data are not here.
     """
-    x, labels = READERS[dataset.reader](dataset)
+    return _scikit_learn(dataset) if dataset.layout is None else read_file(dataset)
+
+
+def _scikit_learn(dataset: Dataset) -> tuple[Float, Int]:
+    from sklearn import datasets
+
+    x, labels = getattr(datasets, dataset.locator)(return_X_y=True)
+    x, labels = x.astype(np.float64), labels.astype(np.int64)
     expected = (dataset.rows, dataset.features)
     if x.shape != expected or labels.shape != expected[:1]:
         raise DataError(
-            f"uci/{dataset.name} ({dataset.reader} {dataset.locator}): inputs have shape {x.shape} and labels "
+            f"uci/{dataset.name} (scikit-learn {dataset.locator}): inputs have shape {x.shape} and labels "
             f"{labels.shape}, expected {expected} and {expected[:1]}"
         )
     if (found := content_hash(x, labels)) != dataset.sha256:
         raise DataError(
-            f"uci/{dataset.name} ({dataset.reader} {dataset.locator}): the data have sha256 {found}, "
+            f"uci/{dataset.name} (scikit-learn {dataset.locator}): the data have sha256 {found}, "
             f"expected {dataset.sha256}; these are not the numbers this task is made of"
         )
     return x, labels
@@ -42,11 +50,3 @@ def content_hash(x: Float, labels: Int) -> str:
     content.update(np.ascontiguousarray(x, "<f8").tobytes())
     content.update(np.ascontiguousarray(labels, "<i8").tobytes())
     return content.hexdigest()
-
-
-def _scikit_learn(dataset: Dataset) -> tuple[Float, Int]:
-    x, labels = getattr(datasets, dataset.locator)(return_X_y=True)
-    return x.astype(np.float64), labels.astype(np.int64)
-
-
-READERS = {"scikit-learn": _scikit_learn}

@@ -53,7 +53,7 @@ def test_test_targets_are_what_kernel_regression_predicts():
 
 
 def test_inputs_are_those_that_the_core_would_have_made_of_the_digits():
-    digits = loading.load(loading.COLLECTION["optical-digits"], RandomSplit(**SMALL), 3, 7)
+    digits = loading.load_random(loading.COLLECTION["optical-digits"], RandomSplit(**SMALL), 3, 7)
     expected = scaled(digits, inputs=True, targets=False)
     found = load(Component(**SMALL), 3, 7)
     np.testing.assert_array_equal(found.x_train, expected.x_train)

@@ -1,0 +1,69 @@
+"""The 90/10 splits of Hernandez-Lobato and Adams (2015), drawn anew and equal to the published row numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ntkbench.errors import DataError
+from ntkbench.specs import Sizes
+
+if TYPE_CHECKING:
+    from ntkbench.exchange import Int
+
+    from .collection import Dataset
+    from .parameters import PublishedSplit
+
+_SEED = 1
+_SHARE = 0.9
+
+
+def sizes(dataset: Dataset, parameters: PublishedSplit) -> Sizes:
+    """Return the sizes of a task under ``PublishedSplit`` parameters.
+
+    :raises DataError: if a part of a split has fewer rows than are asked for, or too few to choose on.
+    """
+    whole = round(_SHARE * dataset.rows)
+    counts = {"n_train": whole, "n_test": dataset.rows - whole}
+    for name, most in counts.items():
+        asked = getattr(parameters, name)
+        if asked is not None and asked > most:
+            raise DataError(f"uci/{dataset.name}: {name} is {asked}, but that part of a split has {most} rows")
+        counts[name] = most if asked is None else asked
+    if parameters.validation and not 0 < validation_rows(counts["n_train"], parameters) < counts["n_train"]:
+        raise DataError(
+            f"uci/{dataset.name}: validation {parameters.validation} of {counts['n_train']} training rows leaves a "
+            "part empty; take more rows, or 0 for no validation"
+        )
+    return Sizes(**counts, n_features=dataset.features, n_outputs=1, splits=dataset.splits)
+
+
+def split_rows(dataset: Dataset, parameters: PublishedSplit, split_index: int) -> tuple[Int, Int]:
+    """Return the row numbers of a split's training and test part, in the published order."""
+    train, test = published_rows(dataset.rows, split_index)
+    size = sizes(dataset, parameters)
+    return train[: size.n_train], test[: size.n_test]
+
+
+def published_rows(rows: int, split_index: int) -> tuple[Int, Int]:
+    """Return the row numbers of the published split ``split_index`` of a data set with so many rows.
+
+    As the authors' program drew them: one generator with seed 1, a permutation for each split in turn.
+    """
+    import numpy as np
+
+    state = np.random.RandomState(_SEED)
+    for _ in range(split_index + 1):
+        permutation = state.choice(range(rows), rows, replace=False)
+    count = round(_SHARE * rows)
+    return permutation[:count].astype(np.int64), permutation[count:].astype(np.int64)
+
+
+def tuning_rows(train: Int, parameters: PublishedSplit) -> list[tuple[Int, Int]]:
+    """Return (rows to fit, rows to validate) out of the training rows; the last of them validate."""
+    count = validation_rows(len(train), parameters)
+    return [(train[: len(train) - count], train[len(train) - count :])] if count else []
+
+
+def validation_rows(n_train: int, parameters: PublishedSplit) -> int:
+    """Return how many of so many training rows validate."""
+    return round(parameters.validation * n_train)
