@@ -118,6 +118,7 @@ _SUMMARIES = {
     "j18-fig3": "training towards a kernel principal component of digits (C9, C15), after J18 Fig. 3",
     "l19-fig1": "change of weights and of the tangent kernel against width (C4, C5), after L19 Fig. 1",
     "l19-fig4": "networks against their own linearizations in training (C6), after L19 Fig. 4",
+    "uci-classification-a19": "the NTK classifier on ninety small data sets, the NTK row of A19 Table 1",
 }
 
 

@@ -66,6 +66,7 @@ def analytic_kernels(
     architecture: Architecture,
     dtype: Any = None,
     device: str = "cpu",
+    fixed_layers: int = 0,
 ) -> Kernels:
     """Return both kernels between the rows of ``x1`` (n1, F) and ``x2`` (n2, F); ``x1`` with itself where None.
 
@@ -76,10 +77,13 @@ def analytic_kernels(
 
     :param dtype: float32 or float64; by default float32 if all inputs are, else float64. Either is computed in float64.
     :param device: a JAX platform, such as cpu or cuda, with an index if need be: cuda:1.
-    :raises DataError: for inputs that are not finite matrices of as many features.
+    :param fixed_layers: how many of the depth + 1 affine layers, the first ones, are not trained and add nothing to
+        Theta (Arora et al. 2019, arXiv:1910.01663): 0 is the tangent kernel, ``depth`` makes it the NNGP.
+    :raises DataError: for inputs that are not finite matrices of as many features, or ``fixed_layers`` not in
+        0, ..., depth.
     :raises UnavailableError: for an architecture without analytic kernels, or a device that is not there.
     """
-    return Kernels(*_evaluate(x1, x2, architecture, dtype, device, Kernels._fields, {}))
+    return Kernels(*_evaluate(x1, x2, architecture, dtype, device, Kernels._fields, {}, fixed_layers))
 
 
 def analytic_kernel(
@@ -91,12 +95,14 @@ def analytic_kernel(
     dtype: Any = None,
     device: str = "cpu",
     out: Float | None = None,
+    fixed_layers: int = 0,
 ) -> Float:
     """Return one of the kernels of :func:`analytic_kernels`, (n1, n2), written into ``out`` if given.
 
     :raises DataError: for an ``out`` of another shape.
     """
-    return _evaluate(x1, x2, architecture, dtype, device, (kernel,), {} if out is None else {kernel: out})[0]
+    given = {} if out is None else {kernel: out}
+    return _evaluate(x1, x2, architecture, dtype, device, (kernel,), given, fixed_layers)[0]
 
 
 def kernel_diagonal(x: ArrayLike, *, architecture: Architecture, dtype: Any = None, device: str = "cpu") -> Kernels:
@@ -180,18 +186,21 @@ class _Network(NamedTuple):
     law: Homogeneous | Smooth
     error: float
     architecture: Architecture
+    fixed_layers: int
 
     @classmethod
-    def of(cls, x1: geometry.Array, x2: geometry.Array | None, architecture: Architecture) -> _Network:
+    def of(
+        cls, x1: geometry.Array, x2: geometry.Array | None, architecture: Architecture, fixed_layers: int = 0
+    ) -> _Network:
         law = find_law(architecture.activation)
         points = geometry.points(x1 if x2 is None else np.concatenate([x1, x2]))
-        traced, fitted, error = trace(points.rms(), law, architecture)
+        traced, fitted, error = trace(points.rms(), law, architecture, fixed_layers)
         n = len(x1)
         first, second = (
             _Side(geometry.Points(*(array[part] for array in points)), traced.take(part))
             for part in (slice(0, n), slice(0, n) if x2 is None else slice(n, None))
         )
-        return cls(first, second, x2 is None, fitted, error, architecture)
+        return cls(first, second, x2 is None, fitted, error, architecture, fixed_layers)
 
 
 def _evaluate(
@@ -202,8 +211,11 @@ def _evaluate(
     device: str,
     names: tuple[str, ...],
     out: dict[str, Float],
+    fixed_layers: int,
 ) -> list[Float]:
     """Return the kernels ``names``, written into the arrays of ``out`` where it has them."""
+    if not 0 <= fixed_layers <= architecture.depth:
+        raise DataError(f"kernels: fixed_layers is {fixed_layers}, expected 0 to the depth, {architecture.depth}")
     first, second = _inputs(x1, architecture), None if x2 is None else _inputs(x2, architecture)
     if second is not None and first.shape[1] != second.shape[1]:
         raise DataError(f"kernels: x1 has {first.shape[1]} features, x2 has {second.shape[1]}")
@@ -213,7 +225,7 @@ def _evaluate(
     shape = len(first), len(first if second is None else second)
     results = {name: _array(out.get(name), shape, result_type) for name in names}
     with enable_x64(True):
-        network = _Network.of(first, second, architecture)
+        network = _Network.of(first, second, architecture, fixed_layers)
         _fill(results, network, result_type, place)
     return list(results.values())
 
@@ -265,7 +277,7 @@ def _program(network: _Network, dtype: np.dtype[Any], place: Any) -> Callable[[B
     if series is None and isinstance(network.law, Polar):
         return _left_to_pairs
     if series is None:
-        return tile_program(network.law, network.architecture, dtype, place)
+        return tile_program(network.law, network.architecture, dtype, place, network.fixed_layers)
     return partial(sphere_tile, jax.device_put(series, place))
 
 
@@ -282,7 +294,7 @@ def _series(network: _Network, dtype: np.dtype[Any], place: Any) -> Series | Non
     shallow = network.architecture.depth <= (0 if isinstance(network.law, Hermite | Polar) else _SHALLOW)
     if shallow or not 0 < high - _SPREAD * float(np.finfo(dtype).eps) * high <= low:
         return None
-    return angular_series((low + high) / 2, network.law, network.architecture, dtype, place)
+    return angular_series((low + high) / 2, network.law, network.architecture, dtype, place, network.fixed_layers)
 
 
 def _write(results: dict[str, Float], symmetric: bool, i: slice, j: slice, computed: Tile) -> _Indices:
@@ -307,7 +319,7 @@ def _write_pairs(results: dict[str, Float], network: _Network, rows: _Index, col
     for start in range(0, len(rows), _LIST):
         i, j = rows[start : start + _LIST], columns[start : start + _LIST]
         first, second = network.first.points.take(i), network.second.points.take(j)
-        kernels = Kernels(*pair_kernels(first, second, network.law, network.architecture, place))
+        kernels = Kernels(*pair_kernels(first, second, network.law, network.architecture, place, network.fixed_layers))
         for name, whole in results.items():
             whole[i, j] = _rounded(getattr(kernels, name), whole.dtype)
             if network.symmetric:

@@ -28,25 +28,29 @@ def pair_kernels(
     law: Homogeneous | Smooth,
     architecture: Architecture,
     place: Any,
+    fixed_layers: int = 0,
 ) -> tuple[geometry.Array, geometry.Array]:
     """Return both kernels (P,) of P pairs, the points of ``first`` with those of ``second``; with 64 bits enabled."""
     angles = geometry.angles(first, second)
     inputs = Features(first.rms(), second.rms(), angles.gap, angles.cosine, angles.sine, np.zeros_like(angles.gap))
-    return abstract_kernels(inputs, law, architecture, place)
+    return abstract_kernels(inputs, law, architecture, place, fixed_layers)
 
 
 def abstract_kernels(
-    inputs: Features, law: Homogeneous | Smooth, architecture: Architecture, place: Any
+    inputs: Features, law: Homogeneous | Smooth, architecture: Architecture, place: Any, fixed_layers: int = 0
 ) -> tuple[geometry.Array, geometry.Array]:
     """Return both kernels (P,) of pairs given by their measures, as :func:`pair_kernels` finds them."""
     count = len(inputs.cosine)
     scales = np.float64(architecture.weight_std), np.float64(architecture.bias_std), np.int64(architecture.depth)
+    fixed = np.int64(fixed_layers) if fixed_layers else None
     nngp, ntk = np.empty(count), np.empty(count)
     for start in range(0, count, _LENGTHS[-1]):
         part = slice(start, min(start + _LENGTHS[-1], count))
         length = next(n for n in _LENGTHS if n >= part.stop - part.start)
         padded = Features(*(np.pad(field[part], (0, length - (part.stop - part.start))) for field in inputs))
-        result = jax.device_get(_network(law, architecture.global_rate, *jax.device_put((padded, *scales), place)))
+        result = jax.device_get(
+            _network(law, architecture.global_rate, *jax.device_put((padded, *scales, fixed), place))
+        )
         nngp[part], ntk[part] = (kernel[: part.stop - part.start] for kernel in result)
     return nngp, ntk
 
@@ -59,14 +63,16 @@ def _network(
     weight_std: jax.Array,
     bias_std: jax.Array,
     depth: jax.Array,
+    fixed: jax.Array | None,
 ) -> tuple[jax.Array, jax.Array]:
-    """Apply all layers: any depth with one compilation."""
+    """Apply all layers: any depth with one compilation, and any number of ``fixed`` ones with another."""
 
-    def layer(_: jax.Array, pair: Pair) -> Pair:
-        return affine(law.features(pair), pair.ntk, weight_std, bias_std, global_rate=global_rate)
+    def layer(hidden: jax.Array, pair: Pair) -> Pair:
+        trained = None if fixed is None else hidden + 1 >= fixed
+        return affine(law.features(pair), pair.ntk, weight_std, bias_std, global_rate=global_rate, trained=trained)
 
     pair = affine(inputs, jnp.zeros_like(inputs.cosine), weight_std, bias_std)
-    if global_rate:
+    if global_rate or fixed is not None:
         pair = pair._replace(ntk=jnp.zeros_like(pair.ntk))
     pair = jax.lax.fori_loop(0, depth, layer, pair)
     return scaled(pair, pair.cosine), scaled(pair, pair.ntk)

@@ -39,11 +39,16 @@ class Series(NamedTuple):
 
 
 def angular_series(
-    rms: float, law: Homogeneous | Smooth, architecture: Architecture, dtype: np.dtype[Any], place: Any
+    rms: float,
+    law: Homogeneous | Smooth,
+    architecture: Architecture,
+    dtype: np.dtype[Any],
+    place: Any,
+    fixed_layers: int = 0,
 ) -> Series | None:
     """Return both kernels of points of root mean square ``rms`` as a series, or None where 256 terms do not do."""
     for count in _NODES:
-        values = _at_nodes(rms, count, law, architecture, place)
+        values = _at_nodes(rms, count, law, architecture, place, fixed_layers)
         if not np.isfinite(values).all():
             return None
         coefficients = dct(values, type=2, axis=0) / count
@@ -56,12 +61,14 @@ def angular_series(
     return None
 
 
-def _at_nodes(rms: float, count: int, law: Homogeneous | Smooth, architecture: Architecture, place: Any) -> Array:
+def _at_nodes(
+    rms: float, count: int, law: Homogeneous | Smooth, architecture: Architecture, place: Any, fixed_layers: int
+) -> Array:
     nodes = np.cos(np.pi * (np.arange(count) + 0.5) / count)
     theta = np.pi / 2 + (np.pi / 2 - _SMALLEST_ANGLE) * nodes
     same, nothing = np.full(count, rms), np.zeros(count)
     pairs = Features(same, same, nothing, np.cos(theta), np.sin(theta), nothing)
-    return np.stack(abstract_kernels(pairs, law, architecture, place), axis=1)
+    return np.stack(abstract_kernels(pairs, law, architecture, place, fixed_layers), axis=1)
 
 
 @compiled

@@ -110,7 +110,7 @@ def _scaled_parts(architecture: Architecture, incoming: NDArray[np.float64]) -> 
 
 
 def tile_program(
-    law: Homogeneous | Smooth, architecture: Architecture, dtype: np.dtype[Any], place: Any
+    law: Homogeneous | Smooth, architecture: Architecture, dtype: np.dtype[Any], place: Any, fixed_layers: int = 0
 ) -> Callable[[Block, Block], Tile]:
     """Return what computes both kernels of the points of two blocks that are on ``place``."""
     program = _homogeneous if isinstance(law, Homogeneous) else _smooth
@@ -118,7 +118,8 @@ def tile_program(
     unrolled, depth = (architecture.depth, None) if few else (None, np.int32(architecture.depth))
     with np.errstate(over="ignore", under="ignore"):  # points are extreme then
         scales = np.asarray([architecture.weight_std, architecture.bias_std]).astype(dtype)
-    arguments = jax.device_put((*scales, depth), place)
+    fixed = np.int32(fixed_layers) if fixed_layers else None
+    arguments = jax.device_put((*scales, depth, fixed), place)
 
     def tile(rows: Block, columns: Block) -> Tile:
         return program(law, unrolled, architecture.global_rate, rows, columns, *arguments)
@@ -136,6 +137,7 @@ def _homogeneous(
     weight_std: jax.Array,
     bias_std: jax.Array,
     depth: jax.Array | None,
+    fixed: jax.Array | None,
 ) -> Tile:
     """Carry 1 - cos and Theta; the angle between (weight h, bias) of two points is that of their pre-activations."""
     cosine = cosines(rows, columns)
@@ -160,10 +162,11 @@ def _homogeneous(
         own = covariance(layer + 1, distance)
         if global_rate:
             own = _outer(rows.moments.rms[layer], columns.moments.rms[layer]) * (1 - inner)
+        own = _trained(own, layer + 1, fixed)
         slopes = _outer(weight_std * rows.moments.slope[layer], weight_std * columns.moments.slope[layer])
         return jax.lax.complex(distance, own + slopes * response * jnp.imag(state))
 
-    tangent = jnp.zeros_like(first) if global_rate else first
+    tangent = jnp.zeros_like(first) if global_rate else _trained(first, 0, fixed)
     last = _repeat(step, unrolled, depth, jax.lax.complex(affine(0, 1 - cosine), tangent))
     nngp = first if unrolled == 0 else covariance(-1, jnp.real(last))
     return Tile(jax.lax.complex(nngp, jnp.imag(last)), _careful(jnp.abs(cosine) > PARALLEL, rows, columns))
@@ -179,6 +182,7 @@ def _smooth(
     weight_std: jax.Array,
     bias_std: jax.Array,
     depth: jax.Array | None,
+    fixed: jax.Array | None,
 ) -> Tile:
     """Carry K and Theta."""
     first = _input_covariance(rows, columns, cosines(rows, columns), bias_std)
@@ -189,10 +193,10 @@ def _smooth(
         other = jax.tree.map(lambda part: part[layer][..., None, :], columns.moments)
         values, slopes = law.products(one, other, jnp.real(state))
         covariance = weight_std**2 * values + bias_std**2
-        own = values if global_rate else covariance
+        own = _trained(values if global_rate else covariance, layer + 1, fixed)
         return jax.lax.complex(covariance, own + weight_std**2 * slopes * jnp.imag(state))
 
-    tangent = jnp.zeros_like(first) if global_rate else first
+    tangent = jnp.zeros_like(first) if global_rate else _trained(first, 0, fixed)
     last = _repeat(step, unrolled, depth, jax.lax.complex(first, tangent))
     return Tile(last, _careful(parallel, rows, columns))
 
@@ -205,6 +209,11 @@ def _repeat(
     for layer in range(unrolled):
         state = step(layer, state)
     return state
+
+
+def _trained(own: jax.Array, layer: Any, fixed: jax.Array | None) -> jax.Array:
+    """Return what a layer's own parameters add to Theta: nothing while it is one of the first, ``fixed`` ones."""
+    return own if fixed is None else jnp.where(layer >= fixed, own, 0)
 
 
 def _outer(first: jax.Array, second: jax.Array) -> jax.Array:

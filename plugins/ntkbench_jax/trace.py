@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from .laws.catalogue import Law
 
     Array = NDArray[np.float64]
+
+Own = Literal["everything", "weights", "nothing"]  # what a layer's own parameters add to Theta: K, K less bias, or 0
 
 
 class Trace(NamedTuple):
@@ -39,7 +41,9 @@ class Trace(NamedTuple):
         return Trace(*(part[..., points] for part in self[:4]), tuple(part[..., points] for part in self[4]))
 
 
-def trace(inputs: Array, law: Law, architecture: Architecture) -> tuple[Trace, Homogeneous | Smooth, float]:
+def trace(
+    inputs: Array, law: Law, architecture: Architecture, fixed_layers: int = 0
+) -> tuple[Trace, Homogeneous | Smooth, float]:
     """Follow points of root mean square ``inputs`` (n,) through all layers; to be called with 64 bits enabled.
 
     Returns the law as it was fitted to these points, and a bound of the error it makes in either kernel, relative to
@@ -49,13 +53,14 @@ def trace(inputs: Array, law: Law, architecture: Architecture) -> tuple[Trace, H
     """
     place = jax.devices("cpu")[0]
     scales = jax.device_put((np.float64(architecture.weight_std), np.float64(architecture.bias_std)), place)
-    everything = not architecture.global_rate
-    start = jax.device_put((inputs, np.full_like(inputs, float(everything))), place)
+    own: Own = "weights" if architecture.global_rate else "everything"
+    first_own = float(own == "everything" and fixed_layers == 0)
+    start = jax.device_put((inputs, np.full_like(inputs, first_own)), place)
     deviations, root = [_first(start[0], *scales)], start[1]
     errors = (0.0, 0.0)
-    for _ in range(architecture.depth):
+    for layer in range(1, architecture.depth + 1):
         here, missed = law.resolved(np.asarray(deviations[-1])) if isinstance(law, Adaptive) else (law, 0.0)
-        deviation, root, gain = _layer(here, everything, deviations[-1], root, *scales)
+        deviation, root, gain = _layer(here, own if layer >= fixed_layers else "nothing", deviations[-1], root, *scales)
         errors = _grown(errors, missed, np.asarray(gain), np.asarray(root))
         deviations.append(deviation)
     hidden = deviations[:-1]
@@ -98,7 +103,7 @@ def _moments(law: Smooth | Homogeneous, deviation: jax.Array) -> Moments:
 @partial(jax.jit, static_argnums=(0, 1))
 def _layer(
     law: Smooth | Homogeneous,
-    everything: bool,
+    own: Own,
     deviation: jax.Array,
     root: jax.Array,
     weight_std: jax.Array,
@@ -108,5 +113,5 @@ def _layer(
     moments = law.moments(deviation)
     following = jnp.hypot(weight_std * moments.rms, bias_std)
     gain = share(weight_std * moments.slope, following) * finite(deviation)
-    own = 1.0 if everything else share(moments.rms, following)
-    return following, jnp.hypot(own, finite(gain * finite(root))), gain
+    parts = {"everything": 1.0, "weights": share(moments.rms, following), "nothing": 0.0}
+    return following, jnp.hypot(parts[own], finite(gain * finite(root))), gain

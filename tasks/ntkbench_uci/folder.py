@@ -15,7 +15,7 @@ def missing(path: str) -> str | None:
     """Return why a file of the data folder, at ``path`` in it, cannot be read, or None if it is there."""
     folder = os.environ.get(VARIABLE)
     if not folder:
-        return f"it is read from a folder of data files: give --data-dir FOLDER, or set {VARIABLE}"
+        return f"give its folder of data files as --data-dir, or set {VARIABLE}"
     if not (Path(folder) / path).is_file():
         return f"the data folder {folder} has no {path}"
     return None

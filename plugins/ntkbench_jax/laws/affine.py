@@ -12,10 +12,19 @@ if TYPE_CHECKING:
     from jax import Array
 
 
-def affine(features: Features, ntk: Array, weight_std: Array, bias_std: Array, *, global_rate: bool = False) -> Pair:
+def affine(
+    features: Features,
+    ntk: Array,
+    weight_std: Array,
+    bias_std: Array,
+    *,
+    global_rate: bool = False,
+    trained: Array | None = None,
+) -> Pair:
     """Return ``K' = weight_std^2 E[phi phi] + bias_std^2`` and ``Theta' = K' + weight_std^2 Theta E[phi' phi']``.
 
     With one ``global_rate`` for all tensors ``Theta' = E[phi phi] + weight_std^2 Theta E[phi' phi']``: no biases.
+    A layer that is not ``trained`` (by default all are) adds nothing of its own to Theta'.
     The new angle is that between the vectors (weight_std h, bias_std): the spherical law of cosines, and its sine.
     """
     weight1, weight2 = weight_std * features.first, weight_std * features.second
@@ -27,4 +36,5 @@ def affine(features: Features, ntk: Array, weight_std: Array, bias_std: Array, *
     square = (weight * features.sine) ** 2 + across**2 + 2 * weight * bias1 * bias2 * one_minus_cosine(features)
     gap = gap * share(finite(weight1) / 2 + finite(weight2) / 2, finite(first) / 2 + finite(second) / 2)
     own = weight * features.cosine / weight_std**2 if global_rate else cosine
+    own = own if trained is None else jnp.where(trained, own, 0.0)
     return Pair(first, second, gap, cosine, jnp.sqrt(square), own + weight * features.response * ntk)

@@ -1,0 +1,1 @@
+"""Support vector machines on the kernels of infinitely wide networks, from scikit-learn."""
