@@ -178,6 +178,7 @@ def _analyse(folder: RunFolder, plan: Plan, registry: Registry, results: Results
     if not changed and (folder.path / "figures").is_dir():
         return
     from .analysis.figures import draw_claim, draw_figures
+    from .analysis.pages import write_study_pages
     from .analysis.study_figures import draw_study_figures
     from .analysis.verdicts import as_table, judged_findings
 
@@ -190,3 +191,4 @@ def _analyse(folder: RunFolder, plan: Plan, registry: Registry, results: Results
         else:
             draw_claim(found, plan.study.study, figures)
         draw_study_figures(results, plan.study.study.figures, figures)
+        write_study_pages(results, plan.study.study.pages, figures)

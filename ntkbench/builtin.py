@@ -24,6 +24,15 @@ def ntkbench_register_metrics() -> list[MetricSpec]:
             target="ntkbench.metrics:rmse",
         ),
         MetricSpec(
+            name="rmse_unscaled",
+            version=1,
+            summary="root-mean-square error of the prediction, in the data's own units",
+            unit="data",
+            goal="min",
+            target="ntkbench.metrics:rmse_unscaled",
+            default=False,
+        ),
+        MetricSpec(
             name="loss",
             version=1,
             summary="the cost that is trained on; of the squared error 1/(2N) sum over points and outputs",
@@ -118,6 +127,7 @@ _SUMMARIES = {
     "j18-fig3": "training towards a kernel principal component of digits (C9, C15), after J18 Fig. 3",
     "l19-fig1": "change of weights and of the tangent kernel against width (C4, C5), after L19 Fig. 1",
     "l19-fig4": "networks against their own linearizations in training (C6), after L19 Fig. 4",
+    "uci-regression": "kernel regression with chosen ridge and architecture on the sets of Hernandez-Lobato and Adams",
     "uci-classification-a19": "the NTK classifier on ninety small data sets, the NTK row of A19 Table 1",
 }
 

@@ -82,6 +82,13 @@ def rmse(problem: Problem, solution: Solution, reference: Solution | None) -> It
     return _score("rmse", "target", "min", solution, truth, lambda outputs, y: rms(outputs - y))  # type: ignore[arg-type]
 
 
+def rmse_unscaled(problem: Problem, solution: Solution, reference: Solution | None) -> Iterator[Measurement]:
+    """Yield :func:`rmse` in the data's own units, as targets were before they were scaled."""
+    truth = (("train", problem.y_train), ("test", problem.y_test))
+    scale = 1.0 if problem.target_std is None else problem.target_std
+    return _score("rmse_unscaled", "data", "min", solution, truth, lambda outputs, y: rms((outputs - y) * scale))  # type: ignore[arg-type]
+
+
 def loss(problem: Problem, solution: Solution, reference: Solution | None) -> Iterator[Measurement]:
     """Yield the cost that is trained on, ``C = 1/N sum_i l(f(x_i), y_i)``, at every recorded step, on both splits."""
     truth = (("train", problem.y_train), ("test", problem.y_test))

@@ -103,7 +103,7 @@ def make_plan(study: ResolvedStudy, registry: Registry) -> Plan:
 
 
 def _resolved_text(study: ResolvedStudy) -> dict[str, Any]:
-    """Return the study with every default filled in; title, description and figures do not change what it is."""
+    """Return the study with every default filled in; title, description, figures and pages do not change what it is."""
     text = study.study.model_dump(
         mode="json", by_alias=True, include={"schema_", "name", "seed", "architecture", "training", "store"}
     )

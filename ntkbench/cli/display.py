@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from ..analysis.pages import study_pages
 from ..analysis.rates import subject_cells
 from ..analysis.summary import QUANTITIES, Comparison, comparisons
-from .console import make_console
+from .console import make_console, print_table
 from .words import cell_words
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ _QUANTITY_WORDS = {
 def show_comparisons(results: Results) -> None:
     """Print one table per task: by width, errors and distances; below it the fitted exponents."""
     console = make_console()
-    for comparison in comparisons(results):
+    found = list(comparisons(results))
+    for comparison in found:
         facts = comparison.facts
         console.print(
             f"\n[bold]{comparison.task}[/bold]: {comparison.label} against {comparison.reference or 'nothing'}"
@@ -51,12 +53,24 @@ def show_comparisons(results: Results) -> None:
         console.print(_width_table(comparison))
         console.print(_rate_table(comparison))
     _say_what_is_left_out(results, console)
+    if not found:
+        return
     console.print(
         "Errors and function distances are root-mean-square over test points, in units of the scaled targets, after\n"
         "the last step. The kernel's prediction for a distance starts from the same f_0 and takes the same steps. NTK\n"
         "distances are relative, in Frobenius norm on the training points. ± is one standard error over members.\n"
         "'chance' is what independent members with no common bias would leave in their mean."
     )
+
+
+def show_pages(results: Results, names: Sequence[str]) -> None:
+    """Print the pages a study names."""
+    console = make_console()
+    for _, page in study_pages(results, names):
+        console.print()
+        print_table(page.title, page.headings, page.rows)
+        for note in page.notes:
+            console.print(note, markup=False)
 
 
 def _say_what_is_left_out(results: Results, console: Console) -> None:

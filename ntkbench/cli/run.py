@@ -75,7 +75,7 @@ def run_options(options: dict[str, Any]) -> Options:
 
 
 def _show(session: Session) -> None:
-    from .display import show_comparisons, show_problems
+    from .display import show_comparisons, show_pages, show_problems
 
     if not session.summary.interrupted and session.plan.study.study.claim is None:
         show_comparisons(session.results)
@@ -83,6 +83,8 @@ def _show(session: Session) -> None:
         from .scoreboard import show_run
 
         show_run(session)
+    if not session.summary.interrupted:
+        show_pages(session.results, session.plan.study.study.pages)
     show_problems(session)
 
 

@@ -212,6 +212,10 @@ class Study(_Frozen):
         default=(), description='"module:function" each, drawn of the results; no part of what is computed'
     )
 
+    pages: tuple[FigureName, ...] = Field(
+        default=(), description='"module:function" each, a table as a paper prints it; no part of what is computed'
+    )
+
     @model_validator(mode="after")
     def _labels(self) -> Study:
         labels = [reference.label for reference in self.reference] + [subject.label for subject in self.subject]

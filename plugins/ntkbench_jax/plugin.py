@@ -38,6 +38,19 @@ def estimate(work: Work) -> Estimate:
     return Estimate(flops=kernels + 10.0 * n**3 + law, bytes=float(_BYTES * held))
 
 
+def estimate_tuned(work: Work) -> Estimate:
+    """Return what an eigendecomposition for each candidate, and one Cholesky factor of all rows, will cost."""
+    (n, m, features, outputs, _), parameters = work.sizes, work.parameters
+    rows, count = n, 1
+    if parameters is not None:
+        rows = min(n, parameters.tuning_rows)
+        count = len(parameters.depth or "1") * len(parameters.weight_std or "1") * len(parameters.bias_std or "1")
+    pair = 4 * features + work.architecture.depth * _FLOPS_PER_PAIR.get(work.architecture.activation, 500)
+    choice = count * (10.0 * rows**3 + rows * rows * pair)
+    fit = n**3 / 3 + (n * n / 2 + n * m) * 2 * pair + 4.0 * n * n * m
+    return Estimate(flops=choice + fit, bytes=float(_BYTES * (8 * rows * rows + 2 * n * n + 4 * n * m + m * outputs)))
+
+
 @hookimpl
 def ntkbench_register_backends() -> Iterable[BackendSpec]:
     """Register the closed-form predictions of infinitely wide networks."""
@@ -60,6 +73,20 @@ def ntkbench_register_backends() -> Iterable[BackendSpec]:
             "Jacot, Gabriel and Hongler 2018 (arXiv:1806.07572); Lee et al. 2019 (arXiv:1902.06720); "
             "Cho and Saul 2009 (relu); Williams 1997 (erf)"
         ),
+    )
+
+    yield BackendSpec(
+        name="jax-tuned",
+        version=1,
+        summary="kernel regression at t = inf whose ridge and architecture are chosen on the training rows",
+        role="reference",
+        parameters="ntkbench_jax.tuned.parameters:Parameters",
+        target="ntkbench_jax.tuned.solve:solve",
+        supports=unsupported,
+        estimate=estimate_tuned,
+        requires=("jax>=0.4.31",),
+        install='pip install "ntkbench[jax]"',
+        citation="Lee et al. 2018 (arXiv:1711.00165), Lee et al. 2019 (arXiv:1902.06720), eqs. 14-16",
     )
 
 

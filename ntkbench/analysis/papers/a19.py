@@ -1,0 +1,198 @@
+"""A19 Table 1 (Arora et al. 2019, arXiv:1910.01663): classifiers over the ninety small UCI data sets.
+
+The other classifiers are the 179 of Fernandez-Delgado et al. 2014, whose published table of accuracies is looked for
+beside the data: ``fd_results.txt``, in the data folder or in a folder ``reference`` next to it.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...errors import StoreError
+from ..pages import Page
+from .layout import COLOURS, MARKERS, THEORY, panels
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from ...store.read import Results
+
+_PREFIX = "uci/a19/"
+_FILE = "fd_results.txt"
+_SUMMARY_COLUMNS = ("min", "max", "mean", "std")
+_MISSING = "--"
+PUBLISHED_ROW = {"rank": 28.34, "average": 81.95, "sd": 14.10, "p90": 88.89, "p95": 72.22, "pma": 95.72, "pma_sd": 5.17}
+_ALL = 90
+
+
+@dataclass(frozen=True)
+class Row:
+    """A classifier's row of the table, in per cent but for ``rank``; nan where the published accuracies are not here.
+
+    ``average`` accuracy over ``sets`` data sets with their standard deviation ``sd`` (ddof 1); ``p90`` and ``p95``:
+    sets on which it reaches 90 and 95 % of the best accuracy of the published classifiers; ``pma``: its accuracy over
+    that best one, mean and standard deviation; ``rank``: the mean (Friedman) rank among the published classifiers.
+    """
+
+    sets: int
+    average: float
+    sd: float
+    rank: float = np.nan
+    p90: float = np.nan
+    p95: float = np.nan
+    pma: float = np.nan
+    pma_sd: float = np.nan
+
+
+def accuracies_by_set(results: Results, label: str) -> pd.Series[float]:
+    """Return the mean accuracy over the splits of each set, in per cent, by the set's name.
+
+    :raises StoreError: if there are none.
+    """
+    cells = results.cells[(results.cells["label"] == label) & results.cells["task"].str.startswith(_PREFIX)]
+    rows = results.measurements
+    rows = rows[(rows["metric"] == "accuracy") & (rows["split"] == "test") & rows["member"].isna()]
+    found = rows.merge(cells[["cell_id", "task"]], on="cell_id")
+    if found.empty:
+        raise StoreError(f"no test accuracies of {label} on the data sets of A19")
+    means: pd.Series[float] = 100 * found.groupby(found["task"].str.removeprefix(_PREFIX))["value"].mean()
+    return means
+
+
+def published_accuracies() -> pd.DataFrame | None:
+    """Return the published accuracies, in per cent, sets by classifiers, nan where one failed; None if not here.
+
+    :raises StoreError: if the file is not a table of them.
+    """
+    import pandas as pd
+
+    folder = os.environ.get("NTKBENCH_DATA")
+    if not folder:
+        return None
+    places = (Path(folder) / _FILE, Path(folder) / "reference" / _FILE, Path(folder).parent / "reference" / _FILE)
+    path = next((place for place in places if place.is_file()), None)
+    if path is None:
+        return None
+    head, *lines = (line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
+    classifiers = [name for name in head[1:] if name not in _SUMMARY_COLUMNS]
+    table = {}
+    for name, *cells in lines:
+        if len(cells) < len(classifiers):
+            continue  # rules between rows, and the means below them
+        table[name.lower()] = [np.nan if cell == _MISSING else float(cell) for cell in cells[: len(classifiers)]]
+    if not table:
+        raise StoreError(f"{path}: no rows of {len(classifiers)} accuracies")
+    return pd.DataFrame(table, index=pd.Index(classifiers)).T
+
+
+def row(accuracy: pd.Series[float], published: pd.DataFrame | None) -> Row:
+    """Return the row of a classifier of these accuracies, in per cent, by set.
+
+    :raises StoreError: if the published table lacks one of the sets.
+    """
+    average, sd = float(accuracy.mean()), float(accuracy.std(ddof=1))
+    if published is None:
+        return Row(len(accuracy), average, sd)
+    if unknown := sorted(set(accuracy.index) - set(published.index)):
+        raise StoreError(f"the published accuracies have no set {unknown[0]}")
+    others = published.loc[accuracy.index]
+    share = accuracy / others.max(axis=1)
+    ranks = others.assign(**{"": accuracy}).rank(axis=1, ascending=False)[""]
+    return Row(
+        sets=len(accuracy),
+        average=average,
+        sd=sd,
+        rank=float(ranks.mean()),
+        p90=100 * float((share >= 0.9).mean()),
+        p95=100 * float((share >= 0.95).mean()),
+        pma=100 * float(share.mean()),
+        pma_sd=100 * float(share.std(ddof=1)),
+    )
+
+
+def table_1(results: Results) -> Page:
+    """Return the NTK row of A19 Table 1, beside the published one and the difference where all sets were run."""
+    accuracy = accuracies_by_set(results, "ntk")
+    published = published_accuracies()
+    found = row(accuracy, published)
+    ours = {name: getattr(found, name) for name in PUBLISHED_ROW}
+    lines = [("ntk, here", *_cells(ours))]
+    if found.sets == _ALL:
+        lines.append(("NTK, A19 Table 1", *_cells(PUBLISHED_ROW)))
+        difference = {name: ours[name] - PUBLISHED_ROW[name] for name in PUBLISHED_ROW}
+        lines.append(("difference", *(f"{difference[name]:+.2f}" for name in ("rank", "average", "p90", "p95", "pma"))))
+    notes = [
+        f"{found.sets} of {_ALL} data sets; accuracy on test rows in %, mean of {_splits(results)} resamples, +- the "
+        "standard deviation over sets. P90, P95: % of sets with at least 90, 95 % of the best published classifier's "
+        "accuracy; PMA: accuracy over that best one, in %.",
+        "What is chosen (depth, fixed layers, C) is chosen on halves of each set that hold the test rows too (A19).",
+        _cut_short(results),
+    ]
+    if published is None:
+        notes.append(f"Rank, P90, P95 and PMA need the published accuracies, {_FILE}, in the data folder.")
+    if found.sets < _ALL:
+        notes.append("The published row is of all sets: --size full.")
+    headings = ("classifier", "Friedman rank", "average accuracy", "P90", "P95", "PMA")
+    return Page("A19 Table 1: the NTK classifier on small UCI data sets", headings, tuple(lines), tuple(notes))
+
+
+def _cells(values: dict[str, float]) -> tuple[str, ...]:
+    def text(value: float, spread: float | None = None) -> str:
+        if np.isnan(value):
+            return "-"
+        return f"{value:.2f}" if spread is None else f"{value:.2f} +- {spread:.2f}"
+
+    return (
+        text(values["rank"]),
+        text(values["average"], values["sd"]),
+        text(values["p90"]),
+        text(values["p95"]),
+        text(values["pma"], values["pma_sd"]),
+    )
+
+
+def _splits(results: Results) -> int:
+    return int(results.cells.groupby("task")["split_index"].nunique().max())
+
+
+def _cut_short(results: Results) -> str:
+    rows = results.measurements[results.measurements["metric"] == "fits_cut_short"]
+    rows = rows.merge(results.cells[["cell_id", "task"]], on="cell_id")
+    cut = rows[rows["value"] > 0]
+    names = sorted(cut["task"].str.removeprefix(_PREFIX).unique())
+    if not names:
+        return "libsvm came to an end in every fit."
+    return f"libsvm was cut short in some fits on {len(names)} sets: {', '.join(names)}."
+
+
+def accuracies(results: Results) -> Figure:
+    """Return the accuracy on each set against the best and the median of the published classifiers there.
+
+    :raises StoreError: without accuracies, or without the published ones.
+    """
+    published = published_accuracies()
+    if published is None:
+        raise StoreError(f"the published accuracies, {_FILE}, are not in the data folder")
+    accuracy = accuracies_by_set(results, "ntk")
+    others = published.loc[accuracy.index]
+    figure, (axes,) = panels(1, width=7.0)
+    low = float(min(accuracy.min(), others.median(axis=1).min())) - 3
+    for values, name, colour, marker in (
+        (others.max(axis=1), "the best of 179 published classifiers", COLOURS[0], MARKERS[0]),
+        (others.median(axis=1), "their median", COLOURS[1], MARKERS[1]),
+    ):
+        axes.plot(values, accuracy, marker, color=colour, markersize=4, linestyle="none", label=f"against {name}")
+    axes.plot([low, 101], [low, 101], "--", color=THEORY, linewidth=1, label="equal")
+    axes.plot([low, 101], [0.9 * low, 0.9 * 101], ":", color=THEORY, linewidth=1, label="90 % of it (P90)")
+    axes.set(xlim=(low, 101), ylim=(low, 101))
+    axes.set_xlabel("published accuracy on a set, %")
+    axes.set_ylabel("accuracy of the NTK classifier, %")
+    axes.set_title(f"{len(accuracy)} small UCI data sets: mean test accuracy over {_splits(results)} resamples")
+    axes.legend(fontsize="small", loc="lower right")
+    return figure

@@ -1,0 +1,40 @@
+"""The keys a study may give the backend ``jax-tuned``: what to choose among, and by what."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Depth = Annotated[int, Field(ge=0, le=1024)]
+
+
+class Parameters(BaseModel):
+    """Which kernel, and among which settings to choose; a list left out stands for the architecture's own value."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kernel: Literal["ntk", "nngp"] = Field(default="ntk", description="ntk: all layers trained; nngp: the last one")
+    ridges: Annotated[tuple[NonNegative, ...], Field(min_length=1)] = Field(
+        default=(1e-6, 1e-5, 1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3),
+        description="ridges to choose among, relative to the kernel's mean diagonal",
+    )
+    depth: Annotated[tuple[Depth, ...], Field(min_length=1)] | None = Field(
+        default=None, description="numbers of hidden layers to choose among"
+    )
+    weight_std: Annotated[tuple[Positive, ...], Field(min_length=1)] | None = Field(
+        default=None, description="sigma_w to choose among"
+    )
+    bias_std: Annotated[tuple[NonNegative, ...], Field(min_length=1)] | None = Field(
+        default=None, description="sigma_b to choose among"
+    )
+    by: Literal["validation", "marginal-likelihood"] = Field(
+        default="validation",
+        description="validation: the smallest squared error on rows for validation; marginal-likelihood: the "
+        "NNGP's evidence on the training rows, its amplitude set to the best one",
+    )
+    tuning_rows: int = Field(
+        default=2000, ge=2, description="of more training rows than so many, the first ones are used to choose"
+    )

@@ -1,0 +1,105 @@
+"""Choose a ridge and an architecture: one kernel and one eigendecomposition serve all ridges."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ntkbench.dynamics import decompose, log_marginal_likelihood
+from ntkbench.errors import DataError
+
+from ..kernels import analytic_kernel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ntkbench.architecture import Architecture
+    from ntkbench.exchange import Float, Problem
+
+    from .parameters import Parameters
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An architecture, a ridge relative to the kernel's mean diagonal, and the score they were chosen for."""
+
+    architecture: Architecture
+    ridge: float
+    score: float
+
+
+def candidates(architecture: Architecture, parameters: Parameters) -> Iterator[Architecture]:
+    """Yield the architectures to choose among: all combinations of the lists, in their order."""
+    names = ("depth", "weight_std", "bias_std")
+    lists = [getattr(parameters, name) or (getattr(architecture, name),) for name in names]
+    for values in product(*lists):
+        yield architecture.model_copy(update=dict(zip(names, values, strict=True)))
+
+
+def choose(problem: Problem, architecture: Architecture, parameters: Parameters) -> Choice:
+    """Return the best of all architectures and ridges, the first one among equals.
+
+    Its score is the mean squared error on the rows for validation, in units of their scaled targets, or, by marginal
+    likelihood, minus the log evidence per number.
+
+    :raises DataError: without rows for validation, or where no candidate has a score.
+    """
+    if not problem.tuning:
+        raise DataError("backend jax-tuned: the task has no problems to choose on; give it a share for validation")
+    best: Choice | None = None
+    for candidate in candidates(architecture, parameters):
+        if parameters.by == "validation":
+            scores = np.mean([_errors(part, candidate, parameters) for part in problem.tuning], axis=0)
+        else:
+            scores = _evidence(problem, candidate, parameters)
+        for ridge, score in zip(parameters.ridges, scores, strict=True):
+            if np.isfinite(score) and (best is None or score < best.score):
+                best = Choice(candidate, ridge, float(score))
+    if best is None:
+        raise DataError("backend jax-tuned: no ridge gives a kernel that can be inverted; give larger ones")
+    return best
+
+
+def shortened(problem: Problem, parameters: Parameters) -> tuple[Float, Float]:
+    """Return the inputs and targets to choose on: the first ``tuning_rows`` of the training rows."""
+    return problem.x_train[: parameters.tuning_rows], problem.y_train[: parameters.tuning_rows]
+
+
+def _errors(part: Problem, architecture: Architecture, parameters: Parameters) -> Float:
+    """Return the mean squared error on a problem's test points for each ridge (R,)."""
+    x, y = shortened(part, parameters)
+    kernel = analytic_kernel(x, architecture=architecture, kernel=parameters.kernel)
+    spectrum = decompose(kernel)
+    along = analytic_kernel(part.x_test, x, architecture=architecture, kernel=parameters.kernel) @ spectrum.eigenvectors
+    projected = spectrum.eigenvectors.T @ y
+    errors = []
+    for rho in _absolute(parameters.ridges, kernel):
+        damped = spectrum.cleaned + rho
+        inverse = np.divide(1.0, damped, out=np.zeros_like(damped), where=damped > spectrum.cutoff)
+        errors.append(np.mean(np.square(along @ (inverse[:, None] * projected) - part.y_test)))
+    return np.array(errors)
+
+
+def _evidence(problem: Problem, architecture: Architecture, parameters: Parameters) -> Float:
+    """Return minus the NNGP's log evidence per number for each ridge (R,): y ~ N(0, s^2 (K + rho I)), s^2 the best."""
+    x, y = shortened(problem, parameters)
+    kernel = analytic_kernel(x, architecture=architecture, kernel="nngp")
+    spectrum = decompose(kernel)
+    scores = []
+    for rho in _absolute(parameters.ridges, kernel):
+        try:
+            found = log_marginal_likelihood(spectrum, y, rho)
+        except DataError:  # singular to rounding: no density
+            scores.append(np.inf)
+            continue
+        amplitude = np.mean(found.data_fit) / len(y)
+        scores.append((np.log(2 * np.pi * amplitude) + 1 + found.log_determinant / len(y)) / 2)
+    return np.array(scores)
+
+
+def _absolute(ridges: Sequence[float], kernel: Float) -> list[float]:
+    mean = float(np.mean(np.diag(kernel)))
+    return [ridge * mean for ridge in ridges]
