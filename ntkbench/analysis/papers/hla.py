@@ -12,6 +12,8 @@ from ...errors import StoreError
 from ..pages import Page
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
 
     from ...store.read import Results
@@ -65,7 +67,7 @@ def by_split(results: Results, metric: str) -> pd.DataFrame:
     return found
 
 
-def _page(results: Results, metric: str, title: str, published: dict[str, tuple[str, ...]]) -> Page:
+def _page(results: Results, metric: str, title: str, published: Mapping[str, tuple[str, ...]]) -> Page:
     found = by_split(results, metric)
     labels = list(dict.fromkeys(results.cells["label"]))
     labels = [label for label in labels if label in set(found["label"])]
