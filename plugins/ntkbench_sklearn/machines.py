@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,7 +16,7 @@ from ntkbench.errors import DataError
 from ntkbench_jax import analytic_kernel
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from ntkbench.architecture import Architecture
     from ntkbench.exchange import Float, Int, Problem
@@ -72,7 +73,7 @@ def choose(tuning: Sequence[Problem], architecture: Architecture, parameters: Pa
         found = [_scores(problem, kernel, architecture, parameters) for problem in tuning]
         return np.mean([accuracy for accuracy, _ in found], axis=0), sum(cut for _, cut in found)
 
-    with ThreadPoolExecutor(threads) as pool:
+    with _quiet(), ThreadPoolExecutor(threads) as pool:
         results = list(pool.map(scores, kernels))
     table = np.stack([accuracy for accuracy, _ in results])
     best, penalty = np.unravel_index(np.argmax(table), table.shape)
@@ -99,7 +100,8 @@ def _scores(problem: Problem, kernel: Kernel, architecture: Architecture, parame
 def predict(problem: Problem, chosen: Choice, architecture: Architecture, parameters: Parameters) -> Fitted:
     """Return what the chosen machine, fitted to the training points, predicts on all points."""
     train, test = gram(problem, chosen.kernel, architecture, parameters)
-    machine, cut = _fit(train, _labels(problem)[0], chosen.c, parameters)
+    with _quiet():
+        machine, cut = _fit(train, _labels(problem)[0], chosen.c, parameters)
     return Fitted(machine.predict(train), machine.predict(test), cut)
 
 
@@ -117,10 +119,16 @@ def gram(problem: Problem, kernel: Kernel, architecture: Architecture, parameter
 
 def _fit(kernel: Float, labels: Int, c: float, parameters: Parameters) -> tuple[SVC, bool]:
     machine = SVC(kernel="precomputed", C=c, cache_size=_CACHE_MEGABYTES, max_iter=parameters.max_iter)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # counted, and reported as a measurement
-        machine.fit(kernel, labels)
+    machine.fit(kernel, labels)
     return machine, bool(machine.fit_status_)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Have fits that are cut short warn nobody, since they are counted; around all threads, which share the filters."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        yield
 
 
 def _labels(problem: Problem) -> tuple[Int, Int]:
