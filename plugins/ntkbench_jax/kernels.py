@@ -214,8 +214,7 @@ def _evaluate(
     fixed_layers: int,
 ) -> list[Float]:
     """Return the kernels ``names``, written into the arrays of ``out`` where it has them."""
-    if not 0 <= fixed_layers <= architecture.depth:
-        raise DataError(f"kernels: fixed_layers is {fixed_layers}, expected 0 to the depth, {architecture.depth}")
+    fixed_layers = _fixed_layers(fixed_layers, architecture)
     first, second = _inputs(x1, architecture), None if x2 is None else _inputs(x2, architecture)
     if second is not None and first.shape[1] != second.shape[1]:
         raise DataError(f"kernels: x1 has {first.shape[1]} features, x2 has {second.shape[1]}")
@@ -228,6 +227,14 @@ def _evaluate(
         network = _Network.of(first, second, architecture, fixed_layers)
         _fill(results, network, result_type, place)
     return list(results.values())
+
+
+def _fixed_layers(count: int, architecture: Architecture) -> int:
+    if isinstance(count, bool) or not isinstance(count, int | np.integer) or not 0 <= count <= architecture.depth:
+        raise DataError(
+            f"kernels: fixed_layers is {count!r}, expected an integer from 0 to {architecture.depth}, the depth"
+        )
+    return int(count)
 
 
 def _array(out: Float | None, shape: tuple[int, int], dtype: np.dtype[Any]) -> Float:
