@@ -25,7 +25,7 @@ def print_table(title: str, headings: Sequence[str], rows: Sequence[Sequence[str
     """Print a table; nothing in it is taken for markup, since a reason may hold square brackets."""
     table = Table(title=Text(title, style="bold"), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in headings:
-        table.add_column(heading, overflow="fold", vertical="bottom")
+        table.add_column(Text(heading), overflow="fold", vertical="bottom")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     make_console().print(table)

@@ -89,6 +89,8 @@ def _page(results: Results, metric: str, title: str, published: Mapping[str, tup
 
 
 def _mean(values: pd.Series[float]) -> str:
+    if values.empty:
+        return "-"
     mean = values.mean()
     digits = 2 if abs(mean) >= 0.2 else 4
     if len(values) < 2:

@@ -1,0 +1,165 @@
+"""Pages that studies name: tables for people, printed and written as Markdown, never the end of a run."""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType, SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from toy_runs import session, study
+
+from ntkbench.analysis.pages import Page, write_study_pages
+from ntkbench.analysis.papers import a19, hla
+from ntkbench.cli.display import show_pages
+from ntkbench.errors import StoreError
+from ntkbench.exchange import Problem, Solution
+from ntkbench.metrics import rmse, rmse_unscaled
+
+PAGE = Page("A title", ("name", "value [unit]"), (("one", "1"),), ("A note with [brackets].",))
+
+
+def broken(results):
+    raise ValueError("no such metric")
+
+
+@pytest.fixture(autouse=True)
+def pages(monkeypatch):
+    module = ModuleType("toy_pages")
+    module.page, module.broken = lambda results: PAGE, broken
+    monkeypatch.setitem(sys.modules, "toy_pages", module)
+
+
+def test_a_page_is_written_beside_the_figures_and_printed(tmp_path, capsys):
+    found = session(study(pages=["toy_pages:page"]), tmp_path / "run", analyse=True, executor="inline")
+    text = (found.path / "figures" / "page.md").read_text()
+    assert text.startswith("# A title\n\n| name | value [unit] |\n| --- | --- |\n| one | 1 |\n\nA note")
+    show_pages(found.results, found.plan.study.study.pages)
+    shown = capsys.readouterr().out
+    assert all(part in shown for part in ("A title", "value [unit]", "one", "A note with [brackets]."))
+
+
+def test_a_page_that_fails_is_a_warning_and_the_next_is_made(tmp_path):
+    with pytest.warns(UserWarning, match="page toy_pages:broken is not made: ValueError: no such metric"):
+        written = write_study_pages(SimpleNamespace(), ["toy_pages:broken", "toy_pages:page"], tmp_path / "figures")
+    assert [path.name for path in written] == ["page.md"]
+
+
+def results_of(values, metric="accuracy", prefix="uci/a19/"):
+    """Return tables of ``values``: {(set, label, protocol): values by split}."""
+    cells, rows = [], []
+    for number, ((name, label, protocol), numbers) in enumerate(values.items()):
+        for split, value in enumerate(numbers):
+            cell = {"cell_id": f"{number}.{split}", "label": label, "task": f"{prefix}{name}", "split_index": split}
+            cells.append(cell | {"task_params_json": f'{{"protocol": "{protocol}"}}'})
+            row = {"cell_id": cell["cell_id"], "metric": metric, "member": None}
+            rows += [row | {"split": "test", "value": value}, row | {"split": "train", "value": 1.0}]
+    return SimpleNamespace(cells=pd.DataFrame(cells), measurements=pd.DataFrame(rows))
+
+
+PUBLISHED_TEXT = """ problem  one_R  two_weka  min  max
+ zoo   90.0  80.0  80  90
+ Iris  50.0  --    50  50
+ ----
+ mean  70.0  80.0
+"""
+
+
+@pytest.fixture
+def published(tmp_path, monkeypatch):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "reference").mkdir()
+    (tmp_path / "reference" / "fd_results.txt").write_text(PUBLISHED_TEXT)
+    monkeypatch.setenv("NTKBENCH_DATA", str(tmp_path / "data"))
+
+
+def test_the_row_of_a_classifier_worked_out_by_hand(published):
+    """zoo: 85 of a best 90, second of three; iris: 46 of a best 50, last of two."""
+    table = a19.published_accuracies()
+    assert table.loc["iris"].isna().tolist() == [False, True]
+    found = a19.row(pd.Series({"zoo": 85.0, "iris": 46.0}), table)
+    assert found.average == 65.5 and found.sets == 2
+    assert found.rank == 2.0
+    assert (found.p90, found.p95) == (100.0, 0.0)
+    assert found.pma == pytest.approx(100 * (85 / 90 + 46 / 50) / 2, rel=1e-14)
+    assert found.sd == pytest.approx(39 / np.sqrt(2), rel=1e-14)
+    with pytest.raises(StoreError, match="no set lenses"):
+        a19.row(pd.Series({"lenses": 85.0}), table)
+
+
+def test_table_1_shows_the_published_row_only_for_all_sets(published):
+    page = a19.table_1(results_of({("zoo", "ntk", "a19"): [0.8, 0.9], ("iris", "ntk", "a19"): [0.45, 0.47]}))
+    ((name, rank, average, p90, p95, pma),) = page.rows
+    assert (name, rank, average, p90, p95) == ("ntk, here", "2.00", "65.50 +- 27.58", "100.00", "0.00")
+    assert pma.startswith("93.22")
+    assert page.notes[0].startswith("2 of 90 data sets") and "mean of 2 resamples" in page.notes[0]
+    assert "--size full" in page.notes[-1]
+
+
+def test_without_published_accuracies_what_needs_them_is_left_out(tmp_path, monkeypatch):
+    monkeypatch.setenv("NTKBENCH_DATA", str(tmp_path))
+    page = a19.table_1(results_of({("zoo", "ntk", "a19"): [0.8, 0.9]}))
+    assert page.rows[0] == ("ntk, here", "-", "85.00 +- -", "-", "-", "-")
+    assert any("fd_results.txt" in note for note in page.notes)
+    with pytest.raises(StoreError, match=r"fd_results\.txt"):
+        a19.accuracies(results_of({("zoo", "ntk", "a19"): [0.8]}))
+
+
+def test_the_leak_is_a_paired_difference_with_its_interval():
+    values = {
+        ("zoo", "ntk", "a19"): [0.9, 0.9],
+        ("zoo", "ntk", "nested"): [0.8, 0.9],
+        ("iris", "ntk", "a19"): [0.7],
+        ("iris", "ntk", "nested"): [0.6],
+        ("only", "ntk", "a19"): [0.1],
+    }
+    page = a19.leak(results_of(values))
+    assert [line[:3] for line in page.rows] == [
+        ("a19", "2", "80.00"),
+        ("nested", "2", "72.50"),
+        ("a19 less nested", "2", "+7.50"),
+    ]
+    low, high = stats.t.interval(0.95, 1, loc=7.5, scale=stats.sem([5, 10]))
+    assert page.rows[2][3] == f"[{low:+.2f}, {high:+.2f}]"
+    assert np.isnan(a19.mean_interval(np.array([1.0]))).all()
+
+
+def test_accuracies_are_drawn_against_the_published_ones(published):
+    figure = a19.accuracies(results_of({("zoo", "ntk", "a19"): [0.8, 0.9], ("iris", "ntk", "a19"): [0.45]}))
+    (axes,) = figure.axes
+    best, median = axes.get_lines()[:2]
+    np.testing.assert_allclose(sorted(best.get_xydata().tolist()), [[50.0, 45.0], [90.0, 85.0]], rtol=1e-14)
+    assert sorted(median.get_xdata()) == [50.0, 85.0]
+    assert "published" in axes.get_xlabel() and "%" in axes.get_ylabel()
+
+
+def test_errors_by_data_set_with_standard_errors_beside_the_published_ones():
+    values = {
+        ("yacht", "ntk", "hla"): [2.0, 2.4],
+        ("yacht", "nngp", "hla"): [0.5],
+        ("naval", "ntk", "hla"): [0.001, 0.003],
+    }
+    page = hla.errors(results_of(values, metric="rmse_unscaled", prefix="uci/"))
+    assert page.headings[:4] == ("data set", "splits", "ntk", "nngp")
+    naval, yacht = page.rows
+    assert naval[:4] == ("naval", "2", "0.0020 +- 0.0010", "-")
+    assert yacht[:4] == ("yacht", "2", "2.20 +- 0.20", "0.50")
+    assert yacht[4:] == ("1.02 +- 0.05", "1.11 +- 0.38", "1.58 +- 0.48")
+    with pytest.raises(StoreError, match="negative_log_likelihood"):
+        hla.likelihoods(results_of(values, metric="rmse_unscaled", prefix="uci/"))
+
+
+def test_errors_in_the_datas_own_units_are_those_of_unscaled_targets():
+    rng = np.random.default_rng(0)
+    y, outputs, scale = rng.standard_normal((7, 2)), rng.standard_normal((7, 2)), np.array([3.0, 0.5])
+    found = Problem(x_train=y, y_train=y, x_test=y, y_test=y, target_mean=np.ones(2), target_std=scale)
+    solution = Solution(times=np.array([np.inf]), mean_train=outputs[None], mean_test=outputs[None])
+    for row in rmse_unscaled(found, solution, None):
+        assert row.value == pytest.approx(np.sqrt(np.mean(((outputs - y) * scale) ** 2)), rel=1e-14)
+        assert (row.unit, row.goal) == ("data", "min")
+    plain = Problem(x_train=y, y_train=y, x_test=y, y_test=y)
+    assert [row.value for row in rmse_unscaled(plain, solution, None)] == [
+        row.value for row in rmse(plain, solution, None)
+    ]
