@@ -16,6 +16,8 @@ from .splits import sizes
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import click
+
 _J18 = (
     "Jacot, Gabriel, Hongler (2018). Neural Tangent Kernel: Convergence and Generalization in Neural Networks. "
     "NeurIPS 31. arXiv:1806.07572."
@@ -26,6 +28,14 @@ _J18 = (
 def ntkbench_register_tasks() -> list[TaskSpec]:
     """Return one task per data set of the collection, and the digits' kernel principal components."""
     return [*(_task(dataset) for dataset in COLLECTION.values()), _component(COLLECTION["optical-digits"])]
+
+
+@hookimpl
+def ntkbench_register_commands(cli: click.Group) -> None:
+    """Add ``ntkbench data``."""
+    from .data_command import data_command
+
+    cli.add_command(data_command)
 
 
 _PARAMETERS = {"random": "RandomSplit", "hla": "PublishedSplit", "a19": "A19Split"}
