@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ..store.read import Results
 
 _LARGEST_WRITTEN_OUT = 1e5
+_LONGEST_PAGE = 40  # rows
 _QUANTITY_WORDS = {
     "function_distance": "distance to kernel, members, last step",
     "function_distance_max": "distance to kernel, members, largest over steps",
@@ -64,10 +65,13 @@ def show_comparisons(results: Results) -> None:
 
 
 def show_pages(results: Results, names: Sequence[str]) -> None:
-    """Print the pages a study names."""
+    """Print the pages a study names; of a long one only where it is."""
     console = make_console()
-    for _, page in study_pages(results, names):
+    for name, page in study_pages(results, names):
         console.print()
+        if len(page.rows) > _LONGEST_PAGE:
+            console.print(f"{page.title}: {len(page.rows)} rows, in figures/{name}.md", markup=False)
+            continue
         print_table(page.title, page.headings, page.rows)
         for note in page.notes:
             console.print(note, markup=False)

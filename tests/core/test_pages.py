@@ -54,7 +54,7 @@ def results_of(values, metric="accuracy", prefix="uci/a19/"):
         for split, value in enumerate(numbers):
             cell = {"cell_id": f"{number}.{split}", "label": label, "task": f"{prefix}{name}", "split_index": split}
             cells.append(cell | {"task_params_json": f'{{"protocol": "{protocol}"}}'})
-            row = {"cell_id": cell["cell_id"], "metric": metric, "member": None}
+            row = {"cell_id": cell["cell_id"], "metric": metric, "member": None, "split_index": split}
             rows += [row | {"split": "test", "value": value}, row | {"split": "train", "value": 1.0}]
     return SimpleNamespace(cells=pd.DataFrame(cells), measurements=pd.DataFrame(rows))
 
@@ -105,6 +105,23 @@ def test_without_published_accuracies_what_needs_them_is_left_out(tmp_path, monk
     assert any("fd_results.txt" in note for note in page.notes)
     with pytest.raises(StoreError, match=r"fd_results\.txt"):
         a19.accuracies(results_of({("zoo", "ntk", "a19"): [0.8]}))
+
+
+def test_what_was_chosen_on_each_set(published):
+    tables = results_of({("zoo", "ntk", "a19"): [0.8, 0.9]})
+    facts = {"chosen_depth": 3.0, "chosen_fixed_layers": 1.0, "chosen_c": 0.01}
+    row = {"cell_id": "0.0", "member": None, "split": None, "split_index": 0}
+    rows = [row | {"metric": name, "value": value} for name, value in facts.items()]
+    tables.measurements = pd.concat([tables.measurements, pd.DataFrame(rows)])
+    page = a19.by_data_set(tables)
+    assert page.rows == (("zoo", "85.00", "90.0", "one_R", "3", "1", "0.01"),)
+
+
+def test_a_long_page_is_named_and_not_printed(capsys, monkeypatch):
+    long = Page("A long one", ("n",), tuple((f"row {i}",) for i in range(41)))
+    monkeypatch.setattr(sys.modules["toy_pages"], "page", lambda results: long)
+    show_pages(SimpleNamespace(), ["toy_pages:page"])
+    assert capsys.readouterr().out.strip() == "A long one: 41 rows, in figures/page.md"
 
 
 def test_the_leak_is_a_paired_difference_with_its_interval():
