@@ -154,10 +154,10 @@ def by_data_set(results: Results) -> Page:
     table = chosen[chosen["split_index"] == 0].pivot_table(index="task", columns="metric", values="value")
     lines = []
     for name, value in accuracy.items():
-        settings: dict[str, float] = table.loc[f"{_PREFIX}{name}"].to_dict()
-        best = ("-", "-") if published is None else _best(published.loc[str(name)])
-        depth, fixed = int(settings["chosen_depth"]), int(settings["chosen_fixed_layers"])
-        lines.append((str(name), f"{value:.2f}", *best, str(depth), str(fixed), f"{settings['chosen_c']:g}"))
+        settings = table.loc[[f"{_PREFIX}{name}"]]
+        depth, fixed, c = (float(settings[f"chosen_{key}"].iloc[0]) for key in ("depth", "fixed_layers", "c"))
+        best = ("-", "-") if published is None else _best(published.T[str(name)])
+        lines.append((str(name), f"{value:.2f}", *best, f"{depth:g}", f"{fixed:g}", f"{c:g}"))
     headings = ("data set", "accuracy", "best published", "by", "depth p", "fixed layers q", "C")
     notes = (
         "Accuracy on test rows in %, mean of the resamples; the best of the 179 published classifiers on that set.",
