@@ -56,7 +56,10 @@ def results_of(values, metric="accuracy", prefix="uci/a19/"):
             cells.append(cell | {"task_params_json": f'{{"protocol": "{protocol}"}}'})
             row = {"cell_id": cell["cell_id"], "metric": metric, "member": None, "split_index": split}
             rows += [row | {"split": "test", "value": value}, row | {"split": "train", "value": 1.0}]
-    return SimpleNamespace(cells=pd.DataFrame(cells), measurements=pd.DataFrame(rows))
+    labels = [{"label": label} for label in dict.fromkeys(label for _, label, _ in values)]
+    runs = [{"resolved": {"reference": labels, "subject": []}}]
+    frame = pd.DataFrame(cells).assign(width=None, n_test=1, n_train=9)
+    return SimpleNamespace(cells=frame, measurements=pd.DataFrame(rows).assign(step=None), runs=runs)
 
 
 PUBLISHED_TEXT = """ problem  one_R  two_weka  min  max
@@ -166,6 +169,27 @@ def test_errors_by_data_set_with_standard_errors_beside_the_published_ones():
     assert yacht[4:] == ("1.02 +- 0.05", "1.11 +- 0.38", "1.58 +- 0.48")
     with pytest.raises(StoreError, match="negative_log_likelihood"):
         hla.likelihoods(results_of(values, metric="rmse_unscaled", prefix="uci/"))
+
+
+def test_differences_are_tested_split_by_split():
+    """Twelve numbers by hand: variance of the mean (1/4 + 1/9) s^2, Holm over the two methods."""
+    values = {
+        ("yacht", "ntk", "hla"): [1.0, 2.0, 3.0, 4.0],
+        ("yacht", "better", "hla"): [0.9, 1.7, 2.8, 3.6],
+        ("yacht", "same", "hla"): [1.1, 1.9, 3.2, 3.8],
+    }
+    page = hla.differences(results_of(values, metric="rmse_unscaled", prefix="uci/"))
+    by_hand = []
+    for name in ("better", "same"):
+        found = np.array(values["yacht", name, "hla"]) - values["yacht", "ntk", "hla"]
+        error = found.std(ddof=1) * np.sqrt(1 / 4 + 1 / 9)
+        by_hand.append((found.mean(), error, 2 * stats.t.sf(abs(found.mean()) / error, 3)))
+    better, same = page.rows
+    assert better[:3] == ("yacht", "better", "4") and same[1] == "same"
+    assert better[3] == f"{by_hand[0][0]:+.2f} +- {by_hand[0][1]:.2f}"
+    assert better[4] == "-10.0 %"
+    assert better[5] == f"{2 * by_hand[0][2]:.4f}"
+    assert same[5] == f"{max(by_hand[1][2], 2 * by_hand[0][2]):.4f}"
 
 
 def test_errors_in_the_datas_own_units_are_those_of_unscaled_targets():

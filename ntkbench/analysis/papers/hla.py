@@ -6,10 +6,12 @@ Monte Carlo dropout and deep ensembles, on the same splits; what stands after +-
 
 from __future__ import annotations
 
+from math import isnan
 from typing import TYPE_CHECKING
 
 from ...errors import StoreError
 from ..pages import Page
+from ..paired import holm, paired_test
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     from ...store.read import Results
 
+_ROLES = ("reference", "subject")
 PUBLISHED = ("PBP", "MC dropout", "deep ensembles")
 _RMSE = {
     "boston": ("3.01 +- 0.18", "2.97 +- 0.85", "3.28 +- 1.00"),
@@ -54,28 +57,77 @@ def likelihoods(results: Results) -> Page:
 
 
 def by_split(results: Results, metric: str) -> pd.DataFrame:
-    """Return ``metric`` on the test rows of the sets: columns task, label, split_index, value.
+    """Return ``metric`` on the test rows of the sets: columns task, method, split_index, test_share and value.
+
+    Of networks it is that of their ensemble's mean after the last step, and the width is part of the method's name.
 
     :raises StoreError: if there are none.
     """
     rows = results.measurements
     rows = rows[(rows["metric"] == metric) & (rows["split"] == "test") & rows["member"].isna()]
-    cells = results.cells[results.cells["task"].str.removeprefix("uci/").isin(_RMSE)]
-    found = rows[["cell_id", "value"]].merge(cells[["cell_id", "task", "label", "split_index"]], on="cell_id")
+    rows = rows.sort_values("step").groupby("cell_id", sort=False).tail(1)
+    cells = results.cells[results.cells["task"].str.removeprefix("uci/").isin(_RMSE)].copy()
+    widths = [f", n = {width}" for width in cells["width"]]
+    cells["method"] = cells["label"].where(cells["width"].isna(), cells["label"] + widths)
+    cells["test_share"] = cells["n_test"] / cells["n_train"]
+    cells["place"] = cells["label"].map(_places(results))
+    cells = cells.sort_values(["place", "width", "split_index"], kind="stable")
+    columns = ["cell_id", "task", "method", "split_index", "test_share"]
+    found = cells[columns].merge(rows[["cell_id", "value"]], on="cell_id")
     if found.empty:
         raise StoreError(f"no {metric} on the data sets of Hernandez-Lobato and Adams")
     return found
 
 
+def _places(results: Results) -> dict[str, int]:
+    """Return the place of each label in the study: references first."""
+    labels = [entry["label"] for run in results.runs for key in _ROLES for entry in run["resolved"][key]]
+    return {label: place for place, label in enumerate(dict.fromkeys(labels))}
+
+
+def differences(results: Results) -> Page:
+    """Return how each method's test error differs from the study's first one, split by split, with corrected p."""
+    found = by_split(results, "rmse_unscaled")
+    first, *others = dict.fromkeys(found["method"])
+    tests = []
+    for task in sorted(found["task"].unique()):
+        rows = found[found["task"] == task]
+        table, share = rows.pivot(index="split_index", columns="method", values="value"), rows["test_share"].max()
+        for other in (name for name in others if name in table and first in table):
+            tests.append((task, other, table, paired_test((table[other] - table[first]).dropna(), float(share))))
+    corrected = holm([test.p for *_, test in tests])
+    lines = []
+    for (task, other, table, test), p in zip(tests, corrected, strict=True):
+        mean = f"{test.mean:+.{_digits(test.mean)}f} +- {test.error:.{_digits(test.mean)}f}"
+        relative = f"{100 * test.mean / table[first].mean():+.1f} %"
+        lines.append((task.removeprefix("uci/"), other, str(test.splits), mean, relative, _probability(p)))
+    return Page(
+        f"Test error (RMSE, the data's own units) less that of {first}, split by split",
+        ("data set", "method", "splits", "difference", "relative", "corrected p"),
+        tuple(lines),
+        (
+            "+- is the standard error of Nadeau and Bengio's corrected resampled t-test; p two-sided, after Holm over "
+            "all rows; - where fewer than three splits leave none.",
+        ),
+    )
+
+
+def _probability(p: float) -> str:
+    return "-" if isnan(p) else "< 0.0001" if p < 1e-4 else f"{p:.4f}"
+
+
+def _digits(value: float) -> int:
+    return 2 if abs(value) >= 0.2 else 4
+
+
 def _page(results: Results, metric: str, title: str, published: Mapping[str, tuple[str, ...]]) -> Page:
     found = by_split(results, metric)
-    labels = list(dict.fromkeys(results.cells["label"]))
-    labels = [label for label in labels if label in set(found["label"])]
+    labels = list(dict.fromkeys(found["method"]))
     lines = []
     for task in sorted(found["task"].unique()):
         rows = found[found["task"] == task]
         name = task.removeprefix("uci/")
-        cells = [_mean(rows[rows["label"] == label]["value"]) for label in labels]
+        cells = [_mean(rows[rows["method"] == label]["value"]) for label in labels]
         lines.append((name, str(rows["split_index"].nunique()), *cells, *published[name]))
     return Page(
         title,
@@ -92,7 +144,7 @@ def _mean(values: pd.Series[float]) -> str:
     if values.empty:
         return "-"
     mean = values.mean()
-    digits = 2 if abs(mean) >= 0.2 else 4
+    digits = _digits(mean)
     if len(values) < 2:
         return f"{mean:.{digits}f}"
     return f"{mean:.{digits}f} +- {values.std(ddof=1) / len(values) ** 0.5:.{digits}f}"
