@@ -162,11 +162,11 @@ def test_errors_by_data_set_with_standard_errors_beside_the_published_ones():
         ("naval", "ntk", "hla"): [0.001, 0.003],
     }
     page = hla.errors(results_of(values, metric="rmse_unscaled", prefix="uci/"))
-    assert page.headings[:4] == ("data set", "splits", "ntk", "nngp")
+    assert page.headings[:5] == ("data set", "splits", "training rows", "ntk", "nngp")
     naval, yacht = page.rows
-    assert naval[:4] == ("naval", "2", "0.0020 +- 0.0010", "-")
-    assert yacht[:4] == ("yacht", "2", "2.20 +- 0.20", "0.50")
-    assert yacht[4:] == ("1.02 +- 0.05", "1.11 +- 0.38", "1.58 +- 0.48")
+    assert naval[:5] == ("naval", "2", "9", "0.0020 +- 0.0010", "-")
+    assert yacht[:5] == ("yacht", "2", "9", "2.20 +- 0.20", "0.50")
+    assert yacht[5:] == ("1.02 +- 0.05", "1.11 +- 0.38", "1.58 +- 0.48")
     with pytest.raises(StoreError, match="negative_log_likelihood"):
         hla.likelihoods(results_of(values, metric="rmse_unscaled", prefix="uci/"))
 
