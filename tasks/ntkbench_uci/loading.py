@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 
 class Table:
-    """All rows of a data set, from which problems are cut."""
+    """All rows of a table, from which problems are cut."""
 
-    def __init__(self, dataset: Dataset, x: Float, targets: Float | Int) -> None:
-        """Take inputs (rows, F), and values or labels (rows,)."""
+    def __init__(self, classes: int | None, x: Float, targets: Float | Int) -> None:
+        """Take inputs (rows, F), and labels (rows,) of so many classes, or values (rows,) where ``classes`` is None."""
         self.x = x
-        self.labels = None if dataset.classes is None else targets.astype(np.int64)
-        self.y = targets[:, None] if dataset.classes is None else centred_targets(targets, dataset.classes)  # type: ignore[arg-type]
+        self.labels = None if classes is None else targets.astype(np.int64)
+        self.y = targets[:, None] if classes is None else centred_targets(targets, classes)  # type: ignore[arg-type]
 
     def problem(self, train: Int, test: Int) -> Problem:
         """Return the problem of these rows, inputs in their own units."""
@@ -65,12 +65,12 @@ def load_random(dataset: Dataset, parameters: RandomSplit, split_index: int, see
         rows = random_rows(dataset.rows, size.n_train, size.n_test, seed, split_index)
     else:
         rows = stratified_rows(targets, size.n_train, size.n_test, seed, split_index)  # type: ignore[arg-type]
-    return Table(dataset, x, targets).problem(*rows)
+    return Table(dataset.classes, x, targets).problem(*rows)
 
 
 def load_published(dataset: Dataset, parameters: PublishedSplit, split_index: int, seed: int) -> Problem:
     """Return a published 90/10 split with a part of its training rows to choose on; the seed does not matter."""
-    table = Table(dataset, *_read(dataset))
+    table = Table(dataset.classes, *_read(dataset))
     train, test = published_splits.split_rows(dataset, parameters, split_index)
     tuning = tuple(table.problem(*rows) for rows in published_splits.tuning_rows(train, parameters))
     return replace(table.problem(train, test), tuning=tuning)
@@ -83,7 +83,7 @@ def load_resample(dataset: Dataset, parameters: A19Split, split_index: int, seed
     seed enters. Under ``nested`` each problem, inner ones included, is standardised by its own training rows.
     """
     x, labels = _read(dataset)
-    table = Table(dataset, x, labels)
+    table = Table(dataset.classes, x, labels)
     if parameters.protocol == "a19":
         (train, test), halves = resamples.published_resample(dataset, split_index)
         return replace(table.problem(train, test), tuning=(table.problem(*halves),))

@@ -12,7 +12,7 @@ from ntkbench import hookspecs
 ROOT = Path(__file__).parents[2]
 CORE = sorted((ROOT / "ntkbench").rglob("*.py"))
 NEVER = {"torch", "jax", "jaxlib", "sklearn", "ntkbench_jax", "ntkbench_torch", "ntkbench_sklearn"}
-NEVER |= {"ntkbench_features", "ntkbench_synthetic", "ntkbench_uci"}
+NEVER |= {"ntkbench_features", "ntkbench_synthetic", "ntkbench_uci", "ntkbench_files"}
 HOOKS = sorted(name for name in vars(hookspecs) if name.startswith("ntkbench_"))
 
 

@@ -12,7 +12,7 @@ from ntkbench.specs import Sizes, Work, resolve
 from ntkbench_jax.parameters import Parameters
 from ntkbench_jax.plugin import ntkbench_register_backends
 
-(SPEC,) = ntkbench_register_backends()
+SPEC, _TUNED = ntkbench_register_backends()
 
 
 @pytest.mark.parametrize("module", ["ntkbench_jax", "ntkbench_jax.plugin"])

@@ -1,0 +1,28 @@
+"""The task ``file/table``, described; nothing here imports what reads files."""
+
+from __future__ import annotations
+
+from ntkbench.hookspecs import hookimpl
+from ntkbench.specs import TaskSpec
+
+from .table import fingerprint, sizes
+
+
+@hookimpl
+def ntkbench_register_tasks() -> list[TaskSpec]:
+    """Return the task that reads a table of the user's own."""
+    return [
+        TaskSpec(
+            name="file/table",
+            version=1,
+            summary="your own .csv or .parquet file: a column to learn from the others, random splits",
+            parameters="ntkbench_files.parameters:Table",
+            target="ntkbench_files.table:load",
+            sizes=sizes,
+            fingerprint=fingerprint,
+            requires=("scikit-learn>=1.4",),
+            install='pip install "ntkbench[uci]"',
+            source="the file that path names",
+            licence="the file's own",
+        )
+    ]

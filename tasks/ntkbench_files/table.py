@@ -1,0 +1,148 @@
+"""Read a table, count its rows and columns, and cut random splits from it."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ntkbench.errors import DataError, suggestion
+from ntkbench.specs import Sizes
+
+if TYPE_CHECKING:
+    from ntkbench.exchange import Float, Int, Problem
+
+    from .parameters import Table
+
+_SPLITS = 2**31 - 1
+
+
+class Columns(NamedTuple):
+    """Inputs (rows, F), and targets (rows,): values float64, or labels int64 of ``classes`` classes."""
+
+    x: Float
+    targets: Float | Int
+    classes: int | None
+
+
+def sizes(parameters: Table) -> Sizes:
+    """Return the sizes of the task; the file is read for it, once as long as it does not change.
+
+    :raises DataError: for a file that cannot be read as this table, or has too few rows.
+    """
+    columns = read(parameters)
+    rows, classes = len(columns.x), columns.classes
+    n_train = parameters.n_train or max(1, 3 * rows // 4)
+    n_test = parameters.n_test or rows - n_train
+    least = classes or 1
+    if n_train + n_test > rows or min(n_train, n_test) < least:
+        per_class = f", each at least {least} for {classes} classes" if classes else ""
+        raise DataError(
+            f"{parameters.path} has {rows} rows: n_train {n_train} and n_test {n_test} do not fit; their sum may be at "
+            f"most {rows}{per_class}"
+        )
+    outputs = 1 if classes is None or classes == 2 else classes
+    return Sizes(n_train, n_test, columns.x.shape[1], outputs, _SPLITS)
+
+
+def fingerprint(parameters: Table) -> str:
+    """Return the sha256 of the file, or "" where there is none."""
+    path = Path(parameters.path)
+    return sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+
+
+def load(parameters: Table, split_index: int, seed: int) -> Problem:
+    """Return a random split: inputs (N, F) in their own units, and targets (N, O), centred ones for labels (N,)."""
+    from ntkbench_uci.loading import Table as Rows
+    from ntkbench_uci.splits import random_rows, stratified_rows
+
+    size, columns = sizes(parameters), read(parameters)
+    if columns.classes is None:
+        rows = random_rows(len(columns.x), size.n_train, size.n_test, seed, split_index)
+    else:
+        rows = stratified_rows(columns.targets, size.n_train, size.n_test, seed, split_index)  # type: ignore[arg-type]
+    return Rows(columns.classes, columns.x, columns.targets).problem(*rows)
+
+
+def read(parameters: Table) -> Columns:
+    """Return a table's columns; text among the features becomes one column of 0 and 1 for each category.
+
+    :raises DataError: if the file or a column is not there, or a value is missing or no number.
+    """
+    path = Path(parameters.path)
+    if not path.is_file():
+        raise DataError(f"file/table: no file {path}; its path is relative to {Path.cwd()}")
+    stat = path.stat()
+    return _read(parameters, stat.st_mtime_ns, stat.st_size)
+
+
+@lru_cache(maxsize=4)
+def _read(parameters: Table, modified: int, size: int) -> Columns:
+    import numpy as np
+
+    table = _arrow(Path(parameters.path))
+    names = table.column_names
+    for name in (parameters.target, *(parameters.features or ())):
+        if name not in names:
+            raise DataError(
+                f'{parameters.path}: no column "{name}"{suggestion(name, names)} (columns: {", ".join(names)})'
+            )
+    features = parameters.features or tuple(name for name in names if name != parameters.target)
+    if not features or not len(table):
+        raise DataError(f"{parameters.path}: no rows, or no columns besides the target")
+    x = np.concatenate([_inputs(table[name], name, parameters.path) for name in features], axis=1)
+    target = table[parameters.target]
+    if parameters.kind == "regression":
+        return Columns(x, _numbers(target, parameters.target, parameters.path), None)
+    found, labels = np.unique(_present(target, parameters.target, parameters.path), return_inverse=True)
+    if len(found) < 2:
+        raise DataError(f'{parameters.path}: column "{parameters.target}" has one class only')
+    return Columns(x, labels.astype(np.int64), len(found))
+
+
+def _arrow(path: Path) -> Any:
+    import pyarrow as pa
+    import pyarrow.csv
+    import pyarrow.parquet
+
+    try:
+        if path.suffix == ".parquet":
+            return pa.parquet.read_table(path)
+        if path.suffix == ".csv":
+            return pa.csv.read_csv(path)
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from error
+    raise DataError(f"{path}: expected a .csv or .parquet file")
+
+
+def _present(column: Any, name: str, path: str) -> Any:
+    if column.null_count:
+        raise DataError(
+            f'{path}: column "{name}" has {column.null_count} missing values; fill them in or drop the rows'
+        )
+    return column.to_numpy()
+
+
+def _numbers(column: Any, name: str, path: str) -> Float:
+    import numpy as np
+
+    values = _present(column, name, path)
+    try:
+        numbers = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        hint = 'kind = "classification" is for classes'
+        raise DataError(f'{path}: column "{name}" is not of numbers but {column.type}; {hint}') from error
+    if not np.isfinite(numbers).all():
+        raise DataError(f'{path}: column "{name}", row {int(np.argmin(np.isfinite(numbers))) + 1}: not a finite number')
+    return numbers
+
+
+def _inputs(column: Any, name: str, path: str) -> Float:
+    import numpy as np
+    import pyarrow as pa
+
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        values = np.asarray(_present(column, name, path), dtype=str)
+        return (values[:, None] == np.unique(values)).astype(np.float64)
+    return _numbers(column, name, path)[:, None]
