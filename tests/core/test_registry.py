@@ -11,7 +11,7 @@ from ntkbench.errors import NtkbenchError, PluginError, UnavailableError, Unknow
 from ntkbench.registry import load_registry, missing_requirement, require_available, unavailable_reason
 from ntkbench.specs import Sizes, TaskSpec, resolve
 
-FIRST_PARTY = {"features", "jax", "torch", "synthetic", "uci"}
+FIRST_PARTY = {"features", "jax", "torch", "synthetic", "uci", "sklearn", "files"}
 
 HEAD = "import ntkbench\nfrom ntkbench.specs import MetricSpec, Sizes, StudySpec, TaskSpec\n"
 METRIC = "MetricSpec(name={name!r}, version=1, summary='a', unit='1', goal='none', target='a:b')"
