@@ -1,0 +1,72 @@
+"""The studies on UCI data: valid at both sizes, and run end to end on a few small sets."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import ntkbench
+from ntkbench.analysis.papers import a19, hla
+from ntkbench.api import Options, plan_study
+from ntkbench.specs import resolve
+from ntkbench.study.load import Overrides
+
+CELLS = {
+    ("uci-classification-a19", "small"): 31 * 4,
+    ("uci-classification-a19", "full"): 90 * 4,
+    ("uci-classification-nested", "small"): 31 * 4 * 2,
+    ("uci-classification-nested", "full"): 90 * 4 * 2,
+    ("uci-regression", "small"): 5 * 5 * 4,
+    ("uci-regression", "full"): (5 * 20 + 3 * 2) * 4,
+    ("uci-kernels-against-networks", "small"): 5 * 3 * (3 + 2),
+    ("uci-kernels-against-networks", "full"): 5 * 10 * (3 + 6),
+}
+
+
+@pytest.mark.parametrize(("name", "size"), CELLS)
+def test_a_study_is_valid_and_names_its_pages(name, size, data_folder):
+    plan, _ = plan_study(name, Overrides(size=size), Options())
+    assert len(plan.cells) == CELLS[name, size]
+    assert {cell.skip for cell in plan.cells} == {None}
+    study = plan.study.study
+    assert study.title and study.description and study.pages
+    assert all(callable(resolve(target)) for target in (*study.pages, *study.figures))
+
+
+def test_without_the_folder_every_cell_says_what_to_give(monkeypatch):
+    monkeypatch.delenv("NTKBENCH_DATA", raising=False)
+    plan, _ = plan_study("uci-regression", Overrides(), Options())
+    assert {cell.skip for cell in plan.cells} == {"give its folder of data files as --data-dir, or set NTKBENCH_DATA"}
+
+
+def test_the_classifier_end_to_end(data_folder, tmp_path):
+    results = ntkbench.run(
+        "uci-classification-a19",
+        out=tmp_path / "run",
+        tasks=("uci/a19/zoo",),
+        executor="inline",
+        set={"task.splits": 2},
+    )
+    assert results.cells["status"].tolist() == ["ok"] * 2
+    accuracy = a19.accuracies_by_set(results, "ntk")
+    rows = results.measurements.query("metric == 'accuracy' and split == 'test'")
+    assert accuracy.to_dict() == {"zoo": pytest.approx(100 * rows["value"].mean(), rel=1e-14)}
+    assert (rows["value"] * 25 % 1).round(9).isin([0, 1]).all()  # 25 test rows
+    assert a19.by_data_set(results).rows[0][0] == "zoo"
+
+
+def test_regression_end_to_end(data_folder, tmp_path):
+    """On yacht, whose first published split has 31 test rows; units are the data's."""
+    results = ntkbench.run(
+        "uci-regression", out=tmp_path / "run", tasks=("uci/yacht",), executor="inline", set={"task.splits": 2}
+    )
+    assert results.cells["status"].tolist() == ["ok"] * 8
+    errors = hla.by_split(results, "rmse_unscaled").query("method == 'nngp' and split_index == 0")["value"].item()
+    cell = results.cells.query("label == 'nngp' and split_index == 0")
+    points = results.predictions[results.predictions["cell_id"] == cell["cell_id"].item()]
+    assert len(points) == 31
+    scale = np.asarray(cell["target_scale"].item(), dtype=float).item()
+    by_hand = scale * np.sqrt(np.mean((points["value"] - points["target"]) ** 2))
+    assert errors == pytest.approx(by_hand, rel=1e-12)
+    assert [line[0] for line in hla.errors(results).rows] == ["yacht"]
+    assert len(hla.differences(results).rows) == 3
