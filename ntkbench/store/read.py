@@ -49,7 +49,8 @@ class Results:
     @cached_property
     def cells(self) -> pd.DataFrame:
         """One row per cell."""
-        return self._read("cells")
+        parts = self._cells.values()
+        return _frame(pa.concat_tables([arrow_schema("cells").empty_table(), *parts]), "cells")
 
     @cached_property
     def measurements(self) -> pd.DataFrame:
@@ -82,12 +83,15 @@ class Results:
     @cached_property
     def _attempts(self) -> dict[Path, dict[str, int]]:
         """By run: the committed cells, and the attempt that was."""
-        return {path: _attempts(path) for path in self.paths}
+        return {
+            path: dict(zip(cells["cell_id"].to_pylist(), cells["attempt"].to_pylist(), strict=True))
+            for path, cells in self._cells.items()
+        }
 
-
-def _attempts(path: Path) -> dict[str, int]:
-    cells = read_columns(sorted((path / "cells").glob("*.parquet")), "cells", ["cell_id", "attempt"])
-    return dict(zip(cells["cell_id"].to_pylist(), cells["attempt"].to_pylist(), strict=True))
+    @cached_property
+    def _cells(self) -> dict[Path, pa.Table]:
+        """By run: the rows of its cells, which every other table is held against."""
+        return {path: read_columns(sorted((path / "cells").glob("*.parquet")), "cells") for path in self.paths}
 
 
 def _committed_parts(path: Path, cells: Mapping[str, int], table: str) -> Iterator[pa.Table]:
