@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..errors import NtkbenchError
 from ..specs import resolve
 
 if TYPE_CHECKING:
@@ -31,19 +31,27 @@ class Page:
         return f"# {self.title}\n\n{table}\n\n" + "".join(f"{note}\n\n" for note in self.notes)
 
 
-def study_pages(results: Results, names: Sequence[str]) -> Iterator[tuple[str, Page]]:
-    """Yield the pages ``names`` with the names of their functions; one that cannot be made is a warning."""
+def study_pages(results: Results, names: Sequence[str]) -> Iterator[tuple[str, Page | str]]:
+    """Yield the pages ``names`` with the names of their functions; in place of one that cannot be made, the reason."""
     for name in names:
+        short = name.rpartition(":")[2]
         try:
-            yield name.rpartition(":")[2], resolve(name)(results)
+            yield short, resolve(name)(results)
+        except NtkbenchError as error:
+            yield short, str(error)
         except Exception as error:
-            warnings.warn(f"page {name} is not made: {type(error).__name__}: {error}", stacklevel=2)
+            yield short, f"{type(error).__name__}: {error}"
 
 
 def write_study_pages(results: Results, names: Sequence[str], folder: Path) -> list[Path]:
-    """Write the pages ``names`` into ``folder`` as Markdown, named after their functions, and return the files."""
+    """Write the pages ``names`` into ``folder`` as Markdown, named after their functions, and return the files.
+
+    A page is an extra to a run whose tables are already written: one that cannot be made is left out.
+    """
     written = []
     for name, page in study_pages(results, names):
+        if isinstance(page, str):
+            continue
         folder.mkdir(parents=True, exist_ok=True)
         written.append(folder / f"{name}.md")
         written[-1].write_text(page.markdown(), encoding="utf-8")

@@ -69,6 +69,9 @@ def show_pages(results: Results, names: Sequence[str]) -> None:
     console = make_console()
     for name, page in study_pages(results, names):
         console.print()
+        if isinstance(page, str):
+            console.print(f'page "{name}" is not made: {page}', markup=False)
+            continue
         if len(page.rows) > _LONGEST_PAGE:
             console.print(f"{page.title}: {len(page.rows)} rows, in figures/{name}.md", markup=False)
             continue

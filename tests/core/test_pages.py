@@ -25,10 +25,14 @@ def broken(results):
     raise ValueError("no such metric")
 
 
+def lacking(results):
+    raise StoreError("no accuracies [here]")
+
+
 @pytest.fixture(autouse=True)
 def pages(monkeypatch):
     module = ModuleType("toy_pages")
-    module.page, module.broken = lambda results: PAGE, broken
+    module.page, module.broken, module.lacking = lambda results: PAGE, broken, lacking
     monkeypatch.setitem(sys.modules, "toy_pages", module)
 
 
@@ -41,10 +45,15 @@ def test_a_page_is_written_beside_the_figures_and_printed(tmp_path, capsys):
     assert all(part in shown for part in ("A title", "value [unit]", "one", "A note with [brackets]."))
 
 
-def test_a_page_that_fails_is_a_warning_and_the_next_is_made(tmp_path):
-    with pytest.warns(UserWarning, match="page toy_pages:broken is not made: ValueError: no such metric"):
-        written = write_study_pages(SimpleNamespace(), ["toy_pages:broken", "toy_pages:page"], tmp_path / "figures")
+def test_of_a_page_that_fails_the_reason_is_shown_and_the_next_is_made(tmp_path, capsys):
+    names = ["toy_pages:broken", "toy_pages:lacking", "toy_pages:page"]
+    written = write_study_pages(SimpleNamespace(), names, tmp_path / "figures")
     assert [path.name for path in written] == ["page.md"]
+    show_pages(SimpleNamespace(), names)
+    shown = capsys.readouterr().out
+    assert 'page "broken" is not made: ValueError: no such metric' in shown
+    assert 'page "lacking" is not made: no accuracies [here]' in shown
+    assert "A title" in shown
 
 
 def results_of(values, metric="accuracy", prefix="uci/a19/"):
