@@ -42,6 +42,7 @@ class StoreError(NtkbenchError):
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
-    """Return ``'; did you mean "relu"?'`` for the nearest of ``known``, or an empty string."""
-    near = get_close_matches(word, sorted(known), n=1, cutoff=0.6)
-    return f'; did you mean "{near[0]}"?' if near else ""
+    """Return ``'; did you mean "relu"?'`` for the nearest of ``known``, whatever the case, or an empty string."""
+    by_case = {name.lower(): name for name in sorted(known)}
+    near = get_close_matches(word.lower(), by_case, n=1, cutoff=0.6)
+    return f'; did you mean "{by_case[near[0]]}"?' if near else ""

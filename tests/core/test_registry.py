@@ -7,7 +7,7 @@ import pytest
 from toy_runs import TOY
 
 from ntkbench import registry as registries
-from ntkbench.errors import NtkbenchError, PluginError, UnavailableError, UnknownNameError
+from ntkbench.errors import NtkbenchError, PluginError, UnavailableError, UnknownNameError, suggestion
 from ntkbench.registry import load_registry, missing_requirement, require_available, unavailable_reason
 from ntkbench.specs import Sizes, TaskSpec, resolve
 
@@ -318,3 +318,13 @@ class TestAvailability:
 def test_all_errors_of_users_are_one_family():
     for error in (PluginError, UnavailableError, UnknownNameError):
         assert issubclass(error, NtkbenchError)
+
+
+@pytest.mark.parametrize(
+    ("word", "near"), [("ReLU", "relu"), ("rleu", "relu"), ("bridges-MATERIAL", "bridges-material")]
+)
+def test_a_suggestion_is_the_nearest_name_whatever_the_case(word, near):
+    known = ["relu", "bridges-type", "bridges-material", "Erf"]
+    assert suggestion(word, known) == f'; did you mean "{near}"?'
+    assert suggestion("erv", known) == '; did you mean "Erf"?'
+    assert suggestion("quite another", known) == ""
