@@ -58,6 +58,8 @@ def comparisons(results: Results) -> Iterator[Comparison]:
 
 def _of_one_run(results: Results) -> Iterator[Comparison]:
     cells = subject_cells(results.cells).sort_values("task", key=_order(results), kind="stable")
+    if cells.empty:  # nothing to compare, so nothing more to read
+        return
     measured = results.measurements.merge(cells[["cell_id", "width"]], on="cell_id", how="inner")
     judged = _judged(results)
     for key, group in cells.groupby(["task", "architecture", "label"], sort=False):

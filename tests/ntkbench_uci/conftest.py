@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 BESIDE = Path(__file__).parents[3] / "shared" / "uci"
+FOLDER = Path(os.environ.get("NTKBENCH_DATA") or BESIDE)  # read before any test takes the variable away
 
 
 @pytest.fixture
 def data_folder(monkeypatch):
     """Make the real folder of UCI files the program's, and return it; skip, saying so, where there is none."""
-    folder = Path(os.environ.get("NTKBENCH_DATA") or BESIDE)
-    if not folder.is_dir():
+    if not FOLDER.is_dir():
         pytest.skip("no folder of UCI files: set NTKBENCH_DATA to test against the real ones")
-    monkeypatch.setenv("NTKBENCH_DATA", str(folder))
-    return folder
+    monkeypatch.setenv("NTKBENCH_DATA", str(FOLDER))
+    return FOLDER
