@@ -21,7 +21,7 @@ def _device(ctx: click.Context, param: click.Parameter, value: str) -> str:
     return value
 
 
-_DATA_DIR = click.option(
+DATA_DIR = click.option(
     "--data-dir",
     type=click.Path(exists=True, file_okay=False),
     envvar="NTKBENCH_DATA",
@@ -37,7 +37,7 @@ _STUDY = (
     click.option("--seed", type=click.IntRange(min=0), help="Seed of data and networks."),
     click.option("--size", type=click.Choice(["small", "full"]), default="small", show_default=True),
     click.option("--out", type=click.Path(), metavar="DIR", help="The run's own folder.  [default: results/<run_id>]"),
-    _DATA_DIR,
+    DATA_DIR,
 )
 _PLUGIN = click.option("--plugin", "plugins", multiple=True, metavar="PATH", help="Also load this file or folder.")
 _EXECUTION = (
@@ -71,7 +71,7 @@ _CLAIMS = (
 
 def claims_options(function: F) -> F:
     """Add what ``ntkbench claims`` takes: where to, how large, and how it is computed."""
-    return _decorate(function, (*_CLAIMS, _DATA_DIR, *_EXECUTION))
+    return _decorate(function, (*_CLAIMS, DATA_DIR, *_EXECUTION))
 
 
 def study_options(function: F) -> F:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ntkbench.cli.options import JSON
+from ntkbench.cli.options import DATA_DIR, JSON
 from ntkbench.errors import DataError, UnknownNameError, suggestion
 
 from .collection import COLLECTION
@@ -19,14 +19,6 @@ if TYPE_CHECKING:
 
     from .collection import Dataset
 
-_FOLDER = click.option(
-    "--data-dir",
-    type=click.Path(exists=True, file_okay=False),
-    envvar=VARIABLE,
-    metavar="DIR",
-    help=f"Folder of data files.  [env: {VARIABLE}]",
-)
-
 
 @click.group("data")
 def data_command() -> None:
@@ -34,7 +26,7 @@ def data_command() -> None:
 
 
 @data_command.command("list")
-@_FOLDER
+@DATA_DIR
 @JSON
 def list_command(data_dir: str | None, as_json: bool) -> None:
     """List all data sets: their size, whether their file is here, and their licence.
@@ -67,7 +59,7 @@ def list_command(data_dir: str | None, as_json: bool) -> None:
 
 @data_command.command("verify")
 @click.argument("names", nargs=-1)
-@_FOLDER
+@DATA_DIR
 @JSON
 def verify_command(names: tuple[str, ...], data_dir: str | None, as_json: bool) -> None:
     """Read data sets and compare rows, columns and hash with the published files; by default all that are here.
