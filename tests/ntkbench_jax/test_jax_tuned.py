@@ -138,3 +138,14 @@ def test_what_cannot_be_chosen_is_refused():
     singular = Problem(x_train=x, y_train=y, x_test=x, y_test=y, tuning=(problem(1),))
     with pytest.raises(DataError, match="larger ones"):
         solved(singular, by="marginal-likelihood", ridges=(0.0,))
+
+
+def test_a_solver_that_knows_the_mean_alone_reports_no_spread(monkeypatch):
+    """As beyond 32,768 rows: no variance of 0, and no likelihood made of one."""
+    found = problem(0, tuning=(problem(1),))
+    whole = solved(found, ridges=(0.1,))
+    monkeypatch.setattr("ntkbench_jax.regression.choose._suitable", lambda points, at_rest: "iterative")
+    alone = solved(found, ridges=(0.1,))
+    assert alone.variance_test is None
+    assert "negative_log_likelihood" not in {row.metric for row in alone.measurements}
+    np.testing.assert_allclose(alone.mean_test, whole.mean_test, atol=1e-5)

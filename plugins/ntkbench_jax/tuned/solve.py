@@ -11,6 +11,7 @@ from scipy.optimize import minimize_scalar
 from ntkbench.exchange import Measurement, Solution
 
 from ..regression import choose as solvers
+from ..regression.iterative import IterativeFit
 from ..regression.problem import Problem as Regression
 from .select import choose, shortened
 
@@ -30,7 +31,8 @@ def solve(request: Request) -> Solution:
 
     The spread is the law of an ensemble of infinitely wide networks (Lee et al. 2019, eqs. 14-16) with the chosen
     ridge. To it comes noise, of one variance, the likeliest on the rows for validation: ``negative_log_likelihood`` is
-    the mean over test points of -log N(y; mean, law + noise), in nats, in the data's own units.
+    the mean over test points of -log N(y; mean, law + noise), in nats, in the data's own units. Beyond what a Cholesky
+    factor can hold the solver knows the mean alone, and neither the variance nor the likelihood is reported.
 
     :raises DataError: without rows for validation, or for a kernel that cannot be inverted.
     """
@@ -42,15 +44,17 @@ def solve(request: Request) -> Solution:
     found = _fit(problem.x_train, problem.y_train, chosen, parameters)
     mean, variance = found.mean(problem.x_test), _variance(found, problem.x_test, problem.y_test.shape[1])
     request.progress(3, 3)
-    scale = np.ones(1) if problem.target_std is None else np.asarray(problem.target_std)
-    surprise = _surprise(problem.y_test - mean, variance + noise) + np.log(scale)
+    likelihood: tuple[Measurement, ...] = ()
+    if variance is not None:
+        scale = np.ones(1) if problem.target_std is None else np.asarray(problem.target_std)
+        likelihood = (_nats(float(np.mean(_surprise(problem.y_test - mean, variance + noise) + np.log(scale)))),)
     return Solution(
         times=np.array([inf]),
         mean_train=found.mean(problem.x_train)[None],
         mean_test=mean[None],
-        variance_test=variance[None],
+        variance_test=None if variance is None else variance[None],
         rho=found.rho,
-        measurements=(*_facts(chosen, noise), _nats(float(np.mean(surprise)))),
+        measurements=(*_facts(chosen, noise), *likelihood),
     )
 
 
@@ -74,10 +78,10 @@ def _fit(x: Float, y: Float, chosen: Choice, parameters: Parameters) -> Fit:
     return solvers.fit(regression, "auto")[1]
 
 
-def _variance(found: Fit, x: Float, outputs: int) -> Float:
-    """Return the ensemble's variance (M, O), the same of every output; 0 where the solver knows the mean alone."""
-    if not hasattr(found, "variance"):
-        return np.zeros((len(x), outputs))
+def _variance(found: Fit, x: Float, outputs: int) -> Float | None:
+    """Return the ensemble's variance (M, O), the same of every output; None where the solver knows the mean alone."""
+    if isinstance(found, IterativeFit):
+        return None
     return np.repeat(np.maximum(found.variance(x), 0.0)[:, None], outputs, axis=1)
 
 
@@ -87,7 +91,8 @@ def _noise(problem: Problem, chosen: Choice, parameters: Parameters) -> float:
     for part in problem.tuning:
         found = _fit(*shortened(part, parameters), chosen, parameters)
         residuals.append(part.y_test - found.mean(part.x_test))
-        variances.append(_variance(found, part.x_test, part.y_test.shape[1]))
+        variance = _variance(found, part.x_test, part.y_test.shape[1])
+        variances.append(np.zeros_like(part.y_test) if variance is None else variance)
     residual, variance = np.concatenate(residuals), np.concatenate(variances)
 
     def surprise(logarithm: float) -> float:
