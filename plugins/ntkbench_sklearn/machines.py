@@ -54,8 +54,8 @@ class Fitted(NamedTuple):
 
 def kernels_up_to(depth: int, parameters: Parameters) -> list[Kernel]:
     """Return the kernels to choose among, in the order in which the first best one is kept: by depth, then fixed."""
-    most = (lambda p: p) if parameters.fixed_layers == "any" else (lambda p: 0)
-    return [Kernel(p, q) for p in range(depth + 1) for q in range(most(p) + 1)]
+    any_fixed = parameters.fixed_layers == "any"
+    return [Kernel(p, q) for p in range(depth + 1) for q in range(p + 1 if any_fixed else 1)]
 
 
 def choose(tuning: Sequence[Problem], architecture: Architecture, parameters: Parameters, threads: int) -> Choice:
