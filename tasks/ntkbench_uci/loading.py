@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ntkbench.exchange import Float, Int
 
-    from .collection import Dataset
+    from .dataset import Dataset
     from .parameters import A19Split, PublishedSplit, RandomSplit
 
 

@@ -9,14 +9,16 @@ from ntkbench.hookspecs import hookimpl
 from ntkbench.specs import Sizes, TaskSpec
 
 from . import published_splits, resamples
-from .collection import COLLECTION, Dataset
-from .folder import missing
+from .collection import COLLECTION
+from .places import missing
 from .splits import sizes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import click
+
+    from .dataset import Dataset
 
 _J18 = (
     "Jacot, Gabriel, Hongler (2018). Neural Tangent Kernel: Convergence and Generalization in Neural Networks. "
@@ -55,7 +57,7 @@ def _task(dataset: Dataset) -> TaskSpec:
         target=f"ntkbench_uci.loading:{dataset.name}",
         sizes=partial(_SIZES[dataset.protocol], dataset),
         fingerprint=partial(_fingerprint, dataset),
-        available=partial(_available, dataset),
+        available=partial(missing, dataset),
         standardise_inputs=dataset.protocol != "a19",
         standardise_targets=dataset.classes is None,
         requires=("scikit-learn>=1.4",),
@@ -66,14 +68,10 @@ def _task(dataset: Dataset) -> TaskSpec:
     )
 
 
-def _available(dataset: Dataset) -> str | None:
-    return None if dataset.layout is None else missing(dataset.locator)
-
-
 def _source(dataset: Dataset) -> str:
-    if dataset.layout is None:
-        return f"{dataset.page}, as shipped with scikit-learn"
-    return ", ".join(part for part in (dataset.page, f"{dataset.locator} in the data folder") if part)
+    if not dataset.scikit_learn:
+        return ", ".join(part for part in (dataset.page, f"{dataset.forms[0].path} in the data folder") if part)
+    return f"{dataset.page}, as shipped with scikit-learn"
 
 
 def _component(dataset: Dataset) -> TaskSpec:

@@ -10,7 +10,7 @@ from ntkbench.specs import Sizes
 if TYPE_CHECKING:
     from ntkbench.exchange import Int
 
-    from .collection import Dataset
+    from .dataset import Dataset
     from .parameters import PublishedSplit
 
 _SEED = 1

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from ntkbench.errors import DataError
 from ntkbench.specs import Sizes
 
-from .folder import check_hash, read_bytes
+from .places import check_hash, needed
 
 if TYPE_CHECKING:
     from ntkbench.exchange import Int
 
-    from .collection import Dataset
+    from .dataset import Dataset
     from .parameters import A19Split
 
 SPLITS = 4
@@ -52,13 +51,16 @@ def published_resample(dataset: Dataset, split_index: int) -> tuple[Rows, Rows]:
 def _lines(dataset: Dataset, name: str, sha256: str, count: int) -> list[Int]:
     import numpy as np
 
-    path = str(PurePosixPath(dataset.locator).with_name(name))
-    owner = f"uci/{dataset.name}"
-    content = read_bytes(path, owner)
-    check_hash(content, sha256, path, owner)
+    where, beside = f"uci/{dataset.name}", needed(dataset).file
+    assert beside is not None
+    file = beside.with_name(name)
+    if not file.is_file():
+        raise DataError(f"{where}: no {name} beside {beside}: take a fresh copy of the folder")
+    content, where = file.read_bytes(), f"{where} ({file})"
+    check_hash(content, sha256, where)
     lines = [np.array(line.split(), dtype=np.int64) for line in content.decode().splitlines() if line.strip()]
     if len(lines) != count:
-        raise DataError(f"{owner} ({path}): {len(lines)} lines of row numbers, expected {count}")
+        raise DataError(f"{where}: {len(lines)} lines of row numbers, expected {count}")
     return lines
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from ntkbench.exchange import Int
 
-    from .collection import Dataset
+    from .dataset import Dataset
 
 SPLITS = 2**31 - 1
 DEFAULT_TRAINING_ROWS = 100

@@ -3,91 +3,105 @@
 from __future__ import annotations
 
 import csv
+import re
+from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ntkbench.errors import DataError
 
-from .folder import check_hash, read_bytes
-
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ntkbench.exchange import Float, Int
 
-    from .collection import Dataset, Layout
+    from .dataset import Layout
 
 _SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t"}
+_WORD = re.compile(r'"([^"]*)"|(\S+)')
 _MISSING = "?"
 Cells = list[list[str]]
 
 
-def read_file(dataset: Dataset) -> tuple[Float, Float | Int]:
-    """Return inputs (rows, features) and targets (rows,), float64, or labels (rows,), int64, of a data set's file.
+def cells_of_text(content: bytes, layout: Layout, where: str) -> Cells:
+    """Return the rows of a file, cell by cell; blank lines, of separators alone, are left out.
+
+    :raises DataError: if it is not text, or has other rows or columns.
+    """
+    try:
+        lines = content.decode().splitlines()
+    except UnicodeDecodeError as error:
+        raise DataError(f"{where}: byte {error.start} is not UTF-8 text") from error
+    numbered = enumerate(lines[layout.header :], start=layout.header + 1)
+    return checked(((number, _cells(line, layout)) for number, line in numbered if line.strip()), layout, where)
+
+
+def checked(lines: Iterable[tuple[int, list[str]]], layout: Layout, where: str) -> Cells:
+    """Return the rows of numbered lines that are not blank, without empty cells to the right of the last column.
+
+    :raises DataError: if one has another number of columns than the layout, or there are more rows, or fewer.
+    """
+    rows = []
+    for number, cells in lines:
+        if not any(cells):
+            continue
+        if len(cells) > layout.columns and not any(cells[layout.columns :]):
+            cells = cells[: layout.columns]
+        if len(cells) != layout.columns:
+            raise DataError(f"{where}: line {number} has {len(cells)} columns, expected {layout.columns}")
+        rows.append(cells)
+    if len(rows) != layout.rows:
+        raise DataError(f"{where}: {len(rows)} rows, expected {layout.rows}{_header_hint(len(rows), layout)}")
+    return rows
+
+
+def _header_hint(rows: int, layout: Layout) -> str:
+    if rows == layout.rows - 1:
+        return "; was the first row taken for a header, or written over by one?"
+    return "; is the first one a header?" if rows == layout.rows + 1 else ""
+
+
+def _cells(line: str, layout: Layout) -> list[str]:
+    if layout.separator == "space":
+        return [quoted or bare for quoted, bare in _WORD.findall(line)]
+    return [cell.strip() for cell in next(csv.reader([line], delimiter=_SEPARATORS[layout.separator]))]
+
+
+def numbers_and_targets(rows: Cells, layout: Layout, classes: int | None, where: str) -> tuple[Float, Float | Int]:
+    """Return inputs (rows, features) and targets (rows,), float64, or labels (rows,), int64, of a table's cells.
 
     Rows in which a number is missing (``?``) are left out. A column of categories becomes one column of 0 and 1 for
     each, in the order of their spelling; there ``?`` is a category of its own. Labels count the classes in the order
     of their spelling, or of their value where all are numbers.
 
-    :raises DataError: if rows, columns or bytes are not those of the published file.
+    :raises DataError: if a cell is not what its column should hold, or there are more classes, or fewer.
     """
-    owner, layout = f"uci/{dataset.name}", dataset.layout
-    assert layout is not None
-    where = f"{owner} ({dataset.locator})"
-    content = read_bytes(dataset.locator, owner)
-    rows = _rows(content, layout, where)
     inputs = [i for i in range(layout.columns) if i != layout.target and i not in layout.drop]
     numbers = [i for i in inputs if i not in layout.text]
     needed = [*numbers, layout.target]
     complete = [row for row in rows if _MISSING not in (row[i] for i in needed)]
     columns = [
-        _categories([row[i] for row in complete]) if i in layout.text else _numbers(complete, i, where) for i in inputs
+        _categories([row[i] for row in complete]) if i in layout.text else _numbers(complete, i, layout, where)
+        for i in inputs
     ]
     x = np.concatenate(columns, axis=1)
-    if dataset.classes is None:
-        y: Float | Int = _numbers(complete, layout.target, where)[:, 0]
-    else:
-        y = _labels([row[layout.target] for row in complete], dataset.classes, where)
-    if x.shape != (dataset.rows, dataset.features):
-        raise DataError(
-            f"{where}: inputs have shape {x.shape}, expected {(dataset.rows, dataset.features)}: another number of "
-            "rows without missing values, or of categories, than published"
-        )
-    check_hash(content, dataset.sha256, dataset.locator, owner)
-    return x, y
+    if classes is None:
+        return x, _numbers(complete, layout.target, layout, where)[:, 0]
+    return x, _labels([row[layout.target] for row in complete], classes, where)
 
 
-def _rows(content: bytes, layout: Layout, where: str) -> Cells:
-    try:
-        lines = content.decode().splitlines()
-    except UnicodeDecodeError as error:
-        raise DataError(f"{where}: byte {error.start} is not UTF-8 text") from error
-    rows = []
-    for number, line in enumerate(lines[layout.header :], start=layout.header + 1):
-        if not line.strip():
-            continue
-        cells = _cells(line, layout)
-        if len(cells) != layout.columns:
-            raise DataError(f"{where}: line {number} has {len(cells)} columns, expected {layout.columns}")
-        rows.append(cells)
-    if len(rows) != layout.rows:
-        raise DataError(f"{where}: {len(rows)} rows, expected {layout.rows}")
-    return rows
-
-
-def _cells(line: str, layout: Layout) -> list[str]:
-    if layout.separator == "space":
-        return line.split()
-    return [cell.strip() for cell in next(csv.reader([line], delimiter=_SEPARATORS[layout.separator]))]
-
-
-def _numbers(rows: Cells, column: int, where: str) -> Float:
+def _numbers(rows: Cells, column: int, layout: Layout, where: str) -> Float:
     """Return one column (rows, 1) of numbers, correctly rounded."""
     values = np.empty((len(rows), 1))
+    unit = Decimal(1).scaleb(-layout.decimals[column]) if layout.decimals else None
     for row, cells in enumerate(rows):
         try:
             values[row, 0] = float(cells[column])
         except ValueError:
             raise DataError(f"{where}: row {row + 1} has {cells[column]!r} in column {column}, not a number") from None
+        if unit is not None and np.isfinite(values[row, 0]):
+            values[row, 0] = float(Decimal(cells[column]).quantize(unit, ROUND_HALF_UP))
     return values
 
 

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from faulty_server import serving
 
 BESIDE = Path(__file__).parents[3] / "shared" / "uci"
 FOLDER = Path(os.environ.get("NTKBENCH_DATA") or BESIDE)  # read before any test takes the variable away
@@ -16,3 +17,10 @@ def data_folder(monkeypatch):
         pytest.skip("no folder of UCI files: set NTKBENCH_DATA to test against the real ones")
     monkeypatch.setenv("NTKBENCH_DATA", str(FOLDER))
     return FOLDER
+
+
+@pytest.fixture
+def server():
+    """Serve files on this machine; see ``faulty_server``."""
+    with serving() as files:
+        yield files

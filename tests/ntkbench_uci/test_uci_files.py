@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from hashlib import sha256
 
 import numpy as np
 import pytest
@@ -12,7 +11,7 @@ import pytest
 from ntkbench.errors import DataError
 from ntkbench.specs import resolve
 from ntkbench.worker.data import scaled
-from ntkbench_uci import loading, text_files
+from ntkbench_uci import loading, places, text_files
 from ntkbench_uci.collection import COLLECTION
 from ntkbench_uci.parameters import A19Split, PublishedSplit, RandomSplit
 from ntkbench_uci.plugin import ntkbench_register_tasks
@@ -20,7 +19,7 @@ from ntkbench_uci.published_splits import published_rows, sizes
 from ntkbench_uci.readers import read
 
 SPECS = {spec.name.removeprefix("uci/"): spec for spec in ntkbench_register_tasks()}
-FILES = {name: dataset for name, dataset in COLLECTION.items() if dataset.layout is not None}
+FILES = {name: dataset for name, dataset in COLLECTION.items() if not dataset.scikit_learn}
 PUBLISHED = [name for name, dataset in FILES.items() if dataset.protocol == "hla"]
 A19 = [name for name, dataset in FILES.items() if dataset.protocol == "a19"]
 
@@ -51,23 +50,24 @@ def test_the_table_agrees_with_the_manifest(data_folder):
     manifest = json.loads((data_folder / "manifest.json").read_text())["datasets"]
     described = {entry["data_file"]: entry for entry in manifest}
     for dataset in FILES.values():
-        entry = described[dataset.locator]
+        form = dataset.forms[0]
+        entry = described[form.path]
         hashes = {file["path"]: file["sha256"] for file in entry["files"]}
-        assert dataset.sha256 == hashes[dataset.locator]
-        assert dataset.layout.rows == entry["rows"]
+        assert dataset.sha256 == form.sha256 == hashes[form.path]
+        assert form.layout.rows == entry["rows"]
         assert dataset.uci_id == entry["uci_id"]
         assert dataset.redistributable == entry["redistributable"]
         assert dataset.classes in (entry["classes"], None)
         if "target_column" in entry:
-            assert dataset.layout.target == entry["target_column"]
-            column = np.loadtxt(data_folder / dataset.locator, usecols=entry["target_column"])
+            assert form.layout.target == entry["target_column"]
+            column = np.loadtxt(data_folder / form.path, usecols=entry["target_column"])
             np.testing.assert_array_equal(read(dataset)[1], column)
             assert column.mean() == pytest.approx(entry["y_mean"], rel=1e-13)
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_generated_splits_equal_the_published_files(name, data_folder):
-    folder, rows = (data_folder / FILES[name].locator).parent, FILES[name].rows
+    folder, rows = (data_folder / FILES[name].forms[0].path).parent, FILES[name].rows
     count = int((folder / "n_splits.txt").read_text())
     assert count == FILES[name].splits
     for split in range(count):
@@ -80,7 +80,7 @@ def test_generated_splits_equal_the_published_files(name, data_folder):
 def test_a_resample_has_the_published_rows_in_the_published_order(name, data_folder):
     dataset = FILES[name]
     x, labels = read(dataset)
-    folder = (data_folder / dataset.locator).parent
+    folder = (data_folder / dataset.forms[0].path).parent
     halves, lines = (
         [np.array(line.split(), int) for line in (folder / file).read_text().splitlines() if line.strip()]
         for file in ("conxuntos.dat", "conxuntos_kfold.dat")
@@ -140,8 +140,9 @@ def own_folder(data_folder, tmp_path, monkeypatch):
     """Return what copies a set's files into a folder of its own, made the program's, and returns the data file."""
 
     def copy(name):
-        target = tmp_path / FILES[name].locator
-        shutil.copytree((data_folder / FILES[name].locator).parent, target.parent)
+        path = FILES[name].forms[0].path
+        target = tmp_path / path
+        shutil.copytree((data_folder / path).parent, target.parent)
         monkeypatch.setenv("NTKBENCH_DATA", str(tmp_path))
         loading._read.cache_clear()
         target.chmod(0o644)
@@ -202,33 +203,30 @@ def test_other_row_numbers_are_refused(file, own_folder):
         loading.load_resample(FILES["a19/zoo"], A19Split(), 0, 0)
 
 
-def test_without_the_file_a_task_says_where_it_looked(tmp_path, monkeypatch):
+def test_without_the_file_a_task_says_where_it_looked_and_how_to_get_it(tmp_path, monkeypatch):
     monkeypatch.delenv("NTKBENCH_DATA", raising=False)
+    monkeypatch.setattr(places, "_package", lambda: None)
     assert "--data-dir" in SPECS["concrete"].available()
     monkeypatch.setenv("NTKBENCH_DATA", str(tmp_path))
     assert f"{tmp_path} has no regression/concrete/data.txt" in SPECS["concrete"].available()
+    assert "ntkbench data fetch concrete" in SPECS["concrete"].available()
     with pytest.raises(DataError, match=r"regression/concrete/data\.txt"):
         read(FILES["concrete"])
     assert SPECS["wine"].available() is None
 
 
-def test_categories_missing_numbers_and_class_names(tmp_path, monkeypatch):
+def test_categories_missing_numbers_and_class_names():
     """A table worked out by hand: columns number, category, name, class."""
     content = b"head\n2.5,b,one,yes\n?,a,two,no\n\n-1,?,three,no\n4,b,four,yes\n"
-    (tmp_path / "own.data").write_bytes(content)
-    monkeypatch.setenv("NTKBENCH_DATA", str(tmp_path))
     layout = text_files_layout(columns=4, target=3, drop=(2,), text=(1,), rows=4)
-    own = resolve("dataclasses:replace")(
-        FILES["iris"], name="own", locator="own.data", layout=layout, rows=3, features=3, classes=2,
-        sha256=sha256(content).hexdigest(),
-    )  # fmt: skip
-    x, labels = text_files.read_file(own)
+    cells = text_files.cells_of_text(content, layout, "own.data")
+    x, labels = text_files.numbers_and_targets(cells, layout, 2, "own.data")
     np.testing.assert_array_equal(x, [[2.5, 0, 1], [-1, 1, 0], [4, 0, 1]])
     np.testing.assert_array_equal(labels, [1, 0, 1])
 
 
 def text_files_layout(**keys):
-    return resolve("ntkbench_uci.collection:Layout")(separator="comma", header=1, **keys)
+    return resolve("ntkbench_uci.dataset:Layout")(separator="comma", header=1, **keys)
 
 
 def test_random_splits_of_regression_sets_are_disjoint_and_differ(data_folder):

@@ -22,11 +22,17 @@ from ntkbench_uci.plugin import ntkbench_register_tasks
 from ntkbench_uci.splits import sizes, stratified_rows
 
 SPECS = {spec.name.removeprefix("uci/"): spec for spec in ntkbench_register_tasks()}
-NAMES = sorted(name for name in SPECS.keys() & COLLECTION.keys() if COLLECTION[name].layout is None)
+NAMES = sorted(name for name in SPECS.keys() & COLLECTION.keys() if COLLECTION[name].scikit_learn)
+
+
+@pytest.fixture(autouse=True)
+def no_folder(monkeypatch):
+    """Read the sets of scikit-learn, not files of the same ones."""
+    monkeypatch.delenv("NTKBENCH_DATA", raising=False)
 
 
 def original(name):
-    return getattr(datasets, COLLECTION[name].locator)(return_X_y=True)
+    return getattr(datasets, COLLECTION[name].scikit_learn)(return_X_y=True)
 
 
 def decoded(y):
@@ -144,7 +150,7 @@ def test_a_changed_number_is_refused(name, monkeypatch):
     x, labels = original(name)
     x = x.copy()
     x[3, 1] += 1e-9
-    monkeypatch.setattr(datasets, COLLECTION[name].locator, lambda return_X_y: (x, labels))
+    monkeypatch.setattr(datasets, COLLECTION[name].scikit_learn, lambda return_X_y: (x, labels))
     with pytest.raises(DataError, match=f"uci/{name}.*sha256.*expected {COLLECTION[name].sha256}"):
         load(COLLECTION[name], RandomSplit(), 0, 0)
 

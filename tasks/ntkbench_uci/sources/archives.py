@@ -1,0 +1,120 @@
+"""Take files out of an archive by name, in memory: nothing is ever written where the archive says."""
+
+from __future__ import annotations
+
+import tarfile
+import zipfile
+import zlib
+from contextlib import ExitStack
+from fnmatch import fnmatchcase
+from functools import partial
+from io import BytesIO
+from typing import TYPE_CHECKING, NamedTuple
+
+from ntkbench.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import IO
+
+LARGEST_MEMBER = 1 << 28
+_IGNORED = "__MACOSX/"
+_ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
+_DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError)
+
+
+class DamagedArchiveError(DataError):
+    """An archive, or a file in it, that cannot be unpacked: it may have been cut short or changed on its way."""
+
+
+class _Entry(NamedTuple):
+    size: int
+    open: Callable[[], IO[bytes] | None]
+
+
+class Archive:
+    """The files in an archive, zip or tar, compressed or not; links and devices in it are no files."""
+
+    def __init__(self, file: IO[bytes], where: str) -> None:
+        """Open an archive, which must outlive this; ``where`` is what messages call it.
+
+        :raises DamagedArchiveError: if it is none, or its list of files is damaged.
+        """
+        self._where, self._stack = where, ExitStack()
+        try:
+            self._entries = self._open(file)
+        except _DAMAGE as error:
+            raise DamagedArchiveError(f"{where}: not an archive that can be unpacked: {error}") from error
+
+    def _open(self, file: IO[bytes]) -> dict[str, _Entry]:
+        if zipfile.is_zipfile(file):
+            packed = self._stack.enter_context(zipfile.ZipFile(file))
+            found = {
+                one.filename: _Entry(one.file_size, partial(packed.open, one))
+                for one in packed.infolist()
+                if not one.is_dir()
+            }
+        else:
+            file.seek(0)
+            tape = self._stack.enter_context(tarfile.open(fileobj=file))  # noqa: SIM115 - the stack closes it
+            found = {one.name: _Entry(one.size, partial(tape.extractfile, one)) for one in tape if one.isreg()}
+            assert tape.fileobj is not None
+            tape.fileobj.read()  # to its end, where a compressed one has its checksum
+        return {name: entry for name, entry in found.items() if not name.startswith(_IGNORED)}
+
+    def __enter__(self) -> Archive:
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self._stack.close()
+
+    def read(self, member: str) -> bytes:
+        """Return the content of the file whose path in the archive ends so, or of several, one after the other.
+
+        ``*`` and ``?`` stand for many and one letter within a name; several are in the order of their names. If there
+        is none, archives in the archive are looked into.
+
+        :raises DamagedArchiveError: if one of them cannot be unpacked.
+        :raises DataError: if there is none, several without such letters, or one too large.
+        """
+        names = sorted(name for name in self._entries if _ends(name, member))
+        if not names:
+            return self._within(member)
+        if len(names) > 1 and not set("*?") & set(member):
+            raise DataError(f"{self._where}: several {member} in it: {_few(names)}")
+        return b"".join(map(self._whole, names))
+
+    def _within(self, member: str) -> bytes:
+        for name in self._entries:
+            if name.lower().endswith(_ARCHIVES):
+                with Archive(BytesIO(self._whole(name)), f"{self._where}, {name}") as inner:
+                    if any(_ends(one, member) for one in inner._entries):
+                        return inner.read(member)
+        raise DataError(f"{self._where}: no {member} in it, but {_few(list(self._entries))}")
+
+    def _whole(self, name: str) -> bytes:
+        entry = self._entries[name]
+        too_large = DataError(f"{self._where}: {name} unpacks to more than {LARGEST_MEMBER:,} bytes")
+        if entry.size > LARGEST_MEMBER:
+            raise too_large
+        try:
+            file = entry.open()
+            assert file is not None  # a regular file
+            with file:
+                content = file.read(LARGEST_MEMBER + 1)
+        except _DAMAGE as error:
+            raise DamagedArchiveError(f"{self._where}: {name} is damaged: {error}") from error
+        if len(content) > LARGEST_MEMBER:
+            raise too_large
+        return content
+
+
+def _ends(name: str, member: str) -> bool:
+    parts, wanted = name.split("/"), member.split("/")
+    ending = parts[-len(wanted) :]
+    return len(ending) == len(wanted) and all(map(fnmatchcase, ending, wanted))
+
+
+def _few(names: list[str], most: int = 5) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more if names else "nothing"

@@ -1,0 +1,38 @@
+"""Show how far downloads have come, and how long they will take."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_COLUMNS = (
+    TextColumn("{task.description}"),
+    BarColumn(),
+    DownloadColumn(),
+    TransferSpeedColumn(),
+    TimeRemainingColumn(),
+)
+
+
+@contextmanager
+def downloads(quiet: bool) -> Iterator[Callable[[str, int, int | None], None]]:
+    """Return what to tell an address, its bytes so far and of all, for as long as downloads last.
+
+    On a terminal there is a line for each address; elsewhere, or if ``quiet``, nothing is shown.
+    """
+    console = Console(stderr=True)
+    with Progress(*_COLUMNS, console=console, transient=True, disable=quiet or not console.is_terminal) as bar:
+        lines = {}
+
+        def told(url: str, done: int, whole: int | None) -> None:
+            if url not in lines:
+                lines[url] = bar.add_task(url.rpartition("/")[2], total=whole)
+            bar.update(lines[url], completed=done, total=whole)
+
+        yield told
