@@ -1,1 +1,1 @@
-"""Support vector machines on the kernels of infinitely wide networks, from scikit-learn."""
+"""Backends from scikit-learn: machines on the kernels of infinitely wide networks, and plain baselines."""

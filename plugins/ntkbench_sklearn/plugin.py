@@ -1,21 +1,22 @@
-"""What this package registers: the backend ``sklearn-svm``, without importing scikit-learn or JAX."""
+"""What this package registers, without importing scikit-learn or JAX: ``sklearn-svm`` and the three baselines."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from ntkbench.hookspecs import hookimpl
-from ntkbench.specs import BackendSpec, Estimate
+from ntkbench.specs import BackendSpec
+
+from .baselines import estimates
+from .svm.estimate import estimate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ntkbench.architecture import Architecture
-    from ntkbench.specs import Work
 
-_FLOPS_PER_PAIR = 150  # of a kernel, per layer
-_FLOPS_PER_FIT = 500  # of a machine, per pair of points
-_PROCESS_BYTES = 4e8  # a process that has imported JAX and scikit-learn
+_REQUIRES, _INSTALL = "scikit-learn>=1.4", 'pip install "ntkbench[uci]"'
+_CITATION = "scikit-learn: Pedregosa et al. 2011 (JMLR 12)"
 
 
 def supports(architecture: Architecture) -> str | None:
@@ -27,32 +28,64 @@ def supports(architecture: Architecture) -> str | None:
     return unsupported(architecture)
 
 
-def estimate(work: Work) -> Estimate:
-    """Return what all kernels up to the architecture's depth, and a machine for each of them and each C, will cost."""
-    points, depth = float(work.sizes.n_train), work.architecture.depth
-    parameters = work.parameters
-    penalties = 7 if parameters is None else len(parameters.c)
-    kernels = (
-        depth + 1 if parameters is not None and parameters.fixed_layers == "none" else (depth + 1) * (depth + 2) / 2
-    )
-    flops = kernels * points**2 * (2 * work.sizes.n_features + depth * _FLOPS_PER_PAIR + penalties * _FLOPS_PER_FIT)
-    return Estimate(flops=flops, bytes=_PROCESS_BYTES + 8 * 4 * points**2)
+def _any(architecture: Architecture) -> str | None:
+    """Return None: a baseline has no architecture."""
+    return None
 
 
 @hookimpl
 def ntkbench_register_backends() -> Iterable[BackendSpec]:
-    """Register the support vector machine whose kernel and penalty are chosen on what the task gives to choose on."""
+    """Register what is chosen and fitted by scikit-learn; all choose on what the task gives to choose on."""
     yield BackendSpec(
         name="sklearn-svm",
         version=1,
         summary="a support vector machine on the NTK or NNGP of up to the architecture's depth, which is chosen, with "
         "its penalty, on the task's problems to choose on (A19)",
         role="reference",
-        parameters="ntkbench_sklearn.parameters:Parameters",
-        target="ntkbench_sklearn.solve:solve",
+        parameters="ntkbench_sklearn.svm.parameters:Parameters",
+        target="ntkbench_sklearn.svm.solve:solve",
         supports=supports,
         estimate=estimate,
-        requires=("scikit-learn>=1.4", "jax>=0.4.31"),
+        requires=(_REQUIRES, "jax>=0.4.31"),
         install='pip install "ntkbench[jax,uci]"',
         citation="Arora, Du, Li, Salakhutdinov, Wang and Yu 2019 (arXiv:1910.01663); libsvm by Chang and Lin 2011",
+    )
+    yield BackendSpec(
+        name="sklearn-linear",
+        version=1,
+        summary="baseline, without an architecture: linear regression, its penalty chosen",
+        role="reference",
+        parameters="ntkbench_sklearn.baselines.parameters:LinearParameters",
+        target="ntkbench_sklearn.baselines.linear:solve",
+        supports=_any,
+        estimate=estimates.linear,
+        requires=(_REQUIRES,),
+        install=_INSTALL,
+        citation=_CITATION,
+    )
+    yield BackendSpec(
+        name="sklearn-rbf",
+        version=1,
+        summary="baseline, without an architecture: Gaussian kernel ridge regression, its width and penalty chosen",
+        role="reference",
+        parameters="ntkbench_sklearn.baselines.parameters:RadialParameters",
+        target="ntkbench_sklearn.baselines.radial:solve",
+        supports=_any,
+        estimate=estimates.radial,
+        requires=(_REQUIRES,),
+        install=_INSTALL,
+        citation=_CITATION,
+    )
+    yield BackendSpec(
+        name="sklearn-forest",
+        version=1,
+        summary="baseline, without an architecture: a random forest, what its splits and leaves may be chosen",
+        role="reference",
+        parameters="ntkbench_sklearn.baselines.parameters:ForestParameters",
+        target="ntkbench_sklearn.baselines.forest:solve",
+        supports=_any,
+        estimate=estimates.forest,
+        requires=(_REQUIRES,),
+        install=_INSTALL,
+        citation="Breiman 2001 (Machine Learning 45); " + _CITATION,
     )

@@ -13,10 +13,12 @@ from sklearn.svm import SVC
 from ntkbench.architecture import Architecture
 from ntkbench.errors import DataError
 from ntkbench.exchange import Problem, Request, Training
-from ntkbench_sklearn import solve as backend
-from ntkbench_sklearn.machines import Kernel, choose, gram, kernels_up_to
-from ntkbench_sklearn.parameters import Parameters
-from ntkbench_sklearn.plugin import estimate, ntkbench_register_backends, supports
+from ntkbench_sklearn.choices import Choices
+from ntkbench_sklearn.plugin import ntkbench_register_backends, supports
+from ntkbench_sklearn.svm import solve as backend
+from ntkbench_sklearn.svm.estimate import estimate
+from ntkbench_sklearn.svm.machines import Kernel, choose, gram, kernels_up_to
+from ntkbench_sklearn.svm.parameters import Parameters
 
 A19 = Architecture(depth=3, activation="relu", weight_std=1.0, bias_std=0.0)
 
@@ -77,8 +79,8 @@ def request(found, parameters=None, threads=1):
 
 
 @pytest.fixture(autouse=True)
-def nothing_remembered():
-    backend._choices.clear()
+def nothing_remembered(monkeypatch):
+    monkeypatch.setattr(backend, "_choices", Choices())
 
 
 @pytest.mark.filterwarnings("ignore:Solver terminated early")  # in the plain program
@@ -171,7 +173,7 @@ def test_senseless_parameters_are_refused(keys):
 
 
 def test_what_it_supports_and_costs():
-    (spec,) = ntkbench_register_backends()
+    spec = next(spec for spec in ntkbench_register_backends() if spec.name == "sklearn-svm")
     assert spec.role == "reference" and spec.estimate is estimate
     assert supports(A19) is None
     assert "global" in supports(Architecture(parameterization="standard-global-rate"))

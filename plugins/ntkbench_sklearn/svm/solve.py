@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,17 +9,13 @@ import numpy as np
 from ntkbench.errors import DataError
 from ntkbench.exchange import Measurement, Solution
 
-from .machines import choose, predict
+from ..choices import Choices
+from .machines import Choice, choose, predict
 
 if TYPE_CHECKING:
-    from ntkbench.architecture import Architecture
-    from ntkbench.exchange import Float, Int, Problem, Request
+    from ntkbench.exchange import Float, Int, Request
 
-    from .machines import Choice
-    from .parameters import Parameters
-
-_KEPT = 128
-_choices: dict[str, Choice] = {}
+_choices: Choices[Choice] = Choices()
 
 
 def solve(request: Request) -> Solution:
@@ -35,7 +30,11 @@ def solve(request: Request) -> Solution:
     problem, parameters = request.problem, request.parameters
     if problem.labels_train is None:
         raise DataError("backend sklearn-svm: the task has no classes")
-    chosen = _chosen(problem, request.architecture, parameters, request.threads)
+    chosen = _choices.get(
+        problem.tuning,
+        f"{request.architecture!r} {parameters!r}",
+        lambda: choose(problem.tuning, request.architecture, parameters, request.threads),
+    )
     request.progress(1, 2)
     answers = predict(problem, chosen, request.architecture, parameters)
     request.progress(2, 2)
@@ -55,21 +54,6 @@ def solve(request: Request) -> Solution:
             Measurement(metric=metric, value=float(value), unit=unit) for metric, (value, unit) in facts.items()
         ),
     )
-
-
-def _chosen(problem: Problem, architecture: Architecture, parameters: Parameters, threads: int) -> Choice:
-    """Return the choice; where several splits choose on the same problems, as in A19, it is made once a process."""
-    key = sha256(f"{architecture!r} {parameters!r}".encode())
-    for part in problem.tuning:
-        for array in (part.x_train, part.labels_train, part.x_test, part.labels_test):
-            key.update(f"{None if array is None else array.shape}".encode())
-            key.update(b"" if array is None else array.tobytes())
-    name = key.hexdigest()
-    if name not in _choices:
-        while len(_choices) >= _KEPT:
-            del _choices[next(iter(_choices))]
-        _choices[name] = choose(problem.tuning, architecture, parameters, threads)
-    return _choices[name]
 
 
 def _as_targets(labels: Int, outputs: int) -> Float:

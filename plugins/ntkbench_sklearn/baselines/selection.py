@@ -1,0 +1,79 @@
+"""What the baselines share: the best setting on the problems to choose on, then one fit to all training rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from ntkbench.errors import DataError
+from ntkbench.exchange import Measurement, Solution
+from ntkbench.metrics import correct
+
+from ..choices import Choices
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from ntkbench.exchange import Float, Problem, Request
+
+    Setting = Mapping[str, float]
+
+_choices: Choices[int] = Choices()
+
+
+class Method(Protocol):
+    """A method with settings to choose among."""
+
+    name: str
+    settings: Sequence[Setting]
+    tuning_rows: int | None
+
+    def outputs(self, x: Float, y: Float, settings: Sequence[Setting], at: Float) -> Iterator[Float]:
+        """Yield, for each setting in turn, what the method fitted to ``x`` (N, F), ``y`` (N, O) predicts at ``at``."""
+
+
+def answer(request: Request, method: Method) -> Solution:
+    """Return the predictions of a method whose setting was chosen on ``problem.tuning``, as a solution at t = inf.
+
+    The best setting has the highest mean accuracy where there are classes, and the least mean squared error otherwise
+    and among equals; the first one of these.
+
+    :raises DataError: without problems to choose on, or if no setting gives finite numbers.
+    """
+    problem = request.problem
+    if not problem.tuning:
+        raise DataError(f"backend {method.name}: the task has no problems to choose on, no rows for validation")
+    settings = f"{method.name} {request.parameters!r} {request.seed}"
+    chosen = method.settings[_choices.get(problem.tuning, settings, lambda: _choose(problem.tuning, method))]
+    request.progress(1, 2)
+    everywhere = np.concatenate([problem.x_train, problem.x_test])
+    outputs = next(iter(method.outputs(problem.x_train, problem.y_train, [chosen], everywhere)))
+    request.progress(2, 2)
+    n = len(problem.x_train)
+    return Solution(
+        times=np.array([np.inf]),
+        mean_train=outputs[None, :n],
+        mean_test=outputs[None, n:],
+        measurements=tuple(
+            Measurement(metric=f"chosen_{key}", value=float(value), unit="1") for key, value in chosen.items()
+        ),
+    )
+
+
+def _choose(tuning: Sequence[Problem], method: Method) -> int:
+    """Return the place of the best setting."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        scores = np.mean([list(_scores(part, method)) for part in tuning], axis=0)  # (settings, 2)
+    places = [i for i, score in enumerate(scores) if np.isfinite(score).all()]
+    if not places:
+        raise DataError(f"backend {method.name}: no setting gives finite predictions")
+    return min(places, key=lambda i: tuple(scores[i]))
+
+
+def _scores(part: Problem, method: Method) -> Iterator[tuple[float, float]]:
+    """Yield the share of wrong labels, 0 without classes, and the mean squared error on a problem's test points."""
+    rows = slice(method.tuning_rows)
+    for outputs in method.outputs(part.x_train[rows], part.y_train[rows], method.settings, part.x_test):
+        wrong = 0.0 if part.labels_test is None else 1 - float(correct(outputs, part.labels_test))
+        yield wrong, float(np.mean(np.square(outputs - part.y_test)))
