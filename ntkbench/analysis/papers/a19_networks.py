@@ -38,7 +38,7 @@ def networks(results: Results) -> Page:
         lines += [(name, *row_cells(numbers), "") for name, numbers in PUBLISHED.values()]
     notes = [
         f"{len(table)} of {ALL_SETS} data sets; accuracy on test rows in %, after the last step, mean of the "
-        "resamples, +- the standard deviation over sets; P90, P95 and PMA as in A19, against the published classifiers. "
+        "resamples, +- the standard deviation over sets; P90, P95 and PMA as in A19, against published classifiers. "
         "The last column is the mean difference over sets and Student's 95 % interval for it.",
         f"Trained {_budget(results)}. Depth and learning rate are chosen on halves that hold the test rows too (A19).",
         _diverged(results),
