@@ -13,7 +13,7 @@ from toy_runs import session, study
 
 from ntkbench.analysis.pages import Page, write_study_pages
 from ntkbench.analysis.papers import a19, a19_networks, hla
-from ntkbench.cli.display import show_pages
+from ntkbench.cli.display import show_comparisons, show_pages
 from ntkbench.errors import StoreError
 from ntkbench.exchange import Problem, Solution
 from ntkbench.metrics import rmse, rmse_unscaled
@@ -54,6 +54,14 @@ def test_of_a_page_that_fails_the_reason_is_shown_and_the_next_is_made(tmp_path,
     assert 'page "broken" is not made: ValueError: no such metric' in shown
     assert 'page "lacking" is not made: no accuracies [here]' in shown
     assert "A title" in shown
+
+
+@pytest.mark.parametrize(("metric", "shown"), [("rmse", True), ("accuracy", False)])
+def test_networks_of_which_no_distance_or_error_was_measured_have_no_empty_table(tmp_path, capsys, metric, shown):
+    alone = {"label": "network", "backend": "toy-network", "widths": [4], "members": 2}
+    found = session(study(subject=[alone], metrics=[metric]), tmp_path / "run", executor="inline")
+    show_comparisons(found.results)
+    assert ("against nothing" in capsys.readouterr().out) == shown
 
 
 def results_of(values, metric="accuracy", prefix="uci/a19/"):
