@@ -129,6 +129,7 @@ _SUMMARIES = {
     "l19-fig4": "networks against their own linearizations in training (C6), after L19 Fig. 4",
     "uci-regression": "kernel regression with chosen ridge and architecture on the sets of Hernandez-Lobato and Adams",
     "uci-classification-a19": "the NTK classifier on ninety small data sets, the NTK row of A19 Table 1",
+    "uci-classification-a19-networks": "trained networks beside the NTK classifier, the NN rows of A19 Table 1",
     "uci-kernels-against-networks": "kernels against the networks they stand for, on five regression sets",
     "uci-classification-nested": "the NTK classifier chosen with and without a look at the test rows",
 }

@@ -100,8 +100,11 @@ def loss(problem: Problem, solution: Solution, reference: Solution | None) -> It
     return _score("loss", "cost", "min", solution, truth, score)  # type: ignore[arg-type]
 
 
-def correct(outputs: Float, labels: Float | Int) -> Float:
-    """Return the fraction of points (T,) whose class is right: the sign of one output, the largest of several."""
+def fraction_correct(outputs: Float, labels: Float | Int) -> Float:
+    """Return the fraction of points (T,) whose class is right, of outputs (T, n, O); nan where one is not finite.
+
+    The class is the sign of one output, and the largest of several.
+    """
     predicted = outputs[..., 0] > 0 if outputs.shape[-1] == 1 else outputs.argmax(axis=-1)
     right: Float = np.mean(predicted == labels, axis=-1)
     return np.where(np.isfinite(outputs).all(axis=(-2, -1)), right, np.nan)
@@ -110,7 +113,7 @@ def correct(outputs: Float, labels: Float | Int) -> Float:
 def accuracy(problem: Problem, solution: Solution, reference: Solution | None) -> Iterator[Measurement]:
     """Yield the fraction of points classified rightly, for tasks with labels."""
     truth = (("train", problem.labels_train), ("test", problem.labels_test))
-    return _score("accuracy", "fraction", "max", solution, truth, correct)  # type: ignore[arg-type]
+    return _score("accuracy", "fraction", "max", solution, truth, fraction_correct)  # type: ignore[arg-type]
 
 
 def predictions_from(reference: Solution, problem: Problem, subject: Solution) -> tuple[Float, Float]:

@@ -38,7 +38,7 @@ _QUANTITY_WORDS = {
 def show_comparisons(results: Results) -> None:
     """Print one table per task: by width, errors and distances; below it the fitted exponents."""
     console = make_console()
-    found = list(comparisons(results))
+    found = [comparison for comparison in comparisons(results) if _says_anything(comparison)]
     for comparison in found:
         facts = comparison.facts
         console.print(
@@ -62,6 +62,12 @@ def show_comparisons(results: Results) -> None:
         "distances are relative, in Frobenius norm on the training points. ± is one standard error over members.\n"
         "'chance' is what independent members with no common bias would leave in their mean."
     )
+
+
+def _says_anything(comparison: Comparison) -> bool:
+    """Return whether a comparison has a number to show: of a study of accuracies alone it has none."""
+    numbers = comparison.by_width.drop(columns=["width", "members"], errors="ignore")
+    return not comparison.rates.empty or bool(numbers.notna().to_numpy().any())
 
 
 def show_pages(results: Results, names: Sequence[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ntkbench.costs import LOSSES
 from ntkbench.hookspecs import hookimpl
 from ntkbench.specs import BackendSpec
 
@@ -46,6 +47,7 @@ def ntkbench_register_backends() -> Iterable[BackendSpec]:
         target="ntkbench_sklearn.svm.solve:solve",
         supports=supports,
         estimate=estimate,
+        losses=LOSSES,  # of a task it sees the classes alone
         requires=(_REQUIRES, "jax>=0.4.31"),
         install='pip install "ntkbench[jax,uci]"',
         citation="Arora, Du, Li, Salakhutdinov, Wang and Yu 2019 (arXiv:1910.01663); libsvm by Chang and Lin 2011",

@@ -67,9 +67,23 @@ def estimate_stability(work: Work) -> Estimate:
     return estimate(work._replace(steps=_RUNS * steps, records=1, observe=()))
 
 
+def estimate_tuned(work: Work) -> Estimate:
+    """Return what training every candidate to choose among costs, and the deepest of them once more."""
+    parameters = work.parameters
+    depths = (work.architecture.depth,) if parameters is None else parameters.depth or (work.architecture.depth,)
+    rates = 1 if parameters is None else len(parameters.rates)
+    each = [
+        estimate(work._replace(architecture=work.architecture.model_copy(update={"depth": depth}), observe=()))
+        for depth in depths
+    ]
+    largest = max(each, key=lambda found: found.flops)
+    flops = rates * sum(found.flops for found in each) + largest.flops
+    return Estimate(flops=flops, bytes=max(found.bytes for found in each))
+
+
 @hookimpl
 def ntkbench_register_backends() -> tuple[BackendSpec, ...]:
-    """Bring the backends ``torch`` and ``torch-stability``."""
+    """Bring the backends ``torch``, ``torch-tuned`` and ``torch-stability``."""
     return (
         BackendSpec(
             name="torch",
@@ -91,6 +105,22 @@ def ntkbench_register_backends() -> tuple[BackendSpec, ...]:
             requires=("torch>=2.4",),
             install='pip install "ntkbench[torch]"',
             citation="Jacot, Gabriel and Hongler 2018 (arXiv:1806.07572)",
+        ),
+        BackendSpec(
+            name="torch-tuned",
+            version=1,
+            summary="networks whose depth, learning rate and last step are chosen on the task's problems to choose on",
+            role="subject",
+            parameters="ntkbench_torch.tuned.parameters:Parameters",
+            target="ntkbench_torch.tuned.solve:solve",
+            supports=supports,
+            estimate=estimate_tuned,
+            optimizers=OPTIMIZERS,
+            losses=LOSSES,
+            batches=True,
+            requires=("torch>=2.4",),
+            install='pip install "ntkbench[torch]"',
+            citation="Arora, Du, Li, Salakhutdinov, Wang and Yu 2019 (arXiv:1910.01663)",
         ),
         BackendSpec(
             name="torch-stability",

@@ -12,8 +12,8 @@ from scipy import stats
 from toy_runs import session, study
 
 from ntkbench.analysis.pages import Page, write_study_pages
-from ntkbench.analysis.papers import a19, hla
-from ntkbench.cli.display import show_pages
+from ntkbench.analysis.papers import a19, a19_networks, hla
+from ntkbench.cli.display import show_comparisons, show_pages
 from ntkbench.errors import StoreError
 from ntkbench.exchange import Problem, Solution
 from ntkbench.metrics import rmse, rmse_unscaled
@@ -54,6 +54,14 @@ def test_of_a_page_that_fails_the_reason_is_shown_and_the_next_is_made(tmp_path,
     assert 'page "broken" is not made: ValueError: no such metric' in shown
     assert 'page "lacking" is not made: no accuracies [here]' in shown
     assert "A title" in shown
+
+
+@pytest.mark.parametrize(("metric", "shown"), [("rmse", True), ("accuracy", False)])
+def test_networks_of_which_no_distance_or_error_was_measured_have_no_empty_table(tmp_path, capsys, metric, shown):
+    alone = {"label": "network", "backend": "toy-network", "widths": [4], "members": 2}
+    found = session(study(subject=[alone], metrics=[metric]), tmp_path / "run", executor="inline")
+    show_comparisons(found.results)
+    assert ("against nothing" in capsys.readouterr().out) == shown
 
 
 def results_of(values, metric="accuracy", prefix="uci/a19/"):
@@ -127,6 +135,74 @@ def test_what_was_chosen_on_each_set(published):
     tables.measurements = pd.concat([tables.measurements, pd.DataFrame(rows)])
     page = a19.by_data_set(tables)
     assert page.rows == (("zoo", "85.00", "90.0", "one_R", "3", "1", "0.01"),)
+
+
+def networks_of(values, chosen=(1.0, 0.1), status="ok"):
+    """Return tables of networks beside a kernel: at step 0 they have an accuracy too, which is nobody's business."""
+    tables = results_of(values)
+    tables.cells = tables.cells.assign(status=status, width=512)
+    rows = tables.measurements
+    networks = set(tables.cells[tables.cells["label"] != "ntk"]["cell_id"])
+    last = rows["cell_id"].isin(networks)
+    rows = pd.concat([rows.assign(step=[10.0 if of else None for of in last]), rows[last].assign(step=0.0, value=0.3)])
+    facts = [
+        {"cell_id": cell, "metric": metric, "value": value, "split_index": 0}
+        for cell in networks
+        for metric, value in zip(("chosen_depth", "chosen_rate"), chosen, strict=True)
+    ]
+    tables.measurements = pd.concat([rows, pd.DataFrame(facts)])
+    labels = [{"label": label} for label in dict.fromkeys(label for _, label, _ in values)]
+    tables.runs = [{"resolved": {"reference": labels[:1], "subject": labels[1:], "training": {"steps": 10}}}]
+    return tables
+
+
+TOGETHER = {
+    ("zoo", "ntk", "a19"): [0.8, 0.9],
+    ("iris", "ntk", "a19"): [0.45, 0.47],
+    ("only", "ntk", "a19"): [1.0],
+    ("zoo", "network-he", "a19"): [0.7, 0.9],
+    ("iris", "network-he", "a19"): [0.40, 0.46],
+}
+
+
+def test_networks_stand_beside_the_kernel_on_the_same_sets(published):
+    """By hand: the networks are 5 and 3 points worse; the kernel's row is that of the two sets they share."""
+    page = a19_networks.networks(networks_of(TOGETHER))
+    kernel, network = page.rows
+    assert kernel[:3] == ("ntk, here", "2.00", "65.50 +- 27.58") and kernel[-1] == ""
+    assert network[:3] == ("network-he, here", "2.25", "61.50 +- 26.16")
+    low, high = stats.t.interval(0.95, 1, loc=-4, scale=stats.sem([-5, -3]))
+    assert network[-1] == f"-4.00 [{low:+.2f}, {high:+.2f}]"
+    assert page.notes[0].startswith("2 of 90 data sets")
+    assert page.notes[1].startswith("Trained 10 steps at width 512.")
+    assert page.notes[2] == "No chosen network diverged."
+    assert "--size full" in page.notes[-1]
+
+
+def test_published_networks_are_shown_beside_all_ninety_sets(published, monkeypatch):
+    monkeypatch.setattr(a19_networks, "ALL_SETS", 2)
+    page = a19_networks.networks(networks_of(TOGETHER))
+    assert [line[0] for line in page.rows[2:]] == [name for name, _ in a19_networks.PUBLISHED.values()]
+    assert page.rows[3][2] == "80.88 +- 14.96" and page.rows[4][2] == "81.02 +- 14.47"
+    assert "from memory" in page.notes[-1]
+
+
+def test_networks_that_diverged_are_counted_and_left_out(published):
+    tables = networks_of(TOGETHER)
+    (lost,) = tables.cells.query("task == 'uci/a19/zoo' and label == 'network-he' and split_index == 0")["cell_id"]
+    tables.cells.loc[tables.cells["cell_id"] == lost, "status"] = "diverged"
+    rows = tables.measurements
+    tables.measurements = rows[(rows["cell_id"] != lost) | (rows["step"] == 0)]
+    assert a19_networks.accuracies(tables).loc["zoo", "network-he"] == pytest.approx(90.0, rel=1e-14)
+    assert "left out of the means: network-he 1." in a19_networks.networks(tables).notes[2]
+
+
+def test_what_networks_chose_on_each_set():
+    page = a19_networks.networks_by_data_set(networks_of(TOGETHER, chosen=(3.0, 0.1)))
+    assert page.headings == ("data set", "ntk", "network-he", "network-he: hidden layers, rate")
+    assert page.rows == (("iris", "46.00", "43.00", "3, 0.1"), ("zoo", "85.00", "80.00", "3, 0.1"))
+    with pytest.raises(StoreError, match="no data set on which all of ntk, network-he have an accuracy"):
+        a19_networks.networks(networks_of({("zoo", "ntk", "a19"): [1.0], ("iris", "network-he", "a19"): [1.0]}))
 
 
 def test_a_long_page_is_named_and_not_printed(capsys, monkeypatch):

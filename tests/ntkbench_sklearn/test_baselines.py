@@ -9,12 +9,12 @@ import pytest
 from sklearn.ensemble import RandomForestRegressor
 
 from ntkbench.architecture import Architecture
+from ntkbench.choices import Choices
 from ntkbench.errors import DataError
 from ntkbench.exchange import Problem, Request, Training
 from ntkbench.specs import Sizes, Work, resolve
 from ntkbench_sklearn.baselines import selection
 from ntkbench_sklearn.baselines.parameters import ForestParameters, LinearParameters, RadialParameters
-from ntkbench_sklearn.choices import Choices
 from ntkbench_sklearn.plugin import ntkbench_register_backends
 
 SPECS = {spec.name: spec for spec in ntkbench_register_backends() if spec.name != "sklearn-svm"}

@@ -11,9 +11,9 @@ import pytest
 from sklearn.svm import SVC
 
 from ntkbench.architecture import Architecture
+from ntkbench.choices import Choices
 from ntkbench.errors import DataError
 from ntkbench.exchange import Problem, Request, Training
-from ntkbench_sklearn.choices import Choices
 from ntkbench_sklearn.plugin import ntkbench_register_backends, supports
 from ntkbench_sklearn.svm import solve as backend
 from ntkbench_sklearn.svm.estimate import estimate

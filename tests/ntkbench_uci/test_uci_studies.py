@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import ntkbench
-from ntkbench.analysis.papers import a19, hla
+from ntkbench.analysis.papers import a19, a19_networks, hla
 from ntkbench.api import Options, plan_study
 from ntkbench.specs import resolve
 from ntkbench.study.load import Overrides
@@ -14,12 +14,14 @@ from ntkbench.study.load import Overrides
 CELLS = {
     ("uci-classification-a19", "small"): 31 * 4,
     ("uci-classification-a19", "full"): 90 * 4,
+    ("uci-classification-a19-networks", "small"): 14 * 4 * 3,
+    ("uci-classification-a19-networks", "full"): 90 * 4 * 3,
     ("uci-classification-nested", "small"): 31 * 4 * 2,
     ("uci-classification-nested", "full"): 90 * 4 * 2,
     ("uci-regression", "small"): 5 * 5 * 4,
     ("uci-regression", "full"): (5 * 20 + 3 * 2) * 4,
-    ("uci-kernels-against-networks", "small"): 5 * 3 * (3 + 2),
-    ("uci-kernels-against-networks", "full"): 5 * 10 * (3 + 6),
+    ("uci-kernels-against-networks", "small"): 5 * 3 * (3 + 2 + 2),
+    ("uci-kernels-against-networks", "full"): 5 * 10 * (3 + 6 + 6),
 }
 
 
@@ -57,6 +59,54 @@ def test_the_classifier_end_to_end(data_folder, tmp_path):
     assert accuracy.to_dict() == {"zoo": pytest.approx(100 * rows["value"].mean(), rel=1e-14)}
     assert (rows["value"] * 25 % 1).round(9).isin([0, 1]).all()  # 25 test rows
     assert a19.by_data_set(results).rows[0][0] == "zoo"
+
+
+def test_networks_end_to_end(data_folder, tmp_path):
+    """Of the two halves of balloons every resample makes the same choice; the NTK beside is that of its own study."""
+    results = ntkbench.run(
+        "uci-classification-a19-networks",
+        out=tmp_path / "run",
+        tasks=("uci/a19/balloons", "uci/a19/lenses"),
+        executor="inline",
+        set={"task.loss": "cross-entropy", "task.splits": 2, "training.steps": 30, "subject.widths": [16]},
+    )
+    assert results.cells["status"].tolist() == ["ok"] * 12
+    chosen = results.measurements[results.measurements["metric"].str.startswith("chosen_")]
+    chosen = chosen.merge(results.cells[["cell_id", "task", "label"]], on="cell_id")
+    assert (chosen.groupby(["task", "label", "metric"])["value"].nunique() == 1).all()
+    page = a19_networks.networks(results)
+    assert [line[0] for line in page.rows] == ["ntk, here", "network-he, here", "network-ntk, here"]
+    assert [line[0] for line in a19_networks.networks_by_data_set(results).rows] == ["balloons", "lenses"]
+    alone = ntkbench.run(
+        "uci-classification-a19",
+        out=tmp_path / "alone",
+        tasks=("uci/a19/balloons", "uci/a19/lenses"),
+        executor="inline",
+        set={"task.splits": 2},
+    )
+    kernels = [a19.accuracies_by_set(found, "ntk").to_dict() for found in (results, alone)]
+    assert kernels[0] == kernels[1]
+
+
+def test_networks_stopped_early_end_to_end(data_folder, tmp_path):
+    """They end at a recorded step, and their error on the page is that of the very step."""
+    results = ntkbench.run(
+        "uci-kernels-against-networks",
+        out=tmp_path / "run",
+        tasks=("uci/yacht",),
+        executor="inline",
+        set={"task.splits": 1, "task.n_train": 60, "training.steps": 40, "subject.widths": [16], "subject.members": 2},
+    )
+    assert (results.cells["status"] == "ok").all()
+    cell = results.cells.query("label == 'network-early'")["cell_id"].item()
+    rows = results.measurements[results.measurements["cell_id"] == cell]
+    step = rows.query("metric == 'chosen_step'")["value"].item()
+    assert step in range(0, 41, 4)
+    errors = rows.query("metric == 'rmse_unscaled' and split == 'test'")
+    errors = errors[errors["member"].isna()].set_index("step")["value"]
+    assert len(errors) == 11 and (errors.loc[step:] == errors.loc[step]).all()
+    (line,) = hla.errors(results).rows
+    assert line[hla.errors(results).headings.index("network-early, n = 16")] == f"{errors.loc[40]:.2f}"
 
 
 def test_regression_end_to_end(data_folder, tmp_path):

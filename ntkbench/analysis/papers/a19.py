@@ -19,6 +19,8 @@ from ..pages import Page
 from .layout import COLOURS, MARKERS, THEORY, panels
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
     from matplotlib.figure import Figure
 
@@ -30,7 +32,7 @@ _FILE = "fd_results.txt"
 _SUMMARY_COLUMNS = ("min", "max", "mean", "std")
 _MISSING = "--"
 PUBLISHED_ROW = {"rank": 28.34, "average": 81.95, "sd": 14.10, "p90": 88.89, "p95": 72.22, "pma": 95.72, "pma_sd": 5.17}
-_ALL = 90
+ALL_SETS = 90
 _NAMED = 10  # data sets
 
 
@@ -56,6 +58,8 @@ class Row:
 def accuracies_by_set(results: Results, label: str, protocol: str = "a19") -> pd.Series[float]:
     """Return the mean accuracy over the splits of each set under a protocol, in per cent, by the set's name.
 
+    Of networks it is that after the last step; a network that has diverged by then has none, and is left out.
+
     :raises StoreError: if there are none.
     """
     cells = results.cells[(results.cells["label"] == label) & results.cells["task"].str.startswith(_PREFIX)]
@@ -63,6 +67,7 @@ def accuracies_by_set(results: Results, label: str, protocol: str = "a19") -> pd
     rows = results.measurements
     rows = rows[(rows["metric"] == "accuracy") & (rows["split"] == "test") & rows["member"].isna()]
     found = rows.merge(cells[["cell_id", "task"]], on="cell_id")
+    found = found[found["step"].isna() | (found["step"] == found["step"].max())]
     if found.empty:
         raise StoreError(f"no test accuracies of {label} on the data sets of A19 under the protocol {protocol}")
     means: pd.Series[float] = 100 * found.groupby(found["task"].str.removeprefix(_PREFIX))["value"].mean()
@@ -126,21 +131,21 @@ def table_1(results: Results) -> Page:
     published = published_accuracies()
     found = row(accuracy, published)
     ours = {name: getattr(found, name) for name in PUBLISHED_ROW}
-    lines = [("ntk, here", *_cells(ours))]
-    if found.sets == _ALL:
-        lines.append(("NTK, A19 Table 1", *_cells(PUBLISHED_ROW)))
+    lines = [("ntk, here", *row_cells(ours))]
+    if found.sets == ALL_SETS:
+        lines.append(("NTK, A19 Table 1", *row_cells(PUBLISHED_ROW)))
         difference = {name: ours[name] - PUBLISHED_ROW[name] for name in PUBLISHED_ROW}
         lines.append(("difference", *(f"{difference[name]:+.2f}" for name in ("rank", "average", "p90", "p95", "pma"))))
     notes = [
-        f"{found.sets} of {_ALL} data sets; accuracy on test rows in %, mean of {_splits(results)} resamples, +- the "
-        "standard deviation over sets. P90, P95: % of sets with at least 90, 95 % of the best published classifier's "
-        "accuracy; PMA: accuracy over that best one, in %.",
+        f"{found.sets} of {ALL_SETS} data sets; accuracy on test rows in %, mean of {_splits(results)} resamples, +- "
+        "the standard deviation over sets. P90, P95: % of sets with at least 90, 95 % of the best published "
+        "classifier's accuracy; PMA: accuracy over that best one, in %.",
         "What is chosen (depth, fixed layers, C) is chosen on halves of each set that hold the test rows too (A19).",
         _cut_short(results),
     ]
     if published is None:
         notes.append(f"Rank, P90, P95 and PMA need the published accuracies, {_FILE}, in the data folder.")
-    if found.sets < _ALL:
+    if found.sets < ALL_SETS:
         notes.append("The published row is of all sets: --size full.")
     headings = ("classifier", "Friedman rank", "average accuracy", "P90", "P95", "PMA")
     return Page("A19 Table 1: the NTK classifier on small UCI data sets", headings, tuple(lines), tuple(notes))
@@ -199,7 +204,9 @@ def mean_interval(values: Float) -> tuple[float, float]:
     return float(np.mean(values)) - half, float(np.mean(values)) + half
 
 
-def _cells(values: dict[str, float]) -> tuple[str, ...]:
+def row_cells(values: Mapping[str, float]) -> tuple[str, ...]:
+    """Return the cells of a row of the table: rank, average accuracy, P90, P95 and PMA; - for what is nan."""
+
     def text(value: float, spread: float | None = None) -> str:
         if np.isnan(value):
             return "-"

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from ntkbench.choices import Choices
 from ntkbench.errors import DataError
 from ntkbench.exchange import Measurement, Solution
-from ntkbench.metrics import correct
-
-from ..choices import Choices
+from ntkbench.metrics import fraction_correct
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -75,5 +74,5 @@ def _scores(part: Problem, method: Method) -> Iterator[tuple[float, float]]:
     """Yield the share of wrong labels, 0 without classes, and the mean squared error on a problem's test points."""
     rows = slice(method.tuning_rows)
     for outputs in method.outputs(part.x_train[rows], part.y_train[rows], method.settings, part.x_test):
-        wrong = 0.0 if part.labels_test is None else 1 - float(correct(outputs, part.labels_test))
+        wrong = 0.0 if part.labels_test is None else 1 - float(fraction_correct(outputs, part.labels_test))
         yield wrong, float(np.mean(np.square(outputs - part.y_test)))

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ntkbench.choices import Choices
 from ntkbench.errors import DataError
 from ntkbench.exchange import Measurement, Solution
 
-from ..choices import Choices
 from .machines import Choice, choose, predict
 
 if TYPE_CHECKING:

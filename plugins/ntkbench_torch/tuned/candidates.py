@@ -1,0 +1,90 @@
+"""The networks to choose among, and how one of them is drawn and trained."""
+
+from __future__ import annotations
+
+from itertools import product
+from math import sqrt
+from typing import TYPE_CHECKING, NamedTuple
+
+from ntkbench.errors import DataError
+
+from ..ensemble import NetworkEnsemble
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ntkbench.architecture import Architecture
+    from ntkbench.exchange import Float, Problem, Request
+
+    from ..trajectory import Trajectory
+    from .parameters import Parameters
+
+_HE = {"parameterization": "standard-global-rate", "weight_std": 2**0.5}
+_NTK = {"parameterization": "ntk", "weight_std": 2**0.5}
+
+
+class Candidate(NamedTuple):
+    """A number of hidden layers and a learning rate, in units of the study's."""
+
+    depth: int
+    rate: float
+
+
+def candidates(architecture: Architecture, parameters: Parameters) -> list[Candidate]:
+    """Return what to choose among, in the order in which the first best one is kept: by depth, then rate."""
+    return [Candidate(*pair) for pair in product(parameters.depth or (architecture.depth,), parameters.rates)]
+
+
+def architecture_of(architecture: Architecture, parameters: Parameters, depth: int) -> Architecture:
+    """Return the architecture of networks of so many hidden layers, as they are to be drawn."""
+    changes = {"architecture": {}, "he": _HE, "ntk": _NTK}[parameters.initialization]
+    return architecture.model_copy(update={**changes, "depth": depth})
+
+
+def train(request: Request, candidate: Candidate, problem: Problem, steps: Sequence[int]) -> Trajectory:
+    """Train the request's members on a problem and record all outputs at ``steps``, ascending from 0.
+
+    Members are drawn by the request's seed whatever the candidate: candidates of one depth start from the same
+    networks.
+
+    :raises DataError: without an absolute learning rate or members, or for widths that make no sense.
+    :raises UnavailableError: for an architecture or a device that is not supported here.
+    """
+    training, parameters = request.training, request.parameters
+    if request.members < 1 or training.learning_rate is None:
+        raise DataError("backend torch-tuned: expected at least one member and an absolute learning rate")
+    ensemble = NetworkEnsemble(
+        architecture_of(request.architecture, parameters, candidate.depth),
+        in_features=problem.x_train.shape[1],
+        out_features=problem.y_train.shape[1],
+        width=request.width,
+        members=request.members,
+        seed=request.seed,
+        device=request.device,
+        dtype=request.dtype,
+    )
+    return ensemble.train(
+        _inputs(problem.x_train, parameters),
+        problem.y_train,
+        x_test=_inputs(problem.x_test, parameters),
+        learning_rate=candidate.rate * training.learning_rate * _units(ensemble, parameters),
+        steps=steps[-1],
+        record_at=steps,
+        loss=problem.loss,
+        optimizer=training.optimizer,
+        momentum=training.momentum,
+        batch_size=training.batch_size,
+    )
+
+
+def _inputs(x: Float, parameters: Parameters) -> Float:
+    """Return inputs (n, F), which the first layer multiplies by ``sqrt(2/F) W``, as A19 has them: for ``W x``."""
+    return x * sqrt(x.shape[1] / 2) if parameters.initialization == "ntk" else x
+
+
+def _units(ensemble: NetworkEnsemble, parameters: Parameters) -> float:
+    """Return the rate in whose units a given one is meant.
+
+    A global rate is over the last hidden width; the one of ``he`` is that of every weight, as in any training loop.
+    """
+    return float(ensemble.form.layers[-2]) if parameters.initialization == "he" else 1.0

@@ -1,0 +1,101 @@
+"""The backend's entry point: choose where the task says, train on all its training points, and report."""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ntkbench.choices import Choices
+from ntkbench.exchange import Measurement, Solution
+
+from ..layout import layer_sizes, parameter_count
+from .candidates import candidates, train
+from .select import Choice, choose
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from torch import Tensor
+
+    from ntkbench.exchange import Float, Request
+
+_choices: Choices[Choice] = Choices()
+
+
+def solve(request: Request) -> Solution:
+    """Return networks whose depth, learning rate and, if asked, last step were chosen on ``problem.tuning``.
+
+    They are then drawn anew and trained on all training points. Networks stay as they are after the chosen step
+    (``stopped_at``): outputs of later recorded steps are those of that one. Chosen is by the accuracy, or without
+    labels by the RMSE, of the ensemble's mean; where several splits choose on the same problems, as in A19, once a
+    process.
+
+    :raises DataError: without problems to choose on, members or an absolute learning rate.
+    :raises UnavailableError: for an architecture or a device that is not supported here.
+    """
+    problem, training = request.problem, request.training
+    fits = len(candidates(request.architecture, request.parameters)) * len(problem.tuning) + 1
+    tick = _counted(request.progress, fits)
+    chosen = _choices.get(problem.tuning, _settings(request), lambda: choose(request, tick))
+    steps = [step for step in training.steps.tolist() if step <= chosen.step]
+    found = train(request, chosen.candidate, problem, steps)
+    request.progress(fits, fits)
+    depth, rate = chosen.candidate
+    ended = chosen.step if chosen.step < int(training.steps[-1]) else -1
+    diverged_at = found.diverged_at.cpu().numpy()
+    layers = layer_sizes(problem.x_train.shape[1], request.width, depth, problem.y_train.shape[1])
+    return Solution(
+        times=rate * training.times,
+        steps=training.steps,
+        learning_rate=None if training.learning_rate is None else rate * training.learning_rate,
+        members_train=_prolonged(found.outputs, len(training.steps)),
+        members_test=_prolonged(found.outputs_test, len(training.steps)),
+        diverged_at=diverged_at,
+        stopped_at=np.where(diverged_at < 0, ended, -1),
+        measurements=tuple(_facts(chosen)),
+        parameters=parameter_count(layers),
+    )
+
+
+def _counted(progress: Callable[[float, float], None], total: int) -> Callable[[], None]:
+    """Return a function that counts trainings and reports how many of them are done."""
+    done = 0
+
+    def tick() -> None:
+        nonlocal done
+        done += 1
+        progress(done, total)
+
+    return tick
+
+
+def _settings(request: Request) -> str:
+    """Return all that a choice depends on beside the problems to choose on."""
+    training = request.training
+    told = (request.architecture, request.parameters, request.width, request.members, request.seed)
+    machine = (request.device, request.dtype, request.threads)
+    course = (training.optimizer, training.learning_rate, training.momentum, training.batch_size)
+    return f"{told!r} {machine!r} {course!r} {training.steps.tolist()}"
+
+
+def _prolonged(outputs: Tensor | None, records: int) -> Float | None:
+    """Return outputs (E, T, n, O) up to the chosen step as (E, records, n, O): the last of them stays."""
+    if outputs is None:
+        return None
+    known = outputs.double().cpu().numpy()
+    return np.asarray(known[:, np.minimum(np.arange(records), known.shape[1] - 1)])
+
+
+def _facts(chosen: Choice) -> Iterator[Measurement]:
+    facts = {
+        "chosen_depth": (chosen.candidate.depth, "layer"),
+        "chosen_rate": (chosen.candidate.rate, "1"),
+        "chosen_step": (chosen.step, "step"),
+        "validation_score": (chosen.score, "1"),
+        "candidates_diverged": (chosen.diverged, "candidate"),
+    }
+    for name, (value, unit) in facts.items():
+        if isfinite(value):
+            yield Measurement(metric=name, value=float(value), unit=unit)
