@@ -230,7 +230,7 @@ def test_splits_that_choose_on_the_same_problems_choose_once(monkeypatch):
 
 
 def test_what_is_remembered_is_bounded(monkeypatch):
-    monkeypatch.setattr(backend, "_KEPT", 2)
+    monkeypatch.setattr("ntkbench.choices._KEPT", 2)
     for seed in range(4):
         backend.solve(request(classes(0, tuning=(classes(seed),)), steps=(0, 1)))
     assert len(backend._choices) == 2
