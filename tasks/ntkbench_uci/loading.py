@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from .parameters import A19Split, PublishedSplit, RandomSplit
 
 
+_NOISE_STREAM = 0x6E6F6973  # "nois" in ASCII: keeps these draws apart from those of rows
+
+
 class Table:
     """All rows of a table, from which problems are cut."""
 
@@ -65,15 +68,26 @@ def load_random(dataset: Dataset, parameters: RandomSplit, split_index: int, see
         rows = random_rows(dataset.rows, size.n_train, size.n_test, seed, split_index)
     else:
         rows = stratified_rows(targets, size.n_train, size.n_test, seed, split_index)  # type: ignore[arg-type]
-    return Table(dataset.classes, x, targets).problem(*rows)
+    return _cut(Table(dataset.classes, x, targets), rows, parameters, seed, split_index)
 
 
 def load_published(dataset: Dataset, parameters: PublishedSplit, split_index: int, seed: int) -> Problem:
-    """Return a published 90/10 split with a part of its training rows to choose on; the seed does not matter."""
-    table = Table(dataset.classes, *_read(dataset))
-    train, test = published_splits.split_rows(dataset, parameters, split_index)
-    tuning = tuple(table.problem(*rows) for rows in published_splits.tuning_rows(train, parameters))
-    return replace(table.problem(train, test), tuning=tuning)
+    """Return a published 90/10 split with a part of its training rows to choose on; the seed matters to noise alone."""
+    rows = published_splits.split_rows(dataset, parameters, split_index)
+    return _cut(Table(dataset.classes, *_read(dataset)), rows, parameters, seed, split_index)
+
+
+def _cut(
+    table: Table, rows: tuple[Int, Int], parameters: RandomSplit | PublishedSplit, seed: int, split_index: int
+) -> Problem:
+    """Return the problem of (training, test) rows, with what to choose on; noise is on all targets but the test's."""
+    train, test = rows
+    clean = table.y
+    if parameters.noise:
+        generator = np.random.default_rng(np.random.SeedSequence(entropy=seed, spawn_key=(_NOISE_STREAM, split_index)))
+        table.y = clean + parameters.noise * clean.std(axis=0) * generator.standard_normal(clean.shape)
+    tuning = tuple(table.problem(*part) for part in published_splits.tuning_rows(train, parameters))
+    return replace(table.problem(train, test), y_test=clean[test], tuning=tuning)
 
 
 def load_resample(dataset: Dataset, parameters: A19Split, split_index: int, seed: int) -> Problem:

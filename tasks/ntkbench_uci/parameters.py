@@ -7,6 +7,10 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 NonNegative = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
+_NOISE = (
+    "standard deviation of Gaussian noise added to the training targets, by the seed, in units of that of the set's "
+    "targets; test targets stay as they are"
+)
 
 
 class RandomSplit(BaseModel):
@@ -23,10 +27,14 @@ class RandomSplit(BaseModel):
     random_labels: bool = Field(
         default=False, description="labels shuffled over rows, by the seed: nothing to learn, all to fit (C12)"
     )
+    validation: float = Field(
+        default=0.0, ge=0, lt=1, description="share of the training rows, the last ones, on which to choose; 0 for none"
+    )
+    noise: NonNegative = Field(default=0.0, description=_NOISE)
 
 
 class PublishedSplit(BaseModel):
-    """The random 90/10 splits of Hernandez-Lobato and Adams (2015), the same for everyone: no seed enters."""
+    """The random 90/10 splits of Hernandez-Lobato and Adams (2015), the same for everyone; a seed enters noise alone."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -37,6 +45,7 @@ class PublishedSplit(BaseModel):
     validation: float = Field(
         default=0.2, ge=0, lt=1, description="share of the training rows, the last ones, on which to choose; 0 for none"
     )
+    noise: NonNegative = Field(default=0.0, description=_NOISE)
 
 
 class A19Split(BaseModel):

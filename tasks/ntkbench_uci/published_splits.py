@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from ntkbench.exchange import Int
 
     from .dataset import Dataset
-    from .parameters import PublishedSplit
+    from .parameters import PublishedSplit, RandomSplit
 
 _SEED = 1
 _SHARE = 0.9
@@ -29,11 +29,7 @@ def sizes(dataset: Dataset, parameters: PublishedSplit) -> Sizes:
         if asked is not None and asked > most:
             raise DataError(f"uci/{dataset.name}: {name} is {asked}, but that part of a split has {most} rows")
         counts[name] = most if asked is None else asked
-    if parameters.validation and not 0 < validation_rows(counts["n_train"], parameters) < counts["n_train"]:
-        raise DataError(
-            f"uci/{dataset.name}: validation {parameters.validation} of {counts['n_train']} training rows leaves a "
-            "part empty; take more rows, or 0 for no validation"
-        )
+    check_validation(dataset, counts["n_train"], parameters)
     return Sizes(**counts, n_features=dataset.features, n_outputs=1, splits=dataset.splits)
 
 
@@ -58,12 +54,24 @@ def published_rows(rows: int, split_index: int) -> tuple[Int, Int]:
     return permutation[:count].astype(np.int64), permutation[count:].astype(np.int64)
 
 
-def tuning_rows(train: Int, parameters: PublishedSplit) -> list[tuple[Int, Int]]:
+def check_validation(dataset: Dataset, n_train: int, parameters: PublishedSplit | RandomSplit) -> None:
+    """Refuse a share for validation that leaves a part of so many training rows empty.
+
+    :raises DataError: if it does.
+    """
+    if parameters.validation and not 0 < validation_rows(n_train, parameters) < n_train:
+        raise DataError(
+            f"uci/{dataset.name}: validation {parameters.validation} of {n_train} training rows leaves a "
+            "part empty; take more rows, or 0 for no validation"
+        )
+
+
+def tuning_rows(train: Int, parameters: PublishedSplit | RandomSplit) -> list[tuple[Int, Int]]:
     """Return (rows to fit, rows to validate) out of the training rows; the last of them validate."""
     count = validation_rows(len(train), parameters)
     return [(train[: len(train) - count], train[len(train) - count :])] if count else []
 
 
-def validation_rows(n_train: int, parameters: PublishedSplit) -> int:
+def validation_rows(n_train: int, parameters: PublishedSplit | RandomSplit) -> int:
     """Return how many of so many training rows validate."""
     return round(parameters.validation * n_train)

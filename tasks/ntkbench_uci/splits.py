@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from ntkbench.errors import DataError
 from ntkbench.specs import Sizes
 
+from .published_splits import check_validation
+
 if TYPE_CHECKING:
     from numpy.random import RandomState
 
@@ -41,6 +43,8 @@ def sizes(dataset: Dataset, parameters: Any) -> Sizes:
             f"uci/{dataset.name} has {dataset.classes} classes: n_train {n_train} and n_test {n_test} must each be "
             f"at least {dataset.classes}"
         )
+    if hasattr(parameters, "validation"):
+        check_validation(dataset, n_train, parameters)
     return Sizes(n_train, n_test, dataset.features, dataset.outputs, SPLITS)
 
 
