@@ -131,6 +131,8 @@ _SUMMARIES = {
     "uci-classification-a19": "the NTK classifier on ninety small data sets, the NTK row of A19 Table 1",
     "uci-classification-a19-networks": "trained networks beside the NTK classifier, the NN rows of A19 Table 1",
     "uci-kernels-against-networks": "kernels against the networks they stand for, on five regression sets",
+    "uci-agreement": "where the kernel predicts the network and what goes with it, on thirty-five real sets",
+    "uci-smoothness": "where the NTK loses to the NNGP on real data, and whether smoothness and noise decide it",
     "uci-classification-nested": "the NTK classifier chosen with and without a look at the test rows",
 }
 

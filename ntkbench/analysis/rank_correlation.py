@@ -21,13 +21,13 @@ _INSIDE = 1 - 1e-12  # keeps Fisher's z of a perfect correlation finite
 
 
 class RankCorrelation(NamedTuple):
-    """Spearman's ``rho``, its 95 % interval, the two-sided ``p`` of independence, and the number of units."""
+    """Spearman's ``rho``, its 95 % interval, the two-sided ``p`` of independence, and the number of units behind it."""
 
     rho: float
     low: float
     high: float
     p: float
-    count: int
+    units: int
 
 
 def rank_correlation(x: ArrayLike, y: ArrayLike) -> RankCorrelation:

@@ -34,7 +34,7 @@ class RandomSplit(BaseModel):
 
 
 class PublishedSplit(BaseModel):
-    """The random 90/10 splits of Hernandez-Lobato and Adams (2015), the same for everyone; a seed enters noise alone."""
+    """The random 90/10 splits of Hernandez-Lobato and Adams (2015), the same for all; a seed enters noise alone."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -18,10 +18,14 @@ CELLS = {
     ("uci-classification-a19-networks", "full"): 90 * 4 * 3,
     ("uci-classification-nested", "small"): 31 * 4 * 2,
     ("uci-classification-nested", "full"): 90 * 4 * 2,
-    ("uci-regression", "small"): 5 * 5 * 4,
-    ("uci-regression", "full"): (5 * 20 + 3 * 2) * 4,
-    ("uci-kernels-against-networks", "small"): 5 * 3 * (3 + 2 + 2),
-    ("uci-kernels-against-networks", "full"): 5 * 10 * (3 + 6 + 6),
+    ("uci-regression", "small"): 5 * 5 * 7,
+    ("uci-regression", "full"): (5 * 20 + 3 * 2) * 7,
+    ("uci-kernels-against-networks", "small"): 5 * 3 * (6 + 2 + 2),
+    ("uci-kernels-against-networks", "full"): 5 * 10 * (6 + 6 + 6),
+    ("uci-agreement", "small"): 35 * 2 * (1 + 2),
+    ("uci-agreement", "full"): 35 * 5 * (1 + 7),
+    ("uci-smoothness", "small"): 22 * 5 * 3 * 2,
+    ("uci-smoothness", "full"): 22 * 10 * 3 * 2,
 }
 
 
@@ -114,7 +118,7 @@ def test_regression_end_to_end(data_folder, tmp_path):
     results = ntkbench.run(
         "uci-regression", out=tmp_path / "run", tasks=("uci/yacht",), executor="inline", set={"task.splits": 2}
     )
-    assert results.cells["status"].tolist() == ["ok"] * 8
+    assert results.cells["status"].tolist() == ["ok"] * 14
     errors = hla.by_split(results, "rmse_unscaled").query("method == 'nngp' and split_index == 0")["value"].item()
     cell = results.cells.query("label == 'nngp' and split_index == 0")
     points = results.predictions[results.predictions["cell_id"] == cell["cell_id"].item()]
@@ -123,4 +127,4 @@ def test_regression_end_to_end(data_folder, tmp_path):
     by_hand = scale * np.sqrt(np.mean((points["value"] - points["target"]) ** 2))
     assert errors == pytest.approx(by_hand, rel=1e-12)
     assert [line[0] for line in hla.errors(results).rows] == ["yacht"]
-    assert len(hla.differences(results).rows) == 3
+    assert len(hla.differences(results).rows) == 6

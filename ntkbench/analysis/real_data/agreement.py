@@ -118,22 +118,19 @@ def _of_spectra(results: Results) -> pd.DataFrame:
 
 
 def agreement(results: Results) -> Page:
-    """Return the networks' distance to the kernel's prediction, a row per data set, from the farthest to the nearest."""
+    """Return the networks' distance to the kernel's prediction, a row per data set, the farthest first."""
     table = agreement_table(results)
     widths = sorted(int(width) for width in table["width"].unique())
     last = table[table["width"] == widths[-1]].set_index("task").sort_values("distance", ascending=False)
     lines = []
+    single, mean, floor = (_by_set(table, column) for column in ("distance", "distance_of_mean", "floor"))
     for task, row in last.iterrows():
-        own = table[table["task"] == task].set_index("width")
-        known = [width for width in widths if width in own.index]
-        single = [f"{own.loc[width, 'distance']:.3f}" if width in known else "-" for width in widths]
-        mean = [
-            f"{own.loc[width, 'distance_of_mean']:.3f} ({own.loc[width, 'floor']:.3f})" if width in known else "-"
-            for width in widths
-        ]
+        known = [(str(task), width) for width in widths]
+        singles = [f"{single[key]:.3f}" if key in single else "-" for key in known]
+        means = [f"{mean[key]:.3f} ({floor[key]:.3f})" if key in mean else "-" for key in known]
         kind = "two classes" if row["classes"] else "regression"
         errors = (f"{row['kernel_error']:.3f}", f"{row['network_error']:.3f}")
-        lines.append((str(task).removeprefix("uci/"), kind, f"{row['splits']:.0f}", *single, *mean, *errors))
+        lines.append((str(task).removeprefix("uci/"), kind, f"{row['splits']:.0f}", *singles, *means, *errors))
     headings = (
         *("data set", "kind", "splits"),
         *(f"one network, n = {width}" for width in widths),
@@ -145,9 +142,16 @@ def agreement(results: Results) -> Page:
         headings,
         tuple(lines),
         (
-            "RMS over test points after the last step, in standard deviations of the test targets; mean over splits and "
-            "networks. In brackets: what as many networks of zero mean difference would leave by chance.",
+            "RMS over test points after the last step, in standard deviations of the test targets; mean over splits "
+            "and networks. In brackets: what as many networks of zero mean difference would leave by chance.",
             "Errors are RMSE, in the same unit: 1 is no better than the mean. The kernel's is of its own mean, from "
             "f_0 = 0.",
         ),
     )
+
+
+def _by_set(table: pd.DataFrame, column: str) -> dict[tuple[str, int], float]:
+    return {
+        (str(task), int(width)): float(value)
+        for task, width, value in zip(table["task"], table["width"], table[column], strict=True)
+    }

@@ -60,11 +60,11 @@ def explanations(results: Results) -> Page:
         (
             OUTCOMES[one.outcome],
             EXPLANATIONS[one.candidate],
-            str(one.over_all.count),
+            str(one.over_all.units),
             _text(one.over_all),
             _p(one.corrected_p),
-            f"{one.regression.rho:+.2f} ({one.regression.count})",
-            f"{one.classes.rho:+.2f} ({one.classes.count})",
+            f"{one.regression.rho:+.2f} ({one.regression.units})",
+            f"{one.classes.rho:+.2f} ({one.classes.units})",
             "yes" if one.established else "no",
         )
         for one in found
@@ -84,8 +84,8 @@ def explanations(results: Results) -> Page:
         rows,
         (
             f"Established: {'; '.join(named)}." if named else "No explanation is established.",
-            f"p by permutation, two-sided, after Holm over all {len(found)} rows; intervals of one row each (Bonett and "
-            "Wright 2000). Established: corrected p below 0.05, and the same sign within both kinds of set.",
+            f"p by permutation, two-sided, after Holm over all {len(found)} rows; intervals of one row each (Bonett "
+            "and Wright 2000). Established: corrected p below 0.05, and the same sign within both kinds of set.",
             "Each data set is one unit. Candidates correlate with each other, sets were not drawn at random, and a "
             "correlation does not say what causes what.",
         ),

@@ -94,7 +94,7 @@ def added_noise(results: Results) -> Page:
     """Return the NTK's error over the NNGP's where noise was added to training targets, against none added."""
     table = log_ratios(results)
     noisy = table[table["noise"] > 0]
-    keys = [(str(task), float(noise)) for task, noise in noisy.groupby(["task", "noise"]).groups]
+    keys = sorted(set(zip(noisy["task"].astype(str), noisy["noise"].astype(float), strict=True)))
     names = list(dict.fromkeys(table["activation"]))
     if not keys:
         raise StoreError("no noise was added to the targets of any set")
@@ -129,7 +129,7 @@ def advantage_explained(results: Results) -> Page:
     found = [(text, rank_correlation(means[name], means["log_ratio"])) for name, text in CANDIDATES.items()]
     corrected = holm([one.p for _, one in found])
     rows = tuple(
-        (text, str(one.count), f"{one.rho:+.2f} [{one.low:+.2f}, {one.high:+.2f}]", _p(p))
+        (text, str(one.units), f"{one.rho:+.2f} [{one.low:+.2f}, {one.high:+.2f}]", _p(p))
         for (text, one), p in zip(found, corrected, strict=True)
     )
     return Page(

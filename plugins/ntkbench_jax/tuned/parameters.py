@@ -18,7 +18,7 @@ class Parameters(BaseModel):
 
     kernel: Literal["ntk", "nngp"] = Field(default="ntk", description="ntk: all layers trained; nngp: the last one")
     ridges: Annotated[tuple[NonNegative, ...], Field(min_length=1)] = Field(
-        default=(1e-6, 1e-5, 1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3),
+        default=(1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3),
         description="ridges to choose among, relative to the kernel's mean diagonal",
     )
     depth: Annotated[tuple[Depth, ...], Field(min_length=1)] | None = Field(
