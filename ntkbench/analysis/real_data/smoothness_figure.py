@@ -1,0 +1,70 @@
+"""The NTK's error over the NNGP's: by set and activation, and against the noise added to the targets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..papers.layout import COLOURS, DASHES, MARKERS, legend_below, panels
+from .smoothness import ROUGH, log_ratios
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from ...store.read import Results
+
+_TICKS = (0.5, 1, 2, 4, 8)
+
+
+def smoothness_and_noise(results: Results) -> Figure:
+    """Draw the ratio of test errors, a mark per split, by set and activation, and its mean by the noise added."""
+    table = log_ratios(results)
+    table = table.assign(ratio=np.exp(table["log_ratio"]))
+    figure, (left, right) = panels(2, width=6.5)
+    activations = [ROUGH, *sorted(set(table["activation"]) - {ROUGH})]
+    _draw_sets(left, table[table["noise"] == 0], activations)
+    _draw_noise(right, table, activations)
+    legend_below(figure, left, 3)
+    return figure
+
+
+def _draw_sets(axes: Axes, table: pd.DataFrame, activations: list[str]) -> None:
+    rough = table[table["activation"] == ROUGH].groupby("task")["log_ratio"].mean().sort_values()
+    for index, activation in enumerate(activations):
+        rows = table[table["activation"] == activation]
+        places = rows["task"].map({task: place for place, task in enumerate(rough.index)}) + 0.25 * (1 - index)
+        style = {"color": COLOURS[index], "marker": MARKERS[index], "linestyle": "none"}
+        axes.plot(rows["ratio"], places, markersize=4, label=activation, **style)  # type: ignore[arg-type]
+    axes.axvline(1, color="black", linewidth=1)
+    axes.set_yticks(range(len(rough)), [str(task).removeprefix("uci/") for task in rough.index], fontsize="small")
+    axes.set(xscale="log", xlabel="test error of the NTK over that of the NNGP, a mark per split")
+    axes.set_xticks(_TICKS, [f"{tick:g}" for tick in _TICKS])
+    axes.minorticks_off()
+    axes.set_title("the NTK loses where it is right of 1", fontsize="medium")
+
+
+def _draw_noise(axes: Axes, table: pd.DataFrame, activations: list[str]) -> None:
+    tasks = sorted(table[table["noise"] > 0]["task"].unique())
+    levels = sorted(table["noise"].unique())
+    for dash, task in zip(DASHES, tasks, strict=False):
+        for index, activation in enumerate(activations):
+            rows = table[(table["task"] == task) & (table["activation"] == activation)]
+            means = np.exp(rows.groupby("noise")["log_ratio"].mean())
+            axes.plot(
+                [levels.index(noise) for noise in means.index],
+                means.to_numpy(),
+                color=COLOURS[index],
+                marker=MARKERS[index],
+                linestyle=dash,
+                label=f"{task.removeprefix('uci/')}, {activation}",
+            )
+    axes.axhline(1, color="black", linewidth=1)
+    axes.set_xticks(range(len(levels)), [f"{level:g}" for level in levels])
+    axes.set(yscale="log", xlabel="noise added to training targets, standard deviations")
+    axes.set_yticks(_TICKS, [f"{tick:g}" for tick in _TICKS])
+    axes.minorticks_off()
+    axes.set_ylabel("test error of the NTK over that of the NNGP")
+    axes.legend(fontsize="small")
