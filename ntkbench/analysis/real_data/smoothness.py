@@ -58,7 +58,7 @@ def smooth_kernels(results: Results) -> Page:
     """Return the NTK's error over the NNGP's, by set and activation, and whether smooth activations even them out."""
     table = log_ratios(results)
     table = table[table["noise"] == 0]
-    smooth = [name for name in dict.fromkeys(table["activation"]) if name != ROUGH]
+    smooth = activations(table)[1:]
     tasks = table.groupby("task")["log_ratio"].first().index.tolist()
     own = [_test(table, task, ROUGH) for task in tasks]
     against = {name: [_test(table, task, ROUGH, name) for task in tasks] for name in smooth}
@@ -95,7 +95,7 @@ def added_noise(results: Results) -> Page:
     table = log_ratios(results)
     noisy = table[table["noise"] > 0]
     keys = sorted(set(zip(noisy["task"].astype(str), noisy["noise"].astype(float), strict=True)))
-    names = list(dict.fromkeys(table["activation"]))
+    names = activations(table)
     if not keys:
         raise StoreError("no noise was added to the targets of any set")
     tests = {(key, name): _added(table, key, name) for key in keys for name in names}
@@ -153,6 +153,11 @@ def candidates(results: Results) -> pd.DataFrame:
     return means
 
 
+def activations(table: pd.DataFrame) -> list[str]:
+    """Return the activations of ``log_ratios``: the rough one, then the others by name."""
+    return [ROUGH, *sorted(set(table["activation"]) - {ROUGH})]
+
+
 def _added(table: pd.DataFrame, key: tuple[str, float], activation: str) -> Paired:
     task, noise = key
     rows = table[(table["task"] == task) & (table["activation"] == activation)]
@@ -162,14 +167,14 @@ def _added(table: pd.DataFrame, key: tuple[str, float], activation: str) -> Pair
     return paired_test((wide[noise] - wide[0.0]).dropna(), float(rows["test_share"].max()))
 
 
-def _test(table: pd.DataFrame, task: str, *activations: str) -> Paired:
+def _test(table: pd.DataFrame, task: str, *names: str) -> Paired:
     """Return the test of one activation's log ratio being 0, or of its excess over another one's."""
     rows = table[table["task"] == task]
     wide = rows.pivot(index="split_index", columns="activation", values="log_ratio")
-    if not set(activations) <= set(wide):
+    if not set(names) <= set(wide):
         return Paired(np.nan, np.nan, np.nan, 0)
-    values: pd.Series[float] = wide[activations[0]]
-    for other in activations[1:]:
+    values: pd.Series[float] = wide[names[0]]
+    for other in names[1:]:
         values = values - wide[other]
     return paired_test(values.dropna(), float(rows["test_share"].max()))
 

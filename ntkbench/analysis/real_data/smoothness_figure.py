@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..papers.layout import COLOURS, DASHES, MARKERS, legend_below, panels
-from .smoothness import ROUGH, log_ratios
+from .smoothness import ROUGH, activations, log_ratios
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,16 +24,16 @@ def smoothness_and_noise(results: Results) -> Figure:
     table = log_ratios(results)
     table = table.assign(ratio=np.exp(table["log_ratio"]))
     figure, (left, right) = panels(2, width=6.5)
-    activations = [ROUGH, *sorted(set(table["activation"]) - {ROUGH})]
-    _draw_sets(left, table[table["noise"] == 0], activations)
-    _draw_noise(right, table, activations)
+    names = activations(table)
+    _draw_sets(left, table[table["noise"] == 0], names)
+    _draw_noise(right, table, names)
     legend_below(figure, left, 3)
     return figure
 
 
-def _draw_sets(axes: Axes, table: pd.DataFrame, activations: list[str]) -> None:
+def _draw_sets(axes: Axes, table: pd.DataFrame, names: list[str]) -> None:
     rough = table[table["activation"] == ROUGH].groupby("task")["log_ratio"].mean().sort_values()
-    for index, activation in enumerate(activations):
+    for index, activation in enumerate(names):
         rows = table[table["activation"] == activation]
         places = rows["task"].map({task: place for place, task in enumerate(rough.index)}) + 0.25 * (1 - index)
         style = {"color": COLOURS[index], "marker": MARKERS[index], "linestyle": "none"}
@@ -46,11 +46,11 @@ def _draw_sets(axes: Axes, table: pd.DataFrame, activations: list[str]) -> None:
     axes.set_title("the NTK loses where it is right of 1", fontsize="medium")
 
 
-def _draw_noise(axes: Axes, table: pd.DataFrame, activations: list[str]) -> None:
+def _draw_noise(axes: Axes, table: pd.DataFrame, names: list[str]) -> None:
     tasks = sorted(table[table["noise"] > 0]["task"].unique())
     levels = sorted(table["noise"].unique())
     for dash, task in zip(DASHES, tasks, strict=False):
-        for index, activation in enumerate(activations):
+        for index, activation in enumerate(names):
             rows = table[(table["task"] == task) & (table["activation"] == activation)]
             means = np.exp(rows.groupby("noise")["log_ratio"].mean())
             axes.plot(
