@@ -33,13 +33,14 @@ def smoothness_and_noise(results: Results) -> Figure:
 
 def _draw_sets(axes: Axes, table: pd.DataFrame, names: list[str]) -> None:
     rough = table[table["activation"] == ROUGH].groupby("task")["log_ratio"].mean().sort_values()
+    order = rough.index.tolist()
     for index, activation in enumerate(names):
         rows = table[table["activation"] == activation]
-        places = rows["task"].map({task: place for place, task in enumerate(rough.index)}) + 0.25 * (1 - index)
+        places = [order.index(task) + 0.25 * (1 - index) for task in rows["task"]]
         style = {"color": COLOURS[index], "marker": MARKERS[index], "linestyle": "none"}
         axes.plot(rows["ratio"], places, markersize=4, label=activation, **style)  # type: ignore[arg-type]
     axes.axvline(1, color="black", linewidth=1)
-    axes.set_yticks(range(len(rough)), [str(task).removeprefix("uci/") for task in rough.index], fontsize="small")
+    axes.set_yticks(range(len(order)), [str(task).removeprefix("uci/") for task in order], fontsize="small")
     axes.set(xscale="log", xlabel="test error of the NTK over that of the NNGP, a mark per split")
     axes.set_xticks(_TICKS, [f"{tick:g}" for tick in _TICKS])
     axes.minorticks_off()
