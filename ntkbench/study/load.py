@@ -72,8 +72,9 @@ def edited(data: Mapping[str, Any], overrides: Overrides) -> dict[str, Any]:
     result = apply_size(data, overrides.size)
     if overrides.tasks:
         entries = result["task"] if isinstance(result.get("task"), list) else []
-        known = {entry["name"]: entry for entry in entries if isinstance(entry, dict) and "name" in entry}
-        result["task"] = [known.get(name, {"name": name}) for name in overrides.tasks]
+        known = [entry for entry in entries if isinstance(entry, dict) and "name" in entry]
+        named = ([entry for entry in known if entry["name"] == name] or [{"name": name}] for name in overrides.tasks)
+        result["task"] = [entry for some in named for entry in some]
     if overrides.widths:
         _set_subjects(result, "widths", list(overrides.widths))
     if overrides.members is not None:

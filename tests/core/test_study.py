@@ -367,6 +367,11 @@ class TestReplacing:
             ("toy/line", {"n_train": 9}),
         ]
 
+    def test_a_task_named_several_times_keeps_all_its_entries(self, registry):
+        data = study(task=[{"name": "toy/line", "n_train": 9}, {"name": "synthetic/sine"}, {"name": "toy/line"}])
+        found = resolve_study(data, registry, Overrides(tasks=("toy/line",))).study
+        assert [entry.parameters for entry in found.task] == [{"n_train": 9}, {}]
+
     def test_widths_members_and_seed(self, registry):
         data = study(subject=[subject("a"), subject("b", widths=[5])])
         found = resolve_study(data, registry, Overrides(widths=(2, 3), members=6, seed=4)).study

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..pages import Page
 from ..paired import holm
-from ..papers.layout import COLOURS, MARKERS, legend_below, panels
+from ..papers.layout import COLOURS, MARKERS, panels
 from ..rank_correlation import RankCorrelation, rank_correlation
 from .agreement import EXPLANATIONS, agreement_table
 
@@ -103,8 +103,8 @@ def _p(value: float) -> str:
 def agreement_and_explanations(results: Results) -> Figure:
     """Draw the distance by data set and width, and beside it the correlations of all candidates with it."""
     table = agreement_table(results)
-    figure, (left, right) = panels(2, width=7.5)
-    figure.set_size_inches(15, 9)
+    figure, (left, right) = panels(2, width=6.5)
+    figure.set_size_inches(13, 9)
     _draw_sets(left, table)
     _draw_correlations(right, explained(table))
     return figure
@@ -131,11 +131,12 @@ def _draw_sets(axes: Axes, table: pd.DataFrame) -> None:
     kinds = table.groupby("task")["classes"].any()
     names = [task.removeprefix("uci/") + (" (2)" if kinds[task] else "") for task in order]
     axes.set_yticks(range(len(order)), names, fontsize="x-small")
-    axes.set(xscale="log", xlabel="distance to the kernel's prediction, standard deviations of targets")
-    axes.set_xticks([0.03, 0.1, 0.3], ["0.03", "0.1", "0.3"])
-    axes.minorticks_off()
+    axes.set(xscale="log", xlabel="distance to the kernel, standard deviations of the targets")
+    axes.xaxis.set_minor_formatter("")
+    shown_ticks = [tick for tick in (0.01, 0.03, 0.1, 0.3, 1.0) if axes.get_xlim()[0] <= tick <= axes.get_xlim()[1]]
+    axes.set_xticks(shown_ticks, [f"{tick:g}" for tick in shown_ticks])
     axes.set_title("(2): two classes; the others regression", fontsize="medium")
-    legend_below(axes.get_figure(root=True), axes, 2)  # type: ignore[arg-type]
+    axes.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.07), ncols=2)
 
 
 def _draw_correlations(axes: Axes, found: list[Explanation]) -> None:
@@ -149,6 +150,6 @@ def _draw_correlations(axes: Axes, found: list[Explanation]) -> None:
             axes.plot(one.over_all.rho, place, marker, color=colour, markerfacecolor=face, label=label)
     axes.axvline(0, color="black", linewidth=1)
     axes.set_yticks([len(names) - index - 0.15 for index in range(len(names))], list(EXPLANATIONS.values()))
-    axes.set(xlim=(-1, 1), ylim=(-0.2, len(names) + 0.6), xlabel="Spearman's rho with the distance, 95 % each")
+    axes.set(xlim=(-1, 1), xticks=(-1, -0.5, 0, 0.5, 1), xlabel="Spearman's rho with the distance, 95 %")
     axes.set_title("filled: established after Holm's correction over all", fontsize="medium")
-    axes.legend(title="distance of", fontsize="small", loc="lower right", ncols=2)
+    axes.legend(title="distance of", fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.07), ncols=2)

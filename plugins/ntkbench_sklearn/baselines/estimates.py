@@ -27,15 +27,15 @@ def linear(work: Work) -> Estimate:
 
 
 def radial(work: Work) -> Estimate:
-    """Return the cost of a Cholesky factor for each setting, and one of all rows."""
+    """Return the cost of an eigendecomposition for each gamma, and one Cholesky factor of all rows."""
     from .parameters import RadialParameters
 
     parameters = work.parameters or RadialParameters()
     (n, m, features, *_), rows = work.sizes, min(work.sizes.n_train, parameters.tuning_rows)
     kernels = len(parameters.gammas) * rows * (rows + m) * 2.0 * features
-    factors = len(parameters.gammas) * len(parameters.ridges) * rows**3 / 3
+    modes = len(parameters.gammas) * 10.0 * rows**3
     return Estimate(
-        flops=kernels + factors + n**3 / 3 + n * (n + m) * 2.0 * features,
+        flops=kernels + modes + n**3 / 3 + n * (n + m) * 2.0 * features,
         bytes=_PROCESS_BYTES + 8.0 * (2 * n * n + n * (n + m)),
     )
 

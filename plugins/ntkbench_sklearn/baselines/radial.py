@@ -6,7 +6,8 @@ import warnings
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from scipy.linalg import LinAlgWarning
+import numpy as np
+from scipy.linalg import LinAlgWarning, eigh
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.metrics.pairwise import rbf_kernel
 
@@ -35,12 +36,24 @@ class Radial:
         scale = x.shape[1] * (float(x.var()) or 1.0)
         for gamma, group in groupby(settings, key=lambda setting: setting["gamma"]):
             kernel, across = rbf_kernel(x, gamma=gamma / scale), rbf_kernel(at, x, gamma=gamma / scale)
-            for setting in group:
-                with warnings.catch_warnings():  # a penalty too small for the kernel loses on the rows for validation
-                    warnings.filterwarnings("ignore", message="Singular matrix")
-                    warnings.simplefilter("ignore", LinAlgWarning)
-                    model = KernelRidge(kernel="precomputed", alpha=setting["ridge"]).fit(kernel, y)
-                yield model.predict(across)
+            ridges = [setting["ridge"] for setting in group]
+            yield from _along_modes(kernel, y, across, ridges) if len(ridges) > 1 else _fit(kernel, y, across, ridges)
+
+
+def _fit(kernel: Float, y: Float, across: Float, ridges: Sequence[float]) -> Iterator[Float]:
+    for ridge in ridges:
+        with warnings.catch_warnings():  # a penalty that is small for the kernel was the best one all the same
+            warnings.filterwarnings("ignore", message="Singular matrix")
+            warnings.simplefilter("ignore", LinAlgWarning)
+            yield KernelRidge(kernel="precomputed", alpha=ridge).fit(kernel, y).predict(across)
+
+
+def _along_modes(kernel: Float, y: Float, across: Float, ridges: Sequence[float]) -> Iterator[Float]:
+    """Yield what ``_fit`` does: one eigendecomposition serves all penalties, where each fit would factor anew."""
+    values, vectors = eigh(kernel, overwrite_a=True, driver="evd")
+    targets, along = vectors.T @ y, across @ vectors
+    for ridge in ridges:
+        yield along @ (targets / (np.maximum(values, 0.0) + ridge)[:, None])
 
 
 def solve(request: Request) -> Solution:
