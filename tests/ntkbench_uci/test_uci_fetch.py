@@ -13,7 +13,6 @@ import faulty_server as faulty
 import openpyxl
 import pooch
 import pytest
-from conftest import FOLDER
 from sklearn.datasets import _openml
 
 from ntkbench.errors import DataError
@@ -156,8 +155,8 @@ def a19_archive(folder, names):
 
 
 @pytest.fixture(scope="module")
-def archive_content():
-    return a19_archive(FOLDER, A19) if FOLDER.is_dir() else b""
+def archive_content(real_files):
+    return a19_archive(real_files, A19)
 
 
 @pytest.fixture
