@@ -59,6 +59,7 @@ def list_command(data_dir: str | None, as_json: bool) -> None:
         click.echo(
             f"{len(absent)} of {len(facts)} are not here. The first, uci/{absent[0].name}: {missing(absent[0])}."
         )
+    click.echo(f"Downloads are kept in {cache_folder()}.")
 
 
 @data_command.command("verify")

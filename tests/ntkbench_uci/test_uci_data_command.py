@@ -40,7 +40,8 @@ def test_without_a_folder_only_scikit_learns_own_sets_are_here():
     assert facts["concrete"]["page"] == "https://archive.ics.uci.edu/dataset/165"
     shown = ran("list")
     assert "uci/concrete" in shown and "1,030" in shown and "not here" in shown
-    assert "NTKBENCH_DATA" in shown.splitlines()[-1]
+    assert "NTKBENCH_DATA" in shown.splitlines()[-2]
+    assert shown.splitlines()[-1] == f"Downloads are kept in {places.cache_folder()}."
 
 
 def test_verifying_what_is_here_by_default(data_folder):
