@@ -18,6 +18,16 @@ if TYPE_CHECKING:
 
 _REQUIRES, _INSTALL = "scikit-learn>=1.4", 'pip install "ntkbench[uci]"'
 _CITATION = "scikit-learn: Pedregosa et al. 2011 (JMLR 12)"
+_BASELINES = (
+    ("sklearn-linear", "linear regression, its penalty chosen", estimates.linear, _CITATION),
+    ("sklearn-rbf", "Gaussian kernel ridge regression, its width and penalty chosen", estimates.rbf, _CITATION),
+    (
+        "sklearn-forest",
+        "a random forest, what its splits and leaves may be chosen",
+        estimates.forest,
+        f"Breiman 2001 (Machine Learning 45); {_CITATION}",
+    ),
+)
 
 
 def supports(architecture: Architecture) -> str | None:
@@ -52,42 +62,18 @@ def ntkbench_register_backends() -> Iterable[BackendSpec]:
         install='pip install "ntkbench[jax,uci]"',
         citation="Arora, Du, Li, Salakhutdinov, Wang and Yu 2019 (arXiv:1910.01663); libsvm by Chang and Lin 2011",
     )
-    yield BackendSpec(
-        name="sklearn-linear",
-        version=1,
-        summary="baseline, without an architecture: linear regression, its penalty chosen",
-        role="reference",
-        parameters="ntkbench_sklearn.baselines.parameters:LinearParameters",
-        target="ntkbench_sklearn.baselines.linear:solve",
-        supports=_any,
-        estimate=estimates.linear,
-        requires=(_REQUIRES,),
-        install=_INSTALL,
-        citation=_CITATION,
-    )
-    yield BackendSpec(
-        name="sklearn-rbf",
-        version=1,
-        summary="baseline, without an architecture: Gaussian kernel ridge regression, its width and penalty chosen",
-        role="reference",
-        parameters="ntkbench_sklearn.baselines.parameters:RadialParameters",
-        target="ntkbench_sklearn.baselines.radial:solve",
-        supports=_any,
-        estimate=estimates.radial,
-        requires=(_REQUIRES,),
-        install=_INSTALL,
-        citation=_CITATION,
-    )
-    yield BackendSpec(
-        name="sklearn-forest",
-        version=1,
-        summary="baseline, without an architecture: a random forest, what its splits and leaves may be chosen",
-        role="reference",
-        parameters="ntkbench_sklearn.baselines.parameters:ForestParameters",
-        target="ntkbench_sklearn.baselines.forest:solve",
-        supports=_any,
-        estimate=estimates.forest,
-        requires=(_REQUIRES,),
-        install=_INSTALL,
-        citation="Breiman 2001 (Machine Learning 45); " + _CITATION,
-    )
+    for name, summary, estimate_of, citation in _BASELINES:
+        module = name.removeprefix("sklearn-")
+        yield BackendSpec(
+            name=name,
+            version=1,
+            summary=f"baseline, without an architecture: {summary}",
+            role="reference",
+            parameters=f"ntkbench_sklearn.baselines.parameters:{module.capitalize()}Parameters",
+            target=f"ntkbench_sklearn.baselines.{module}:solve",
+            supports=_any,
+            estimate=estimate_of,
+            requires=(_REQUIRES,),
+            install=_INSTALL,
+            citation=citation,
+        )

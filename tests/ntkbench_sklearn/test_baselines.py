@@ -14,13 +14,13 @@ from ntkbench.errors import DataError
 from ntkbench.exchange import Problem, Request, Training
 from ntkbench.specs import Sizes, Work, resolve
 from ntkbench_sklearn.baselines import selection
-from ntkbench_sklearn.baselines.parameters import ForestParameters, LinearParameters, RadialParameters
+from ntkbench_sklearn.baselines.parameters import ForestParameters, LinearParameters, RbfParameters
 from ntkbench_sklearn.plugin import ntkbench_register_backends
 
 SPECS = {spec.name: spec for spec in ntkbench_register_backends() if spec.name != "sklearn-svm"}
 FEW = {
     "sklearn-linear": LinearParameters(),
-    "sklearn-rbf": RadialParameters(gammas=(0.1, 1.0, 3.0), ridges=(1e-6, 1e-3, 0.1)),
+    "sklearn-rbf": RbfParameters(gammas=(0.1, 1.0, 3.0), ridges=(1e-6, 1e-3, 0.1)),
     "sklearn-forest": ForestParameters(trees=20),
 }
 
@@ -70,7 +70,7 @@ def linear_by_hand(x, y, at, ridge):
     return weights[0] + at @ weights[1:]
 
 
-def radial_by_hand(x, y, at, gamma, ridge):
+def rbf_by_hand(x, y, at, gamma, ridge):
     def kernel(a, b):
         squared = np.square(a[:, None] - b[None]).sum(axis=2)
         return np.exp(-gamma / (x.shape[1] * np.var(x)) * squared)
@@ -88,7 +88,7 @@ def forest_by_hand(x, y, at, max_features, min_samples_leaf):
     return forest.fit(x, y if y.shape[1] > 1 else y[:, 0]).predict(at).reshape(len(at), -1)
 
 
-BY_HAND = {"sklearn-linear": linear_by_hand, "sklearn-rbf": radial_by_hand, "sklearn-forest": forest_by_hand}
+BY_HAND = {"sklearn-linear": linear_by_hand, "sklearn-rbf": rbf_by_hand, "sklearn-forest": forest_by_hand}
 SETTINGS = {
     "sklearn-linear": [{"ridge": ridge} for ridge in LinearParameters().ridges],
     "sklearn-rbf": [{"gamma": g, "ridge": r} for g in (0.1, 1.0, 3.0) for r in (1e-6, 1e-3, 0.1)],

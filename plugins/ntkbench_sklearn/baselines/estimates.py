@@ -26,11 +26,11 @@ def linear(work: Work) -> Estimate:
     )
 
 
-def radial(work: Work) -> Estimate:
+def rbf(work: Work) -> Estimate:
     """Return the cost of an eigendecomposition for each gamma, and one Cholesky factor of all rows."""
-    from .parameters import RadialParameters
+    from .parameters import RbfParameters
 
-    parameters = work.parameters or RadialParameters()
+    parameters = work.parameters or RbfParameters()
     (n, m, features, *_), rows = work.sizes, min(work.sizes.n_train, parameters.tuning_rows)
     kernels = len(parameters.gammas) * rows * (rows + m) * 2.0 * features
     modes = len(parameters.gammas) * 10.0 * rows**3

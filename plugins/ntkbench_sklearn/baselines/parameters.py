@@ -24,7 +24,7 @@ class LinearParameters(BaseModel):
     )
 
 
-class RadialParameters(BaseModel):
+class RbfParameters(BaseModel):
     """Among which widths of the kernel and penalties ridge regression with exp(-gamma |x - x'|^2) chooses."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

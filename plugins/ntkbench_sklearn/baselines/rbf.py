@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
     from ntkbench.exchange import Float, Request, Solution
 
-    from .parameters import RadialParameters
+    from .parameters import RbfParameters
     from .selection import Setting
 
 
-class Radial:
+class Rbf:
     """Kernel ridge regression; settings of one gamma stand together and share one kernel."""
 
     name = "sklearn-rbf"
 
-    def __init__(self, parameters: RadialParameters) -> None:
+    def __init__(self, parameters: RbfParameters) -> None:
         self.tuning_rows = parameters.tuning_rows
         self.settings = [{"gamma": gamma, "ridge": ridge} for gamma in parameters.gammas for ridge in parameters.ridges]
 
@@ -61,4 +61,4 @@ def solve(request: Request) -> Solution:
 
     :raises DataError: without problems to choose on.
     """
-    return answer(request, Radial(request.parameters))
+    return answer(request, Rbf(request.parameters))
