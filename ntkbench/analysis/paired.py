@@ -6,6 +6,7 @@ several comparisons at once.
 
 from __future__ import annotations
 
+from math import isnan
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -60,3 +61,8 @@ def holm(p: Sequence[float]) -> list[float]:
     factors = len(order) - np.arange(len(order))
     corrected[order] = np.minimum(np.maximum.accumulate(values[order] * factors), 1.0)
     return [float(value) for value in corrected]
+
+
+def p_text(p: float) -> str:
+    """Return a p-value as tables print it: four digits, ``< 0.0001`` below them, ``-`` where there is none."""
+    return "-" if isnan(p) else "< 0.0001" if p < 1e-4 else f"{p:.4f}"

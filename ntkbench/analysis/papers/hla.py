@@ -6,12 +6,11 @@ Monte Carlo dropout and deep ensembles, on the same splits; what stands after +-
 
 from __future__ import annotations
 
-from math import isnan
 from typing import TYPE_CHECKING
 
 from ...errors import StoreError
 from ..pages import Page
-from ..paired import holm, paired_test
+from ..paired import holm, p_text, paired_test
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -100,7 +99,7 @@ def differences(results: Results) -> Page:
     for (task, other, table, test), p in zip(tests, corrected, strict=True):
         mean = f"{test.mean:+.{_digits(test.mean)}f} +- {test.error:.{_digits(test.mean)}f}"
         relative = f"{100 * test.mean / table[first].mean():+.1f} %"
-        lines.append((task.removeprefix("uci/"), other, str(test.splits), mean, relative, _probability(p)))
+        lines.append((task.removeprefix("uci/"), other, str(test.splits), mean, relative, p_text(p)))
     return Page(
         f"Test error (RMSE, the data's own units) less that of {first}, split by split",
         ("data set", "method", "splits", "difference", "relative", "corrected p"),
@@ -110,10 +109,6 @@ def differences(results: Results) -> Page:
             "all rows; - where fewer than three splits leave none.",
         ),
     )
-
-
-def _probability(p: float) -> str:
-    return "-" if isnan(p) else "< 0.0001" if p < 1e-4 else f"{p:.4f}"
 
 
 def _digits(value: float) -> int:

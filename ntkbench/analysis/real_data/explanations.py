@@ -6,7 +6,7 @@ from math import isnan
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..pages import Page
-from ..paired import holm
+from ..paired import holm, p_text
 from ..papers.layout import COLOURS, MARKERS, panels
 from ..rank_correlation import RankCorrelation, rank_correlation
 from .agreement import EXPLANATIONS, agreement_table
@@ -62,7 +62,7 @@ def explanations(results: Results) -> Page:
             EXPLANATIONS[one.candidate],
             str(one.over_all.units),
             _text(one.over_all),
-            _p(one.corrected_p),
+            p_text(one.corrected_p),
             f"{one.regression.rho:+.2f} ({one.regression.units})",
             f"{one.classes.rho:+.2f} ({one.classes.units})",
             "yes" if one.established else "no",
@@ -94,10 +94,6 @@ def explanations(results: Results) -> Page:
 
 def _text(found: RankCorrelation) -> str:
     return "-" if isnan(found.rho) else f"{found.rho:+.2f} [{found.low:+.2f}, {found.high:+.2f}]"
-
-
-def _p(value: float) -> str:
-    return "-" if isnan(value) else f"{value:.4f}"
 
 
 def agreement_and_explanations(results: Results) -> Figure:

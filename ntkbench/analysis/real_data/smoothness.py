@@ -10,7 +10,7 @@ import numpy as np
 
 from ...errors import StoreError
 from ..pages import Page
-from ..paired import Paired, holm, paired_test
+from ..paired import Paired, holm, p_text, paired_test
 from ..rank_correlation import rank_correlation
 
 if TYPE_CHECKING:
@@ -70,9 +70,9 @@ def smooth_kernels(results: Results) -> Page:
         part = table[(table["task"] == name) & (table["activation"] == ROUGH)]
         line = [name.removeprefix("uci/"), str(own[index].splits)]
         line += [f"{part['ntk'].mean():.3f}", f"{part['nngp'].mean():.3f}", f"{part['noise_std'].mean():.3f}"]
-        line += [_ratio(own[index].mean), _p(p[ROUGH][index])]
+        line += [_ratio(own[index].mean), p_text(p[ROUGH][index])]
         for activation in smooth:
-            line += [_ratio(_test(table, name, activation).mean), _p(p[activation][index])]
+            line += [_ratio(_test(table, name, activation).mean), p_text(p[activation][index])]
         rows.append(tuple(line))
     headings = ["data set", "splits", f"NTK, {ROUGH}", f"NNGP, {ROUGH}", "noise", f"NTK / NNGP, {ROUGH}", "p"]
     for activation in smooth:
@@ -108,7 +108,7 @@ def added_noise(results: Results) -> Page:
             for name in names:
                 part = table[(table["task"] == task) & (table["noise"] == noise) & (table["activation"] == name)]
                 known = ((task, noise), name)
-                line += [_ratio(float(part["log_ratio"].mean())), _p(corrected[known]) if noise else ""]
+                line += [_ratio(float(part["log_ratio"].mean())), p_text(corrected[known]) if noise else ""]
             rows.append(tuple(line))
     columns = [heading for name in names for heading in (f"NTK / NNGP, {name}", "p, against none")]
     return Page(
@@ -129,7 +129,7 @@ def advantage_explained(results: Results) -> Page:
     found = [(text, rank_correlation(means[name], means["log_ratio"])) for name, text in CANDIDATES.items()]
     corrected = holm([one.p for _, one in found])
     rows = tuple(
-        (text, str(one.units), f"{one.rho:+.2f} [{one.low:+.2f}, {one.high:+.2f}]", _p(p))
+        (text, str(one.units), f"{one.rho:+.2f} [{one.low:+.2f}, {one.high:+.2f}]", p_text(p))
         for (text, one), p in zip(found, corrected, strict=True)
     )
     return Page(
@@ -181,7 +181,3 @@ def _test(table: pd.DataFrame, task: str, *names: str) -> Paired:
 
 def _ratio(mean: float) -> str:
     return "-" if isnan(mean) else f"{np.exp(mean):.2f}"
-
-
-def _p(value: float) -> str:
-    return "-" if isnan(value) else "< 0.0001" if value < 1e-4 else f"{value:.4f}"
