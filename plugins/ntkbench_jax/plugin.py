@@ -9,6 +9,8 @@ from ntkbench.hookspecs import hookimpl
 from ntkbench.specs import BackendSpec, Estimate
 
 from .activations import unsupported
+from .regression.suitable import cost_at_rest, suitable
+from .tuned import TUNING_ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,16 +41,21 @@ def estimate(work: Work) -> Estimate:
 
 
 def estimate_tuned(work: Work) -> Estimate:
-    """Return what an eigendecomposition for each candidate, and one Cholesky factor of all rows, will cost."""
-    (n, m, features, outputs, _), parameters = work.sizes, work.parameters
-    rows, count = n, 1
+    """Return what an eigendecomposition per candidate costs, and fits to the rows for tuning and to all rows."""
+    sizes, parameters = work.sizes, work.parameters
+    rows, solver, count = min(sizes.n_train, TUNING_ROWS), "auto", 1
     if parameters is not None:
-        rows = min(n, parameters.tuning_rows)
+        rows, solver = min(sizes.n_train, parameters.tuning_rows), parameters.solver
         count = len(parameters.depth or "1") * len(parameters.weight_std or "1") * len(parameters.bias_std or "1")
-    pair = 4 * features + work.architecture.depth * _FLOPS_PER_PAIR.get(work.architecture.activation, 500)
-    choice = count * (10.0 * rows**3 + rows * rows * pair)
-    fit = n**3 / 3 + (n * n / 2 + n * m) * 2 * pair + 4.0 * n * n * m
-    return Estimate(flops=choice + fit, bytes=float(_BYTES * (8 * rows * rows + 2 * n * n + 4 * n * m + m * outputs)))
+    per_pair = 4 * sizes.n_features + work.architecture.depth * _FLOPS_PER_PAIR.get(work.architecture.activation, 500)
+    choice = count * (10.0 * rows**3 + 1.5 * rows * rows * per_pair)
+    noise = cost_at_rest(suitable(rows, at_rest=True), rows, sizes.n_test)
+    used = suitable(sizes.n_train, at_rest=True) if solver == "auto" else solver
+    whole = cost_at_rest(used, sizes.n_train, sizes.n_test)
+    return Estimate(
+        flops=choice + noise.flops + whole.flops + per_pair * (noise.pairs + whole.pairs),
+        bytes=max(_BYTES * 8.0 * rows * rows, noise.bytes, whole.bytes),
+    )
 
 
 @hookimpl

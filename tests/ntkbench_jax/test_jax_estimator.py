@@ -17,7 +17,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from ntkbench.architecture import Architecture
 from ntkbench.errors import DataError
 from ntkbench_jax import NTKRegressor, analytic_kernels
-from ntkbench_jax.regression import choose, direct, eigen, source
+from ntkbench_jax.regression import direct, eigen, source, suitable
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
@@ -166,7 +166,7 @@ def test_auto_chooses_by_size_and_time(data, monkeypatch):
     x, y, z = data
     duplicated, twice = np.vstack([x, x]), np.vstack([y, y])
     for name in ("_EIGEN_AT_REST", "_EIGEN_IN_TIME"):
-        monkeypatch.setattr(choose, name, 11)
+        monkeypatch.setattr(suitable, name, 11)
     assert NTKRegressor().fit(x[:11], y[:11]).solver_ == "eigen"
     assert NTKRegressor().fit(x, y).solver_ == "cholesky"
     assert NTKRegressor(time=3.0).fit(x[:11], y[:11]).solver_ == "eigen"
@@ -174,10 +174,10 @@ def test_auto_chooses_by_size_and_time(data, monkeypatch):
     fallen_back = NTKRegressor().fit(duplicated, twice)
     assert (fallen_back.solver_, fallen_back.rank_) == ("eigen", 12)
     np.testing.assert_allclose(fallen_back.predict(z), NTKRegressor(solver="eigen").fit(x, y).predict(z), atol=1e-10)
-    monkeypatch.setattr(choose, "_EIGEN_IF_SINGULAR", 11)
+    monkeypatch.setattr(suitable, "_EIGEN_IF_SINGULAR", 11)
     with pytest.raises(DataError, match="give a ridge, drop"):
         NTKRegressor().fit(duplicated, twice)
-    monkeypatch.setattr(choose, "_CHOLESKY", 11)
+    monkeypatch.setattr(suitable, "_CHOLESKY", 11)
     assert NTKRegressor().fit(x, y).solver_ == "iterative"
 
 

@@ -11,8 +11,9 @@ from ntkbench.architecture import Architecture
 from ntkbench.specs import Sizes, Work, resolve
 from ntkbench_jax.parameters import Parameters
 from ntkbench_jax.plugin import ntkbench_register_backends
+from ntkbench_jax.tuned.parameters import Parameters as TunedParameters
 
-SPEC, _TUNED = ntkbench_register_backends()
+SPEC, TUNED = ntkbench_register_backends()
 
 
 @pytest.mark.parametrize("module", ["ntkbench_jax", "ntkbench_jax.plugin"])
@@ -59,6 +60,21 @@ def test_estimate_grows_with_what_costs():
         assert other.flops > base.flops
         assert other.bytes > base.bytes
     assert SPEC.estimate(Work(sizes, Architecture(depth=9), None, 0, 200, 20)).flops > base.flops
+
+
+def test_the_estimate_of_a_tuned_kernel_knows_its_solver():
+    def cost(rows, **parameters):
+        sizes = Sizes(rows, rows // 9, 9, 1, 5)
+        return TUNED.estimate(Work(sizes, Architecture(depth=2), parameters=TunedParameters(**parameters)))
+
+    matrix = 8.0 * 41_157**2
+    assert matrix / 2 < cost(41_157).bytes < 0.7 * matrix  # in float32, where auto takes the iterative solver
+    assert matrix < cost(41_157, solver="cholesky").bytes < 1.2 * matrix
+    assert cost(2_000).bytes < cost(8_000).bytes < cost(32_000).bytes
+    # an eigendecomposition of about 9 N^3 for each further candidate
+    assert cost(2_000, depth=(1, 2, 3)).flops - cost(2_000).flops > 2 * 9 * 2_000**3
+    bare = TUNED.estimate(Work(Sizes(2_000, 222, 9, 1, 5), Architecture(depth=2)))
+    assert bare == cost(2_000)
 
 
 def test_parameters_of_a_flow():

@@ -140,11 +140,22 @@ def test_what_cannot_be_chosen_is_refused():
         solved(singular, by="marginal-likelihood", ridges=(0.0,))
 
 
+@pytest.mark.parametrize("solver", ["cholesky", "iterative"])
+def test_the_solver_can_be_named_and_says_how_well_it_solved(solver):
+    found = problem(0, tuning=(problem(1),))
+    whole, other = solved(found, ridges=(0.1,)), solved(found, ridges=(0.1,), solver=solver)
+    np.testing.assert_allclose(other.mean_test, whole.mean_test, rtol=0, atol=1e-7 if solver == "iterative" else 1e-12)
+    facts, others = ({row.metric: row.value for row in one.measurements} for one in (whole, other))
+    assert "solver_error" not in facts
+    assert others["solver_error"] < (1e-8 if solver == "iterative" else 1e-14)
+    assert others["noise_std"] == facts["noise_std"]  # chosen on few rows, whatever solves the many
+
+
 def test_a_solver_that_knows_the_mean_alone_reports_no_spread(monkeypatch):
     """As beyond 32,768 rows: no variance of 0, and no likelihood made of one."""
     found = problem(0, tuning=(problem(1),))
     whole = solved(found, ridges=(0.1,))
-    monkeypatch.setattr("ntkbench_jax.regression.choose._suitable", lambda points, at_rest: "iterative")
+    monkeypatch.setattr("ntkbench_jax.regression.choose.suitable", lambda points, at_rest: "iterative")
     alone = solved(found, ridges=(0.1,))
     assert alone.variance_test is None
     assert "negative_log_likelihood" not in {row.metric for row in alone.measurements}

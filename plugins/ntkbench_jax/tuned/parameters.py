@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from . import TUNING_ROWS
+
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Depth = Annotated[int, Field(ge=0, le=1024)]
@@ -35,6 +37,11 @@ class Parameters(BaseModel):
         description="validation: the smallest squared error on rows for validation; marginal-likelihood: the "
         "NNGP's evidence on the training rows, its amplitude set to the best one",
     )
+    solver: Literal["auto", "eigen", "cholesky", "iterative"] = Field(
+        default="auto",
+        description="of the fit to all rows; auto: eigen up to 2,000 rows, cholesky up to 32,768, beyond iterative, "
+        "which needs half of its memory and knows the mean alone",
+    )
     tuning_rows: int = Field(
-        default=2000, ge=2, description="of more training rows than so many, the first ones are used to choose"
+        default=TUNING_ROWS, ge=2, description="of more training rows than so many, the first ones are used to choose"
     )

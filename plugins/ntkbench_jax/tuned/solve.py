@@ -18,7 +18,7 @@ from .select import choose, shortened
 if TYPE_CHECKING:
     from ntkbench.exchange import Float, Problem, Request
 
-    from ..regression.problem import Fit
+    from ..regression.problem import Fit, Kernel
     from .parameters import Parameters
     from .select import Choice
 
@@ -31,8 +31,9 @@ def solve(request: Request) -> Solution:
 
     The spread is the law of an ensemble of infinitely wide networks (Lee et al. 2019, eqs. 14-16) with the chosen
     ridge. To it comes noise, of one variance, the likeliest on the rows for validation: ``negative_log_likelihood`` is
-    the mean over test points of -log N(y; mean, law + noise), in nats, in the data's own units. Beyond what a Cholesky
-    factor can hold the solver knows the mean alone, and neither the variance nor the likelihood is reported.
+    the mean over test points of -log N(y; mean, law + noise), in nats, in the data's own units. The iterative solver
+    knows the mean alone, and neither the variance nor the likelihood is reported. ``solver_error`` says how well the
+    linear system was solved, in units of the targets; an eigendecomposition has none.
 
     :raises DataError: without rows for validation, or for a kernel that cannot be inverted.
     """
@@ -41,7 +42,7 @@ def solve(request: Request) -> Solution:
     request.progress(1, 3)
     noise = _noise(problem, chosen, parameters)
     request.progress(2, 3)
-    found = _fit(problem.x_train, problem.y_train, chosen, parameters)
+    found = _fit(problem.x_train, problem.y_train, chosen, parameters.kernel, parameters.solver)
     mean, variance = found.mean(problem.x_test), _variance(found, problem.x_test, problem.y_test.shape[1])
     request.progress(3, 3)
     likelihood: tuple[Measurement, ...] = ()
@@ -54,7 +55,7 @@ def solve(request: Request) -> Solution:
         mean_test=mean[None],
         variance_test=None if variance is None else variance[None],
         rho=found.rho,
-        measurements=(*_facts(chosen, noise), *likelihood),
+        measurements=(*_facts(chosen, noise), *_reached(found), *likelihood),
     )
 
 
@@ -69,13 +70,19 @@ def _facts(chosen: Choice, noise: float) -> tuple[Measurement, ...]:
     return tuple(Measurement(metric=name, value=float(value), unit=unit) for name, (value, unit) in facts.items())
 
 
+def _reached(found: Fit) -> tuple[Measurement, ...]:
+    """Return how well the linear system is solved: |y - (Theta + rho) c| / |y|, of the worst output, where known."""
+    if found.error is None:
+        return ()
+    return (Measurement(metric="solver_error", value=float(np.max(found.error)), unit="1", goal="min"),)
+
+
 def _nats(value: float) -> Measurement:
     return Measurement(metric="negative_log_likelihood", value=value, unit="nat", goal="min", split="test", time=inf)
 
 
-def _fit(x: Float, y: Float, chosen: Choice, parameters: Parameters) -> Fit:
-    regression = Regression(x, y, chosen.architecture, parameters.kernel, chosen.ridge, inf, _TOLERANCE)
-    return solvers.fit(regression, "auto")[1]
+def _fit(x: Float, y: Float, chosen: Choice, kernel: Kernel, solver: str = "auto") -> Fit:
+    return solvers.fit(Regression(x, y, chosen.architecture, kernel, chosen.ridge, inf, _TOLERANCE), solver)[1]
 
 
 def _variance(found: Fit, x: Float, outputs: int) -> Float | None:
@@ -89,7 +96,7 @@ def _noise(problem: Problem, chosen: Choice, parameters: Parameters) -> float:
     """Return the variance of the noise under which the rows for validation are likeliest, in scaled units."""
     residuals, variances = [], []
     for part in problem.tuning:
-        found = _fit(*shortened(part, parameters), chosen, parameters)
+        found = _fit(*shortened(part, parameters), chosen, parameters.kernel)
         residuals.append(part.y_test - found.mean(part.x_test))
         variance = _variance(found, part.x_test, part.y_test.shape[1])
         variances.append(np.zeros_like(part.y_test) if variance is None else variance)

@@ -1,0 +1,47 @@
+"""Which way of solving suits a problem, and what it costs: known before anything heavy is imported or computed."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+Solver = Literal["eigen", "cholesky", "iterative"]
+
+_EIGEN_AT_REST = 2_000  # points up to which an eigendecomposition is a matter of seconds
+_EIGEN_IN_TIME = 4_000  # the same where the alternative does not know the spread
+_EIGEN_IF_SINGULAR = 8_000  # where the alternative is none: minutes, and three matrices of 512 MB
+_CHOLESKY = 32_768  # points up to which a float64 matrix takes 8 GiB
+_PRODUCTS = 10  # with the kernel's matrix, that conjugate gradients need behind a factor in float32
+_BLOCKS = 1.5e9  # bytes at most: blocks of points against all others, of kernels and of solutions
+
+
+class SolverCost(NamedTuple):
+    """Operations of linear algebra, pairs of points whose kernel is computed, and bytes of memory at the peak."""
+
+    flops: float
+    pairs: float
+    bytes: float
+
+
+def suitable(points: int, *, at_rest: bool) -> Solver:
+    """Return the solver for so many training points, at ``t = inf`` (``at_rest``) or at a finite time."""
+    if points <= (_EIGEN_AT_REST if at_rest else _EIGEN_IN_TIME):
+        return "eigen"
+    return "cholesky" if at_rest and points <= _CHOLESKY else "iterative"
+
+
+def eigen_if_singular(points: int) -> bool:
+    """Return whether an eigendecomposition may stand in for a Cholesky factor that does not exist."""
+    return points <= _EIGEN_IF_SINGULAR
+
+
+def cost_at_rest(solver: Solver, points: int, new: int) -> SolverCost:
+    """Return what kernel regression on N ``points`` costs: its mean at M ``new`` ones and, where known, its spread."""
+    n, m = float(points), float(new)
+    pairs = n * n / 2 + n * (n + m)  # the matrix, then predictions at the training points and at new ones
+    blocks = min(_BLOCKS, 6 * 8 * n * max(n, m))
+    if solver == "eigen":  # both kernels, the eigenvectors, the workspace of LAPACK, the law in the eigenbasis
+        return SolverCost(14 * n**3 + 6 * n * n * m, pairs + n * m, 8 * 6 * n * n + blocks)
+    if solver == "cholesky":  # for each block of the spread the matrix of the NNGP, a tile at a time
+        spread = max(1.0, 8 * n * m / (1 << 28)) * n * n / 2
+        return SolverCost(n**3 / 3 + 4 * n * n * m, pairs + spread, 8 * n * n + blocks)
+    return SolverCost(n**3 / 3 + 4.0 * _PRODUCTS * n * n, pairs + _PRODUCTS * n * n / 2, 4 * n * n + blocks)
