@@ -1,7 +1,8 @@
 """NNGP and tangent kernels of infinitely wide fully-connected networks.
 
-Ordinary pairs are computed tile by tile (:mod:`.tiles`), those that need care one by one (:mod:`.pairs`), and each
-point with itself by :mod:`.trace`. Symmetric halves are computed once; results are written in place.
+Ordinary pairs are computed tile by tile (:mod:`.tiles`), those that need care one by one (:mod:`.pairs`), in lists
+of many (:mod:`.waiting`), and each point with itself by :mod:`.trace`. Symmetric halves are computed once; results are
+written in place.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from .pairs import pair_kernels
 from .sphere import Series, angular_series, sphere_tile
 from .tiles import Block, Tile, block, tile_program
 from .trace import Trace, trace
+from .waiting import Waiting
 
 try:
     from jax import enable_x64
@@ -38,18 +40,15 @@ if TYPE_CHECKING:
     from ntkbench.architecture import Architecture
 
     from .laws.interface import Homogeneous, Smooth
+    from .waiting import Index
 
 Float = NDArray[np.floating[Any]]
-_Index = NDArray[np.int64]
-_Indices = tuple[_Index, _Index]
-_NONE = np.empty(0, dtype=np.int64)
 _SMALL_EDGE = 64  # of a tile: only two shapes, so that few programs are compiled
 # on the CPU sized to its cache, by the bytes of a number; no power of two, whose columns would share their place there
 _CPU_EDGE = {4: 456, 8: 328}
 _ACCELERATOR_EDGE = 2048
 _SHALLOW = 8  # layers up to which they cost less than a series in the angle
 _SPREAD = 8  # roundings by which equal norms may differ
-_LIST = 1 << 16  # pairs that need care, measured at once
 
 
 class Kernels(NamedTuple):
@@ -249,16 +248,24 @@ def _fill(results: dict[str, Float], network: _Network, dtype: np.dtype[Any], pl
     """Compute tile after tile; each is written, while it is in the cache, by the thread that asked for it."""
     compute = _program(network, dtype, place)
 
+    waiting = Waiting()
+
     def fill(rows: _Part, columns: _Part) -> None:
         with enable_x64(True):  # it holds in one thread only
             tile = compute(rows.block, columns.block)
             careful = _write(results, network.symmetric, rows.where, columns.where, tile)
-            _write_pairs(results, network, *careful, place)
+            for pairs in waiting.add(*careful):
+                _write_pairs(results, network, *pairs, place)
+
+    def fill_pairs(rows: Index, columns: Index) -> None:
+        with enable_x64(True):
+            _write_pairs(results, network, rows, columns, place)
 
     with ThreadPoolExecutor(int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)) as pool:
-        pending = [pool.submit(fill, *parts) for parts in _tiles(network, dtype, place)]
         try:
-            for part in pending:
+            for part in [pool.submit(fill, *parts) for parts in _tiles(network, dtype, place)]:
+                part.result()
+            for part in [pool.submit(fill_pairs, *pairs) for pairs in waiting.rest()]:
                 part.result()
         except BaseException:
             pool.shutdown(cancel_futures=True)
@@ -304,7 +311,7 @@ def _series(network: _Network, dtype: np.dtype[Any], place: Any) -> Series | Non
     return angular_series((low + high) / 2, network.law, network.architecture, dtype, place, network.fixed_layers)
 
 
-def _write(results: dict[str, Float], symmetric: bool, i: slice, j: slice, computed: Tile) -> _Indices:
+def _write(results: dict[str, Float], symmetric: bool, i: slice, j: slice, computed: Tile) -> tuple[Index, Index]:
     """Round a padded tile into its place, and into its mirror image's; return the pairs that need care."""
     inside = slice(0, i.stop - i.start), slice(0, j.stop - j.start)
     packed, careful = np.asarray(computed.kernels)[inside], np.asarray(computed.careful)[inside]
@@ -316,21 +323,17 @@ def _write(results: dict[str, Float], symmetric: bool, i: slice, j: slice, compu
         whole[i, j] = np.where(np.tri(len(part), k=-1, dtype=bool), part.T, part) if diagonal else part
         if symmetric and not diagonal:
             whole[j, i] = part.T
-    if not careful.any():
-        return _NONE, _NONE
-    rows, columns = np.nonzero(np.triu(careful, 1) if diagonal else careful)
+    rows, columns = np.divmod(np.flatnonzero(np.triu(careful, 1) if diagonal else careful), careful.shape[1])
     return rows + i.start, columns + j.start
 
 
-def _write_pairs(results: dict[str, Float], network: _Network, rows: _Index, columns: _Index, place: Any) -> None:
-    for start in range(0, len(rows), _LIST):
-        i, j = rows[start : start + _LIST], columns[start : start + _LIST]
-        first, second = network.first.points.take(i), network.second.points.take(j)
-        kernels = Kernels(*pair_kernels(first, second, network.law, network.architecture, place, network.fixed_layers))
-        for name, whole in results.items():
-            whole[i, j] = _rounded(getattr(kernels, name), whole.dtype)
-            if network.symmetric:
-                whole[j, i] = whole[i, j]
+def _write_pairs(results: dict[str, Float], network: _Network, i: Index, j: Index, place: Any) -> None:
+    first, second = network.first.points.take(i), network.second.points.take(j)
+    kernels = Kernels(*pair_kernels(first, second, network.law, network.architecture, place, network.fixed_layers))
+    for name, whole in results.items():
+        whole[i, j] = _rounded(getattr(kernels, name), whole.dtype)
+        if network.symmetric:
+            whole[j, i] = whole[i, j]
 
 
 def _diagonal(trace: Trace) -> Kernels:

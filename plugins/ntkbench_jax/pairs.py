@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     Index = NDArray[np.int64]
 _LENGTHS = (256, 4096)  # of lists: only so many shapes, so that few programs are compiled
+LONGEST_LIST = _LENGTHS[-1]
 
 
 def pair_kernels(

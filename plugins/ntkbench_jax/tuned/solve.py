@@ -44,6 +44,7 @@ def solve(request: Request) -> Solution:
     request.progress(2, 3)
     found = _fit(problem.x_train, problem.y_train, chosen, parameters.kernel, parameters.solver)
     mean, variance = found.mean(problem.x_test), _variance(found, problem.x_test, problem.y_test.shape[1])
+    mean_train = found.mean(problem.x_train)
     request.progress(3, 3)
     likelihood: tuple[Measurement, ...] = ()
     if variance is not None:
@@ -51,7 +52,7 @@ def solve(request: Request) -> Solution:
         likelihood = (_nats(float(np.mean(_surprise(problem.y_test - mean, variance + noise) + np.log(scale)))),)
     return Solution(
         times=np.array([inf]),
-        mean_train=found.mean(problem.x_train)[None],
+        mean_train=mean_train[None],
         mean_test=mean[None],
         variance_test=None if variance is None else variance[None],
         rho=found.rho,
