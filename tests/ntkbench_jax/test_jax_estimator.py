@@ -18,6 +18,8 @@ from ntkbench.architecture import Architecture
 from ntkbench.errors import DataError
 from ntkbench_jax import NTKRegressor, analytic_kernels
 from ntkbench_jax.regression import direct, eigen, source, suitable
+from ntkbench_jax.regression.choose import fit
+from ntkbench_jax.regression.problem import Problem
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
@@ -137,6 +139,10 @@ def test_every_solver_finds_the_same(data, kernel, ridge, columns):
     assert (exact.error_, exact.iterations_) == (None, None)
     assert direct_.iterations_ <= 3
     assert iterated.iterations_ <= 6
+    problem = Problem(x, y.reshape(12, -1), Architecture(depth=3), kernel, ridge, np.inf, 1e-13)
+    for name, fitted in (("eigen", exact), ("cholesky", direct_), ("iterative", iterated)):
+        at_points = fit(problem, name)[1].mean_train()
+        np.testing.assert_allclose(at_points, fitted.predict(x).reshape(12, -1), atol=1e-12)
     for spread in ({"return_std": True}, {"return_cov": True}):
         for one, other in zip(direct_.predict(z, **spread), exact.predict(z, **spread), strict=True):
             np.testing.assert_allclose(one, other, atol=1e-12)

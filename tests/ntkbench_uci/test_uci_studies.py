@@ -20,6 +20,8 @@ CELLS = {
     ("uci-classification-nested", "full"): 90 * 4 * 2,
     ("uci-regression", "small"): 5 * 5 * 7,
     ("uci-regression", "full"): (5 * 20 + 3 * 2) * 7,
+    ("uci-regression-large", "small"): 3,
+    ("uci-regression-large", "full"): 5 * 3,
     ("uci-kernels-against-networks", "small"): 5 * 3 * (6 + 2 + 2),
     ("uci-kernels-against-networks", "full"): 5 * 10 * (6 + 6 + 6),
     ("uci-agreement", "small"): 35 * 2 * (1 + 2),

@@ -53,6 +53,10 @@ class CholeskyFit:
         """Return the mean (M, O)."""
         return predict(self.problem.source(), points, self.coefficients)
 
+    def mean_train(self) -> Array:
+        """Return the mean on the training points (N, O)."""
+        return self.factor.product(self.coefficients) - self.rho * self.coefficients
+
     def variance(self, points: Array) -> Array:
         """Return the variance (M,), with a product with the NNGP's matrix for each block of points."""
         result = np.empty(len(points))

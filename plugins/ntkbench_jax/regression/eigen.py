@@ -47,6 +47,13 @@ class EigenFit:
             result[rows] = trained.test[0]
         return result
 
+    def mean_train(self) -> Array:
+        """Return the mean on the training points (N, O)."""
+        nowhere = self.driving[:0]
+        return kernel_dynamics(self.driving, nowhere, self.problem.targets, spectrum=self.spectrum, **self._when).train[
+            0
+        ]
+
     def variance(self, points: Array) -> Array:
         """Return the variance (M,), a block of points at a time."""
         result = np.empty(len(points))

@@ -41,6 +41,10 @@ class IterativeFit:
         """Return the mean (M, O)."""
         return predict(self.problem.source(), points, self.coefficients)
 
+    def mean_train(self) -> Array:
+        """Return the mean on the training points (N, O), from tiles of one triangle."""
+        return product(self.problem.source(), self.coefficients)
+
     def variance(self, points: Array) -> Array:
         """Refuse.
 

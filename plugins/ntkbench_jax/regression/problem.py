@@ -67,6 +67,9 @@ class Fit(Protocol):
     def mean(self, points: Array) -> Array:
         """Return the ensemble's mean (M, O)."""
 
+    def mean_train(self) -> Array:
+        """Return the ensemble's mean on the training points (N, O), without the kernel between them once more."""
+
     def variance(self, points: Array) -> Array:
         """Return the ensemble's variance (M,), the same for every output."""
 

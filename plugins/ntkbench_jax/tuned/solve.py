@@ -44,7 +44,7 @@ def solve(request: Request) -> Solution:
     request.progress(2, 3)
     found = _fit(problem.x_train, problem.y_train, chosen, parameters.kernel, parameters.solver)
     mean, variance = found.mean(problem.x_test), _variance(found, problem.x_test, problem.y_test.shape[1])
-    mean_train = found.mean(problem.x_train)
+    mean_train = found.mean_train()
     request.progress(3, 3)
     likelihood: tuple[Measurement, ...] = ()
     if variance is not None:
