@@ -144,7 +144,9 @@ def predictions_from(reference: Solution, problem: Problem, subject: Solution) -
         f0_train=subject.members_train[:, 0],
         f0_test=subject.members_test[:, 0],
         rho=reference.rho,
-        spectrum=Spectrum(reference.eigenvalues, reference.eigenvectors, precision_of(reference.kernel_train)),
+        spectrum=Spectrum(
+            reference.eigenvalues, reference.eigenvectors, precision=precision_of(reference.kernel_train)
+        ),
         **when,
     )
     return found.train, found.test

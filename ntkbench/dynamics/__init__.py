@@ -33,6 +33,7 @@ from .likelihood import LogLikelihood, log_marginal_likelihood
 from .mean import Dynamics, kernel_dynamics, mode_residuals
 from .schedule import When
 from .spectrum import Spectrum, decompose, precision_of
+from .tridiagonal import Tridiagonal, tridiagonalise
 
 __all__ = [
     "Definiteness",
@@ -42,6 +43,7 @@ __all__ = [
     "Modes",
     "SmallestEigenvalue",
     "Spectrum",
+    "Tridiagonal",
     "When",
     "decompose",
     "effective_dimension",
@@ -58,4 +60,5 @@ __all__ = [
     "smallest_eigenvalue",
     "stable_learning_rate",
     "target_projections",
+    "tridiagonalise",
 ]

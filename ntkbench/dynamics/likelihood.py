@@ -1,4 +1,4 @@
-"""The evidence that targets give for a Gaussian process, from one eigendecomposition."""
+"""The evidence that targets give for a Gaussian process, from one decomposition."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from .spectrum import Spectrum
+    from .tridiagonal import Tridiagonal
 
 
 class LogLikelihood(NamedTuple):
@@ -27,12 +28,13 @@ class LogLikelihood(NamedTuple):
     log_determinant: float
 
 
-def log_marginal_likelihood(spectrum: Spectrum, y_train: ArrayLike, rho: float = 0.0) -> LogLikelihood:
-    """Return log p(y) for outputs drawn independently from N(0, K + rho I), with ``spectrum`` that of K (N, N).
+def log_marginal_likelihood(spectrum: Spectrum | Tridiagonal, y_train: ArrayLike, rho: float = 0.0) -> LogLikelihood:
+    """Return log p(y) for outputs drawn independently from N(0, K + rho I).
 
     The NNGP's evidence, ``rho`` being the variance of the noise (Lee et al. 2018; Rasmussen and Williams 2006, eq.
     2.30). One spectrum serves every ``rho`` and all outputs.
 
+    :param spectrum: of K (N, N), or its tridiagonal form.
     :param y_train: (N, O).
     :raises DataError: where ``K + rho I`` is singular to rounding: that law has no density, and the limit of small
         noise is -inf or +inf by whether ``y`` lies in the kernel's range, which rounding hides.
@@ -43,8 +45,6 @@ def log_marginal_likelihood(spectrum: Spectrum, y_train: ArrayLike, rho: float =
             f"dynamics: K + rho I has rank {rank} of {len(y)} (cutoff {spectrum.cutoff:.3g}): a singular Gaussian has "
             f"no density; give noise, a rho above {spectrum.cutoff:.3g}"
         )
-    variances = spectrum.cleaned + rho
-    data_fit = np.sum((spectrum.eigenvectors.T @ y) ** 2 / variances[:, None], axis=0)
-    log_determinant = float(np.sum(np.log(variances)))
+    data_fit, log_determinant = spectrum.quadratic(y, rho), spectrum.log_determinant(rho)
     per_output = -0.5 * (data_fit + log_determinant + len(y) * np.log(2 * np.pi))
     return LogLikelihood(float(per_output.sum()), per_output, data_fit, log_determinant)

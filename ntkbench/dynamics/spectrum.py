@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -20,15 +20,14 @@ _DOUBLE = float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True, eq=False)
-class Spectrum:
-    """``eigenvalues`` (N,) of a symmetric kernel matrix, descending, and ``eigenvectors`` (N, N), in columns.
+class Eigenvalues:
+    """``eigenvalues`` (N,) of a symmetric kernel matrix, descending, and what rounding leaves of them.
 
     ``precision`` is the relative precision of the numbers the kernel came in: float32's for a kernel in float32.
     """
 
     eigenvalues: Array
-    eigenvectors: Array
-    precision: float = _DOUBLE
+    precision: float = field(default=_DOUBLE, kw_only=True)
 
     @cached_property
     def rounding(self) -> float:
@@ -51,11 +50,41 @@ class Spectrum:
         return int(np.sum(self.cleaned + rho > self.cutoff))
 
 
+@dataclass(frozen=True, eq=False)
+class Spectrum(Eigenvalues):
+    """The eigenvalues, and ``eigenvectors`` (N, N), in columns."""
+
+    eigenvectors: Array
+
+    def quadratic(self, y: Array, rho: float) -> Array:
+        """Return ``y^T (T + rho I)^-1 y`` (O,), of full rank."""
+        return np.asarray(np.sum((self.eigenvectors.T @ y) ** 2 / (self.cleaned + rho)[:, None], axis=0))
+
+    def log_determinant(self, rho: float) -> float:
+        """Return that of ``T + rho I``, of full rank."""
+        return float(np.sum(np.log(self.cleaned + rho)))
+
+
 def decompose(kernel_train: ArrayLike) -> Spectrum:
     """Diagonalise a symmetric kernel matrix (N, N), in float64, with each eigenvector's largest entry positive.
 
     By divide and conquer: its eigenvectors are orthogonal to rounding, where the default of LAPACK (relatively robust
     representations) leaves 1e-12 at N = 1000, which every function of the kernel would inherit.
+
+    :raises DataError: where it is not square, finite and symmetric (to the rounding of float32, which is averaged out).
+    """
+    eigenvalues, vectors = scipy.linalg.eigh(
+        symmetric(kernel_train), check_finite=False, overwrite_a=True, driver="evd"
+    )  # fmt: skip
+    largest = vectors[np.abs(vectors).argmax(axis=0), np.arange(len(vectors))]
+    vectors = (vectors * np.where(largest < 0, -1.0, 1.0))[:, ::-1]
+    return Spectrum(
+        eigenvalues[::-1].copy(), np.ascontiguousarray(vectors), precision=precision_of(kernel_train)
+    )  # fmt: skip
+
+
+def symmetric(kernel_train: ArrayLike) -> Array:
+    """Return a kernel matrix (N, N) as a new array of float64, symmetric to the bit.
 
     :raises DataError: where it is not square, finite and symmetric (to the rounding of float32, which is averaged out).
     """
@@ -69,12 +98,7 @@ def decompose(kernel_train: ArrayLike) -> Spectrum:
             f"dynamics: kernel_train is not symmetric: entries differ by up to {2 * asymmetry:.3g} "
             f"where the largest is {2 * scale:.3g}"
         )
-    eigenvalues, vectors = scipy.linalg.eigh(
-        halved + halved.T, check_finite=False, overwrite_a=True, driver="evd"
-    )  # fmt: skip
-    largest = vectors[np.abs(vectors).argmax(axis=0), np.arange(len(vectors))]
-    vectors = (vectors * np.where(largest < 0, -1.0, 1.0))[:, ::-1]
-    return Spectrum(eigenvalues[::-1].copy(), np.ascontiguousarray(vectors), precision_of(kernel_train))
+    return halved + halved.T
 
 
 def precision_of(kernel: ArrayLike) -> float:

@@ -1,4 +1,4 @@
-"""Choose a ridge and an architecture: one kernel and one eigendecomposition serve all ridges."""
+"""Choose a ridge and an architecture: one kernel and one tridiagonal form serve all ridges."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ntkbench.dynamics import decompose, log_marginal_likelihood
+from ntkbench.dynamics import decompose, log_marginal_likelihood, tridiagonalise
 from ntkbench.errors import DataError
 
 from ..kernels import analytic_kernel
@@ -72,26 +72,35 @@ def _errors(part: Problem, architecture: Architecture, parameters: Parameters) -
     """Return the mean squared error on a problem's test points for each ridge (R,)."""
     x, y = shortened(part, parameters)
     kernel = analytic_kernel(x, architecture=architecture, kernel=parameters.kernel)
-    spectrum = decompose(kernel)
-    along = analytic_kernel(part.x_test, x, architecture=architecture, kernel=parameters.kernel) @ spectrum.eigenvectors
-    projected = spectrum.eigenvectors.T @ y
-    errors = []
-    for rho in _absolute(parameters.ridges, kernel):
-        damped = spectrum.cleaned + rho
-        inverse = np.divide(1.0, damped, out=np.zeros_like(damped), where=damped > spectrum.cutoff)
-        errors.append(np.mean(np.square(along @ (inverse[:, None] * projected) - part.y_test)))
-    return np.array(errors)
+    between = analytic_kernel(part.x_test, x, architecture=architecture, kernel=parameters.kernel)
+    coefficients = _coefficients(kernel, y, _absolute(parameters.ridges, kernel))
+    return np.array([np.mean(np.square(between @ one - part.y_test)) for one in coefficients])
+
+
+def _coefficients(kernel: Float, y: Float, ridges: Sequence[float]) -> Float:
+    """Return ``(T + rho)^-1 y`` (R, N, O); its pseudo-inverse's for ridges that leave T singular to rounding."""
+    form = tridiagonalise(kernel)
+    full = [rho for rho in ridges if form.rank(rho) == len(y)]
+    found = dict(zip(full, form.solve(y, full), strict=True)) if full else {}
+    if len(full) < len(ridges):
+        spectrum = decompose(kernel)
+        for rho in ridges:
+            if rho not in found:
+                damped = spectrum.cleaned + rho
+                inverse = np.divide(1.0, damped, out=np.zeros_like(damped), where=damped > spectrum.cutoff)
+                found[rho] = spectrum.eigenvectors @ (inverse[:, None] * (spectrum.eigenvectors.T @ y))
+    return np.stack([found[rho] for rho in ridges])
 
 
 def _evidence(problem: Problem, architecture: Architecture, parameters: Parameters) -> Float:
     """Return minus the NNGP's log evidence per number for each ridge (R,): y ~ N(0, s^2 (K + rho I)), s^2 the best."""
     x, y = shortened(problem, parameters)
     kernel = analytic_kernel(x, architecture=architecture, kernel="nngp")
-    spectrum = decompose(kernel)
+    form = tridiagonalise(kernel)
     scores = []
     for rho in _absolute(parameters.ridges, kernel):
         try:
-            found = log_marginal_likelihood(spectrum, y, rho)
+            found = log_marginal_likelihood(form, y, rho)
         except DataError:  # singular to rounding: no density
             scores.append(np.inf)
             continue

@@ -101,7 +101,7 @@ def _predictions(look: Look, law: Solution) -> tuple[Float, Float] | None:
         when = {"steps": [view.step], "learning_rate": law.rate_factor * view.learning_rate}
         when |= {"optimizer": view.optimizer, "momentum": view.momentum}
     start, start_test = look.start
-    spectrum = Spectrum(law.eigenvalues, law.eigenvectors, precision_of(law.kernel_train))
+    spectrum = Spectrum(law.eigenvalues, law.eigenvectors, precision=precision_of(law.kernel_train))
     found = kernel_dynamics(
         law.kernel_train,
         law.kernel_test,
