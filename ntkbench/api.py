@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from .engine.runner import Runner, Summary, Watcher
 from .engine.schedule import Work, plan_work
-from .environment import cores, describe_environment
+from .environment import cores, describe_environment, memory_bytes
 from .plan import Plan, make_plan
 from .registry import Registry, load_registry
 from .store.folder import RunFolder, open_run
@@ -48,6 +49,10 @@ class Options:
     def slots(self) -> int:
         """Return how many cells run at a time: ``jobs``, or as many as the cores allow."""
         return self.jobs or max(1, cores() // self.threads)
+
+    def memory(self) -> float:
+        """Return the bytes that all cells together should not exceed: this machine's, where they run on its CPU."""
+        return (memory_bytes() if self.device == "cpu" else None) or inf
 
 
 class Silent:
@@ -142,7 +147,9 @@ def execute(
         environment = describe_environment(registry)
         folder.write_run_file(plan, arguments or {"overrides": asdict(overrides)}, environment)
         done = folder.done()
-        work = plan_work(plan, done, folder.solutions, rerun_failed=options.rerun_failed)
+        work = plan_work(
+            plan, done, folder.solutions, rerun_failed=options.rerun_failed, memory=options.memory()
+        )  # fmt: skip
         watcher.started(plan, work, path)
         executor = _executor(options, registry, folder, watcher)
         summary = Runner(

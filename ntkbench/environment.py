@@ -15,6 +15,7 @@ from .identity import digest
 if TYPE_CHECKING:
     from .registry import Registry
 
+_CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")  # Linux, control groups of version 2
 _PACKAGES = ("ntkbench", "numpy", "scipy", "pandas", "pyarrow", "pydantic", "jax", "jaxlib", "torch", "scikit-learn")
 
 
@@ -56,10 +57,14 @@ def _processor() -> str:
 
 
 def memory_bytes() -> int | None:
-    """Return the machine's memory in bytes, or None where that is not known."""
+    """Return the memory in bytes of the machine, or of the container this runs in; None where it is not known."""
     if sys.platform == "win32":
         return None
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    try:
+        return min(machine, int(_CONTAINER_LIMIT.read_text(encoding="ascii")))
+    except (OSError, ValueError):  # no container, or "max"
+        return machine
 
 
 def _version(name: str) -> str | None:

@@ -37,7 +37,7 @@ def plan_command(**options: Any) -> None:
         cells = [_record(cell, decision) for cell, decision in rows]
         click.echo(json.dumps({"run_id": plan.run_id, "path": str(path), "cells": cells}, indent=2))
     else:
-        _show(plan.run_id, str(path), rows, None if options["everything"] else _LISTED)
+        _show(plan.run_id, str(path), rows, None if options["everything"] else _LISTED, choice.memory())
 
 
 def _record(cell: Cell, decision: str) -> dict[str, Any]:
@@ -57,9 +57,9 @@ def _record(cell: Cell, decision: str) -> dict[str, Any]:
     }
 
 
-def _show(run_id: str, path: str, rows: Sequence[tuple[Cell, str]], limit: int | None) -> None:
+def _show(run_id: str, path: str, rows: Sequence[tuple[Cell, str]], limit: int | None, available: float) -> None:
     from .console import print_table
-    from .words import cell_words, quantity
+    from .words import cell_words, quantity, too_large
 
     lines = [
         [
@@ -79,6 +79,8 @@ def _show(run_id: str, path: str, rows: Sequence[tuple[Cell, str]], limit: int |
     work = quantity(sum(cell.estimate.flops for cell in todo), "flop")
     memory = quantity(max((cell.estimate.bytes for cell in todo), default=0), "B")
     click.echo(f"{len(rows)} cells: {len(todo)} to run ({work}, at most {memory} in one cell), {_counts(rows)}")
+    if warning := too_large(todo, available):
+        click.echo(warning)
 
 
 def _counts(rows: Sequence[tuple[Cell, str]]) -> str:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from ..api import Silent
-from .words import cell_words, duration
+from .words import cell_words, duration, too_large
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,6 +47,8 @@ class Lines(Quiet):
         done = sum(decision == "done" for decision in work.decisions.values())
         text = f"{plan.run_id}: {len(plan.cells)} cells, {done} already done, {self._cells} to run, in {path}"
         self.console.print(text, highlight=False, soft_wrap=True)
+        if warning := too_large(work.pending, work.schedule.memory):
+            self.console.print(f"warning: {warning}", highlight=False, markup=False, soft_wrap=True)
         self._next = time.monotonic() + _LINE_SECONDS
 
     def tick(self, tally: Tally, running: tuple[Cell, ...]) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ..plan import Cell
 
 
@@ -13,6 +15,16 @@ def cell_words(cell: Cell) -> str:
     width = cell.width if not isinstance(cell.width, tuple) else "x".join(map(str, cell.width))
     split = f" split {cell.split_index}" if cell.split_index else ""
     return f"{cell.task}{split} {cell.label}" + (f" width {width}" if width is not None else "")
+
+
+def too_large(cells: Iterable[Cell], memory: float) -> str | None:
+    """Return a sentence about the cells that need more than ``memory`` bytes by their estimates, None without any."""
+    large = sorted((cell for cell in cells if cell.estimate.bytes > memory), key=lambda cell: -cell.estimate.bytes)
+    if not large:
+        return None
+    which = f"{len(large)} cells need" if len(large) > 1 else "1 cell needs"
+    worst = f"{cell_words(large[0])} ({quantity(large[0].estimate.bytes, 'B')})"
+    return f"{which} more than this machine's memory, {quantity(memory, 'B')}, by estimate; most of all {worst}"
 
 
 def duration(seconds: float) -> str:

@@ -125,7 +125,6 @@ class Runner:
                 self.tally.progress(event.cell_id, event.fraction)
                 continue
             cell = self.running.pop(event.cell_id)
-            self.schedule.running -= 1
             self.schedule.finish(cell.cell_id, ok=event.outcome.status == "ok", outcome=_past(event.outcome))
             ended.append((cell, event.outcome))
         self._start_ready()  # workers go on while the tables are written

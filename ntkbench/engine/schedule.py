@@ -6,6 +6,7 @@ import heapq
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import count
+from math import inf
 from typing import TYPE_CHECKING, Literal
 
 from ..worker.solutions import has_solution
@@ -33,16 +34,23 @@ def decide(cell: Cell, done: Mapping[str, Done], *, rerun_failed: bool) -> Decis
 
 
 class Schedule:
-    """Cells still to run. One is ready once the solutions it reads are there; the costliest ready cell goes first."""
+    """Cells still to run. One is ready once the solutions it reads are there; the costliest ready cell goes first.
 
-    def __init__(self, cells: Iterable[Cell], solved: Iterable[str], failed: Mapping[str, str]) -> None:
+    Of the ready ones those are passed over that do not fit, by their estimate, into the ``memory`` (bytes) that the
+    running ones leave; a cell that does not fit into the whole of it runs alone.
+    """
+
+    def __init__(
+        self, cells: Iterable[Cell], solved: Iterable[str], failed: Mapping[str, str], memory: float = inf
+    ) -> None:
         """Start with the cells to run, the solutions at hand, and the cells that failed, with what became of them."""
         self._ready: list[tuple[bool, float, int, Cell]] = []
         self._missing: dict[str, set[str]] = {}
         self._readers: dict[str, list[Cell]] = {}
         self._blocked: list[tuple[Cell, str]] = []
         self._order = count()
-        self.running = 0
+        self.memory = memory
+        self._running: dict[str, Cell] = {}
         solved = set(solved)
         for cell in cells:
             self._add(cell, set(cell.references.values()) - solved, failed)
@@ -62,11 +70,20 @@ class Schedule:
         heapq.heappush(self._ready, (cell.role != "reference", -cell.estimate.flops, next(self._order), cell))
 
     def take(self) -> Cell | None:
-        """Return a ready cell and count it as running, or None."""
-        if not self._ready:
-            return None
-        self.running += 1
-        return heapq.heappop(self._ready)[-1]
+        """Return a ready cell that fits into memory, and count it as running, or None."""
+        held = sum(cell.estimate.bytes for cell in self._running.values())
+        passed = []
+        found = None
+        while self._ready and found is None:
+            entry = heapq.heappop(self._ready)
+            if self._running and held + entry[-1].estimate.bytes > self.memory:
+                passed.append(entry)
+            else:
+                found = entry[-1]
+                self._running[found.cell_id] = found
+        for entry in passed:
+            heapq.heappush(self._ready, entry)
+        return found
 
     def take_blocked(self) -> list[tuple[Cell, str]]:
         """Return the cells that can never run, with the reason, once each."""
@@ -75,6 +92,7 @@ class Schedule:
 
     def finish(self, cell_id: str, *, ok: bool, outcome: str) -> None:
         """Note how a cell ended: its readers become ready, or blocked because their reference ``outcome``."""
+        self._running.pop(cell_id, None)
         for reader in self._readers.pop(cell_id, []):
             missing = self._missing.get(reader.cell_id)
             if missing is None:
@@ -90,7 +108,7 @@ class Schedule:
 
     def left(self) -> bool:
         """Return whether anything is still to start, to wait for, or to be called blocked."""
-        return bool(self._ready or self._missing or self._blocked or self.running)
+        return bool(self._ready or self._missing or self._blocked or self._running)
 
 
 @dataclass(frozen=True)
@@ -103,8 +121,10 @@ class Work:
     schedule: Schedule
 
 
-def plan_work(plan: Plan, done: Mapping[str, Done], solutions: Path, *, rerun_failed: bool) -> Work:
-    """Hold a plan against what is done: what is missing, and what must be recomputed for it."""
+def plan_work(
+    plan: Plan, done: Mapping[str, Done], solutions: Path, *, rerun_failed: bool, memory: float = inf
+) -> Work:
+    """Hold a plan against what is done: what is missing, and what must be recomputed for it, in ``memory`` bytes."""
     decisions = {cell.cell_id: decide(cell, done, rerun_failed=rerun_failed) for cell in plan.cells}
     cells = plan.by_id()
     pending = {key: cells[key] for key, decision in decisions.items() if decision == "run"}
@@ -116,7 +136,7 @@ def plan_work(plan: Plan, done: Mapping[str, Done], solutions: Path, *, rerun_fa
         if cell.cell_id in pending or cell.cell_id in refill:
             wanted = [key for key in cell.references.values() if decisions[key] == "done" and key not in solved]
             refill |= {key: cells[key] for key in wanted}
-    schedule = Schedule([*refill.values(), *pending.values()], solved, failed)
+    schedule = Schedule([*refill.values(), *pending.values()], solved, failed, memory)
     return Work(decisions, tuple(pending.values()), tuple(refill.values()), schedule)
 
 

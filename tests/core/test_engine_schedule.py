@@ -82,7 +82,6 @@ class TestSchedule:
     def test_a_failure_blocks_its_readers_and_theirs(self, plan, cells):
         schedule = Schedule(plan.cells, solved=(), failed={})
         schedule.take()
-        schedule.running -= 1
         schedule.finish(cells["ntk", None].cell_id, ok=False, outcome="ended as failed: oh")
         blocked = {(cell.label, cell.width): reason for cell, reason in schedule.take_blocked()}
         assert set(blocked) == {("other", None), ("network", 4), ("network", 16), ("network", 64)}
@@ -96,6 +95,25 @@ class TestSchedule:
         schedule = Schedule(networks, solved=[cells["ntk", None].cell_id], failed=failed)
         assert {reason for _, reason in schedule.take_blocked()} == {'reference "other" ended earlier as crashed'}
         assert drained(schedule) == []
+
+    def test_what_does_not_fit_beside_the_running_ones_waits(self, plan, cells):
+        """Of 10 bytes: 6 and then 3 pass over 5; 12, more than there is, runs alone."""
+        sizes = {4: (5.0, 8.0), 16: (6.0, 9.0), 64: (3.0, 7.0), 256: (12.0, 1.0)}
+        some = [
+            replace(cells["network", 4], cell_id=f"{width}", width=width, references={}, estimate=Estimate(flops, size))
+            for width, (size, flops) in sizes.items()
+        ]
+        schedule = Schedule(some, solved=(), failed={}, memory=10.0)
+        assert drained(schedule) == [("network", 16), ("network", 64)]
+        schedule.finish("64", ok=True, outcome="")
+        assert drained(schedule) == []
+        schedule.finish("16", ok=False, outcome="ended as crashed")
+        assert drained(schedule) == [("network", 4)]
+        schedule.finish("4", ok=True, outcome="")
+        assert drained(schedule) == [("network", 256)]
+        assert schedule.left()
+        schedule.finish("256", ok=True, outcome="")
+        assert not schedule.left()
 
     def test_references_first_then_the_costliest(self, plan, cells):
         costs = {("network", 4): 1.0, ("network", 16): 3.0, ("network", 64): 2.0, ("ntk", None): 0.5}
