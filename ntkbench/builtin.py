@@ -128,7 +128,7 @@ _SUMMARIES = {
     "l19-fig1": "change of weights and of the tangent kernel against width (C4, C5), after L19 Fig. 1",
     "l19-fig4": "networks against their own linearizations in training (C6), after L19 Fig. 4",
     "uci-regression": "kernel regression with chosen ridge and architecture on the sets of Hernandez-Lobato and Adams",
-    "uci-regression-large": "the same for protein, 45,730 rows, by conjugate gradients",
+    "uci-regression-protein": "the same for protein alone, 45,730 rows, by conjugate gradients",
     "uci-classification-a19": "the NTK classifier on ninety small data sets, the NTK row of A19 Table 1",
     "uci-classification-a19-networks": "trained networks beside the NTK classifier, the NN rows of A19 Table 1",
     "uci-kernels-against-networks": "kernels against the networks they stand for, on five regression sets",
