@@ -47,6 +47,13 @@ class Results:
         return [read_run_file(path) for path in self.paths]
 
     @cached_property
+    def labels(self) -> list[str]:
+        """The labels of references, then of subjects, each once, in the order of the study."""
+        roles = ("reference", "subject")
+        entries = (entry for run in self.runs for role in roles for entry in run["resolved"][role])
+        return list(dict.fromkeys(str(entry["label"]) for entry in entries))
+
+    @cached_property
     def cells(self) -> pd.DataFrame:
         """One row per cell."""
         parts = self._cells.values()

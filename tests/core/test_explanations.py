@@ -14,6 +14,7 @@ from ntkbench.analysis.rank_correlation import rank_correlation
 from ntkbench.analysis.real_data import smoothness
 from ntkbench.analysis.real_data.agreement import EXPLANATIONS
 from ntkbench.analysis.real_data.explanations import OUTCOMES, explained
+from ntkbench.analysis.real_data.smoothness_figure import smoothness_and_noise
 from ntkbench.errors import StoreError
 
 
@@ -113,6 +114,22 @@ def test_the_disadvantage_is_ranked_with_the_noise():
     assert values[smoothness.CANDIDATES["noise_std"]][2].startswith("-1.00")
     assert values[smoothness.CANDIDATES["features"]][2].startswith("-1.00")
     assert values[smoothness.CANDIDATES["features"]][1] == "6"
+
+
+def test_the_figure_has_the_corrected_error_of_the_mean():
+    def ratio(task, noise, activation, split):
+        return np.exp(1.0 + 0.1 * split)
+
+    figure = smoothness_and_noise(runs(ratio, noises=(0.0, 0.5), activations=("relu",), tasks=1, splits=3))
+    (mark,) = figure.axes[1].containers
+    line, _, (bars,) = mark.lines
+    expected = paired_test([1.0, 1.1, 1.2], 20 / 180)
+    np.testing.assert_allclose(line.get_ydata(), np.exp([expected.mean] * 2))
+    low, high = bars.get_segments()[0][:, 1]
+    np.testing.assert_allclose([low, high], np.exp([expected.mean - expected.error, expected.mean + expected.error]))
+    (alone,) = smoothness_and_noise(runs(ratio, (0.0, 0.5), ("relu",), tasks=1, splits=1)).axes[1].containers
+    low, high = alone.lines[2][0].get_segments()[0][:, 1]
+    assert low == high  # of one split there is none
 
 
 def test_without_both_kernels_it_says_so():

@@ -114,6 +114,11 @@ class TestTables:
         assert ntkbench.load(done.parent).paths == (done,)
         assert ntkbench.load(done).runs[0]["run_id"] == ntkbench.load(done).cells["run_id"].iloc[0]
 
+    def test_labels_are_in_the_order_of_the_study_references_first(self, done):
+        results = ntkbench.load(done)
+        assert results.labels == list(dict.fromkeys(results.cells.sort_values("role")["label"]))
+        assert results.labels[0] == results.runs[0]["resolved"]["reference"][0]["label"]
+
     def test_loading_what_is_no_run_says_so(self, tmp_path):
         with pytest.raises(StoreError, match=r"no run found \(no run.json in it or in a folder below\)"):
             ntkbench.load(tmp_path)

@@ -187,8 +187,8 @@ def leak(results: Results) -> Page:
         ("protocol", "data sets", "average accuracy", "95 % interval"),
         tuple(lines),
         (
-            "Accuracy on test rows in %, mean of four splits, averaged over data sets. The interval is Student's t "
-            "over the sets' differences, which include the noise of different test rows.",
+            "Accuracy on test rows in %, mean over a set's splits, averaged over data sets. The interval is Student's "
+            "t over the sets' differences, which include the noise of different test rows.",
             _cut_short(results),
         ),
     )

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from ...store.read import Results
 
-_ROLES = ("reference", "subject")
 _KERNEL = "ntk"
 _HE = {"rank": 40.97, "average": 80.88, "sd": 14.96, "p90": 81.11, "p95": 65.56, "pma": 94.34, "pma_sd": 7.22}
 _NTK = {"rank": 38.06, "average": 81.02, "sd": 14.47, "p90": 85.56, "p95": 60.00, "pma": 94.55, "pma_sd": 5.89}
@@ -73,11 +72,9 @@ def accuracies(results: Results) -> pd.DataFrame:
     """
     import pandas as pd
 
-    entries = (entry for run in results.runs for role in _ROLES for entry in run["resolved"][role])
-    labels = list(dict.fromkeys(str(entry["label"]) for entry in entries))
-    table = pd.DataFrame({label: accuracies_by_set(results, label) for label in labels}).dropna()
+    table = pd.DataFrame({label: accuracies_by_set(results, label) for label in results.labels}).dropna()
     if table.empty:
-        raise StoreError(f"no data set on which all of {', '.join(labels)} have an accuracy")
+        raise StoreError(f"no data set on which all of {', '.join(results.labels)} have an accuracy")
     return table
 
 

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from ...store.read import Results
 
-_ROLES = ("reference", "subject")
 PUBLISHED = ("PBP", "MC dropout", "deep ensembles")
 _RMSE = {
     "boston": ("3.01 +- 0.18", "2.97 +- 0.85", "3.28 +- 1.00"),
@@ -69,19 +68,13 @@ def by_split(results: Results, metric: str) -> pd.DataFrame:
     widths = [f", n = {width}" for width in cells["width"]]
     cells["method"] = cells["label"].where(cells["width"].isna(), cells["label"] + widths)
     cells["test_share"] = cells["n_test"] / cells["n_train"]
-    cells["place"] = cells["label"].map(_places(results))
+    cells["place"] = cells["label"].map(results.labels.index)
     cells = cells.sort_values(["place", "width", "split_index"], kind="stable")
     columns = ["cell_id", "task", "method", "split_index", "n_train", "test_share"]
     found = cells[columns].merge(rows[["cell_id", "value"]], on="cell_id")
     if found.empty:
         raise StoreError(f"no {metric} on the data sets of Hernandez-Lobato and Adams")
     return found
-
-
-def _places(results: Results) -> dict[str, int]:
-    """Return the place of each label in the study: references first."""
-    labels = [entry["label"] for run in results.runs for key in _ROLES for entry in run["resolved"][key]]
-    return {label: place for place, label in enumerate(dict.fromkeys(labels))}
 
 
 def differences(results: Results) -> Page:

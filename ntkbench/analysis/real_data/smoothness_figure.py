@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..paired import paired_test
 from ..papers.layout import COLOURS, DASHES, MARKERS, legend_below, panels
 from .smoothness import ROUGH, activations, log_ratios
 
@@ -16,11 +17,15 @@ if TYPE_CHECKING:
 
     from ...store.read import Results
 
+_ASIDE = 0.06  # so that error bars stand beside each other
 _TICKS = (0.5, 1, 2, 4, 8)
 
 
 def smoothness_and_noise(results: Results) -> Figure:
-    """Draw the ratio of test errors, a mark per split, by set and activation, and its mean by the noise added."""
+    """Draw the ratio of test errors, by set and activation, a mark per split, and by the noise added.
+
+    There it is the mean over splits, of the logarithm, +- Nadeau and Bengio's standard error; under two splits none.
+    """
     table = log_ratios(results)
     table = table.assign(ratio=np.exp(table["log_ratio"]))
     figure, (left, right) = panels(2, width=6.5)
@@ -53,10 +58,16 @@ def _draw_noise(axes: Axes, table: pd.DataFrame, names: list[str]) -> None:
     for dash, task in zip(DASHES, tasks, strict=False):
         for index, activation in enumerate(names):
             rows = table[(table["task"] == task) & (table["activation"] == activation)]
-            means = np.exp(rows.groupby("noise")["log_ratio"].mean())
-            axes.plot(
-                [levels.index(noise) for noise in means.index],
-                means.to_numpy(),
+            tests = {
+                noise: paired_test(some["log_ratio"], some["test_share"].max()) for noise, some in rows.groupby("noise")
+            }
+            means = np.exp([test.mean for test in tests.values()])
+            factors = np.exp(np.nan_to_num([test.error for test in tests.values()]))
+            axes.errorbar(
+                [levels.index(noise) + _ASIDE * index for noise in tests],
+                means,
+                yerr=[means - means / factors, means * factors - means],
+                capsize=2,
                 color=COLOURS[index],
                 marker=MARKERS[index],
                 linestyle=dash,
@@ -68,4 +79,5 @@ def _draw_noise(axes: Axes, table: pd.DataFrame, names: list[str]) -> None:
     axes.set_yticks(_TICKS, [f"{tick:g}" for tick in _TICKS])
     axes.minorticks_off()
     axes.set_ylabel("test error of the NTK over that of the NNGP")
+    axes.set_title("mean of the splits, and its corrected standard error", fontsize="medium")
     axes.legend(fontsize="small")
