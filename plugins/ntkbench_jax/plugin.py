@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _FLOPS_PER_PAIR = {"relu": 150, "erf": 500}  # per layer; transcendental functions counted as 20
 _BYTES = 8
+_TRIDIAGONAL = 5.0  # times N^3: 4/3 of operations, half of which go at the memory's speed
 
 
 def estimate(work: Work) -> Estimate:
@@ -41,20 +42,26 @@ def estimate(work: Work) -> Estimate:
 
 
 def estimate_tuned(work: Work) -> Estimate:
-    """Return what an eigendecomposition per candidate costs, and fits to the rows for tuning and to all rows."""
+    """Return what a tridiagonal form per candidate costs, and fits to the rows for tuning and to all rows.
+
+    Sizes do not tell how many problems there are to choose on: one is counted.
+    """
     sizes, parameters = work.sizes, work.parameters
-    rows, solver, count = min(sizes.n_train, TUNING_ROWS), "auto", 1
+    rows, solver, depths, others = min(sizes.n_train, TUNING_ROWS), "auto", (work.architecture.depth,), 1
     if parameters is not None:
         rows, solver = min(sizes.n_train, parameters.tuning_rows), parameters.solver
-        count = len(parameters.depth or "1") * len(parameters.weight_std or "1") * len(parameters.bias_std or "1")
-    per_pair = 4 * sizes.n_features + work.architecture.depth * _FLOPS_PER_PAIR.get(work.architecture.activation, 500)
-    choice = count * (10.0 * rows**3 + 1.5 * rows * rows * per_pair)
-    noise = cost_at_rest(suitable(rows, at_rest=True), rows, sizes.n_test)
-    used = suitable(sizes.n_train, at_rest=True) if solver == "auto" else solver
-    whole = cost_at_rest(used, sizes.n_train, sizes.n_test)
+        depths = parameters.depth or depths
+        others = len(parameters.weight_std or "1") * len(parameters.bias_std or "1")
+    per_layer = _FLOPS_PER_PAIR.get(work.architecture.activation, 500)
+    per_pair = [4.0 * sizes.n_features + depth * per_layer for depth in depths]
+    choice = others * sum(_TRIDIAGONAL * rows**3 + 1.5 * rows * rows * pair for pair in per_pair)
+    noise, whole = (
+        cost_at_rest(suitable(n, at_rest=True) if solver == "auto" else solver, n, sizes.n_test)
+        for n in (rows, sizes.n_train)
+    )
     return Estimate(
-        flops=choice + noise.flops + whole.flops + per_pair * (noise.pairs + whole.pairs),
-        bytes=max(_BYTES * 8.0 * rows * rows, noise.bytes, whole.bytes),
+        flops=choice + noise.flops + whole.flops + max(per_pair) * (noise.pairs + whole.pairs),
+        bytes=max(_BYTES * 4.0 * rows * rows, noise.bytes, whole.bytes),
     )
 
 

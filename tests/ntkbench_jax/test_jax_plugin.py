@@ -71,8 +71,9 @@ def test_the_estimate_of_a_tuned_kernel_knows_its_solver():
     assert matrix / 2 < cost(41_157).bytes < 0.7 * matrix  # in float32, where auto takes the iterative solver
     assert matrix < cost(41_157, solver="cholesky").bytes < 1.2 * matrix
     assert cost(2_000).bytes < cost(8_000).bytes < cost(32_000).bytes
-    # an eigendecomposition of about 9 N^3 for each further candidate
-    assert cost(2_000, depth=(1, 2, 3)).flops - cost(2_000).flops > 2 * 9 * 2_000**3
+    # a tridiagonal form, of at least 4/3 N^3, for each further candidate, and deeper kernels cost more
+    assert cost(2_000, bias_std=(0.1, 0.5, 1.0)).flops - cost(2_000).flops > 2 * 4 / 3 * 2_000**3
+    assert cost(2_000, depth=(64,)).flops > 1.1 * cost(2_000, depth=(1,)).flops
     bare = TUNED.estimate(Work(Sizes(2_000, 222, 9, 1, 5), Architecture(depth=2)))
     assert bare == cost(2_000)
 

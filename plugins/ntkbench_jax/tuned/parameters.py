@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from . import TUNING_ROWS
 
@@ -39,9 +39,15 @@ class Parameters(BaseModel):
     )
     solver: Literal["auto", "eigen", "cholesky", "iterative"] = Field(
         default="auto",
-        description="of the fit to all rows; auto: eigen up to 2,000 rows, cholesky up to 32,768, beyond iterative, "
+        description="of all fits; auto: eigen up to 2,000 rows, cholesky up to 32,768, beyond iterative, "
         "which needs half of its memory and knows the mean alone",
     )
     tuning_rows: int = Field(
         default=TUNING_ROWS, ge=2, description="of more training rows than so many, the first ones are used to choose"
     )
+
+    @model_validator(mode="after")
+    def _evidence_is_the_nngps(self) -> Self:
+        if self.by == "marginal-likelihood" and self.kernel != "nngp":
+            raise ValueError('by "marginal-likelihood" is the evidence for kernel "nngp": give that kernel')
+        return self

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from .parameters import Parameters
 
 
+class OutOfRangeError(DataError):
+    """The kernel of one candidate is no matrix of finite numbers."""
+
+
 @dataclass(frozen=True)
 class Choice:
     """An architecture, a ridge relative to the kernel's mean diagonal, and the score they were chosen for."""
@@ -42,25 +46,39 @@ def candidates(architecture: Architecture, parameters: Parameters) -> Iterator[A
 def choose(problem: Problem, architecture: Architecture, parameters: Parameters) -> Choice:
     """Return the best of all architectures and ridges, the first one among equals.
 
-    Its score is the mean squared error on the rows for validation, in units of their scaled targets, or, by marginal
-    likelihood, minus the log evidence per number.
+    Its score is the mean squared error on the rows for validation, in units of the problem's scaled targets, or, by
+    marginal likelihood, minus the log evidence per number. A candidate whose kernel leaves the range of numbers is out.
 
     :raises DataError: without rows for validation, or where no candidate has a score.
     """
     if not problem.tuning:
         raise DataError("backend jax-tuned: the task has no problems to choose on; give it a share for validation")
     best: Choice | None = None
+    reason = "no ridge gives a kernel that can be inverted; give larger ones"
     for candidate in candidates(architecture, parameters):
-        if parameters.by == "validation":
-            scores = np.mean([_errors(part, candidate, parameters) for part in problem.tuning], axis=0)
-        else:
-            scores = _evidence(problem, candidate, parameters)
+        try:
+            scores = _scores(problem, candidate, parameters)
+        except OutOfRangeError as error:
+            reason = str(error)
+            continue
         for ridge, score in zip(parameters.ridges, scores, strict=True):
             if np.isfinite(score) and (best is None or score < best.score):
                 best = Choice(candidate, ridge, float(score))
     if best is None:
-        raise DataError("backend jax-tuned: no ridge gives a kernel that can be inverted; give larger ones")
+        raise DataError(f"backend jax-tuned: {reason}")
     return best
+
+
+def at_an_end(chosen: Choice, parameters: Parameters) -> dict[str, bool]:
+    """Return, for each list of several values, whether the choice is its least or its greatest one."""
+    lists: dict[str, tuple[Sequence[float] | None, float]] = {
+        "depth": (parameters.depth, chosen.architecture.depth),
+        "weight_std": (parameters.weight_std, chosen.architecture.weight_std),
+        "bias_std": (parameters.bias_std, chosen.architecture.bias_std),
+        "ridge": (parameters.ridges, chosen.ridge),
+    }
+    several = {name: (values, value) for name, (values, value) in lists.items() if values and len(set(values)) > 1}
+    return {name: value in (min(values), max(values)) for name, (values, value) in several.items()}
 
 
 def shortened(problem: Problem, parameters: Parameters) -> tuple[Float, Float]:
@@ -68,13 +86,33 @@ def shortened(problem: Problem, parameters: Parameters) -> tuple[Float, Float]:
     return problem.x_train[: parameters.tuning_rows], problem.y_train[: parameters.tuning_rows]
 
 
-def _errors(part: Problem, architecture: Architecture, parameters: Parameters) -> Float:
-    """Return the mean squared error on a problem's test points for each ridge (R,)."""
+def in_units_of(problem: Problem, part: Problem) -> Float:
+    """Return by what the scaled targets of a problem to choose on are multiplied to be the whole problem's (O,)."""
+    return np.asarray(part.target_std) / np.asarray(problem.target_std)
+
+
+def _scores(problem: Problem, architecture: Architecture, parameters: Parameters) -> Float:
+    """Return a number for each ridge (R,), the less the better."""
+    if parameters.by == "marginal-likelihood":
+        return _evidence(problem, architecture, parameters)
+    squares = [_squares(part, in_units_of(problem, part), architecture, parameters) for part in problem.tuning]
+    return np.sum(squares, axis=0) / sum(part.y_test.size for part in problem.tuning)
+
+
+def _squares(part: Problem, unit: Float, architecture: Architecture, parameters: Parameters) -> Float:
+    """Return the sum of squared errors, in ``unit`` (O,), on a problem's test points for each ridge (R,)."""
     x, y = shortened(part, parameters)
-    kernel = analytic_kernel(x, architecture=architecture, kernel=parameters.kernel)
+    kernel = _kernel(x, architecture, parameters)
     between = analytic_kernel(part.x_test, x, architecture=architecture, kernel=parameters.kernel)
     coefficients = _coefficients(kernel, y, _absolute(parameters.ridges, kernel))
-    return np.array([np.mean(np.square(between @ one - part.y_test)) for one in coefficients])
+    return np.array([np.sum(np.square(unit * (between @ one - part.y_test))) for one in coefficients])
+
+
+def _kernel(x: Float, architecture: Architecture, parameters: Parameters) -> Float:
+    kernel = analytic_kernel(x, architecture=architecture, kernel=parameters.kernel)
+    if not np.isfinite(kernel).all():
+        raise OutOfRangeError(f"the kernel of {architecture!r} is beyond the range of float64 here")
+    return kernel
 
 
 def _coefficients(kernel: Float, y: Float, ridges: Sequence[float]) -> Float:
@@ -95,7 +133,9 @@ def _coefficients(kernel: Float, y: Float, ridges: Sequence[float]) -> Float:
 def _evidence(problem: Problem, architecture: Architecture, parameters: Parameters) -> Float:
     """Return minus the NNGP's log evidence per number for each ridge (R,): y ~ N(0, s^2 (K + rho I)), s^2 the best."""
     x, y = shortened(problem, parameters)
-    kernel = analytic_kernel(x, architecture=architecture, kernel="nngp")
+    kernel = _kernel(x, architecture, parameters)
+    if not y.any():
+        raise DataError("backend jax-tuned: all targets are zero, and any kernel has infinite evidence")
     form = tridiagonalise(kernel)
     scores = []
     for rho in _absolute(parameters.ridges, kernel):

@@ -8,22 +8,25 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.optimize import minimize_scalar
 
+from ntkbench.errors import DataError
 from ntkbench.exchange import Measurement, Solution
 
 from ..regression import choose as solvers
 from ..regression.iterative import IterativeFit
 from ..regression.problem import Problem as Regression
-from .select import choose, shortened
+from .select import at_an_end, choose, in_units_of, shortened
 
 if TYPE_CHECKING:
     from ntkbench.exchange import Float, Problem, Request
 
-    from ..regression.problem import Fit, Kernel
+    from ..regression.problem import Fit
     from .parameters import Parameters
     from .select import Choice
 
 _TOLERANCE = 1e-8
-_NOISE = (-18.0, 3.0)  # natural logarithms of its variance, in units of the scaled targets
+_WORTHLESS = 1e-3  # of the targets: a solution that is further off is none
+_GRID = 200  # logarithms of the noise's variance looked at before the best is refined
+_LEAST = 1e-12  # variance of noise, over the mean squared residual, below which the law explains the residuals alone
 
 
 def solve(request: Request) -> Solution:
@@ -31,59 +34,81 @@ def solve(request: Request) -> Solution:
 
     The spread is the law of an ensemble of infinitely wide networks (Lee et al. 2019, eqs. 14-16) with the chosen
     ridge. To it comes noise, of one variance, the likeliest on the rows for validation: ``negative_log_likelihood`` is
-    the mean over test points of -log N(y; mean, law + noise), in nats, in the data's own units. The iterative solver
-    knows the mean alone, and neither the variance nor the likelihood is reported. ``solver_error`` says how well the
-    linear system was solved, in units of the targets; an eigendecomposition has none.
+    the mean over test points and outputs of -log N(y; mean, law + noise), in nats, in the data's own units. The
+    iterative solver knows the mean alone, and neither the variance nor the likelihood is reported. ``solver_error``
+    says how well the linear system was solved, in units of the targets; an eigendecomposition has none.
+    ``NAME_at_end`` is 1 where the choice is the least or the greatest of its list.
 
-    :raises DataError: without rows for validation, or for a kernel that cannot be inverted.
+    :raises DataError: without rows for validation, or for a system that cannot be solved to 1e-3 of its targets.
     """
     problem, parameters = request.problem, request.parameters
     chosen = choose(problem, request.architecture, parameters)
     request.progress(1, 3)
     noise = _noise(problem, chosen, parameters)
     request.progress(2, 3)
-    found = _fit(problem.x_train, problem.y_train, chosen, parameters.kernel, parameters.solver)
+    found = _fit(problem.x_train, problem.y_train, chosen, parameters)
     mean, variance = found.mean(problem.x_test), _variance(found, problem.x_test, problem.y_test.shape[1])
     mean_train = found.mean_train()
     request.progress(3, 3)
-    likelihood: tuple[Measurement, ...] = ()
-    if variance is not None:
-        scale = np.ones(1) if problem.target_std is None else np.asarray(problem.target_std)
-        likelihood = (_nats(float(np.mean(_surprise(problem.y_test - mean, variance + noise) + np.log(scale)))),)
+    facts = [*_choices(chosen, parameters), *_reached(found)]
+    if noise is not None:
+        facts.append(Measurement(metric="noise_std", value=float(np.sqrt(noise)), unit="target"))
+    if noise is not None and variance is not None:
+        facts += _likelihood(problem, mean, variance + noise)
     return Solution(
         times=np.array([inf]),
         mean_train=mean_train[None],
         mean_test=mean[None],
         variance_test=None if variance is None else variance[None],
         rho=found.rho,
-        measurements=(*_facts(chosen, noise), *_reached(found), *likelihood),
+        measurements=tuple(facts),
     )
 
 
-def _facts(chosen: Choice, noise: float) -> tuple[Measurement, ...]:
-    facts = {
-        "chosen_depth": (chosen.architecture.depth, "layer"),
-        "chosen_weight_std": (chosen.architecture.weight_std, "1"),
-        "chosen_bias_std": (chosen.architecture.bias_std, "1"),
-        "chosen_ridge": (chosen.ridge, "1"),
-        "noise_std": (np.sqrt(noise), "target"),
+def _choices(chosen: Choice, parameters: Parameters) -> list[Measurement]:
+    values = {
+        "depth": (chosen.architecture.depth, "layer"),
+        "weight_std": (chosen.architecture.weight_std, "1"),
+        "bias_std": (chosen.architecture.bias_std, "1"),
+        "ridge": (chosen.ridge, "1"),
     }
-    return tuple(Measurement(metric=name, value=float(value), unit=unit) for name, (value, unit) in facts.items())
+    rows = [(f"chosen_{name}", value, unit) for name, (value, unit) in values.items()]
+    rows += [(f"{name}_at_end", end, "1") for name, end in at_an_end(chosen, parameters).items()]
+    return [Measurement(metric=name, value=float(value), unit=unit) for name, value, unit in rows]
 
 
-def _reached(found: Fit) -> tuple[Measurement, ...]:
+def _reached(found: Fit) -> list[Measurement]:
     """Return how well the linear system is solved: |y - (Theta + rho) c| / |y|, of the worst output, where known."""
     if found.error is None:
-        return ()
-    return (Measurement(metric="solver_error", value=float(np.max(found.error)), unit="1", goal="min"),)
+        return []
+    return [Measurement(metric="solver_error", value=float(np.max(found.error)), unit="1", goal="min")]
 
 
-def _nats(value: float) -> Measurement:
-    return Measurement(metric="negative_log_likelihood", value=value, unit="nat", goal="min", split="test", time=inf)
+def _likelihood(problem: Problem, mean: Float, variance: Float) -> list[Measurement]:
+    """Return the negative log-likelihood of the test targets; none where a variance is zero, which has no density."""
+    if not (variance > 0).all():
+        return []
+    value = float(np.mean(_surprise(problem.y_test - mean, variance) + np.log(np.asarray(problem.target_std))))
+    return [
+        Measurement(
+            metric="negative_log_likelihood", value=value, unit="nat", goal="min", split="test", time=inf
+        )
+    ]  # fmt: skip
 
 
-def _fit(x: Float, y: Float, chosen: Choice, kernel: Kernel, solver: str = "auto") -> Fit:
-    return solvers.fit(Regression(x, y, chosen.architecture, kernel, chosen.ridge, inf, _TOLERANCE), solver)[1]
+def _fit(x: Float, y: Float, chosen: Choice, parameters: Parameters) -> Fit:
+    """Fit.
+
+    :raises DataError: where the solver does not reach three digits of the targets.
+    """
+    problem = Regression(x, y, chosen.architecture, parameters.kernel, chosen.ridge, inf, _TOLERANCE)
+    name, found = solvers.fit(problem, parameters.solver)
+    if found.error is not None and not (found.error <= _WORTHLESS).all():
+        raise DataError(
+            f"backend jax-tuned: solver {name} with ridge {chosen.ridge:g} came no nearer to a solution than "
+            f"{np.max(found.error):.2g} of the targets; give larger ridges, or solver eigen where memory allows"
+        )
+    return found
 
 
 def _variance(found: Fit, x: Float, outputs: int) -> Float | None:
@@ -93,21 +118,41 @@ def _variance(found: Fit, x: Float, outputs: int) -> Float | None:
     return np.repeat(np.maximum(found.variance(x), 0.0)[:, None], outputs, axis=1)
 
 
-def _noise(problem: Problem, chosen: Choice, parameters: Parameters) -> float:
-    """Return the variance of the noise under which the rows for validation are likeliest, in scaled units."""
+def _noise(problem: Problem, chosen: Choice, parameters: Parameters) -> float | None:
+    """Return the variance of the noise under which the rows for validation are likeliest, in scaled units.
+
+    None where the solver does not know what the law explains of the residuals.
+    """
     residuals, variances = [], []
     for part in problem.tuning:
-        found = _fit(*shortened(part, parameters), chosen, parameters.kernel)
-        residuals.append(part.y_test - found.mean(part.x_test))
-        variance = _variance(found, part.x_test, part.y_test.shape[1])
-        variances.append(np.zeros_like(part.y_test) if variance is None else variance)
-    residual, variance = np.concatenate(residuals), np.concatenate(variances)
+        found = _fit(*shortened(part, parameters), chosen, parameters)
+        variance, unit = _variance(found, part.x_test, part.y_test.shape[1]), in_units_of(problem, part)
+        if variance is None:
+            return None
+        residuals.append(unit * (part.y_test - found.mean(part.x_test)))
+        variances.append(unit**2 * variance)
+    return likeliest_noise(np.concatenate(residuals), np.concatenate(variances))
+
+
+def likeliest_noise(residual: Float, variance: Float) -> float:
+    """Return the s^2 that maximises the likelihood of residuals (M, O) under N(0, ``variance`` + s^2).
+
+    It is at most the largest squared residual; 0 where less than 1e-12 of the mean squared one is likeliest.
+    """
+    squares = np.square(residual)
+    if not squares.any():
+        return 0.0
 
     def surprise(logarithm: float) -> float:
         return float(np.mean(_surprise(residual, variance + np.exp(logarithm))))
 
-    return float(np.exp(minimize_scalar(surprise, bounds=_NOISE, method="bounded").x))
+    grid = np.linspace(np.log(_LEAST * squares.mean()), np.log(squares.max()), _GRID)
+    best = int(np.argmin([surprise(point) for point in grid]))
+    if best == 0:
+        return 0.0
+    around = grid[best - 1], grid[min(best + 1, _GRID - 1)]
+    return float(np.exp(minimize_scalar(surprise, bounds=around, method="bounded").x))
 
 
 def _surprise(residual: Float, variance: Float) -> Float:
-    return (np.log(2 * np.pi * variance) + residual**2 / variance) / 2
+    return np.asarray((np.log(2 * np.pi * variance) + residual**2 / variance) / 2)
