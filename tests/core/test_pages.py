@@ -13,6 +13,7 @@ from toy_runs import session, study
 
 from ntkbench.analysis.pages import Page, write_study_pages
 from ntkbench.analysis.papers import a19, a19_networks, hla
+from ntkbench.analysis.real_data.choices import choices
 from ntkbench.cli.display import show_comparisons, show_pages
 from ntkbench.errors import StoreError
 from ntkbench.exchange import Problem, Solution
@@ -73,10 +74,9 @@ def results_of(values, metric="accuracy", prefix="uci/a19/"):
             cells.append(cell | {"task_params_json": f'{{"protocol": "{protocol}"}}'})
             row = {"cell_id": cell["cell_id"], "metric": metric, "member": None, "split_index": split}
             rows += [row | {"split": "test", "value": value}, row | {"split": "train", "value": 1.0}]
-    labels = [{"label": label} for label in dict.fromkeys(label for _, label, _ in values)]
-    runs = [{"resolved": {"reference": labels, "subject": []}}]
+    labels = list(dict.fromkeys(label for _, label, _ in values))
     frame = pd.DataFrame(cells).assign(width=None, n_test=1, n_train=9)
-    return SimpleNamespace(cells=frame, measurements=pd.DataFrame(rows).assign(step=None), runs=runs)
+    return SimpleNamespace(cells=frame, measurements=pd.DataFrame(rows).assign(step=None), labels=labels)
 
 
 PUBLISHED_TEXT = """ problem  one_R  two_weka  min  max
@@ -254,6 +254,25 @@ def test_errors_by_data_set_with_standard_errors_beside_the_published_ones():
     assert yacht[5:] == ("1.02 +- 0.05", "1.11 +- 0.38", "1.58 +- 0.48")
     with pytest.raises(StoreError, match="negative_log_likelihood"):
         hla.likelihoods(results_of(values, metric="rmse_unscaled", prefix="uci/"))
+
+
+def test_choices_and_how_many_are_at_the_end_of_their_list():
+    tables = results_of({("yacht", "ntk", "hla"): [1.0, 2.0], ("yacht", "rbf", "hla"): [1.0]}, prefix="uci/")
+    rows = [
+        {"cell_id": cell, "metric": metric, "value": value}
+        for cell, ridge, end in (("0.0", 1e-9, 1.0), ("0.1", 0.03, 0.0))
+        for metric, value in (("chosen_ridge", ridge), ("ridge_at_end", end), ("chosen_depth", 2), ("depth_at_end", 0))
+    ]
+    rows.append({"cell_id": "1.0", "metric": "chosen_gamma", "value": 1.0})
+    tables.measurements = pd.concat([tables.measurements, pd.DataFrame(rows)])
+    page = choices(tables)
+    assert page.headings == ("data set", "method", "depth", "ridge")
+    assert page.rows == (
+        ("yacht", "ntk", "2", "1e-09 to 0.03 (1 of 2 at an end)"),
+        ("yacht", "rbf", "-", "-"),
+    )
+    with pytest.raises(StoreError, match="no choice among several values"):
+        choices(results_of({("yacht", "ntk", "hla"): [1.0]}, prefix="uci/"))
 
 
 def test_differences_are_tested_split_by_split():
