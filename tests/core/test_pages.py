@@ -294,6 +294,9 @@ def test_differences_are_tested_split_by_split():
     assert better[4] == "-10.0 %"
     assert better[5] == f"{2 * by_hand[0][2]:.4f}"
     assert same[5] == f"{max(by_hand[1][2], 2 * by_hand[0][2]):.4f}"
+    once = {(name, label, protocol): numbers[:1] for (name, label, protocol), numbers in values.items()}
+    (better, _) = hla.differences(results_of(once, metric="rmse_unscaled", prefix="uci/")).rows
+    assert better[2:] == ("1", "-0.1000", "-10.0 %", "-")
 
 
 def test_errors_in_the_datas_own_units_are_those_of_unscaled_targets():

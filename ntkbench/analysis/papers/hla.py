@@ -90,7 +90,9 @@ def differences(results: Results) -> Page:
     corrected = holm([test.p for *_, test in tests])
     lines = []
     for (task, other, table, test), p in zip(tests, corrected, strict=True):
-        mean = f"{test.mean:+.{_digits(test.mean)}f} +- {test.error:.{_digits(test.mean)}f}"
+        mean = f"{test.mean:+.{_digits(test.mean)}f}"
+        if test.splits > 1:
+            mean += f" +- {test.error:.{_digits(test.mean)}f}"
         relative = f"{100 * test.mean / table[first].mean():+.1f} %"
         lines.append((task.removeprefix("uci/"), other, str(test.splits), mean, relative, p_text(p)))
     return Page(
