@@ -8,6 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 from toy_runs import TOY, shell
 
+from ntkbench.errors import StudyError
+from ntkbench.registry import load_registry
+from ntkbench.study.load import Overrides
+from ntkbench.study.resolve import resolve_study
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -41,3 +46,20 @@ def toy(command, toy_study):
     return lambda *arguments, **environment: command(
         "run", toy_study, "--plugin", TOY, "--out", "run", *arguments, **environment
     )
+
+
+@pytest.fixture(scope="session")
+def registry():
+    return load_registry([TOY])
+
+
+@pytest.fixture
+def complaint(registry):
+    """Return a function that gives the lines a study is refused with."""
+
+    def lines(source, **overrides):
+        with pytest.raises(StudyError) as caught:
+            resolve_study(source, registry, Overrides(**overrides))
+        return str(caught.value).splitlines()
+
+    return lines

@@ -10,12 +10,11 @@ import click
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from toy_runs import LISTENER, TOY, as_toml, session, shell, study, subject
+from toy_runs import TOY, as_toml, session, shell, study, subject
 
 import ntkbench
 from ntkbench import registry
 from ntkbench.cli import main
-from ntkbench.cli.words import duration, quantity
 
 HEAVY = {"torch", "jax", "pandas", "scipy", "sklearn", "matplotlib"}
 NOT_FOR_HELP = HEAVY | {"numpy", "pydantic", "pyarrow", "rich"}
@@ -371,85 +370,3 @@ def test_mistakes_of_real_processes_have_no_traceback(done, tmp_path):
         assert "Traceback" not in found.stderr
     strict = shell(tmp_path, "plugins", NTKBENCH_STRICT_PLUGINS="1")
     assert strict.returncode == 0
-
-
-class TestCommandsOfPlugins:
-    @pytest.fixture
-    def installed(self, monkeypatch):
-        """Return a function that installs plugin files, on a copy of the command line."""
-        monkeypatch.setattr(main, "cli", click.Group("ntkbench", dict(main.cli.commands)))
-
-        def install(*files):
-            found = [candidate for file in files for candidate in registry._from_path(file)]
-            monkeypatch.setattr(registry, "_installed", lambda: found)
-
-        return install
-
-    def run_main(self, monkeypatch, *arguments):
-        monkeypatch.setattr(sys, "argv", ["ntkbench", *arguments])
-        with pytest.raises(SystemExit) as caught:
-            main.main()
-        return caught.value.code
-
-    def test_a_plugin_adds_a_command(self, installed, monkeypatch, capsys):
-        installed(LISTENER)
-        assert self.run_main(monkeypatch, "shout", "hello") == 0
-        assert capsys.readouterr().out == "HELLO\n"
-
-    def test_a_plugin_that_fails_to_add_one_takes_nothing_else_down(self, installed, monkeypatch, capsys, tmp_path):
-        clumsy = tmp_path / "clumsy.py"
-        clumsy.write_text(
-            "import ntkbench\n@ntkbench.hookimpl\ndef ntkbench_register_commands(cli):\n    raise OSError('oh')\n"
-        )
-        installed(clumsy)
-        assert self.run_main(monkeypatch, "list", "metrics") == 0
-        captured = capsys.readouterr()
-        assert "rmse" in captured.out
-        assert "ntkbench_register_commands failed" in captured.err
-        assert "OSError('oh')" in captured.err
-
-    def test_one_that_fails_or_takes_a_name_costs_the_others_nothing(self, installed, monkeypatch, capsys, tmp_path):
-        greedy, half = tmp_path / "greedy.py", tmp_path / "half.py"
-        greedy.write_text(
-            "import click, ntkbench\n@ntkbench.hookimpl\ndef ntkbench_register_commands(cli):\n"
-            "    cli.add_command(click.Command('shout'))\n    cli.add_command(click.Command('run'))\n"
-        )
-        half.write_text(
-            "import click, ntkbench\n@ntkbench.hookimpl\ndef ntkbench_register_commands(cli):\n"
-            "    cli.add_command(click.Command('half'))\n    raise OSError('oh')\n"
-        )
-        before = dict(main.cli.commands)
-        installed(half, LISTENER, greedy)
-        assert self.run_main(monkeypatch, "shout", "hello") == 0
-        captured = capsys.readouterr()
-        assert captured.out == "HELLO\n"
-        assert 'plugin "half": ntkbench_register_commands failed: OSError' in captured.err
-        assert 'plugin "greedy": ntkbench_register_commands failed: there is already a command "run"' in captured.err
-        assert {name: main.cli.commands[name] for name in before} == before
-        assert set(main.cli.commands) == {*before, "shout"}
-        monkeypatch.setenv("NTKBENCH_STRICT_PLUGINS", "1")
-        assert self.run_main(monkeypatch, "shout", "hello") == 2
-        assert "Traceback" not in capsys.readouterr().err
-
-    def test_strict_loading_ends_with_a_message(self, installed, monkeypatch, capsys, tmp_path):
-        broken = tmp_path / "broken.py"
-        broken.write_text("import nothing_of_this_name\n")
-        installed(broken)
-        monkeypatch.setenv("NTKBENCH_STRICT_PLUGINS", "1")
-        assert self.run_main(monkeypatch, "list", "metrics") == 2
-        assert capsys.readouterr().err.startswith('Error: plugin "broken"')
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0.04, "0.0 s"), (9.94, "9.9 s"), (9.96, "10 s"), (89, "89 s"), (90, "1 min 30 s"), (7260, "2 h 1 min")],
-)
-def test_duration(seconds, text):
-    assert duration(seconds) == text
-
-
-@pytest.mark.parametrize(
-    ("value", "text"), [(0, "0 B"), (999, "999 B"), (1000, "1 kB"), (1.5e9, "1.5 GB"), (2e18, "2e+03 PB")]
-)
-def test_quantity(value, text):
-    assert quantity(value, "B") == text
