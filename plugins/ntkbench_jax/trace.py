@@ -60,8 +60,9 @@ def trace(
     errors = (0.0, 0.0)
     for layer in range(1, architecture.depth + 1):
         here, missed = law.resolved(np.asarray(deviations[-1])) if isinstance(law, Adaptive) else (law, 0.0)
-        deviation, root, gain = _layer(here, own if layer >= fixed_layers else "nothing", deviations[-1], root, *scales)
-        errors = _grown(errors, missed, np.asarray(gain), np.asarray(root))
+        before, trained = root, own if layer >= fixed_layers else "nothing"
+        deviation, root, gain = _layer(here, trained, deviations[-1], before, *scales)
+        errors = _grown(errors, missed, np.asarray(gain), np.asarray(before))
         deviations.append(deviation)
     hidden = deviations[:-1]
     final = law.resolved(np.concatenate(hidden))[0] if isinstance(law, Adaptive) and hidden else law
@@ -81,7 +82,8 @@ def _stacked(deviations: list[Array], root: Array, moments: list[Moments]) -> Tr
 def _grown(errors: tuple[float, float], missed: float, gain: Array, root: Array) -> tuple[float, float]:
     """Carry relative error bounds of K and Theta through a layer that misses ``missed`` of E[phi phi], E[phi' phi'].
 
-    ``gain`` is the root of weight_std^2 E[phi'^2] K / K', the factor by which errors of either kernel grow.
+    ``gain`` is the root of weight_std^2 E[phi'^2] K / K', the factor by which errors of either kernel grow, and ``root``
+    that of Theta / K, both before the layer: what is missed of E[phi' phi'] is multiplied by Theta.
     """
     largest = float(np.max(np.nan_to_num(gain, nan=0.0, posinf=np.inf), initial=0.0))
     factor, response = largest * largest, float(np.max(root, initial=0.0))
