@@ -82,8 +82,8 @@ def _stacked(deviations: list[Array], root: Array, moments: list[Moments]) -> Tr
 def _grown(errors: tuple[float, float], missed: float, gain: Array, root: Array) -> tuple[float, float]:
     """Carry relative error bounds of K and Theta through a layer that misses ``missed`` of E[phi phi], E[phi' phi'].
 
-    ``gain`` is the root of weight_std^2 E[phi'^2] K / K', the factor by which errors of either kernel grow; ``root`` that
-    of Theta / K before the layer: what is missed of E[phi' phi'] is multiplied by Theta.
+    ``gain`` is the root of weight_std^2 E[phi'^2] K / K', the factor by which errors of either kernel grow; ``root``
+    that of Theta / K before the layer: what is missed of E[phi' phi'] is multiplied by Theta.
     """
     largest = float(np.max(np.nan_to_num(gain, nan=0.0, posinf=np.inf), initial=0.0))
     factor, response = largest * largest, float(np.max(root, initial=0.0))
