@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
 import click
 
@@ -107,5 +108,21 @@ def _show_parameters(spec: Any) -> None:
     click.echo("  parameters:" if fields else "  parameters: none")
     for name, field in fields.items():
         default = "required" if field.is_required() else f"default {json.dumps(field.default, default=str)}"
-        kind = getattr(field.annotation, "__name__", None) or str(field.annotation).replace("typing.", "")
-        click.echo(f"    {name} ({kind}, {default})" + (f": {field.description}" if field.description else ""))
+        click.echo(
+            f"    {name} ({kind_words(field.annotation)}, {default})"
+            + (f": {field.description}" if field.description else "")
+        )
+
+
+def kind_words(kind: Any) -> str:
+    """Return what a parameter may be, in words: ``"ntk" or "nngp"``, ``list of float``, ``int``."""
+    origin, parts = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        return kind_words(parts[0])
+    if origin is Literal:
+        return " or ".join(json.dumps(value) for value in parts)
+    if origin in (Union, UnionType):
+        return " or ".join(kind_words(part) for part in parts if part is not NoneType)
+    if origin in (list, tuple):
+        return "list of " + " or ".join(dict.fromkeys(kind_words(part) for part in parts if part is not ...))
+    return getattr(kind, "__name__", None) or str(kind)

@@ -1,7 +1,10 @@
-"""Times and sizes in words."""
+"""Times, sizes and kinds of parameters in words."""
+
+from typing import Annotated, Literal, Optional
 
 import pytest
 
+from ntkbench.cli.catalogue import kind_words
 from ntkbench.cli.words import duration, quantity
 
 
@@ -18,3 +21,19 @@ def test_duration(seconds, text):
 )
 def test_quantity(value, text):
     assert quantity(value, "B") == text
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        (int, "int"),
+        (Literal["ntk", "nngp"], '"ntk" or "nngp"'),
+        (tuple[float, ...], "list of float"),
+        (Annotated[tuple[Annotated[int, "positive"], ...], "not empty"] | None, "list of int"),
+        (int | Literal["auto"] | None, 'int or "auto"'),
+        (Optional[str], "str"),  # noqa: UP045
+        (list[Literal[1, 2]], "list of 1 or 2"),
+    ],
+)
+def test_kinds_of_parameters(kind, text):
+    assert kind_words(kind) == text
