@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from ...store.read import Results
 
 _CHOSEN, _AT_END = "chosen_", "_at_end"
+_NO_LIST = "-"
 
 
 def choices(results: Results) -> Page:
-    """Return a row per set and method: of each setting that had a list, the range over splits, and the ends taken.
+    """Return a row per set and method that had lists: of each setting the range over splits, and the ends taken.
 
     :raises StoreError: where no backend says what it chose.
     """
@@ -31,7 +32,8 @@ def choices(results: Results) -> Page:
         for label in (name for name in results.labels if ((rows["task"] == task) & (rows["label"] == name)).any()):
             mine = rows[(rows["task"] == task) & (rows["label"] == label)]
             found = [_range(mine, setting) for setting in settings]
-            lines.append((task.removeprefix("uci/"), label, *found))
+            if any(text != _NO_LIST for text in found):
+                lines.append((task.removeprefix("uci/"), label, *found))
     return Page(
         "What was chosen on the rows for validation",
         ("data set", "method", *settings),
@@ -47,7 +49,7 @@ def _range(rows: pd.DataFrame, setting: str) -> str:
     chosen = rows[rows["metric"] == _CHOSEN + setting]["value"]
     ends = rows[rows["metric"] == setting + _AT_END]["value"]
     if ends.empty:
-        return "-"
+        return _NO_LIST
     low, high = chosen.min(), chosen.max()
     text = f"{low:g}" if low == high else f"{low:g} to {high:g}"
     return f"{text} ({int(ends.sum())} of {len(ends)} at an end)" if ends.any() else text
