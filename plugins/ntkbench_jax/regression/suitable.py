@@ -11,7 +11,8 @@ _EIGEN_IN_TIME = 4_000  # the same where the alternative does not know the sprea
 _EIGEN_IF_SINGULAR = 8_000  # where the alternative is none: minutes, and three matrices of 512 MB
 _CHOLESKY = 32_768  # points up to which a float64 matrix takes 8 GiB
 _PRODUCTS = 10  # with the kernel's matrix, that conjugate gradients need behind a factor in float32
-_BLOCKS = 1.5e9  # bytes at most: blocks of points against all others, of kernels and of solutions
+# bytes at most, of blocks of points against all others: kernels alone, or solutions and a spread beside them
+_BLOCKS, _BLOCKS_OF_SPREAD = 1e9, 1.8e9
 
 
 class SolverCost(NamedTuple):
@@ -37,11 +38,12 @@ def eigen_if_singular(points: int) -> bool:
 def cost_at_rest(solver: Solver, points: int, new: int) -> SolverCost:
     """Return what kernel regression on N ``points`` costs: its mean at M ``new`` ones and, where known, its spread."""
     n, m = float(points), float(new)
-    pairs = n * n / 2 + n * (n + m)  # the matrix, then predictions at the training points and at new ones
-    blocks = min(_BLOCKS, 6 * 8 * n * max(n, m))
+    pairs = n * n / 2 + n * m  # the matrix, then predictions at new points
+    whole = 6 * 8 * n * max(n, m)
+    blocks, spread_blocks = min(_BLOCKS, whole), min(_BLOCKS_OF_SPREAD, whole)
     if solver == "eigen":  # both kernels, the eigenvectors, the workspace of LAPACK, the law in the eigenbasis
-        return SolverCost(14 * n**3 + 6 * n * n * m, pairs + n * m, 8 * 6 * n * n + blocks)
+        return SolverCost(14 * n**3 + 6 * n * n * m, pairs + n * m, 8 * 6 * n * n + spread_blocks)
     if solver == "cholesky":  # for each block of the spread the matrix of the NNGP, a tile at a time
         spread = max(1.0, 8 * n * m / (1 << 28)) * n * n / 2
-        return SolverCost(n**3 / 3 + 4 * n * n * m, pairs + spread, 8 * n * n + blocks)
-    return SolverCost(n**3 / 3 + 4.0 * _PRODUCTS * n * n, pairs + _PRODUCTS * n * n / 2, 4 * n * n + blocks)
+        return SolverCost(n**3 / 3 + 4 * n * n * m, pairs + spread, 8 * n * n + spread_blocks)
+    return SolverCost(n**3 / 3 + 4.0 * _PRODUCTS * n * n, pairs + (_PRODUCTS + 1) * n * n / 2, 4 * n * n + blocks)
