@@ -48,7 +48,7 @@ class Results:
 
     @cached_property
     def labels(self) -> list[str]:
-        """The labels of references, then of subjects, each once, in the order of the study."""
+        """The labels of references, then of subjects, each once, in the order of the study; run after run."""
         roles = ("reference", "subject")
         entries = (entry for run in self.runs for role in roles for entry in run["resolved"][role])
         return list(dict.fromkeys(str(entry["label"]) for entry in entries))

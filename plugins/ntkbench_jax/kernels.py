@@ -115,7 +115,8 @@ def kernel_diagonal(x: ArrayLike, *, architecture: Architecture, dtype: Any = No
 def kernel_error(x1: ArrayLike, x2: ArrayLike | None = None, *, architecture: Architecture) -> float:
     """Return a bound of what is cut off from either kernel, relative to ``sqrt(k(x,x) k(x',x'))``, beyond rounding.
 
-    Zero for closed forms; for an activation that is known as a function alone it is what its expansion achieved.
+    Zero for closed forms; for an activation that is known as a function alone it is what its expansion achieved,
+    carried through the layers to first order, but for what the activation's curvature adds (see ``trace._grown``).
     """
     first, second = _inputs(x1, architecture), None if x2 is None else _inputs(x2, architecture)
     with enable_x64(True):

@@ -83,7 +83,9 @@ def _grown(errors: tuple[float, float], missed: float, gain: Array, root: Array)
     """Carry relative error bounds of K and Theta through a layer that misses ``missed`` of E[phi phi], E[phi' phi'].
 
     ``gain`` is the root of weight_std^2 E[phi'^2] K / K', the factor by which errors of either kernel grow; ``root``
-    that of Theta / K before the layer: what is missed of E[phi' phi'] is multiplied by Theta.
+    that of Theta / K before the layer: what is missed of E[phi' phi'] is multiplied by Theta. To first order, and
+    not counted is what curvature adds to later layers: an error in K(x,x) also grows by E[phi phi''] and is in
+    E[phi' phi'] too, so that of phi(u) = u^2 errors may be 1.4 times this at depth 2 and 25 times at depth 8.
     """
     largest = float(np.max(np.nan_to_num(gain, nan=0.0, posinf=np.inf), initial=0.0))
     factor, response = largest * largest, float(np.max(root, initial=0.0))

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
-from toy_runs import TOY, shell
+from toy_runs import TOY, as_toml, session, shell, study
 
 from ntkbench.errors import StudyError
 from ntkbench.registry import load_registry
@@ -46,6 +46,15 @@ def toy(command, toy_study):
     return lambda *arguments, **environment: command(
         "run", toy_study, "--plugin", TOY, "--out", "run", *arguments, **environment
     )
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory) -> Path:
+    """Return a folder with a study, toy.toml, and its finished run, run/; not to be changed."""
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "toy.toml").write_text(as_toml(study()))
+    session(folder / "toy.toml", folder / "run", executor="inline", analyse=True)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -9,8 +9,7 @@ import sys
 import click
 import pandas as pd
 import pytest
-from click.testing import CliRunner
-from toy_runs import TOY, as_toml, session, shell, study, subject
+from toy_runs import TOY, as_toml, invoke, shell, study, subject
 
 import ntkbench
 from ntkbench import registry
@@ -18,20 +17,6 @@ from ntkbench.cli import main
 
 HEAVY = {"torch", "jax", "pandas", "scipy", "sklearn", "matplotlib"}
 NOT_FOR_HELP = HEAVY | {"numpy", "pydantic", "pyarrow", "rich"}
-
-
-@pytest.fixture(scope="module")
-def done(tmp_path_factory):
-    """A folder with a study, toy.toml, and its finished run, run/."""
-    folder = tmp_path_factory.mktemp("cli")
-    (folder / "toy.toml").write_text(as_toml(study()))
-    session(folder / "toy.toml", folder / "run", executor="inline", analyse=True)
-    return folder
-
-
-def invoke(*arguments):
-    """Run a command in this process."""
-    return CliRunner().invoke(main.cli, [str(argument) for argument in arguments], catch_exceptions=False)
 
 
 def imported(*arguments):
@@ -60,8 +45,8 @@ class TestStart:
     def test_planning_imports_no_backend_and_no_analysis(self):
         assert not imported("plan", "quickstart") & HEAVY
 
-    def test_planning_a_run_that_is_there_is_as_light(self, done):
-        found = imported("plan", done / "toy.toml", "--plugin", TOY, "--out", done / "run")
+    def test_planning_a_run_that_is_there_is_as_light(self, finished):
+        found = imported("plan", finished / "toy.toml", "--plugin", TOY, "--out", finished / "run")
         assert "pyarrow" in found  # it did look
         assert "pandas" not in found
 
@@ -121,15 +106,15 @@ class TestRun:
         assert {row["metric"] for row in report["rates"]} >= {"ntk_distance_frobenius"}
         assert all(row["verdict"] for row in report["verdicts"])
 
-    def test_the_default_folder_is_named_after_the_run(self, done, tmp_path):
-        found = shell(tmp_path, "run", done / "toy.toml", "--plugin", TOY, "--executor", "inline", "-q")
+    def test_the_default_folder_is_named_after_the_run(self, finished, tmp_path):
+        found = shell(tmp_path, "run", finished / "toy.toml", "--plugin", TOY, "--executor", "inline", "-q")
         assert found.returncode == 0
         assert found.stderr == ""
         (run,) = (tmp_path / "results").iterdir()
-        assert run.name == ntkbench.load(done / "run").runs[0]["run_id"]
+        assert run.name == ntkbench.load(finished / "run").runs[0]["run_id"]
 
-    def test_options_that_replace_the_studys_lists(self, done):
-        arguments = ("plan", done / "toy.toml", "--plugin", TOY, "--out", done / "other", "--json")
+    def test_options_that_replace_the_studys_lists(self, finished):
+        arguments = ("plan", finished / "toy.toml", "--plugin", TOY, "--out", finished / "other", "--json")
         more = ("--width", "8", "--width", "32", "--members", "2", "--seed", "9", "--task", "synthetic/sine")
         report = json.loads(invoke(*arguments, *more).stdout)
         cells = report["cells"]
@@ -156,31 +141,31 @@ class TestRun:
 
 
 class TestPlan:
-    def test_what_would_run(self, done):
-        found = invoke("plan", done / "toy.toml", "--plugin", TOY, "--out", done / "new")
+    def test_what_would_run(self, finished):
+        found = invoke("plan", finished / "toy.toml", "--plugin", TOY, "--out", finished / "new")
         assert found.exit_code == 0
         assert "4 cells: 4 to run" in found.output
         assert "0 done, 0 failed before, 0 skip" in found.output
-        assert not (done / "new").exists()
+        assert not (finished / "new").exists()
 
-    def test_what_is_done_already(self, done):
+    def test_what_is_done_already(self, finished):
         found = invoke(
-            "plan", done / "toy.toml", "--plugin", TOY, "--out", done / "run", "--width", "4", "--width", "16"
+            "plan", finished / "toy.toml", "--plugin", TOY, "--out", finished / "run", "--width", "4", "--width", "16"
         )
         assert found.exit_code == 2
-        found = invoke("plan", done / "toy.toml", "--plugin", TOY, "--out", done / "run", "--json")
+        found = invoke("plan", finished / "toy.toml", "--plugin", TOY, "--out", finished / "run", "--json")
         report = json.loads(found.stdout)
         assert {cell["decision"] for cell in report["cells"]} == {"done"}
-        assert {cell["cell_id"] for cell in report["cells"]} == set(ntkbench.load(done / "run").cells["cell_id"])
+        assert {cell["cell_id"] for cell in report["cells"]} == set(ntkbench.load(finished / "run").cells["cell_id"])
 
-    def test_what_would_be_skipped_and_why(self, done):
+    def test_what_would_be_skipped_and_why(self, finished):
         arguments = (
             "plan",
-            done / "toy.toml",
+            finished / "toy.toml",
             "--plugin",
             TOY,
             "--out",
-            done / "new",
+            finished / "new",
             "--set",
             "architecture.depth=10",
         )
@@ -192,17 +177,17 @@ class TestPlan:
         ]
         assert decisions == [("run", None)] + [("skip", "only up to depth 9")] * 3
 
-    def test_long_plans_are_cut_unless_asked_for(self, done):
+    def test_long_plans_are_cut_unless_asked_for(self, finished):
         widths = [part for width in range(1, 61) for part in ("--width", width)]
-        arguments = ("plan", done / "toy.toml", "--plugin", TOY, "--out", done / "new", *widths)
+        arguments = ("plan", finished / "toy.toml", "--plugin", TOY, "--out", finished / "new", *widths)
         assert "... and 21 more cells (--all lists them)" in invoke(*arguments).output
         assert "width 60" in invoke(*arguments, "--all").output
 
     @pytest.mark.parametrize("way", ["file", "folder"])
-    def test_a_folder_that_run_would_refuse_is_refused(self, done, tmp_path, way):
+    def test_a_folder_that_run_would_refuse_is_refused(self, finished, tmp_path, way):
         (tmp_path / "thesis.tex").write_text("years of work")
         out = tmp_path / "thesis.tex" if way == "file" else tmp_path
-        found = invoke("plan", done / "toy.toml", "--plugin", TOY, "--out", out)
+        found = invoke("plan", finished / "toy.toml", "--plugin", TOY, "--out", out)
         assert found.exit_code == 2
 
 
@@ -273,19 +258,19 @@ class TestCatalogue:
 
 
 class TestResults:
-    def test_list(self, done):
-        (row,) = json.loads(invoke("results", "list", done, "--json").stdout)
-        assert (row["run"], row["study"], row["cells"]) == (str(done / "run"), "toy", "4 ok")
-        assert "4 ok" in invoke("results", "list", done).output
+    def test_list(self, finished):
+        (row,) = json.loads(invoke("results", "list", finished, "--json").stdout)
+        assert (row["run"], row["study"], row["cells"]) == (str(finished / "run"), "toy", "4 ok")
+        assert "4 ok" in invoke("results", "list", finished).output
 
-    def test_show(self, done):
-        found = invoke("results", "show", done / "run")
+    def test_show(self, finished):
+        found = invoke("results", "show", finished / "run")
         assert found.exit_code == 0
         assert "network against ntk" in found.output
 
     @pytest.mark.parametrize("table", ["cells", "measurements", "predictions", "spectra", "verdicts", "rates"])
-    def test_export(self, done, tmp_path, table):
-        arguments = ("results", "export", done / "run", "--table", table)
+    def test_export(self, finished, tmp_path, table):
+        arguments = ("results", "export", finished / "run", "--table", table)
         lines = list(csv.DictReader(io.StringIO(invoke(*arguments).output)))
         records = [json.loads(line) for line in invoke(*arguments, "--format", "json").output.splitlines()]
         assert len(records) == len(lines) > 0
@@ -294,79 +279,12 @@ class TestResults:
         assert invoke(*arguments, "--format", "parquet", "-o", path).output == ""
         assert len(pd.read_parquet(path)) == len(lines)
 
-    def test_a_run_without_cells_can_be_looked_at(self, done, tmp_path):
+    def test_a_run_without_cells_can_be_looked_at(self, finished, tmp_path):
         (tmp_path / "run").mkdir()
-        (tmp_path / "run" / "run.json").write_text((done / "run" / "run.json").read_text())
+        (tmp_path / "run" / "run.json").write_text((finished / "run" / "run.json").read_text())
         for arguments in (
             ("show", tmp_path / "run"),
             ("list", tmp_path),
             ("export", tmp_path / "run", "--table", "rates"),
         ):
             assert invoke("results", *arguments).exit_code == 0
-
-
-MISTAKES = {
-    "unknown study": ("plan", "quickstrat"),
-    "missing file": ("plan", "absent.toml"),
-    "unknown task": ("plan", "{toml}", "--task", "toy/lin"),
-    "unknown key": ("plan", "{toml}", "--set", "subjects=3"),
-    "bad assignment": ("plan", "{toml}", "--set", "seed"),
-    "bad value": ("plan", "{toml}", "--set", "seed=[1"),
-    "negative width": ("plan", "{toml}", "--width", "-3"),
-    "huge width": ("plan", "{toml}", "--set", f"subject.widths=[{10**30}]"),
-    "huge seed": ("plan", "{toml}", "--seed", str(10**30)),
-    "negative seed": ("plan", "{toml}", "--set", "seed=-1"),
-    "no number": ("plan", "{toml}", "--members", "many"),
-    "unknown option": ("run", "--widht", "3"),
-    "unknown verb": ("rnu",),
-    "unknown kind": ("list", "task"),
-    "unknown name": ("show", "synthetic/sin"),
-    "absent plugin": ("plugins", "--plugin", "absent.py"),
-    "bad device": ("run", "{toml}", "--device", "gpu"),
-    "zero jobs": ("run", "{toml}", "--jobs", "0"),
-    "zero timeout": ("run", "{toml}", "--timeout", "0"),
-    "out is a file": ("run", "{toml}", "--out", "{toml}"),
-    "out is below a file": ("run", "{toml}", "--out", "{toml}/run"),
-    "out is foreign": ("run", "{toml}", "--out", "{folder}"),
-    "no data there": ("run", "{toml}", "--data-dir", "absent"),
-    "a task that is a number": ("plan", "{toml}", "--set", "task=3", "--task", "toy/line"),
-    "a list that is too short": ("plan", "{toml}", "--set", "task.7.name=x"),
-    "below a number": ("plan", "{toml}", "--set", "seed.x=3"),
-    "long name": ("run", "{toml}", "--set", "name=" + "x" * 300),
-    "no runs": ("results", "list", "absent"),
-    "no run": ("results", "show", "{folder}"),
-    "unknown table": ("results", "export", "{folder}", "--table", "cell"),
-    "parquet to a terminal": ("results", "export", "{run}", "--format", "parquet"),
-    "unwritable file": ("results", "export", "{run}", "-o", "/proc/x/y.csv"),
-    "unwritable parquet": ("results", "export", "{run}", "--format", "parquet", "-o", "/proc/x/y.parquet"),
-}
-WITH_PLUGIN = {"plan", "run"}
-
-
-@pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_is_one_message_and_exit_code_2(done, tmp_path, monkeypatch, mistake):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "toy.toml").write_text(as_toml(study()))
-    places = {"toml": tmp_path / "toy.toml", "folder": tmp_path, "run": done / "run"}
-    arguments = [argument.format(**places) for argument in MISTAKES[mistake]]
-    if arguments[0] in WITH_PLUGIN:
-        arguments += ["--plugin", str(TOY)]
-    found = invoke(*arguments)
-    assert found.exit_code == 2, found.output
-    assert found.stdout == ""
-    assert "Traceback" not in found.stderr
-    assert found.stderr.count("Error") == 1
-    assert {path.name for path in tmp_path.iterdir()} == {"toy.toml"}, "something was left behind"
-
-
-def test_mistakes_of_real_processes_have_no_traceback(done, tmp_path):
-    broken = tmp_path / "broken.py"
-    broken.write_text("import nothing_of_this_name\n")
-    for arguments in (("run", done / "toy.toml"), ("run", "--plugin", broken), ("show", "nothing")):
-        found = shell(tmp_path, *arguments)
-        assert found.returncode == 2
-        assert found.stdout == ""
-        assert found.stderr.startswith("Error: ")
-        assert "Traceback" not in found.stderr
-    strict = shell(tmp_path, "plugins", NTKBENCH_STRICT_PLUGINS="1")
-    assert strict.returncode == 0

@@ -127,9 +127,27 @@ def test_the_figure_has_the_corrected_error_of_the_mean():
     np.testing.assert_allclose(line.get_ydata(), np.exp([expected.mean] * 2))
     low, high = bars.get_segments()[0][:, 1]
     np.testing.assert_allclose([low, high], np.exp([expected.mean - expected.error, expected.mean + expected.error]))
-    (alone,) = smoothness_and_noise(runs(ratio, (0.0, 0.5), ("relu",), tasks=1, splits=1)).axes[1].containers
-    low, high = alone.lines[2][0].get_segments()[0][:, 1]
-    assert low == high  # of one split there is none
+    assert "bars: its corrected standard error" in figure.axes[1].get_title()
+
+
+def test_the_figure_has_no_error_bars_where_there_is_one_split():
+    results = runs(lambda task, noise, activation, split: 1 + 0.1 * split, (0.0, 0.5), ("relu",), tasks=1, splits=3)
+    noisy = results.cells["task_params_json"] == json.dumps({"noise": 0.5})
+    results.cells = results.cells[~noisy | (results.cells["split_index"] == 0)]
+    (mark,) = smoothness_and_noise(results).axes[1].containers
+    segments = mark.lines[2][0].get_segments()
+    assert [bool(np.isfinite(segment).all()) and len(segment) == 2 for segment in segments] == [True, False]
+    results.cells = results.cells[results.cells["split_index"] == 0]
+    (mark,) = smoothness_and_noise(results).axes[1].containers
+    assert not mark.has_yerr and len(mark.lines[0].get_ydata()) == 2
+
+
+def test_no_two_error_bars_of_the_figure_stand_in_one_place():
+    results = runs(lambda *_: 1.5, noises=(0.0, 0.5, 1.0), activations=("relu", "erf", "gelu"), tasks=2)
+    places = np.concatenate([mark.lines[0].get_xdata() for mark in smoothness_and_noise(results).axes[1].containers])
+    places = places.astype(float)
+    assert len(places) == 2 * 3 * 3 and np.diff(np.sort(places)).min() > 0.05
+    np.testing.assert_allclose(places.reshape(6, 3).mean(axis=0), [0, 1, 2], atol=1e-12)  # about their ticks
 
 
 def test_without_both_kernels_it_says_so():

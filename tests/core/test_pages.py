@@ -221,14 +221,23 @@ def test_the_leak_is_a_paired_difference_with_its_interval():
         ("only", "ntk", "a19"): [0.1],
     }
     page = a19.leak(results_of(values))
-    assert [line[:3] for line in page.rows] == [
-        ("a19", "2", "80.00"),
-        ("nested", "2", "72.50"),
-        ("a19 less nested", "2", "+7.50"),
+    assert [line[:4] for line in page.rows] == [
+        ("a19", "2", "1 to 2", "80.00"),
+        ("nested", "2", "1 to 2", "72.50"),
+        ("a19 less nested", "2", "", "+7.50"),
     ]
     low, high = stats.t.interval(0.95, 1, loc=7.5, scale=stats.sem([5, 10]))
-    assert page.rows[2][3] == f"[{low:+.2f}, {high:+.2f}]"
+    assert page.rows[2][4] == f"[{low:+.2f}, {high:+.2f}]"
     assert np.isnan(a19.mean_interval(np.array([1.0]))).all()
+
+
+def test_the_leaks_splits_are_counted_under_each_protocol_where_there_is_an_accuracy():
+    values = {("zoo", "ntk", "a19"): [0.9] * 4, ("zoo", "ntk", "nested"): [0.8] * 3, ("only", "ntk", "a19"): [0.1] * 7}
+    tables = results_of(values)
+    lost = tables.cells["cell_id"].iloc[0]
+    assert [line[2] for line in a19.leak(tables).rows] == ["4", "3", ""]
+    tables.measurements = tables.measurements[tables.measurements["cell_id"] != lost]
+    assert [line[2] for line in a19.leak(tables).rows] == ["3", "3", ""]
 
 
 def test_accuracies_are_drawn_against_the_published_ones(published):

@@ -21,7 +21,7 @@ from ntkbench.errors import StoreError
 from ntkbench.store.arrow import is_whole, row_table, to_table, write_parquet
 from ntkbench.store.read import Results
 from ntkbench.store.run_file import differences
-from ntkbench.store.schemas import CELL_TABLES, SCHEMAS, arrow_schema, describe
+from ntkbench.store.schemas import CELL_TABLES, SCHEMA_VERSION, SCHEMAS, arrow_schema, describe
 
 ROOT = Path(__file__).parents[2]
 TABLES = ("cells", *CELL_TABLES)
@@ -118,6 +118,18 @@ class TestTables:
         results = ntkbench.load(done)
         assert results.labels == list(dict.fromkeys(results.cells.sort_values("role")["label"]))
         assert results.labels[0] == results.runs[0]["resolved"]["reference"][0]["label"]
+
+    def test_labels_of_several_runs_are_each_there_once(self, tmp_path):
+        """Run after run, in an order that no alphabet gives by chance."""
+        first = {"reference": ["z", "a"], "subject": ["y", "b"]}
+        second = {"reference": ["m", "a"], "subject": ["b", "c"]}
+        for name, labels in (("1", first), ("2", second)):
+            resolved = {role: [{"label": label} for label in found] for role, found in labels.items()}
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "run.json").write_text(
+                json.dumps({"schema_version": SCHEMA_VERSION, "resolved": resolved})
+            )
+        assert ntkbench.load(tmp_path).labels == ["z", "a", "y", "b", "m", "c"]
 
     def test_loading_what_is_no_run_says_so(self, tmp_path):
         with pytest.raises(StoreError, match=r"no run found \(no run.json in it or in a folder below\)"):

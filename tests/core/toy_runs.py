@@ -13,7 +13,10 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from click.testing import CliRunner, Result
+
 from ntkbench.api import Options, Session, execute
+from ntkbench.cli import main
 from ntkbench.store.read import load
 from ntkbench.study.load import Overrides
 
@@ -77,6 +80,11 @@ def compared(path: Path) -> dict[str, Any]:
         name: frame.drop(columns="attempt").sort_values("cell_id", kind="stable").reset_index(drop=True)
         for name, frame in tables.items()
     }
+
+
+def invoke(*arguments: object) -> Result:
+    """Run ``ntkbench ...`` in this process, with the plugins that are installed."""
+    return CliRunner().invoke(main.cli, [str(argument) for argument in arguments], catch_exceptions=False)
 
 
 def command_line(*arguments: object) -> list[str]:

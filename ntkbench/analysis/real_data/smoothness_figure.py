@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from itertools import product
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from ...store.read import Results
 
-_ASIDE = 0.06  # so that error bars stand beside each other
+_SPREAD = 0.4  # of the step between levels of noise, so that curves' error bars stand beside each other
 _TICKS = (0.5, 1, 2, 4, 8)
 
 
@@ -55,29 +56,27 @@ def _draw_sets(axes: Axes, table: pd.DataFrame, names: list[str]) -> None:
 def _draw_noise(axes: Axes, table: pd.DataFrame, names: list[str]) -> None:
     tasks = sorted(table[table["noise"] > 0]["task"].unique())
     levels = sorted(table["noise"].unique())
-    for dash, task in zip(DASHES, tasks, strict=False):
-        for index, activation in enumerate(names):
-            rows = table[(table["task"] == task) & (table["activation"] == activation)]
-            tests = {
-                noise: paired_test(some["log_ratio"], some["test_share"].max()) for noise, some in rows.groupby("noise")
-            }
-            means = np.exp([test.mean for test in tests.values()])
-            factors = np.exp(np.nan_to_num([test.error for test in tests.values()]))
-            axes.errorbar(
-                [levels.index(noise) + _ASIDE * index for noise in tests],
-                means,
-                yerr=[means - means / factors, means * factors - means],
-                capsize=2,
-                color=COLOURS[index],
-                marker=MARKERS[index],
-                linestyle=dash,
-                label=f"{task.removeprefix('uci/')}, {activation}",
-            )
+    curves = list(product(zip(tasks, DASHES, strict=False), enumerate(names)))
+    for number, ((task, dash), (index, activation)) in enumerate(curves):
+        rows = table[(table["task"] == task) & (table["activation"] == activation)]
+        aside = _SPREAD * ((number + 0.5) / len(curves) - 0.5)
+        style = {"color": COLOURS[index], "marker": MARKERS[index], "linestyle": dash, "markersize": 4, "capsize": 2}
+        _draw_means(axes, rows, levels, aside, style | {"label": f"{task.removeprefix('uci/')}, {activation}"})
     axes.axhline(1, color="black", linewidth=1)
     axes.set_xticks(range(len(levels)), [f"{level:g}" for level in levels])
     axes.set(yscale="log", xlabel="noise added to training targets, standard deviations")
     axes.set_yticks(_TICKS, [f"{tick:g}" for tick in _TICKS])
     axes.minorticks_off()
     axes.set_ylabel("test error of the NTK over that of the NNGP")
-    axes.set_title("mean of the splits, and its corrected standard error", fontsize="medium")
-    axes.legend(fontsize="small")
+    axes.set_title("mean of the splits; bars: its corrected standard error", fontsize="medium")
+    axes.legend(fontsize="small", handlelength=3)  # long enough to tell dashes apart
+
+
+def _draw_means(axes: Axes, rows: pd.DataFrame, levels: list[float], aside: float, style: dict[str, Any]) -> None:
+    """Draw one curve: the geometric mean ratio at each level of noise, with its error where two splits give one."""
+    some = {noise: rows[rows["noise"] == noise] for noise in levels if (rows["noise"] == noise).any()}
+    tests = {noise: paired_test(part["log_ratio"], part["test_share"].max()) for noise, part in some.items()}
+    means = np.exp([test.mean for test in tests.values()])
+    factors = np.exp([test.error for test in tests.values()])
+    bars = [means - means / factors, means * factors - means] if np.isfinite(factors).any() else None
+    axes.errorbar([levels.index(noise) + aside for noise in tests], means, yerr=bars, **style)
