@@ -91,7 +91,7 @@ def ntkbench_register_backends() -> Iterable[BackendSpec]:
 
     yield BackendSpec(
         name="jax-tuned",
-        version=1,
+        version=2,
         summary="kernel regression at t = inf whose ridge and architecture are chosen on the training rows",
         role="reference",
         parameters="ntkbench_jax.tuned.parameters:Parameters",
