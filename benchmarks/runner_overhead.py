@@ -19,9 +19,9 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 import ntkbench
-from ntkbench.api import Options, Silent, execute
-from ntkbench.exchange import Problem, Request, Solution
-from ntkbench.specs import BackendSpec, Estimate, Sizes, TaskSpec
+from ntkbench.api.run import Options, Silent, execute
+from ntkbench.plugin.specs import BackendSpec, Estimate, Sizes, TaskSpec
+from ntkbench.plugin.types import Problem, Request, Solution
 from ntkbench.study.load import Overrides
 
 TARGET_MS = 5.0

@@ -9,7 +9,7 @@ import torch
 
 from ntkbench import Architecture
 from ntkbench.dynamics import decompose
-from ntkbench.exchange import Problem, Request, Solution, Training
+from ntkbench.plugin.types import Problem, Request, Solution, Training
 from ntkbench_torch import NetworkEnsemble
 from ntkbench_torch.parameters import Parameters
 from ntkbench_torch.solve import solve

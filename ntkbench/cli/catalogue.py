@@ -11,20 +11,20 @@ import click
 from .options import JSON, plugin_option
 
 if TYPE_CHECKING:
-    from ..registry import Registry
+    from ..plugin.registry import Registry
 
 _KINDS = ("tasks", "backends", "metrics", "studies")
 
 
 def _registry(plugins: tuple[str, ...]) -> Registry:
-    from ..registry import load_registry
+    from ..plugin.registry import load_registry
 
     return load_registry(plugins)
 
 
 def _reason(spec: Any) -> str | None:
-    from ..registry import unavailable_reason
-    from ..specs import BackendSpec, TaskSpec
+    from ..plugin.registry import unavailable_reason
+    from ..plugin.specs import BackendSpec, TaskSpec
 
     return unavailable_reason(spec) if isinstance(spec, TaskSpec | BackendSpec) else None
 
@@ -102,7 +102,7 @@ def _show(kind: str, spec: Any, owner: str) -> None:
 
 
 def _show_parameters(spec: Any) -> None:
-    from ..specs import resolve
+    from ..plugin.specs import resolve
 
     fields = resolve(spec.parameters).model_fields
     click.echo("  parameters:" if fields else "  parameters: none")

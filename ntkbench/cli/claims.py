@@ -10,7 +10,7 @@ import click
 from .options import JSON, claims_options
 
 if TYPE_CHECKING:
-    from ..claim_studies import Board
+    from ..api.claims import Board
 
 CELLS_FAILED, CLAIM_FAILED, INTERRUPTED = 1, 3, 130
 
@@ -27,10 +27,10 @@ def claims_command(claims: tuple[str, ...], **options: Any) -> None:
     """
     from pathlib import Path
 
-    from ..claim_studies import run_claims
+    from ..api.claims import run_claims
+    from .progress import StudyWatchers
     from .run import run_options
     from .scoreboard import report, show_board
-    from .watch import StudyWatchers
 
     with StudyWatchers(quiet=options["quiet"] or options["as_json"], verbose=options["verbose"]) as watchers:
         board = run_claims(

@@ -28,8 +28,8 @@ def examine(plugins: tuple[str, ...]) -> dict[str, Any]:
     """Return what the doctor found."""
     from dataclasses import asdict
 
-    from ..environment import describe_environment
-    from ..registry import load_registry, unavailable_reason
+    from ..execution.environment import describe_environment
+    from ..plugin.registry import load_registry, unavailable_reason
 
     registry = load_registry(plugins)
     specs = [*registry.backends, *registry.tasks]
@@ -42,7 +42,7 @@ def examine(plugins: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _show(report: dict[str, Any]) -> None:
-    from .words import quantity
+    from .formatting import quantity
 
     environment = report["environment"]
     memory = environment["memory_bytes"]

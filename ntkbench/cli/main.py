@@ -8,7 +8,7 @@ import click
 
 from .. import __version__
 from ..errors import NtkbenchError
-from ..registry import load_registry
+from ..plugin.registry import load_registry
 from .catalogue import list_command, plugins_command, show_command
 from .claims import claims_command
 from .doctor import doctor_command

@@ -11,7 +11,7 @@ import click
 from .options import JSON, overrides_from, study_options
 
 if TYPE_CHECKING:
-    from ..plan import Cell
+    from ..study.plan import Cell
 
 _LISTED = 40
 
@@ -22,8 +22,8 @@ _LISTED = 40
 @click.option("--all", "everything", is_flag=True, help=f"List every cell, not only the first {_LISTED}.")
 def plan_command(**options: Any) -> None:
     """Show what `run` would do, without loading data or computing anything."""
-    from ..api import Options, plan_study, run_path
-    from ..engine.schedule import decide
+    from ..api.run import Options, plan_study, run_path
+    from ..execution.schedule import decide
     from ..store.folder import RunFolder, check_extends, check_own
 
     choice = Options(data_dir=options["data_dir"], plugins=options["plugins"])
@@ -59,7 +59,7 @@ def _record(cell: Cell, decision: str) -> dict[str, Any]:
 
 def _show(run_id: str, path: str, rows: Sequence[tuple[Cell, str]], limit: int | None, available: float) -> None:
     from .console import print_table
-    from .words import cell_words, quantity, too_large
+    from .formatting import cell_words, quantity, too_large
 
     lines = [
         [

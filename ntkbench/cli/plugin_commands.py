@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import click
     from pluggy import HookImpl
 
-    from ..registry import Registry
+    from ..plugin.registry import Registry
 
 
 def add_plugin_commands(cli: click.Group, registry: Registry) -> list[str]:

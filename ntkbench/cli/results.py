@@ -46,7 +46,7 @@ def _line(path: Path, run: dict[str, Any], results: Any) -> dict[str, Any]:
 def show_run(run: Path) -> None:
     """Show the comparison of the run in folder RUN again."""
     from ..store.read import load
-    from .display import show_comparisons, show_failed_cells
+    from .tables import show_comparisons, show_failed_cells
 
     results = load(run)
     show_comparisons(results)
@@ -81,7 +81,7 @@ def _table(run: Path, table: str) -> Any:
 
     results = load(run)
     if table == "rates":
-        from ..analysis.rates import convergence_rates
+        from ..analysis.estimation.rates import convergence_rates
 
         return convergence_rates(results)
     return getattr(results, table)

@@ -10,7 +10,7 @@ import click
 from .options import JSON, execution_options, overrides_from, study_options
 
 if TYPE_CHECKING:
-    from ..api import Options, Session
+    from ..api.run import Options, Session
 
 CELLS_FAILED = 1
 CLAIM_FAILED = 3
@@ -26,8 +26,8 @@ def run_command(**options: Any) -> None:
 
     The same command again goes on where it stopped, and does nothing that is already done.
     """
-    from ..api import execute
-    from .watch import make_watcher
+    from ..api.run import execute
+    from .progress import make_watcher
 
     arguments = {key: value for key, value in options.items() if value not in (None, (), False)}
     watcher = make_watcher(quiet=options["quiet"] or options["as_json"], verbose=options["verbose"])
@@ -58,7 +58,7 @@ def claim_fails(session: Session) -> bool:
 
 def run_options(options: dict[str, Any]) -> Options:
     """Return what the execution options ask for."""
-    from ..api import Options
+    from ..api.run import Options
 
     return Options(
         jobs=options["jobs"],
@@ -75,7 +75,7 @@ def run_options(options: dict[str, Any]) -> Options:
 
 
 def _show(session: Session) -> None:
-    from .display import show_comparisons, show_pages, show_problems
+    from .tables import show_comparisons, show_pages, show_problems
 
     if not session.summary.interrupted and session.plan.study.study.claim is None:
         show_comparisons(session.results)
@@ -89,7 +89,7 @@ def _show(session: Session) -> None:
 
 
 def _report(session: Session) -> dict[str, Any]:
-    from ..analysis.rates import convergence_rates
+    from ..analysis.estimation.rates import convergence_rates
 
     summary = session.summary
     done = not summary.interrupted

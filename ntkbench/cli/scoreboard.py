@@ -10,21 +10,21 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from ..analysis.scoreboard import scores
-from ..analysis.scoreboard_page import expected, interval, number, subject
-from ..analysis.verdicts import as_table, judged_findings, minimum_detectable_deviation
+from ..analysis.report.scoreboard_page import expected, interval, number, subject
+from ..analysis.verdicts.judge import as_table, judged_findings, minimum_detectable_deviation
+from ..analysis.verdicts.scoreboard import scores
 from .console import make_console
-from .display import show_problems
+from .tables import show_problems
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rich.console import Console
 
-    from ..analysis.scoreboard import Score
-    from ..analysis.verdicts import Finding
-    from ..api import Session
-    from ..claim_studies import Board
+    from ..analysis.verdicts.judge import Finding
+    from ..analysis.verdicts.scoreboard import Score
+    from ..api.claims import Board
+    from ..api.run import Session
 
 _STYLES = {"holds": "green", "fails": "bold red", "inconclusive": "yellow", "reported": "dim"}
 

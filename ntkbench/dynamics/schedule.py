@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypedDict
 import numpy as np
 
 from ..errors import DataError
-from ..optimizers import Optimizer, kernel_side_mistake
+from ..theory.optimizers import Optimizer, kernel_side_mistake
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

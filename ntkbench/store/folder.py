@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-    from ..plan import Cell, Plan
-    from ..worker.outcome import Outcome, Setting
+    from ..plugin.outcome import Outcome, Setting
+    from ..study.plan import Cell, Plan
 
 _LOCK = ".lock"
 _TEMPORARY = ".tmp"

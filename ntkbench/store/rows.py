@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from ..identity import canonical_json
+from ..hashing import canonical_json
 
 if TYPE_CHECKING:
-    from ..plan import Cell
-    from ..worker.outcome import Outcome, Setting
+    from ..plugin.outcome import Outcome, Setting
+    from ..study.plan import Cell
 
 
 def cell_row(cell: Cell, outcome: Outcome, setting: Setting, env_id: str) -> dict[str, Any]:

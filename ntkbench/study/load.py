@@ -13,7 +13,7 @@ from .edit import apply_size, set_path
 from .model import Study
 
 if TYPE_CHECKING:
-    from ..registry import Registry
+    from ..plugin.registry import Registry
 
 DEFAULT_STUDY = "quickstart"
 

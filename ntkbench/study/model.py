@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from ..architecture import Architecture
-from ..costs import Loss
-from ..optimizers import Optimizer, momentum_mistake
+from ..architecture.nodes import Architecture
+from ..theory.losses import Loss
+from ..theory.optimizers import Optimizer, momentum_mistake
 
 Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")]
 INT64_MAX = 2**63 - 1

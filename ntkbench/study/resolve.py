@@ -6,20 +6,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..claims import JUDGED
 from ..errors import NtkbenchError, StudyError, UnknownNameError, suggestion
-from ..specs import BackendSpec, MetricSpec, TaskSpec, resolve
-from .complaints import Complaints
+from ..plugin.specs import BackendSpec, MetricSpec, TaskSpec, resolve
+from ..theory.claims import JUDGED
 from .load import Overrides, edited, read_study
 from .model import OfStable, ReferenceEntry, Study, SubjectEntry, TaskEntry
+from .validation import Complaints
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from pydantic import BaseModel
 
-    from ..costs import Loss
-    from ..registry import Registry, Shelf
+    from ..plugin.registry import Registry, Shelf
+    from ..theory.losses import Loss
 
 
 @dataclass(frozen=True)

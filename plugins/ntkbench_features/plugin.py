@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ntkbench.hookspecs import hookimpl
-from ntkbench.specs import BackendSpec, Estimate, Work
+from ntkbench.plugin.hookspecs import hookimpl
+from ntkbench.plugin.specs import BackendSpec, Estimate, Work
 
 from .sources import SOURCES, source
 
 if TYPE_CHECKING:
-    from ntkbench.architecture import Architecture
+    from ntkbench.architecture.nodes import Architecture
 
 OBSERVABLES = {"ntk_distance": "distance of the functions' kernel to each reference's kernel (C11)"}
 _FLOPS_PER_DRAW = 30  # of a Gaussian number

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ntkbench.activation import CATALOGUE, parse_activation
 from ntkbench.errors import suggestion
+from ntkbench.theory.activations import CATALOGUE, parse_activation
 
 if TYPE_CHECKING:
-    from ntkbench.architecture import Architecture
+    from ntkbench.architecture.nodes import Architecture
 
 FUNCTIONS = (
     "arctan",

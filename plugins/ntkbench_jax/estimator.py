@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from pydantic import ValidationError
 
-from ntkbench.architecture import Architecture
+from ntkbench.architecture.nodes import Architecture
 from ntkbench.errors import UnavailableError, suggestion
 
 try:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ntkbench.costs import LOSSES
-from ntkbench.hookspecs import hookimpl
-from ntkbench.specs import BackendSpec, Estimate
+from ntkbench.plugin.hookspecs import hookimpl
+from ntkbench.plugin.specs import BackendSpec, Estimate
+from ntkbench.theory.losses import LOSSES
 
 from .activations import unsupported
 from .regression.suitable import cost_at_rest, suitable
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import click
 
-    from ntkbench.specs import Work
+    from ntkbench.plugin.specs import Work
 
 
 _FLOPS_PER_PAIR = {"relu": 150, "erf": 500}  # per layer; transcendental functions counted as 20

@@ -20,15 +20,15 @@ from ntkbench.dynamics import (
     smallest_eigenvalue,
 )
 from ntkbench.errors import DataError, UnavailableError
-from ntkbench.exchange import Measurement, Problem, Request, Solution, Training
+from ntkbench.plugin.types import Measurement, Problem, Request, Solution, Training
 
-from .kernels import analytic_kernel, analytic_kernels, kernel_diagonal
+from .kernels.analytic import analytic_kernel, analytic_kernels, kernel_diagonal
 from .variance import law_of
 
 if TYPE_CHECKING:
     from ntkbench.dynamics import When
 
-    from .kernels import Float, Kernels
+    from .kernels.analytic import Float, Kernels
     from .parameters import Parameters
 
 _ENTRY_ERROR = {"float32": 4e-6, "float64": 1e-13}  # of the kernels, relative to sqrt(k(x,x) k(x',x'))

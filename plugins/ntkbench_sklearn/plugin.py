@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ntkbench.costs import LOSSES
-from ntkbench.hookspecs import hookimpl
-from ntkbench.specs import BackendSpec
+from ntkbench.plugin.hookspecs import hookimpl
+from ntkbench.plugin.specs import BackendSpec
+from ntkbench.theory.losses import LOSSES
 
 from .baselines import estimates
 from .svm.estimate import estimate
@@ -14,7 +14,7 @@ from .svm.estimate import estimate
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ntkbench.architecture import Architecture
+    from ntkbench.architecture.nodes import Architecture
 
 _REQUIRES, _INSTALL = "scikit-learn>=1.4", 'pip install "ntkbench[uci]"'
 _CITATION = "scikit-learn: Pedregosa et al. 2011 (JMLR 12)"

@@ -6,17 +6,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .ensemble import NetworkEnsemble
-    from .module_ensemble import ModuleEnsemble
-    from .thresholds import Thresholds, stability_thresholds
-    from .trajectory import Trajectory
+    from .networks.ensemble import NetworkEnsemble
+    from .networks.module_ensemble import ModuleEnsemble
+    from .stability.thresholds import Thresholds, stability_thresholds
+    from .training.trajectory import Trajectory
 
 _HOMES = {
-    "ModuleEnsemble": "module_ensemble",
-    "NetworkEnsemble": "ensemble",
-    "Thresholds": "thresholds",
-    "Trajectory": "trajectory",
-    "stability_thresholds": "thresholds",
+    "ModuleEnsemble": "networks.module_ensemble",
+    "NetworkEnsemble": "networks.ensemble",
+    "Thresholds": "stability.thresholds",
+    "Trajectory": "training.trajectory",
+    "stability_thresholds": "stability.thresholds",
 }
 __all__ = ["ModuleEnsemble", "NetworkEnsemble", "Thresholds", "Trajectory", "stability_thresholds"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ntkbench.activation import CATALOGUE, parse_activation
 from ntkbench.errors import suggestion
+from ntkbench.theory.activations import CATALOGUE, parse_activation
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ntkbench.costs import LOSSES
-from ntkbench.hookspecs import hookimpl
-from ntkbench.optimizers import OPTIMIZERS
-from ntkbench.specs import BackendSpec, Estimate, Work
+from ntkbench.plugin.hookspecs import hookimpl
+from ntkbench.plugin.specs import BackendSpec, Estimate, Work
+from ntkbench.theory.losses import LOSSES
+from ntkbench.theory.optimizers import OPTIMIZERS
 
-from .layout import group_size, layer_sizes, parameter_count
 from .names import unsupported_activation
+from .networks.layout import group_size, layer_sizes, parameter_count
 from .observables.catalogue import OBSERVABLES, OBSERVED_BY_DEFAULT, inapplicable
 from .observables.costs import observing
 
 if TYPE_CHECKING:
-    from ntkbench.architecture import Architecture
+    from ntkbench.architecture.nodes import Architecture
 
 _BYTES = {"float32": 4, "float64": 8}
 _BUFFERS = {"gradient-descent": 0, "heavy-ball": 1, "nesterov": 1, "adam": 3}  # that an optimizer keeps
@@ -127,8 +127,8 @@ def ntkbench_register_backends() -> tuple[BackendSpec, ...]:
             version=1,
             summary="learning rates up to which networks follow the kernel and up to which they learn, by bisection",
             role="subject",
-            parameters="ntkbench_torch.stability:Parameters",
-            target="ntkbench_torch.stability:solve",
+            parameters="ntkbench_torch.stability.solve:Parameters",
+            target="ntkbench_torch.stability.solve:solve",
             supports=supports,
             estimate=estimate_stability,
             requires=("torch>=2.4",),

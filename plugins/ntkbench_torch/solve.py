@@ -9,24 +9,24 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ntkbench.errors import DataError
-from ntkbench.exchange import Measurement, Solution
+from ntkbench.plugin.types import Measurement, Solution
 
-from .checkpoint import Checkpoint, Checkpoints
 from .devices import find_device
-from .ensemble import NetworkEnsemble
-from .layout import group_size, layer_sizes, parameter_count
+from .networks.ensemble import NetworkEnsemble
+from .networks.layout import group_size, layer_sizes, parameter_count
 from .observables import View, Watcher, moments
 from .observables.catalogue import LINEARIZED
-from .training import Stop
+from .training.checkpoint import Checkpoint, Checkpoints
+from .training.loop import Stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from torch import Tensor
 
-    from ntkbench.exchange import Float, Request
+    from ntkbench.plugin.types import Float, Request
 
-    from .trajectory import Snapshot
+    from .training.trajectory import Snapshot
 
 _REPORT_SECONDS = 0.1
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ntkbench.hookspecs import hookimpl
-from ntkbench.specs import TaskSpec
+from ntkbench.plugin.hookspecs import hookimpl
+from ntkbench.plugin.specs import TaskSpec
 
 from .table import fingerprint, sizes
 

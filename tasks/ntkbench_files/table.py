@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ntkbench.errors import DataError, suggestion
-from ntkbench.specs import Sizes
+from ntkbench.plugin.specs import Sizes
 
 if TYPE_CHECKING:
-    from ntkbench.exchange import Float, Int, Problem
+    from ntkbench.plugin.types import Float, Int, Problem
 
     from .parameters import Table
 

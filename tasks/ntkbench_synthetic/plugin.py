@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ntkbench.hookspecs import hookimpl
-from ntkbench.specs import Sizes, TaskSpec
+from ntkbench.plugin.hookspecs import hookimpl
+from ntkbench.plugin.specs import Sizes, TaskSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable

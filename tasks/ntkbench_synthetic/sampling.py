@@ -11,7 +11,7 @@ from zlib import crc32
 
 import numpy as np
 
-from ntkbench.exchange import Float, Problem
+from ntkbench.plugin.types import Float, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable

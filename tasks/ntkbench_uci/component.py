@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ntkbench.architecture import Architecture
+from ntkbench.architecture.nodes import Architecture
 from ntkbench.errors import DataError
-from ntkbench.exchange import Problem
+from ntkbench.plugin.types import Problem
 
 from .collection import COLLECTION
 from .readers import read
@@ -16,7 +16,7 @@ from .scaling import standardised
 from .splits import stratified_rows
 
 if TYPE_CHECKING:
-    from ntkbench.exchange import Float
+    from ntkbench.plugin.types import Float
 
     from .parameters import Component
 

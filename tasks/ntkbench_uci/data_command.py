@@ -12,7 +12,7 @@ from ntkbench.cli.options import DATA_DIR, JSON
 from ntkbench.errors import DataError, UnavailableError, UnknownNameError, suggestion
 
 from .collection import COLLECTION
-from .places import DATA_VARIABLE, cache_folder, find, missing
+from .locations import DATA_VARIABLE, cache_folder, find, missing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ntkbench.hookspecs import hookimpl
-from ntkbench.specs import Sizes, TaskSpec
+from ntkbench.plugin.hookspecs import hookimpl
+from ntkbench.plugin.specs import Sizes, TaskSpec
 
 from . import published_splits, resamples
 from .collection import COLLECTION
-from .places import missing
+from .locations import missing
 from .splits import sizes
 
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ntkbench.errors import DataError
-from ntkbench.specs import Sizes
+from ntkbench.plugin.specs import Sizes
 
 if TYPE_CHECKING:
-    from ntkbench.exchange import Int
+    from ntkbench.plugin.types import Int
 
     from .dataset import Dataset
     from .parameters import PublishedSplit, RandomSplit

@@ -9,12 +9,12 @@ import numpy as np
 
 from ntkbench.errors import DataError
 
-from .places import check_hash, needed
+from .locations import check_hash, needed
 from .text_files import cells_of_text, numbers_and_targets
 from .workbooks import cells_of_sheet
 
 if TYPE_CHECKING:
-    from ntkbench.exchange import Float, Int
+    from ntkbench.plugin.types import Float, Int
 
     from .dataset import Dataset, Form
 

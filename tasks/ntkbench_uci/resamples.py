@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ntkbench.errors import DataError
-from ntkbench.specs import Sizes
+from ntkbench.plugin.specs import Sizes
 
-from .places import check_hash, needed
+from .locations import check_hash, needed
 
 if TYPE_CHECKING:
-    from ntkbench.exchange import Int
+    from ntkbench.plugin.types import Int
 
     from .dataset import Dataset
     from .parameters import A19Split

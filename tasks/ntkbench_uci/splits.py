@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ntkbench.errors import DataError
-from ntkbench.specs import Sizes
+from ntkbench.plugin.specs import Sizes
 
 from .published_splits import check_validation
 
 if TYPE_CHECKING:
     from numpy.random import RandomState
 
-    from ntkbench.exchange import Int
+    from ntkbench.plugin.types import Int
 
     from .dataset import Dataset
 

@@ -14,7 +14,7 @@ from ntkbench.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ntkbench.exchange import Float, Int
+    from ntkbench.plugin.types import Float, Int
 
     from .dataset import Layout
 

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 import ntkbench
 from ntkbench import Architecture
 from ntkbench.errors import UnavailableError
-from ntkbench.specs import Sizes, Work, resolve
+from ntkbench.plugin.specs import Sizes, Work, resolve
 from ntkbench_features import plugin, sources
 from ntkbench_features.parameters import Parameters
 
@@ -30,7 +30,7 @@ def test_knowing_what_is_supported_and_what_it_costs_imports_nothing_heavy():
     code = (
         "import sys\n"
         "from ntkbench import Architecture\n"
-        "from ntkbench.specs import Sizes, Work\n"
+        "from ntkbench.plugin.specs import Sizes, Work\n"
         "from ntkbench_features.plugin import supports, estimate\n"
         "assert supports(Architecture()) is None\n"
         "estimate(Work(Sizes(50, 20, 3, 2, 1), Architecture(), 64, 8, 100, 10))\n"
@@ -62,7 +62,7 @@ def test_an_architecture_without_these_functions_is_unavailable():
 
 
 def test_a_missing_package_says_what_to_install(monkeypatch):
-    from ntkbench import registry
+    from ntkbench.plugin import registry
 
     monkeypatch.setattr(registry, "missing_requirement", lambda requires, install: f"missing: {install}")
     with pytest.raises(UnavailableError, match=r"ntkbench\[torch\]"):

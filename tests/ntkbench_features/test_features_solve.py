@@ -9,7 +9,7 @@ from scipy import stats
 
 from ntkbench import Architecture
 from ntkbench.errors import DataError
-from ntkbench.exchange import Problem, Request, Solution, Training
+from ntkbench.plugin.types import Problem, Request, Solution, Training
 from ntkbench_features import draw as drawing
 from ntkbench_features import solve as solving
 from ntkbench_features.draw import draw_functions, factor

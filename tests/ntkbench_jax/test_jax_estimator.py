@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from ntkbench.architecture import Architecture
+from ntkbench.architecture.nodes import Architecture
 from ntkbench.errors import DataError
 from ntkbench_jax import NTKRegressor, analytic_kernels
 from ntkbench_jax.regression import direct, eigen, source, suitable

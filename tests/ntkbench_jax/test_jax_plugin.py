@@ -7,8 +7,8 @@ import pytest
 from pydantic import ValidationError
 
 import ntkbench_jax
-from ntkbench.architecture import Architecture
-from ntkbench.specs import Sizes, Work, resolve
+from ntkbench.architecture.nodes import Architecture
+from ntkbench.plugin.specs import Sizes, Work, resolve
 from ntkbench_jax.parameters import Parameters
 from ntkbench_jax.plugin import ntkbench_register_backends
 from ntkbench_jax.tuned.parameters import Parameters as TunedParameters

@@ -8,10 +8,10 @@ from scipy.linalg import expm
 from scipy.stats import multivariate_normal
 
 import ntkbench
-from ntkbench.architecture import Architecture
+from ntkbench.architecture.nodes import Architecture
 from ntkbench.errors import DataError
-from ntkbench.exchange import Problem, Request, Training
-from ntkbench.worker.solutions import load_solution
+from ntkbench.plugin.types import Problem, Request, Training
+from ntkbench.store.solution_cache import load_solution
 from ntkbench_jax import analytic_kernels
 from ntkbench_jax.parameters import Parameters
 from ntkbench_jax.solve import solve

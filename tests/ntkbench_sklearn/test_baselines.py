@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from sklearn.ensemble import RandomForestRegressor
 
-from ntkbench.architecture import Architecture
-from ntkbench.choices import Choices
+from ntkbench.architecture.nodes import Architecture
 from ntkbench.errors import DataError
-from ntkbench.exchange import Problem, Request, Training
-from ntkbench.specs import Sizes, Work, resolve
+from ntkbench.plugin.selection import Choices
+from ntkbench.plugin.specs import Sizes, Work, resolve
+from ntkbench.plugin.types import Problem, Request, Training
 from ntkbench_sklearn.baselines import selection
 from ntkbench_sklearn.baselines.parameters import ForestParameters, LinearParameters, RbfParameters
 from ntkbench_sklearn.plugin import ntkbench_register_backends

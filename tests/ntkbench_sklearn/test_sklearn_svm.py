@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from sklearn.svm import SVC
 
-from ntkbench.architecture import Architecture
-from ntkbench.choices import Choices
+from ntkbench.architecture.nodes import Architecture
 from ntkbench.errors import DataError
-from ntkbench.exchange import Problem, Request, Training
+from ntkbench.plugin.selection import Choices
+from ntkbench.plugin.types import Problem, Request, Training
 from ntkbench_sklearn.plugin import ntkbench_register_backends, supports
 from ntkbench_sklearn.svm import solve as backend
 from ntkbench_sklearn.svm.estimate import estimate

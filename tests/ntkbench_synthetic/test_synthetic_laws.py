@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from ntkbench.specs import TaskSpec, resolve
+from ntkbench.plugin.specs import TaskSpec, resolve
 from ntkbench_synthetic.plugin import SPLITS, ntkbench_register_tasks
 from ntkbench_synthetic.sampling import angle_grid, generator, sphere_points
 

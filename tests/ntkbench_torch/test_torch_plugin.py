@@ -10,13 +10,13 @@ import torch
 from pydantic import ValidationError
 
 from ntkbench import Architecture
-from ntkbench.api import Options, plan_study
+from ntkbench.api.run import Options, plan_study
 from ntkbench.errors import DataError, StudyError, UnavailableError
-from ntkbench.specs import Sizes, Work, resolve
+from ntkbench.plugin.specs import Sizes, Work, resolve
 from ntkbench.study.load import Overrides
 from ntkbench_torch import NetworkEnsemble, plugin
 from ntkbench_torch.devices import full_precision
-from ntkbench_torch.layout import group_size, layer_sizes, parameter_count
+from ntkbench_torch.networks.layout import group_size, layer_sizes, parameter_count
 from ntkbench_torch.parameters import Parameters
 
 SPEC = plugin.ntkbench_register_backends()[0]

@@ -6,7 +6,7 @@ import pytest
 
 from ntkbench import Architecture
 from ntkbench.errors import DataError, UnavailableError
-from ntkbench.exchange import Problem, Request, Solution, Training
+from ntkbench.plugin.types import Problem, Request, Solution, Training
 from ntkbench_torch import NetworkEnsemble
 from ntkbench_torch import solve as solving
 from ntkbench_torch.observables import operator_norm

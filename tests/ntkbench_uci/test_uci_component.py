@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ntkbench.architecture import Architecture
+from ntkbench.architecture.nodes import Architecture
 from ntkbench.errors import DataError
-from ntkbench.exchange import Problem
-from ntkbench.specs import resolve
-from ntkbench.worker.data import scaled
+from ntkbench.execution.data import scaled
+from ntkbench.plugin.specs import resolve
+from ntkbench.plugin.types import Problem
 from ntkbench_jax import analytic_kernels
 from ntkbench_uci import loading
 from ntkbench_uci.component import load

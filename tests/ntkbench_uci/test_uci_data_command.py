@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from faulty_server import serving
 
 from ntkbench.errors import UnknownNameError
-from ntkbench_uci import places
+from ntkbench_uci import locations as places
 from ntkbench_uci.collection import COLLECTION
 from ntkbench_uci.data_command import data_command
 

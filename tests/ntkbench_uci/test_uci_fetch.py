@@ -17,7 +17,7 @@ from sklearn.datasets import _openml
 
 from ntkbench.errors import DataError
 from ntkbench_uci.collection import COLLECTION
-from ntkbench_uci.places import find
+from ntkbench_uci.locations import find
 from ntkbench_uci.readers import read, read_form
 from ntkbench_uci.resamples import published_resample
 from ntkbench_uci.sources import archives

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from ntkbench.errors import DataError
-from ntkbench.specs import resolve
-from ntkbench.worker.data import scaled
-from ntkbench_uci import loading, places, text_files
+from ntkbench.execution.data import scaled
+from ntkbench.plugin.specs import resolve
+from ntkbench_uci import loading, text_files
+from ntkbench_uci import locations as places
 from ntkbench_uci.collection import COLLECTION
 from ntkbench_uci.parameters import A19Split, PublishedSplit, RandomSplit
 from ntkbench_uci.plugin import ntkbench_register_tasks

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from ntkbench.errors import DataError
-from ntkbench_uci import places
+from ntkbench_uci import locations as places
 from ntkbench_uci.collection import COLLECTION
-from ntkbench_uci.places import PACKAGE, cache_folder, find
+from ntkbench_uci.locations import PACKAGE, cache_folder, find
 from ntkbench_uci.readers import content_hash, read, read_form
 
 OTHERS = [(name, form) for name, one in COLLECTION.items() for form in one.forms[not one.scikit_learn :]]

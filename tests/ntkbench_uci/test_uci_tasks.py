@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sklearn import datasets
 
 from ntkbench.errors import DataError
-from ntkbench.specs import resolve
+from ntkbench.plugin.specs import resolve
 from ntkbench_uci import loading, readers
 from ntkbench_uci.collection import COLLECTION
 from ntkbench_uci.loading import centred_targets

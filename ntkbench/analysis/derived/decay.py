@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ...jackknife import jackknife_error
+from ...plugin.statistics import jackknife_error
 from .table import frame, made, series
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ...exchange import Float
+    from ...plugin.types import Float
     from ...store.read import Results
 
 _WANTED, _RANGE = -1.0, (-2.0, -0.4)  # log decay at which a rate is read, and how far from it may be looked

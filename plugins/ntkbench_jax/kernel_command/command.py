@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ntkbench.activation import CATALOGUE
 from ntkbench.cli.options import JSON, plugin_option
+from ntkbench.theory.activations import CATALOGUE
 
 from ..activations import FUNCTIONS
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from ntkbench.architecture import Architecture
-    from ntkbench.array_files import Matrix
+    from ntkbench.architecture.nodes import Architecture
+    from ntkbench_jax.kernel_command.array_files import Matrix
 
     from .request import Request
 
@@ -66,7 +66,7 @@ def kernel_command(**options: Any) -> None:
     without X2, X1 with itself. Nothing is centred or scaled. The summary says how exact and how well conditioned they
     are. FILE.npz holds the arrays nngp and ntk and, as JSON, the architecture and the summary without the spectrum.
     """
-    from ntkbench.array_files import write_npz
+    from ntkbench_jax.kernel_command.array_files import write_npz
 
     request = _request(options)
     from .summary import Summary  # with it JAX: after mistakes have been told
@@ -90,8 +90,8 @@ def kernel_command(**options: Any) -> None:
 
 def _request(options: dict[str, Any]) -> Request:
     """Find every mistake that can be found before the work starts."""
-    from ntkbench.array_files import check_target
-    from ntkbench.registry import load_registry, require_available
+    from ntkbench.plugin.registry import load_registry, require_available
+    from ntkbench_jax.kernel_command.array_files import check_target
 
     from ..plugin import ntkbench_register_backends
     from .request import Request
@@ -114,7 +114,7 @@ def _request(options: dict[str, Any]) -> Request:
 def _architecture(options: dict[str, Any]) -> Architecture:
     from pydantic import ValidationError
 
-    from ntkbench.architecture import Architecture
+    from ntkbench.architecture.nodes import Architecture
     from ntkbench.errors import UnavailableError
 
     from ..activations import unsupported
@@ -133,7 +133,7 @@ def _architecture(options: dict[str, Any]) -> Architecture:
 
 
 def _inputs(options: dict[str, Any]) -> tuple[Matrix, Matrix | None]:
-    from ntkbench.array_files import read_matrix
+    from ntkbench_jax.kernel_command.array_files import read_matrix
 
     x1, x2, arrays = options["x1"], options["x2"], options["arrays"]
     paths = [path for path in (x1, x2) if path is not None]
@@ -155,7 +155,7 @@ def _compute(request: Request) -> dict[str, np.ndarray[Any, Any]]:
     """Return the kernels by name."""
     from ntkbench.errors import DataError
 
-    from .. import kernels
+    from ..kernels import analytic as kernels
 
     how: dict[str, Any] = {
         "architecture": request.architecture, "dtype": request.dtype, "device": request.device,
@@ -174,7 +174,7 @@ def _compute(request: Request) -> dict[str, np.ndarray[Any, Any]]:
 
 
 def _expansion_error(request: Request) -> float:
-    from ..kernels import kernel_error
+    from ..kernels.analytic import kernel_error
 
     return kernel_error(request.x1, request.x2, architecture=request.architecture)
 

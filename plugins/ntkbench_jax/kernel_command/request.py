@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ntkbench.cli.words import quantity
-from ntkbench.environment import memory_bytes
+from ntkbench.cli.formatting import quantity
 from ntkbench.errors import DataError
+from ntkbench.execution.environment import memory_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from ntkbench.architecture import Architecture
-    from ntkbench.array_files import Matrix
+    from ntkbench.architecture.nodes import Architecture
+    from ntkbench_jax.kernel_command.array_files import Matrix
 
 SPECTRUM_POINTS = 4000  # diagonalised unasked up to here: about half a minute
 

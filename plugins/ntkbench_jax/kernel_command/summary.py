@@ -12,7 +12,7 @@ import numpy as np
 
 from ntkbench import __version__
 from ntkbench.cli.console import print_table
-from ntkbench.cli.words import duration, quantity
+from ntkbench.cli.formatting import duration, quantity
 
 from .facts import entry_error_of, facts, spectrum_facts
 

@@ -10,11 +10,11 @@ import numpy as np
 
 from ntkbench.dynamics import Modes, decompose, ensemble_covariance, ensemble_law, kernel_dynamics
 
-from ..kernels import analytic_kernels, kernel_diagonal
+from ..kernels.analytic import analytic_kernels, kernel_diagonal
 from .source import row_blocks
 
 if TYPE_CHECKING:
-    from ..kernels import Kernels
+    from ..kernels.analytic import Kernels
     from .problem import Problem
     from .source import Array
 

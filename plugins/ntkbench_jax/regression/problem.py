@@ -12,7 +12,7 @@ from ntkbench.errors import DataError
 from .source import AnalyticSource
 
 if TYPE_CHECKING:
-    from ntkbench.architecture import Architecture
+    from ntkbench.architecture.nodes import Architecture
 
     from .source import Array
 

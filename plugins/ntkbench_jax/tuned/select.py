@@ -11,13 +11,13 @@ import numpy as np
 from ntkbench.dynamics import decompose, log_marginal_likelihood, tridiagonalise
 from ntkbench.errors import DataError
 
-from ..kernels import analytic_kernel
+from ..kernels.analytic import analytic_kernel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ntkbench.architecture import Architecture
-    from ntkbench.exchange import Float, Problem
+    from ntkbench.architecture.nodes import Architecture
+    from ntkbench.plugin.types import Float, Problem
 
     from .parameters import Parameters
 

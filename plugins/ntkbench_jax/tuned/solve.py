@@ -9,7 +9,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from ntkbench.errors import DataError
-from ntkbench.exchange import Measurement, Solution
+from ntkbench.plugin.types import Measurement, Solution
 
 from ..regression import choose as solvers
 from ..regression.iterative import IterativeFit
@@ -17,7 +17,7 @@ from ..regression.problem import Problem as Regression
 from .select import at_an_end, choose, in_units_of, shortened
 
 if TYPE_CHECKING:
-    from ntkbench.exchange import Float, Problem, Request
+    from ntkbench.plugin.types import Float, Problem, Request
 
     from ..regression.problem import Fit
     from .parameters import Parameters

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from ntkbench.choices import Choices
 from ntkbench.errors import DataError
-from ntkbench.exchange import Measurement, Solution
-from ntkbench.metrics import fraction_correct
+from ntkbench.metrics.errors import fraction_correct
+from ntkbench.plugin.selection import Choices
+from ntkbench.plugin.types import Measurement, Solution
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from ntkbench.exchange import Float, Problem, Request
+    from ntkbench.plugin.types import Float, Problem, Request
 
     Setting = Mapping[str, float]
 

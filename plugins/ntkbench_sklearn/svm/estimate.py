@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ntkbench.specs import Estimate
+from ntkbench.plugin.specs import Estimate
 
 if TYPE_CHECKING:
-    from ntkbench.specs import Work
+    from ntkbench.plugin.specs import Work
 
 _FLOPS_PER_PAIR = 150  # of a kernel, per layer
 _FLOPS_PER_FIT = 500  # of a machine, per pair of points

@@ -18,8 +18,8 @@ from ntkbench_jax import analytic_kernel
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ntkbench.architecture import Architecture
-    from ntkbench.exchange import Float, Int, Problem
+    from ntkbench.architecture.nodes import Architecture
+    from ntkbench.plugin.types import Float, Int, Problem
 
     from .parameters import Parameters
 

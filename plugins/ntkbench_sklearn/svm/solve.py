@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ntkbench.choices import Choices
 from ntkbench.errors import DataError
-from ntkbench.exchange import Measurement, Solution
+from ntkbench.plugin.selection import Choices
+from ntkbench.plugin.types import Measurement, Solution
 
 from .machines import Choice, choose, predict
 
 if TYPE_CHECKING:
-    from ntkbench.exchange import Float, Int, Request
+    from ntkbench.plugin.types import Float, Int, Request
 
 _choices: Choices[Choice] = Choices()
 

@@ -6,13 +6,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .look import View
     from .norms import operator_norm
-    from .watch import Watcher
+    from .observation import View
+    from .recorder import Watcher
 
 _HOMES = {
-    "View": "look",
-    "Watcher": "watch",
+    "View": "observation",
+    "Watcher": "recorder",
     "operator_norm": "norms",
 }
 __all__ = ["View", "Watcher", "operator_norm"]

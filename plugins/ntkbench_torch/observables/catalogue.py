@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ntkbench.costs import Loss
-    from ntkbench.optimizers import Optimizer
+    from ntkbench.theory.losses import Loss
+    from ntkbench.theory.optimizers import Optimizer
 
 OBSERVABLES: dict[str, str] = {
     "activation_change": "how far individual activations have moved, per hidden layer (C5)",

@@ -5,13 +5,13 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from ntkbench.specs import Estimate
+from ntkbench.plugin.specs import Estimate
 
-from ..layout import group_size
+from ..networks.layout import group_size
 from .catalogue import BETWEEN, FORMING_KERNEL, LINEARIZED, OBSERVABLE_OF_ALL
 
 if TYPE_CHECKING:
-    from ntkbench.specs import Work
+    from ntkbench.plugin.specs import Work
 
 _LANCZOS = 30  # products with the kernel for one eigenvalue
 _PRODUCT = 3  # passes that a product with the tangent kernel takes

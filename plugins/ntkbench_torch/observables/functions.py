@@ -8,17 +8,17 @@ import numpy as np
 
 from ntkbench.dynamics import Spectrum, kernel_dynamics, precision_of
 
-from ..losses import differentiate
-from ..tangent_product import tangent_product
+from ..empirical_ntk.tangent_product import tangent_product
+from ..training.losses import differentiate
 from .linearization import numpy64
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ntkbench.dynamics import When
-    from ntkbench.exchange import Float, Measurement, Solution
+    from ntkbench.plugin.types import Float, Measurement, Solution
 
-    from .look import Look
+    from .observation import Look
 
 _SPACES = 16  # leading eigenspaces
 _DEGENERATE = 1e-9  # of the largest eigenvalue: closer ones share an eigenspace

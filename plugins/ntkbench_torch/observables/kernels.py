@@ -14,20 +14,20 @@ import torch
 from ntkbench.dynamics import smallest_eigenvalue as bounded_smallest
 from ntkbench.errors import DataError
 
-from ..tangent_kernel import of_members, tangent_kernel
-from ..tangent_product import tangent_product
-from .look import frobenius
+from ..empirical_ntk.tangent_kernel import of_members, tangent_kernel
+from ..empirical_ntk.tangent_product import tangent_product
 from .norms import largest_eigenvalue as lanczos
 from .norms import operator_norm
+from .observation import frobenius
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from torch import Tensor
 
-    from ntkbench.exchange import Float, Measurement
+    from ntkbench.plugin.types import Float, Measurement
 
-    from .look import Look
+    from .observation import Look
 
 _ROUNDOFFS = 64
 _FORMED = 1024  # rows of a kernel that is worth forming for its largest eigenvalue alone

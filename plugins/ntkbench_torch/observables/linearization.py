@@ -13,15 +13,15 @@ import torch
 
 from ntkbench.dynamics import kernel_dynamics
 
-from ..tangent_kernel import look
-from ..tangent_product import tangent_product
+from ..empirical_ntk.tangent_kernel import look
+from ..empirical_ntk.tangent_product import tangent_product
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ntkbench.exchange import Float
+    from ntkbench.plugin.types import Float
 
-    from .look import Moment, View
+    from .observation import Moment, View
 
 _BLOCK = 4096  # test points at a time
 

@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import torch
 
-from ntkbench.exchange import Measurement
-from ntkbench.jackknife import jackknife_error
+from ntkbench.plugin.statistics import jackknife_error
+from ntkbench.plugin.types import Measurement
 
 from .catalogue import OBSERVABLE_OF_ALL
-from .look import Moment
+from .observation import Moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from torch import Tensor
 
-    from ntkbench.exchange import Float, Solution
+    from ntkbench.plugin.types import Float, Solution
 
-    from .look import View
+    from .observation import View
 
 OBSERVABLE = OBSERVABLE_OF_ALL
 _KERNEL_FLOATS = 2**23  # of the kernels of all members looked at together

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from .look import frobenius
 from .norms import spectral_norm
+from .observation import frobenius
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from torch import Tensor
 
-    from ntkbench.exchange import Measurement
+    from ntkbench.plugin.types import Measurement
 
-    from .look import Look
+    from .observation import Look
 
 
 def weight_change(look: Look) -> Iterator[Measurement]:

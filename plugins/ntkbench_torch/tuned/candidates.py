@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ntkbench.errors import DataError
 
-from ..ensemble import NetworkEnsemble
+from ..networks.ensemble import NetworkEnsemble
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ntkbench.architecture import Architecture
-    from ntkbench.exchange import Float, Problem, Request
+    from ntkbench.architecture.nodes import Architecture
+    from ntkbench.plugin.types import Float, Problem, Request
 
-    from ..trajectory import Trajectory
+    from ..training.trajectory import Trajectory
     from .parameters import Parameters
 
 _HE = {"parameterization": "standard-global-rate", "weight_std": 2**0.5}

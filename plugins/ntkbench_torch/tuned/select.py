@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ntkbench.errors import DataError
-from ntkbench.metrics import fraction_correct, rms
+from ntkbench.metrics.errors import fraction_correct, rms
 
 from .candidates import candidates, train
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ntkbench.exchange import Float, Problem, Request
+    from ntkbench.plugin.types import Float, Problem, Request
 
     from .candidates import Candidate
 

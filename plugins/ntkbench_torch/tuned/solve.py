@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ntkbench.choices import Choices
-from ntkbench.exchange import Measurement, Solution
+from ntkbench.plugin.selection import Choices
+from ntkbench.plugin.types import Measurement, Solution
 
-from ..layout import layer_sizes, parameter_count
+from ..networks.layout import layer_sizes, parameter_count
 from .candidates import candidates, train
 from .select import Choice, choose
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from ntkbench.exchange import Float, Request
+    from ntkbench.plugin.types import Float, Request
 
 _choices: Choices[Choice] = Choices()
 

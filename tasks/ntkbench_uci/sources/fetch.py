@@ -15,7 +15,7 @@ from filelock import FileLock
 
 from ntkbench.errors import DataError
 
-from ..places import check_hash
+from ..locations import check_hash
 from ..readers import read_form
 from ..resamples import RESAMPLES, TUNING
 from .archives import Archive, DamagedArchiveError

@@ -1,0 +1,126 @@
+"""Show how a run goes: a live line on a terminal, plain lines in a log."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+from ..api.run import Silent
+from .formatting import cell_words, duration, too_large
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ..execution.progress import Tally
+    from ..execution.schedule import Work
+    from ..plugin.outcome import Outcome
+    from ..study.plan import Cell, Plan
+
+_LINE_SECONDS = 10.0
+
+
+class Quiet(Silent):
+    """Shows nothing."""
+
+    def __enter__(self) -> Quiet:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        return None
+
+
+class Lines(Quiet):
+    """Says what it does in lines on standard error: every cell if verbose, else now and then."""
+
+    def __init__(self, console: Console, *, verbose: bool) -> None:
+        self.console, self.verbose = console, verbose
+        self._next = 0.0
+        self._cells = self._done = 0
+
+    def started(self, plan: Plan, work: Work, path: Path) -> None:
+        """Say where the run lies and how much there is to do."""
+        self._cells = len(work.pending)
+        done = sum(decision == "done" for decision in work.decisions.values())
+        text = f"{plan.run_id}: {len(plan.cells)} cells, {done} already done, {self._cells} to run, in {path}"
+        self.console.print(text, highlight=False, soft_wrap=True)
+        if warning := too_large(work.pending, work.schedule.memory):
+            self.console.print(f"warning: {warning}", highlight=False, markup=False, soft_wrap=True)
+        self._next = time.monotonic() + _LINE_SECONDS
+
+    def tick(self, tally: Tally, running: tuple[Cell, ...]) -> None:
+        """Say how far it is, now and then."""
+        if time.monotonic() >= self._next and running:
+            self._next = time.monotonic() + _LINE_SECONDS
+            names = "; ".join(cell_words(cell) for cell in running)
+            self.console.print(f"{_estimate(tally)}: {names}", highlight=False, soft_wrap=True)
+
+    def finished(self, cell: Cell, outcome: Outcome, tally: Tally) -> None:
+        """Say how a cell ended, if that is asked for or not as it should be."""
+        self._done += 1
+        if self.verbose or outcome.status != "ok":
+            took = "" if outcome.wall_seconds is None else f" in {duration(outcome.wall_seconds)}"
+            reason = f": {outcome.reason}" if outcome.reason else ""
+            text = f"[{self._done}/{self._cells}] {cell_words(cell)}: {outcome.status}{took}{reason}"
+            self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+class Bar(Lines):
+    """Draws a bar with an estimate of the time left."""
+
+    def __init__(self, console: Console, *, verbose: bool) -> None:
+        super().__init__(console, verbose=verbose)
+        columns = (BarColumn(bar_width=24), TextColumn("{task.description}", markup=False))
+        self._bar = Progress(*columns, console=console, transient=True, auto_refresh=False)
+        self._task: TaskID = self._bar.add_task("starting", total=1.0)
+
+    def __enter__(self) -> Bar:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._bar.stop()
+
+    def tick(self, tally: Tally, running: tuple[Cell, ...]) -> None:
+        """Redraw the bar."""
+        names = "; ".join(cell_words(cell) for cell in running)
+        self._bar.update(self._task, completed=tally.fraction, description=f"{_estimate(tally)}  {names}", refresh=True)
+
+
+def _estimate(tally: Tally) -> str:
+    left = tally.seconds_left
+    ahead = "estimating the time left" if left is None else f"about {duration(left)} left"
+    return f"{tally.fraction:4.0%} after {duration(tally.elapsed_seconds)}, {ahead}"
+
+
+def make_watcher(*, quiet: bool, verbose: bool) -> Quiet:
+    """Return the watcher that suits standard error."""
+    console = Console(stderr=True)
+    if quiet:
+        return Quiet()
+    return (Bar if console.is_terminal else Lines)(console, verbose=verbose)
+
+
+class StudyWatchers:
+    """Watchers for one study after another, each of which says which one it is."""
+
+    def __init__(self, *, quiet: bool, verbose: bool) -> None:
+        self._quiet, self._verbose = quiet, verbose
+        self._console = Console(stderr=True)
+        self._stack = ExitStack()
+
+    def __enter__(self) -> StudyWatchers:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._stack.close()
+
+    def of(self, number: int, count: int) -> Quiet:
+        """Return the watcher of a study; that of the one before is closed."""
+        self._stack.close()
+        if not self._quiet:
+            self._console.print(f"study {number} of {count}", highlight=False)
+        return self._stack.enter_context(make_watcher(quiet=self._quiet, verbose=self._verbose))

@@ -1,0 +1,44 @@
+"""What every executor does: take jobs while it has room, and report events. A cluster would be one more of these."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from ..plugin.outcome import Job, Outcome
+
+
+@dataclass(frozen=True)
+class Progressed:
+    """A cell has done this fraction of its work."""
+
+    cell_id: str
+    fraction: float
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A cell came to an end, good or bad."""
+
+    cell_id: str
+    outcome: Outcome
+
+
+Event = Progressed | Finished
+
+
+class Executor(Protocol):
+    """Runs jobs somewhere."""
+
+    def free(self) -> int:
+        """Return how many more jobs can be submitted now."""
+
+    def submit(self, job: Job) -> None:
+        """Start a job."""
+
+    def events(self, timeout: float) -> list[Event]:
+        """Return what happened since the last call, waiting up to ``timeout`` seconds for something to happen."""
+
+    def close(self) -> None:
+        """Stop everything that is still running, at once."""

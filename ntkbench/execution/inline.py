@@ -1,0 +1,52 @@
+"""The executor for people who debug a plugin: cells run in this very process, so breakpoints work.
+
+It enforces no timeout and survives no crash.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from .executor import Event, Finished
+from .solve_cell import run_job
+from .threads import thread_environment
+
+if TYPE_CHECKING:
+    from ..plugin.outcome import Job, Setting
+    from ..plugin.registry import Registry
+
+
+class InlineExecutor:
+    """Runs one job at a time, when asked for events."""
+
+    def __init__(self, registry: Registry, setting: Setting) -> None:
+        """Hold this process's numerical libraries to the setting's threads, as far as they still listen."""
+        from threadpoolctl import threadpool_limits
+
+        os.environ.update({k: v for k, v in thread_environment(setting.threads).items() if k not in os.environ})
+        threadpool_limits(limits=setting.threads)
+        self._registry, self._setting = registry, setting
+        self._job: Job | None = None
+
+    def free(self) -> int:
+        """Return 1 unless a job waits to be run."""
+        return 0 if self._job else 1
+
+    def submit(self, job: Job) -> None:
+        """Keep a job for the next call of :meth:`events`."""
+        self._job = job
+
+    def events(self, timeout: float) -> list[Event]:
+        """Run the job that waits, to its end."""
+        if self._job is None:
+            return []
+        job, self._job = self._job, None
+        return [Finished(job.cell.cell_id, run_job(job, self._registry, self._setting, _silent))]
+
+    def close(self) -> None:
+        """Do nothing: nothing runs between calls."""
+
+
+def _silent(done: float, total: float) -> None:
+    return None

@@ -1,0 +1,1 @@
+"""The SDK: all that a plugin may import."""

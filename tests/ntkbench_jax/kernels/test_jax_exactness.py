@@ -1,0 +1,178 @@
+"""Both kernels against 40 digits, at the inputs where a naive recursion loses half of them.
+
+NTKBENCH_EXHAUSTIVE=1 measures every pair at every scale; by default each activation gets a share of both.
+"""
+
+import os
+
+import numpy as np
+import pytest
+from high_precision import SHORT, all_pairs, entries, quadrature, regimes
+from high_precision.measure import TOLERANCE, measure
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ntkbench.architecture.nodes import Architecture
+from ntkbench_jax import analytic_kernels, kernel_diagonal
+
+EXHAUSTIVE = bool(os.environ.get("NTKBENCH_EXHAUSTIVE"))
+PAIRS = all_pairs() if EXHAUSTIVE else {name: pair for name, pair in all_pairs().items() if name in SHORT}
+FEW = [
+    "near 1e-03 any way",
+    "near 1e-07 any way",
+    "near 1e-09 in angle",
+    "near antipodal 1e-03 any way",
+    "generic",
+    "tiny and huge",
+]
+DEEP = PAIRS if EXHAUSTIVE else {name: PAIRS[name] for name in FEW}
+AGAIN = {  # another parameter of what is measured anyway
+    "leaky_relu(slope=-0.7)",
+    "rectified_monomial(degree=0)",
+    "rectified_monomial(degree=1)",
+    "monomial(degree=2)",
+    "hermite(degree=2)",
+    "rbf(gamma=0.1)",
+}
+ACTIVATIONS = [name for name in regimes.CLOSED_FORM if EXHAUSTIVE or name not in AGAIN]
+BOUNDED_OR_HOMOGENEOUS = [name for name in ACTIVATIONS if 64 in regimes.depths(name)]
+
+GENERIC = ["tanh", "elu", "softplus", "sigmoid", "silu", "selu", "softsign"]
+HYPOTHESIS = [
+    "relu",
+    "abs",
+    "leaky_relu(slope=0.01)",
+    "step",
+    "identity",
+    "erf",
+    "erf_sigmoid",
+    "gelu",
+    "sin",
+    "gaussian",
+]
+
+
+def share(activation, count):
+    """All scales, or some of them, other ones for the next activation."""
+    scales, start = regimes.scales(activation), regimes.CLOSED_FORM.index(activation)
+    return scales if EXHAUSTIVE else [scales[(start + 6 * i // count) % 6] for i in range(count)]
+
+
+def deep_too(activation, depth):
+    """One depth, and where compiling is worth the wait others."""
+    return (0, 1, depth, 64) if EXHAUSTIVE or activation in {"relu", "erf"} else (depth,)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_special_inputs(activation):
+    for scales in share(activation, 2):
+        rows = measure(activation, (0, 1, 2, 3) if EXHAUSTIVE else (1, 3), scales, PAIRS, rectangle=EXHAUSTIVE)
+        assert not [str(row) for row in rows if row.verdict()]
+
+
+@pytest.mark.parametrize("activation", BOUNDED_OR_HOMOGENEOUS)
+def test_special_inputs_deep(activation):
+    for scales in share(activation, 1):
+        rows = measure(activation, (8, 64) if EXHAUSTIVE else (64,), scales, DEEP, rectangle=EXHAUSTIVE)
+        assert not [str(row) for row in rows if row.verdict()]
+
+
+@pytest.mark.skipif(not quadrature.AVAILABLE, reason="the quadrature needs a long double of 64 bits")
+@pytest.mark.parametrize("activation", GENERIC if EXHAUSTIVE else GENERIC[:2])
+def test_activations_without_a_closed_form(activation):
+    """For K(x,x) of 0.03 to 10."""
+    kinds = FEW if EXHAUSTIVE else ("near 1e-07 any way", "near antipodal 1e-03 any way", "generic")
+    pairs = {f"{size} x {name}": tuple(size * z for z in PAIRS[name]) for size in (0.2, 6.0) for name in kinds}
+    for row in measure(activation, (1, 2, 3) if EXHAUSTIVE else (2,), (1.3, 0.1), pairs, rectangle=EXHAUSTIVE):
+        assert row.error <= TOLERANCE, str(row)
+
+
+def error(found, x, y, architecture, **precision):
+    """Return the larger of the kernels' errors over ``sqrt(k(x,x) k(y,y))``."""
+    a = architecture
+    exact = entries(x, y, a.activation, (a.depth,), a.weight_std, a.bias_std, **precision)[a.depth]
+    pairs = (exact.nngp, exact.nngp_scale), (exact.ntk, exact.ntk_scale)
+    return max(abs(float((value - e) / (scale or 1))) for value, (e, scale) in zip(found, pairs, strict=True))
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data(), seed=st.integers(0, 2**32 - 1), activation=st.sampled_from(HYPOTHESIS))
+def test_pairs_of_any_norm_and_angle(data, seed, activation):
+    rng = np.random.default_rng(seed)
+    features = data.draw(st.sampled_from([1, 2, 3, 40]))
+    multiple = data.draw(st.sampled_from([1, -1, 2, -0.3, 1e-5, 1e4]))
+    distance = data.draw(st.sampled_from([0, 1, 1e-2, 1e-6, 1e-9, 1e-13]))
+    x = rng.normal(size=features) * 10 ** data.draw(st.floats(-8, 8))
+    y = multiple * (x + distance * np.linalg.norm(x) * rng.normal(size=features))
+    architecture = Architecture(
+        depth=data.draw(st.sampled_from([0, 1, 2, 5, 20])),
+        activation=activation,
+        weight_std=10 ** data.draw(st.floats(-1, 1)),
+        bias_std=data.draw(st.sampled_from([0, 0.01, 0.1, 3])),
+    )
+    found = analytic_kernels(x[None], y[None], architecture=architecture)
+    assert error((found.nngp[0, 0], found.ntk[0, 0]), x, y, architecture) <= TOLERANCE
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_float32_is_close_to_float64(activation):
+    """Within 4e-6 of the scale, where that is in the range of float32 (about 32 roundings)."""
+    x = np.array([z for name in (*FEW, "zero and generic") for z in PAIRS[name]]).astype(np.float32)
+    for depth in deep_too(activation, 3):
+        architecture = Architecture(depth=depth, activation=activation)
+        single, double = (analytic_kernels(x, architecture=architecture, dtype=t) for t in (None, np.float64))
+        for a, b in zip(single, double, strict=True):
+            assert a.dtype == np.float32
+            assert not np.isnan(a).any()
+            scale = np.sqrt(np.diag(b))[:, None] * np.sqrt(np.diag(b))
+            inside = scale < np.finfo(np.float32).max
+            assert (np.abs(a[inside] - b[inside]) <= 4e-6 * scale[inside] + np.finfo(np.float32).tiny).all()
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_the_diagonal_alone_is_the_diagonal(activation):
+    x = np.random.default_rng(0).normal(size=(150, 3))
+    architecture = Architecture(depth=3, activation=activation)
+    whole, diagonal = analytic_kernels(x, architecture=architecture), kernel_diagonal(x, architecture=architecture)
+    for a, b in zip(whole, diagonal, strict=True):
+        np.testing.assert_array_equal(np.diag(a), b)
+    assert kernel_diagonal(x[:0], architecture=architecture).ntk.shape == (0,)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize(
+    ("weight_std", "bias_std"), [(1e-200, 0), (1e-200, 1), (1, 0), (2**0.5, 0.1), (1e10, 0), (1e160, 1e160)]
+)
+def test_beyond_the_range_it_is_infinite_or_zero_never_nan(activation, weight_std, bias_std):
+    x = np.outer([1e308, -1e200, 1e100, 1.0, 1e-100, 1e-200, 5e-324, 0.0], [0.3, -1.0])
+    for depth in deep_too(activation, 3):
+        architecture = Architecture(depth=depth, activation=activation, weight_std=weight_std, bias_std=bias_std)
+        for dtype in (np.float64, np.float32):
+            for kernel in analytic_kernels(x, architecture=architecture, dtype=dtype):
+                assert not np.isnan(kernel).any()
+                assert (kernel == kernel.T).all()
+
+
+@pytest.mark.parametrize("activation", ["relu", "erf"])
+def test_very_different_magnitudes_are_exact_too(activation):
+    x = np.outer([1e150, 1e60, 1.0, 1e-60, 1e-150], [0.3, -1.0])
+    x[1::2] += 1e-7 * np.abs(x[1::2])
+    architecture = Architecture(depth=2, activation=activation)
+    found = analytic_kernels(x, architecture=architecture)
+    for i in range(len(x)):
+        for j in range(len(x)):
+            pair = found.nngp[i, j], found.ntk[i, j]
+            if np.isfinite(pair).all():
+                assert error(pair, x[i], x[j], architecture, digits=650) <= TOLERANCE
+
+
+def test_a_covariance_within_the_range_between_points_beyond_it():
+    """K = exp((q1 + q2) / 2 + q12), exp's first hidden layer, where q1 = 900 alone has overflown."""
+    x1, x2 = np.array([[30.0], [40.0]]), np.array([[0.5], [-0.25]])
+    architecture = Architecture(depth=1, activation="exp", weight_std=1.0, bias_std=0.0)
+    with np.errstate(over="ignore"):
+        expected = np.exp((x1**2 + x2.T**2) / 2 + x1 * x2.T)
+    found = analytic_kernels(x1, x2, architecture=architecture)
+    assert np.isfinite(expected[0]).all() and (expected[1, 0] == np.inf)
+    np.testing.assert_allclose(found.nngp, expected, rtol=1e-12)  # exponents of 465, rounded
+    np.testing.assert_allclose(found.ntk, expected * (1 + x1 * x2.T), rtol=1e-12)
