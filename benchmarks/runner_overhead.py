@@ -87,7 +87,7 @@ def study(cells: int) -> dict[str, Any]:
         "task": [{"name": "overhead/points", "splits": max(1, cells // 10)}],
         "architecture": [{"depth": 1}],
         "subject": [{"label": "network", "backend": "overhead", "widths": list(range(1, 11)), "members": 2}],
-        "training": {"learning_rate": 0.1, "steps": 10, "record": 2},
+        "training": {"learning_rate": 0.1, "steps": 10, "records": 2},
     }
 
 

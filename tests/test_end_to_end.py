@@ -20,7 +20,7 @@ SMALL = {
     "tasks": ("synthetic/circle", "uci/wine"),
     "widths": (16, 32, 64),
     "members": 5,
-    "set": {"training.steps": 8, "training.record": 4, "task.n_train": 12},
+    "set": {"training.steps": 8, "training.records": 4, "task.n_train": 12},
 }
 
 

@@ -12,7 +12,7 @@ from ..plugin.registry import load_registry
 from ..store.read import load
 from ..study.load import Overrides
 from ..theory.claims import STATEMENTS
-from .run import Options, RunWatcher, Session, Silent, execute
+from .run import NullProgress, Options, RunListener, Session, execute
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -71,7 +71,7 @@ def run_claims(
     out: Path,
     seed: int | None,
     options: Options,
-    watcher_of: Callable[[int, int], RunWatcher | Silent],
+    watcher_of: Callable[[int, int], RunListener | NullProgress],
 ) -> Board:
     """Run the studies of claims, each in ``out/<study>``, or go on with them, and judge them as one family.
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..execution.environment import cores, describe_environment, memory_bytes
-from ..execution.runner import Runner, Summary, Watcher
-from ..execution.schedule import Work, plan_work
-from ..plugin.outcome import Outcome, Setting
+from ..execution.runner import CellListener, Runner, RunSummary
+from ..execution.schedule import RunWork, plan_work
+from ..plugin.outcome import Outcome, WorkerConfig
 from ..plugin.registry import Registry, load_registry
 from ..store.folder import RunFolder, open_run
 from ..store.read import Results, load
@@ -22,7 +22,7 @@ from ..study.resolve import resolve_study
 
 if TYPE_CHECKING:
     from ..execution.executor import Executor
-    from ..execution.progress import Tally
+    from ..execution.progress import Progress
     from ..study.model import Study
     from ..study.plan import Cell
 
@@ -42,9 +42,9 @@ class Options:
     rerun_failed: bool = False
     fail_fast: bool = False
 
-    def setting(self) -> Setting:
+    def worker_config(self) -> WorkerConfig:
         """Return what workers need to know of it."""
-        return Setting(threads=self.threads, device=self.device, plugins=self.plugins, data_dir=self.data_dir)
+        return WorkerConfig(threads=self.threads, device=self.device, plugins=self.plugins, data_dir=self.data_dir)
 
     def slots(self) -> int:
         """Return how many cells run at a time: ``jobs``, or as many as the cores allow."""
@@ -55,23 +55,23 @@ class Options:
         return (memory_bytes() if self.device == "cpu" else None) or inf
 
 
-class Silent:
-    """A watcher that says nothing."""
+class NullProgress:
+    """A listener that says nothing."""
 
-    def started(self, plan: Plan, work: Work, path: Path) -> None:
+    def started(self, plan: Plan, work: RunWork, path: Path) -> None:
         """Ignore the start."""
 
-    def tick(self, tally: Tally, running: tuple[Cell, ...]) -> None:
+    def tick(self, progress: Progress, running: tuple[Cell, ...]) -> None:
         """Ignore progress."""
 
-    def finished(self, cell: Cell, outcome: Outcome, tally: Tally) -> None:
+    def finished(self, cell: Cell, outcome: Outcome, progress: Progress) -> None:
         """Ignore a finished cell."""
 
 
-class RunWatcher(Watcher):
-    """A watcher that is also told where the run lies and what it has to do."""
+class RunListener(CellListener):
+    """A listener that is also told where the run lies and what it has to do."""
 
-    def started(self, plan: Plan, work: Work, path: Path) -> None:
+    def started(self, plan: Plan, work: RunWork, path: Path) -> None:
         """Be told once, before the first cell."""
 
 
@@ -81,7 +81,7 @@ class Session:
 
     path: Path
     plan: Plan
-    summary: Summary
+    summary: RunSummary
     results: Results
 
 
@@ -137,12 +137,12 @@ def execute(
     overrides: Overrides,
     options: Options,
     out: str | Path | None = None,
-    watcher: RunWatcher | Silent | None = None,
+    listener: RunListener | NullProgress | None = None,
     arguments: Mapping[str, Any] | None = None,
 ) -> Session:
-    """Run a study as :func:`run` does, and tell ``watcher`` how it goes."""
+    """Run a study as :func:`run` does, and tell ``listener`` how it goes."""
     plan, registry = plan_study(study, overrides, options)
-    path, watcher = run_path(plan, out), watcher or Silent()
+    path, listener = run_path(plan, out), listener or NullProgress()
     with open_run(path, plan, fresh=options.fresh) as folder:
         environment = describe_environment(registry)
         folder.write_run_file(plan, arguments or {"overrides": asdict(overrides)}, environment)
@@ -150,8 +150,8 @@ def execute(
         work = plan_work(
             plan, done, folder.solutions, rerun_failed=options.rerun_failed, memory=options.memory()
         )  # fmt: skip
-        watcher.started(plan, work, path)
-        executor = _executor(options, registry, folder, watcher)
+        listener.started(plan, work, path)
+        executor = _executor(options, registry, folder, listener)
         summary = Runner(
             plan,
             work,
@@ -159,9 +159,9 @@ def execute(
             folder,
             executor,
             registry,
-            options.setting(),
+            options.worker_config(),
             environment["env_id"],
-            watcher,
+            listener,
             fail_fast=options.fail_fast,
         ).run()
         results = load(path)
@@ -170,14 +170,16 @@ def execute(
     return Session(path, plan, summary, results)
 
 
-def _executor(options: Options, registry: Registry, folder: RunFolder, watcher: RunWatcher | Silent) -> Executor:
+def _executor(
+    options: Options, registry: Registry, folder: RunFolder, listener: RunListener | NullProgress
+) -> Executor:
     if options.executor == "inline":
         from ..execution.inline import InlineExecutor
 
-        return InlineExecutor(registry, options.setting())
+        return InlineExecutor(registry, options.worker_config())
     from ..execution.process_pool import SlotPool
 
-    return SlotPool(options.slots(), options.setting(), options.timeout, folder.temporary)
+    return SlotPool(options.slots(), options.worker_config(), options.timeout, folder.temporary)
 
 
 def _analyse(folder: RunFolder, plan: Plan, registry: Registry, results: Results, *, changed: bool) -> None:

@@ -35,8 +35,8 @@ def _reason(spec: Any) -> str | None:
 @JSON
 def list_command(kind: str, plugins: tuple[str, ...], as_json: bool) -> None:
     """List tasks, backends, metrics or studies, with those that cannot be used here and why."""
-    shelf = getattr(_registry(plugins), kind)
-    rows = [(spec.name, spec.summary, _reason(spec), shelf.owners[spec.name]) for spec in shelf]
+    known = getattr(_registry(plugins), kind)
+    rows = [(spec.name, spec.summary, _reason(spec), known.owners[spec.name]) for spec in known]
     if as_json:
         names = ("name", "summary", "unavailable", "plugin")
         click.echo(json.dumps([dict(zip(names, row, strict=True)) for row in rows], indent=2))
@@ -71,10 +71,10 @@ def show_command(name: str, plugins: tuple[str, ...]) -> None:
     from ..errors import UnknownNameError, suggestion
 
     registry = _registry(plugins)
-    shelves = [(kind, getattr(registry, kind)) for kind in _KINDS]
-    found = [(kind, shelf.get(name), shelf.owners[name]) for kind, shelf in shelves if name in shelf]
+    kinds = [(kind, getattr(registry, kind)) for kind in _KINDS]
+    found = [(kind, known.get(name), known.owners[name]) for kind, known in kinds if name in known]
     if not found:
-        known = [spec.name for _, shelf in shelves for spec in shelf]
+        known = [spec.name for _, known in kinds for spec in known]
         raise UnknownNameError(f'nothing is called "{name}"{suggestion(name, known)} (see: ntkbench list tasks)')
     for kind, spec, owner in found:
         _show(kind, spec, owner)

@@ -9,31 +9,31 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from ..api.run import Silent
+from ..api.run import NullProgress
 from .formatting import cell_words, duration, too_large
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ..execution.progress import Tally
-    from ..execution.schedule import Work
+    from ..execution.progress import Progress as RunProgress
+    from ..execution.schedule import RunWork
     from ..plugin.outcome import Outcome
     from ..study.plan import Cell, Plan
 
 _LINE_SECONDS = 10.0
 
 
-class Quiet(Silent):
+class QuietDisplay(NullProgress):
     """Shows nothing."""
 
-    def __enter__(self) -> Quiet:
+    def __enter__(self) -> QuietDisplay:
         return self
 
     def __exit__(self, *exception: object) -> None:
         return None
 
 
-class Lines(Quiet):
+class LineDisplay(QuietDisplay):
     """Says what it does in lines on standard error: every cell if verbose, else now and then."""
 
     def __init__(self, console: Console, *, verbose: bool) -> None:
@@ -41,7 +41,7 @@ class Lines(Quiet):
         self._next = 0.0
         self._cells = self._done = 0
 
-    def started(self, plan: Plan, work: Work, path: Path) -> None:
+    def started(self, plan: Plan, work: RunWork, path: Path) -> None:
         """Say where the run lies and how much there is to do."""
         self._cells = len(work.pending)
         done = sum(decision == "done" for decision in work.decisions.values())
@@ -51,14 +51,14 @@ class Lines(Quiet):
             self.console.print(f"warning: {warning}", highlight=False, markup=False, soft_wrap=True)
         self._next = time.monotonic() + _LINE_SECONDS
 
-    def tick(self, tally: Tally, running: tuple[Cell, ...]) -> None:
+    def tick(self, progress: RunProgress, running: tuple[Cell, ...]) -> None:
         """Say how far it is, now and then."""
         if time.monotonic() >= self._next and running:
             self._next = time.monotonic() + _LINE_SECONDS
             names = "; ".join(cell_words(cell) for cell in running)
-            self.console.print(f"{_estimate(tally)}: {names}", highlight=False, soft_wrap=True)
+            self.console.print(f"{_estimate(progress)}: {names}", highlight=False, soft_wrap=True)
 
-    def finished(self, cell: Cell, outcome: Outcome, tally: Tally) -> None:
+    def finished(self, cell: Cell, outcome: Outcome, progress: RunProgress) -> None:
         """Say how a cell ended, if that is asked for or not as it should be."""
         self._done += 1
         if self.verbose or outcome.status != "ok":
@@ -68,7 +68,7 @@ class Lines(Quiet):
             self.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
-class Bar(Lines):
+class Bar(LineDisplay):
     """Draws a bar with an estimate of the time left."""
 
     def __init__(self, console: Console, *, verbose: bool) -> None:
@@ -84,24 +84,26 @@ class Bar(Lines):
     def __exit__(self, *exception: object) -> None:
         self._bar.stop()
 
-    def tick(self, tally: Tally, running: tuple[Cell, ...]) -> None:
+    def tick(self, progress: RunProgress, running: tuple[Cell, ...]) -> None:
         """Redraw the bar."""
         names = "; ".join(cell_words(cell) for cell in running)
-        self._bar.update(self._task, completed=tally.fraction, description=f"{_estimate(tally)}  {names}", refresh=True)
+        self._bar.update(
+            self._task, completed=progress.fraction, description=f"{_estimate(progress)}  {names}", refresh=True
+        )
 
 
-def _estimate(tally: Tally) -> str:
-    left = tally.seconds_left
+def _estimate(progress: RunProgress) -> str:
+    left = progress.seconds_left
     ahead = "estimating the time left" if left is None else f"about {duration(left)} left"
-    return f"{tally.fraction:4.0%} after {duration(tally.elapsed_seconds)}, {ahead}"
+    return f"{progress.fraction:4.0%} after {duration(progress.elapsed_seconds)}, {ahead}"
 
 
-def make_watcher(*, quiet: bool, verbose: bool) -> Quiet:
-    """Return the watcher that suits standard error."""
+def make_progress_display(*, quiet: bool, verbose: bool) -> QuietDisplay:
+    """Return the listener that suits standard error."""
     console = Console(stderr=True)
     if quiet:
-        return Quiet()
-    return (Bar if console.is_terminal else Lines)(console, verbose=verbose)
+        return QuietDisplay()
+    return (Bar if console.is_terminal else LineDisplay)(console, verbose=verbose)
 
 
 class StudyWatchers:
@@ -118,9 +120,9 @@ class StudyWatchers:
     def __exit__(self, *exception: object) -> None:
         self._stack.close()
 
-    def of(self, number: int, count: int) -> Quiet:
-        """Return the watcher of a study; that of the one before is closed."""
+    def of(self, number: int, count: int) -> QuietDisplay:
+        """Return the listener of a study; that of the one before is closed."""
         self._stack.close()
         if not self._quiet:
             self._console.print(f"study {number} of {count}", highlight=False)
-        return self._stack.enter_context(make_watcher(quiet=self._quiet, verbose=self._verbose))
+        return self._stack.enter_context(make_progress_display(quiet=self._quiet, verbose=self._verbose))

@@ -27,13 +27,13 @@ def run_command(**options: Any) -> None:
     The same command again goes on where it stopped, and does nothing that is already done.
     """
     from ..api.run import execute
-    from .progress import make_watcher
+    from .progress import make_progress_display
 
     arguments = {key: value for key, value in options.items() if value not in (None, (), False)}
-    watcher = make_watcher(quiet=options["quiet"] or options["as_json"], verbose=options["verbose"])
-    with watcher:
+    listener = make_progress_display(quiet=options["quiet"] or options["as_json"], verbose=options["verbose"])
+    with listener:
         session = execute(
-            options["study"], overrides_from(options), run_options(options), options["out"], watcher, arguments
+            options["study"], overrides_from(options), run_options(options), options["out"], listener, arguments
         )
     if options["as_json"]:
         click.echo(json.dumps(_report(session), indent=2))

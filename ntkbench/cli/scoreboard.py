@@ -53,7 +53,7 @@ def _show_scores(console: Console, found: Sequence[Score]) -> int:
     for score in found:
         console.print(f"\n[bold]{score.claim}[/bold] {score.statement}", soft_wrap=True, highlight=False)
         console.print(_findings(score, family))
-        for name, refuted in score.controls.items():
+        for name, refuted in score.negative_controls.items():
             said = (
                 "refuted, as it should be" if refuted else "NOT refuted: this measurement cannot tell it from a truth"
             )
@@ -114,7 +114,9 @@ def _summary(board: Board) -> Table:
             str(len(verdicts) - verdicts.count("reported")),
             str(verdicts.count("holds")),
             str(verdicts.count("fails")),
-            f"{sum(score.controls.values())} of {len(score.controls)}" if score.controls else "-",
+            f"{sum(score.negative_controls.values())} of {len(score.negative_controls)}"
+            if score.negative_controls
+            else "-",
             Text(score.verdict, style=_STYLES[score.verdict]),
         )
     return table
@@ -129,7 +131,7 @@ def report(board: Board) -> dict[str, Any]:
                 "claim": score.claim,
                 "statement": score.statement,
                 "verdict": score.verdict,
-                "controls": score.controls,
+                "negative_controls": score.negative_controls,
             }
             for score in board.scores
         ],

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..analysis.estimation.rates import subject_cells
-from ..analysis.report.comparisons import QUANTITIES, Comparison, comparisons
+from ..analysis.report.comparisons import COMPARED, Comparison, comparisons
 from ..analysis.report.pages import study_pages
 from .console import make_console, print_table
 from .formatting import cell_words
@@ -115,7 +115,7 @@ def _width_table(comparison: Comparison) -> Table:
             str(row["width"]),
             str(row["members"]),
             *(_number(row[name]) for name in ("rmse_members", "rmse_mean", "rmse_kernel")),
-            *(_measured(row, quantity.metric) for quantity in QUANTITIES),
+            *(_measured(row, quantity.metric) for quantity in COMPARED),
         )
     return table
 

@@ -23,7 +23,7 @@ from .ensemble import (
 )
 from .likelihood import LogLikelihood, log_marginal_likelihood
 from .mean import Dynamics, kernel_dynamics, mode_residuals
-from .schedule import When
+from .schedule import TimeSpec
 from .spectral_quantities import (
     Definiteness,
     SmallestEigenvalue,
@@ -43,8 +43,8 @@ __all__ = [
     "Modes",
     "SmallestEigenvalue",
     "Spectrum",
+    "TimeSpec",
     "Tridiagonal",
-    "When",
     "decompose",
     "effective_dimension",
     "ensemble_covariance",

@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import DataError
 from .checks import Array, initial_values, matrix, of_training_points, targets
 from .filters import make_filters
-from .schedule import When, make_schedule
+from .schedule import TimeSpec, make_schedule
 from .spectrum import Spectrum, decompose
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def mode_residuals(
     *,
     f0_train: ArrayLike | None = None,
     rho: float = 0.0,
-    **when: Unpack[When],
+    **when: Unpack[TimeSpec],
 ) -> Array:
     """Return ``V^T (y - f_t(X))`` (*B, T, N, O), what is left to learn along each eigenvector (theory C9, C10).
 

@@ -28,8 +28,11 @@ def check_solution(backend: str, role: str, request: Request, solution: Solution
         array = getattr(solution, name)
         if array is not None and not np.isfinite(array).all():
             raise PluginError(f'backend "{backend}": {name} holds values that are not finite')
-    if not 0 < solution.rate_factor < np.inf:
-        raise PluginError(f'backend "{backend}": rate_factor is {solution.rate_factor}, expected a positive number')
+    if not 0 < solution.learning_rate_multiplier < np.inf:
+        raise PluginError(
+            f'backend "{backend}": learning_rate_multiplier is {solution.learning_rate_multiplier}, '
+            "expected a positive number"
+        )
 
 
 def _shapes(role: str, request: Request, solution: Solution) -> dict[str, tuple[int, ...]]:

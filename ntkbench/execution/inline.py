@@ -13,20 +13,20 @@ from .solve_cell import run_job
 from .threads import thread_environment
 
 if TYPE_CHECKING:
-    from ..plugin.outcome import Job, Setting
+    from ..plugin.outcome import Job, WorkerConfig
     from ..plugin.registry import Registry
 
 
 class InlineExecutor:
     """Runs one job at a time, when asked for events."""
 
-    def __init__(self, registry: Registry, setting: Setting) -> None:
-        """Hold this process's numerical libraries to the setting's threads, as far as they still listen."""
+    def __init__(self, registry: Registry, config: WorkerConfig) -> None:
+        """Hold this process's numerical libraries to the config's threads, as far as they still listen."""
         from threadpoolctl import threadpool_limits
 
-        os.environ.update({k: v for k, v in thread_environment(setting.threads).items() if k not in os.environ})
-        threadpool_limits(limits=setting.threads)
-        self._registry, self._setting = registry, setting
+        os.environ.update({k: v for k, v in thread_environment(config.threads).items() if k not in os.environ})
+        threadpool_limits(limits=config.threads)
+        self._registry, self._setting = registry, config
         self._job: Job | None = None
 
     def free(self) -> int:

@@ -19,7 +19,7 @@ from .executor import Event, Finished, Progressed
 from .threads import thread_environment
 
 if TYPE_CHECKING:
-    from ..plugin.outcome import Job, Setting, Status
+    from ..plugin.outcome import Job, Status, WorkerConfig
 
 _LOG_BYTES = 1_000_000
 _DEATH_SECONDS = 10.0
@@ -42,8 +42,8 @@ class _Slot:
 class SlotPool:
     """Up to ``jobs`` slots, started when there is work for them."""
 
-    def __init__(self, jobs: int, setting: Setting, timeout: float | None, folder: Path) -> None:
-        self._jobs, self._setting, self._timeout, self._folder = jobs, setting, timeout, folder
+    def __init__(self, jobs: int, config: WorkerConfig, timeout: float | None, folder: Path) -> None:
+        self._jobs, self._setting, self._timeout, self._folder = jobs, config, timeout, folder
         self._slots: list[_Slot] = []
 
     def free(self) -> int:

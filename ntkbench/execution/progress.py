@@ -13,7 +13,7 @@ _CELL_FLOPS = 2e9  # what starting, scoring and writing a cell costs, as flops
 _EARLIEST_SECONDS = 2.0
 
 
-class Tally:
+class Progress:
     """The work of a run in flops as planned, what of it is done, and from their ratio the time that is left."""
 
     def __init__(self, cells: Iterable[Cell]) -> None:

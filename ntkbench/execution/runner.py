@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from ..plugin.outcome import Job, Outcome
 from .executor import Executor, Progressed
-from .progress import Tally
-from .schedule import FAILURES, Work
+from .progress import Progress
+from .schedule import FAILURES, RunWork
 
 if TYPE_CHECKING:
-    from ..plugin.outcome import Setting
+    from ..plugin.outcome import WorkerConfig
     from ..plugin.registry import Registry
     from ..store.folder import Done, RunFolder
     from ..study.plan import Cell, Plan
@@ -22,18 +22,18 @@ _TICK_SECONDS = 0.5
 _GOES_ON = ("interrupted", "timeout", "crashed")  # what a checkpoint is kept after
 
 
-class Watcher(Protocol):
+class CellListener(Protocol):
     """Is told how a run goes; the command line draws it."""
 
-    def tick(self, tally: Tally, running: tuple[Cell, ...]) -> None:
+    def tick(self, progress: Progress, running: tuple[Cell, ...]) -> None:
         """Be told how far it has come, several times a second."""
 
-    def finished(self, cell: Cell, outcome: Outcome, tally: Tally) -> None:
+    def finished(self, cell: Cell, outcome: Outcome, progress: Progress) -> None:
         """Be told that a cell has been committed."""
 
 
 @dataclass
-class Summary:
+class RunSummary:
     """How a run went: how many cells ended how in this session, and how many were left as they were."""
 
     counts: Counter[str] = field(default_factory=Counter)
@@ -54,27 +54,27 @@ class Runner:
     def __init__(
         self,
         plan: Plan,
-        work: Work,
+        work: RunWork,
         done: dict[str, Done],
         folder: RunFolder,
         executor: Executor,
         registry: Registry,
-        setting: Setting,
+        config: WorkerConfig,
         env_id: str,
-        watcher: Watcher,
+        listener: CellListener,
         *,
         fail_fast: bool = False,
     ) -> None:
         self.work, self.schedule, self.done = work, work.schedule, done
         self.folder, self.executor, self.registry = folder, executor, registry
-        self.setting, self.env_id, self.watcher, self.fail_fast = setting, env_id, watcher, fail_fast
+        self.config, self.env_id, self.listener, self.fail_fast = config, env_id, listener, fail_fast
         self.cells = plan.by_id()
         self.refill = {cell.cell_id for cell in work.refill}
-        self.tally = Tally([*work.pending, *work.refill])
+        self.progress = Progress([*work.pending, *work.refill])
         self.running: dict[str, Cell] = {}
-        self.summary = Summary()
+        self.summary = RunSummary()
 
-    def run(self) -> Summary:
+    def run(self) -> RunSummary:
         """Run until nothing is left; an interrupt commits what was running as ``interrupted`` and ends it."""
         self._keep()
         try:
@@ -104,7 +104,7 @@ class Runner:
     def _skip_blocked(self) -> None:
         for cell, reason in self.schedule.take_blocked():
             self._skip(cell, reason)
-            self.tally.progress(cell.cell_id, 1.0)
+            self.progress.progress(cell.cell_id, 1.0)
             self.schedule.finish(cell.cell_id, ok=False, outcome=f"is skipped: {reason}")
 
     def _skip(self, cell: Cell, reason: str) -> None:
@@ -122,30 +122,30 @@ class Runner:
         ended: list[tuple[Cell, Outcome]] = []
         for event in events:
             if isinstance(event, Progressed):
-                self.tally.progress(event.cell_id, event.fraction)
+                self.progress.progress(event.cell_id, event.fraction)
                 continue
             cell = self.running.pop(event.cell_id)
             self.schedule.finish(cell.cell_id, ok=event.outcome.status == "ok", outcome=_past(event.outcome))
             ended.append((cell, event.outcome))
         self._start_ready()  # workers go on while the tables are written
         for cell, outcome in ended:
-            self.tally.progress(cell.cell_id, 1.0)
+            self.progress.progress(cell.cell_id, 1.0)
             if cell.cell_id not in self.refill:
                 self._commit(cell, outcome)
             elif outcome.status != "ok":
                 self.summary.problems.append((cell, outcome.status, f"solved again for its cache: {outcome.reason}"))
-        self.watcher.tick(self.tally, tuple(self.running.values()))
+        self.listener.tick(self.progress, tuple(self.running.values()))
 
     def _commit(self, cell: Cell, outcome: Outcome) -> None:
         before = self.done.get(cell.cell_id)
         if before is None or (before.status, outcome.status) != ("skipped", "skipped"):
-            self.folder.commit(cell, outcome, self._attempt(cell), self.setting, self.env_id)
+            self.folder.commit(cell, outcome, self._attempt(cell), self.config, self.env_id)
         if outcome.status not in _GOES_ON:
             self.folder.clear_scratch(cell)
         self.summary.counts[outcome.status] += 1
         if outcome.status != "ok" or outcome.reason:
             self.summary.problems.append((cell, outcome.status, outcome.reason or ""))
-        self.watcher.finished(cell, outcome, self.tally)
+        self.listener.finished(cell, outcome, self.progress)
         try:
             self.registry.hook.ntkbench_cell_finished(cell=cell, outcome=outcome)
         except Exception as error:  # a plugin that only listens must not end the run

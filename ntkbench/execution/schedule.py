@@ -33,7 +33,7 @@ def decide(cell: Cell, done: Mapping[str, Done], *, rerun_failed: bool) -> Decis
     return "run"
 
 
-class Schedule:
+class CellSchedule:
     """Cells still to run. One is ready once the solutions it reads are there; the costliest ready cell goes first.
 
     Of the ready ones those are passed over that do not fit, by their estimate, into the ``memory`` (bytes) that the
@@ -112,18 +112,18 @@ class Schedule:
 
 
 @dataclass(frozen=True)
-class Work:
+class RunWork:
     """What a run has to do: decisions by cell, cells whose solutions must be recomputed, and the schedule of both."""
 
     decisions: dict[str, Decision]
     pending: tuple[Cell, ...]
     refill: tuple[Cell, ...]
-    schedule: Schedule
+    schedule: CellSchedule
 
 
 def plan_work(
     plan: Plan, done: Mapping[str, Done], solutions: Path, *, rerun_failed: bool, memory: float = inf
-) -> Work:
+) -> RunWork:
     """Hold a plan against what is done: what is missing, and what must be recomputed for it, in ``memory`` bytes."""
     decisions = {cell.cell_id: decide(cell, done, rerun_failed=rerun_failed) for cell in plan.cells}
     cells = plan.by_id()
@@ -136,8 +136,8 @@ def plan_work(
         if cell.cell_id in pending or cell.cell_id in refill:
             wanted = [key for key in cell.references.values() if decisions[key] == "done" and key not in solved]
             refill |= {key: cells[key] for key in wanted}
-    schedule = Schedule([*refill.values(), *pending.values()], solved, failed, memory)
-    return Work(decisions, tuple(pending.values()), tuple(refill.values()), schedule)
+    schedule = CellSchedule([*refill.values(), *pending.values()], solved, failed, memory)
+    return RunWork(decisions, tuple(pending.values()), tuple(refill.values()), schedule)
 
 
 def _past(cell_id: str, done: Mapping[str, Done], cells: Mapping[str, Cell]) -> str:

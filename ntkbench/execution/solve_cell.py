@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import NtkbenchError
-from ..plugin.outcome import Job, Outcome, Setting
+from ..plugin.outcome import Job, Outcome, WorkerConfig
 from ..plugin.registry import require_available
 from ..plugin.specs import resolve
 from ..plugin.types import Request, Training
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
     from ..plugin.types import Problem, Solution
     from ..study.plan import Cell
 
-Progress = Callable[[float, float], None]
+ProgressCallback = Callable[[float, float], None]
 
 
-def run_job(job: Job, registry: Registry, setting: Setting, progress: Progress) -> Outcome:
+def run_job(job: Job, registry: Registry, config: WorkerConfig, progress: ProgressCallback) -> Outcome:
     """Solve a job's cell. What goes wrong becomes the outcome's status and reason; nothing is raised but exits."""
     started, clock = time.time(), time.perf_counter()
     reset_peak_memory()
     try:
-        status, reason, facts, tables = _solve(job, registry, setting, progress)
+        status, reason, facts, tables = _solve(job, registry, config, progress)
         outcome: dict[str, Any] = {"status": status, "reason": reason, "facts": facts, "tables": tables}
     except Exception as error:
         outcome = _failure(error)
@@ -47,13 +47,13 @@ def run_job(job: Job, registry: Registry, setting: Setting, progress: Progress) 
     )
 
 
-def _solve(job: Job, registry: Registry, setting: Setting, progress: Progress) -> tuple[Any, ...]:
+def _solve(job: Job, registry: Registry, config: WorkerConfig, progress: ProgressCallback) -> tuple[Any, ...]:
     cell: Cell = job.cell
     problem = load_problem(cell, registry)
     references = {label: load_solution(Path(job.solutions), key) for label, key in cell.references.items()}
     spec = registry.backends.get(cell.backend)
     require_available(spec)
-    request = _request(job, problem, references, resolve(spec.parameters), setting, progress)
+    request = _request(job, problem, references, resolve(spec.parameters), config, progress)
     solution: Solution = resolve(spec.target)(request)
     check_solution(cell.backend, cell.role, request, solution)
     training = request.training
@@ -63,7 +63,7 @@ def _solve(job: Job, registry: Registry, setting: Setting, progress: Progress) -
         momentum=training.momentum,
         batch_size=training.batch_size,
         batch_seed=request.seed,
-        swirl=training.swirl,
+        non_gradient=training.non_gradient,
     )
     if cell.role == "reference":
         save_solution(Path(job.solutions), cell.cell_id, solution)
@@ -74,7 +74,12 @@ def _solve(job: Job, registry: Registry, setting: Setting, progress: Progress) -
 
 
 def _request(
-    job: Job, problem: Problem, references: dict[str, Solution], model: Any, setting: Setting, progress: Progress
+    job: Job,
+    problem: Problem,
+    references: dict[str, Solution],
+    model: Any,
+    config: WorkerConfig,
+    progress: ProgressCallback,
 ) -> Request:
     cell: Cell = job.cell
     return Request(
@@ -86,10 +91,10 @@ def _request(
         members=cell.members,
         seed=cell.seed,
         observe=frozenset(cell.observe),
-        references={label: references[label] for label in cell.against},
-        device=setting.device,
+        references={label: references[label] for label in cell.compare_with},
+        device=config.device,
         dtype=cell.dtype,
-        threads=setting.threads,
+        threads=config.threads,
         scratch=Path(job.scratch),
         progress=progress,
     )

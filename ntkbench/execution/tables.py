@@ -30,7 +30,7 @@ def measure(
     """Yield what the backend measured, then every metric of the study that this solution allows."""
     yield from solution.measurements
     yield from _divergences(solution)
-    compared = {label: references[label] for label in cell.against}
+    compared = {label: references[label] for label in cell.compare_with}
     for name in cell.metrics:
         spec = registry.metrics.get(name)
         if any(getattr(solution, field) is None for field in spec.needs):
@@ -92,7 +92,7 @@ def _prediction_blocks(
     everyone = range(len(solution.members_test))
     yield _block(problem, solution, records, solution.members_test[:, records], everyone, None, None)
     yield _ensemble_block(problem, solution, records)
-    for label in cell.against:
+    for label in cell.compare_with:
         _, predicted = predictions_from(references[label], problem, solution)
         yield _block(problem, solution, records, predicted[:, records], everyone, label, None)
 

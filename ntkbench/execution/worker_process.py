@@ -1,8 +1,8 @@
 """A slot: a process that lives as long as the run and solves cells one after another.
 
 ``python -m ntkbench.execution.worker_process FD`` talks over the socket it inherited as descriptor FD: it receives a
-:class:`Setting`, answers ``ready``, then receives :class:`Job` after :class:`Job` and answers each with progress and
-one outcome. It ends when the other end closes, even in the middle of a cell. It writes no table; what it and its
+:class:`WorkerConfig`, answers ``ready``, then receives :class:`Job` after :class:`Job` and answers each with progress
+and one outcome. It ends when the other end closes, even in the middle of a cell. It writes no table; what it and its
 libraries print goes to its standard output and error, which belong to whoever started it.
 """
 
@@ -23,7 +23,7 @@ from ..plugin.registry import load_registry
 from .solve_cell import run_job
 
 if TYPE_CHECKING:
-    from ..plugin.outcome import Setting
+    from ..plugin.outcome import WorkerConfig
 
 _PROGRESS_SECONDS = 0.1
 _PR_SET_PDEATHSIG = 1
@@ -37,21 +37,21 @@ def main(descriptor: int) -> None:
     connection = Connection(descriptor)
     inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(connection, inbox), daemon=True).start()
-    setting: Setting = inbox.get()
-    _apply(setting)
-    registry = load_registry(setting.plugins)
+    config: WorkerConfig = inbox.get()
+    _apply(config)
+    registry = load_registry(config.plugins)
     connection.send(("ready", os.getpid()))
     while True:
         job = inbox.get()
-        outcome = run_job(job, registry, setting, _Reporter(connection))
+        outcome = run_job(job, registry, config, _Reporter(connection))
         sys.stdout.flush()
         sys.stderr.flush()
         connection.send(("outcome", outcome))
 
 
-def _apply(setting: Setting) -> None:
-    if setting.data_dir is not None:
-        os.environ["NTKBENCH_DATA"] = setting.data_dir
+def _apply(config: WorkerConfig) -> None:
+    if config.data_dir is not None:
+        os.environ["NTKBENCH_DATA"] = config.data_dir
 
 
 def _listen(connection: Connection, inbox: queue.SimpleQueue[Any]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .errors import finite_members, predictions_from, row_at, until_stopped, with_error
-from .moments import Estimate, Sample, covariance_distance, covariance_slope, kurtosis, mean_slope, variance_ratio
+from .moments import MomentEstimate, Sample, covariance_distance, covariance_slope, kurtosis, mean_slope, variance_ratio
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,7 +76,7 @@ def _common_records(subject: Solution, reference: Solution) -> list[tuple[int, i
 
 
 def _compared(samples: list[Sample], suffix: str, subject: Solution, record: int) -> Iterator[Measurement]:
-    found: dict[str, Estimate] = {"mean_slope": mean_slope(samples), "variance_ratio": variance_ratio(samples)}
+    found: dict[str, MomentEstimate] = {"mean_slope": mean_slope(samples), "variance_ratio": variance_ratio(samples)}
     if samples[0].covariance is not None:
         found["covariance_slope"] = covariance_slope(samples)
         found["covariance_distance"], floor = covariance_distance(samples)

@@ -16,7 +16,7 @@ from ..plugin.types import Float, Measurement
 from ..theory.losses import cost
 
 if TYPE_CHECKING:
-    from ..dynamics import When
+    from ..dynamics import TimeSpec
     from ..plugin.types import Int, Problem, Solution
 
 Split = Literal["train", "test"]
@@ -131,9 +131,9 @@ def predictions_from(reference: Solution, problem: Problem, subject: Solution) -
         or subject.members_test is None
     ):
         raise ValueError("a comparison needs the reference's kernels and eigenvectors, and the subject's members")
-    if problem.loss != "squared-error" or subject.batch_size is not None or subject.swirl:
+    if problem.loss != "squared-error" or subject.batch_size is not None or subject.non_gradient:
         return _predicted_step_by_step(reference, problem, subject)
-    when: When = {"times": reference.rate_factor * subject.times / (1 - subject.momentum)}
+    when: TimeSpec = {"times": reference.learning_rate_multiplier * subject.times / (1 - subject.momentum)}
     if reference.steps is not None and subject.steps is not None:
         when = {"steps": subject.steps, "learning_rate": _rate(reference, subject)}
         when |= {"optimizer": subject.optimizer, "momentum": subject.momentum}
@@ -156,7 +156,7 @@ def _rate(reference: Solution, subject: Solution) -> float:
     """Return the learning rate at which a reference says that the subject was trained."""
     if subject.learning_rate is None:
         raise ValueError("a comparison at the subject's steps needs its learning rate")
-    return reference.rate_factor * subject.learning_rate
+    return reference.learning_rate_multiplier * subject.learning_rate
 
 
 def _predicted_step_by_step(reference: Solution, problem: Problem, subject: Solution) -> tuple[Float, Float]:
@@ -176,7 +176,7 @@ def _predicted_step_by_step(reference: Solution, problem: Problem, subject: Solu
         rho=reference.rho,
         batch_size=subject.batch_size,
         batch_seed=subject.batch_seed,
-        swirl=subject.swirl,
+        non_gradient=subject.non_gradient,
     )
     return found.train, found.test
 

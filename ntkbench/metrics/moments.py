@@ -63,14 +63,14 @@ class Sample:
         return found
 
 
-class Estimate(NamedTuple):
+class MomentEstimate(NamedTuple):
     """A statistic of E members, and its values (E,) without each of them."""
 
     value: float
     without: Float
 
 
-def mean_slope(samples: Sequence[Sample]) -> Estimate:
+def mean_slope(samples: Sequence[Sample]) -> MomentEstimate:
     """Return ``1 + <mean_k (f_k - p_k), m> / <m, m>``, m the law's mean: 1 where that is right (C8).
 
     f_0 adds no noise, as each member's own prediction starts from it.
@@ -79,10 +79,10 @@ def mean_slope(samples: Sequence[Sample]) -> Estimate:
     along = _total(np.tensordot(sample.shift, sample.mean, axes=2) for sample in samples)
     with np.errstate(invalid="ignore", divide="ignore"):
         own = 1 + along / size
-        return Estimate(float(own.mean()), (own.sum() - own) / (len(own) - 1))
+        return MomentEstimate(float(own.mean()), (own.sum() - own) / (len(own) - 1))
 
 
-def variance_ratio(samples: Sequence[Sample]) -> Estimate:
+def variance_ratio(samples: Sequence[Sample]) -> MomentEstimate:
     """Return the mean, over points and outputs, of the members' variance over the law's (C8).
 
     Left out are points at which the law has less than 1e-6 of its largest variance.
@@ -91,7 +91,7 @@ def variance_ratio(samples: Sequence[Sample]) -> Estimate:
     kept = [sample.variance > _SMALLEST_VARIANCE * largest for sample in samples]
     count = sum(int(here.sum()) for here in kept)
     if count == 0:
-        return Estimate(np.nan, np.full(len(samples[0].members), np.nan))
+        return MomentEstimate(np.nan, np.full(len(samples[0].members), np.nan))
     squares = _total(
         np.square(sample.centred[:, here]) @ (1 / sample.variance[here])
         for sample, here in zip(samples, kept, strict=True)
@@ -99,12 +99,12 @@ def variance_ratio(samples: Sequence[Sample]) -> Estimate:
     return _of_squares(squares / count)
 
 
-def covariance_slope(samples: Sequence[Sample]) -> Estimate:
+def covariance_slope(samples: Sequence[Sample]) -> MomentEstimate:
     """Return ``<Cov, C> / <C, C>``, Cov the members' covariance and C the law's: 1 where that is right (C8, C16)."""
     return _of_squares(_total(sample.forms(_stated(sample)) for sample in samples) / _size(samples))
 
 
-def covariance_distance(samples: Sequence[Sample]) -> tuple[Estimate, float]:
+def covariance_distance(samples: Sequence[Sample]) -> tuple[MomentEstimate, float]:
     """Return ``|Cov - C| / |C|`` in Frobenius norm, and the floor that chance leaves of it.
 
     The floor is the root-mean-square distance of Cov from its own expectation, by the jackknife: what members of this
@@ -124,10 +124,10 @@ def covariance_distance(samples: Sequence[Sample]) -> tuple[Estimate, float]:
         spread += float(norms.sum()) - (count - 1) ** 2 / count * float(np.sum(np.square(measured)))
     size = _size(samples)
     floor = taken * np.sqrt((count - 1) / count * max(spread, 0.0) / size)
-    return Estimate(float(np.sqrt(square / size)), np.sqrt(np.maximum(without, 0.0) / size)), float(floor)
+    return MomentEstimate(float(np.sqrt(square / size)), np.sqrt(np.maximum(without, 0.0) / size)), float(floor)
 
 
-def kurtosis(samples: Sequence[Sample]) -> Estimate:
+def kurtosis(samples: Sequence[Sample]) -> MomentEstimate:
     """Return the mean excess kurtosis of the members along the law's leading eigenvectors, up to 8 (C8).
 
     Standardised by their own mean and variance, and unbiased where they are Gaussian: it asks for the shape alone.
@@ -137,7 +137,7 @@ def kurtosis(samples: Sequence[Sample]) -> Estimate:
     powers = np.stack([z, z**2, z**3, z**4])
     sums = powers.sum(axis=1)
     value = _unbiased_kurtosis(sums, len(z)).mean()
-    return Estimate(float(value), _unbiased_kurtosis(sums[:, None] - powers, len(z) - 1).mean(axis=-1))
+    return MomentEstimate(float(value), _unbiased_kurtosis(sums[:, None] - powers, len(z) - 1).mean(axis=-1))
 
 
 def _unbiased_kurtosis(sums: Float, count: int) -> Float:
@@ -150,10 +150,10 @@ def _unbiased_kurtosis(sums: Float, count: int) -> Float:
     return found
 
 
-def _of_squares(squares: Float) -> Estimate:
+def _of_squares(squares: Float) -> MomentEstimate:
     """Return ``sum / (E - 1)`` of the members' squared deviations (E,), and what it is without each of them."""
     count, total = len(squares), float(squares.sum())
-    return Estimate(total / (count - 1), (total - squares * count / (count - 1)) / (count - 2))
+    return MomentEstimate(total / (count - 1), (total - squares * count / (count - 1)) / (count - 2))
 
 
 def _total(parts: Iterable[Float]) -> Float:

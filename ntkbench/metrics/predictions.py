@@ -52,7 +52,7 @@ def function_distance_relative(
         yield row_at("function_distance_relative", relative[member], subject, -1, int(member), unit="1")
 
 
-def clock_ratio(problem: Problem, subject: Solution, reference: Solution | None) -> Iterator[Measurement]:
+def learning_speed_ratio(problem: Problem, subject: Solution, reference: Solution | None) -> Iterator[Measurement]:
     """Yield the rate, in units of the reference's, at which the kernel fits the ensemble's mean best (C7).
 
     One Gauss-Newton step, all records and test points together: ``1 + <mean_k (f_k - p_k), g> / <g, g>``, with p_k the
@@ -74,16 +74,17 @@ def clock_ratio(problem: Problem, subject: Solution, reference: Solution | None)
     sizes = size - 2 * (g @ all_g) + np.einsum("ki,ki->k", g, g)
     with np.errstate(invalid="ignore", divide="ignore"):  # one member: nothing is left without it
         left_out = 1 + without / sizes
-    yield from with_error("clock_ratio", 1 + float(all_d @ all_g / size), left_out, subject, -1)
+    yield from with_error("learning_speed_ratio", 1 + float(all_d @ all_g / size), left_out, subject, -1)
 
 
 def _response(problem: Problem, subject: Solution, reference: Solution) -> tuple[Float, Float]:
     """Return f - p and the derivative of p by the log of the rate, each (E, T, M, O)."""
     assert subject.members_test is not None
-    factors = [reference.rate_factor * (1 + nudge) for nudge in (0.0, _NUDGE, -_NUDGE)]
+    factors = [reference.learning_rate_multiplier * (1 + nudge) for nudge in (0.0, _NUDGE, -_NUDGE)]
     with np.errstate(over="ignore", invalid="ignore"):  # a theory that diverges
         now, faster, slower = (
-            predictions_from(replace(reference, rate_factor=factor), problem, subject)[1] for factor in factors
+            predictions_from(replace(reference, learning_rate_multiplier=factor), problem, subject)[1]
+            for factor in factors
         )
         slope = (faster - slower) / (log(1 + _NUDGE) - log(1 - _NUDGE))
         return until_stopped(subject.members_test - now, subject), slope

@@ -64,7 +64,7 @@ def ntkbench_register_metrics() -> list[MetricSpec]:
             "the largest distance over training, in units of how far the kernel's prediction has moved (C7)",
         ),
         _comparison(
-            "ntkbench.metrics.predictions:clock_ratio",
+            "ntkbench.metrics.predictions:learning_speed_ratio",
             "1",
             "the rate at which the kernel fits the ensemble's mean best, over its own (C7)",
         ),
@@ -109,7 +109,7 @@ _SUMMARIES = {
     "claim-c6": "C6: a network follows its own linearization",
     "claim-c7": "C7: each network's function follows kernel descent, as n^-1/2",
     "claim-c7-mean": "C7: the ensemble's mean follows the kernel as n^-1, at the kernel's rate",
-    "claim-c7-swirl": "C7: so it does for a training direction that is no gradient",
+    "claim-c7-non-gradient": "C7: so it does for a training direction that is no gradient",
     "claim-c8": "C8: the trained ensemble is Gaussian, with the law of L19 and no posterior",
     "claim-c9": "C9: kernel principal components decay one by one, as exp(-t lambda / N)",
     "claim-c10": "C10: early stopping keeps large components and drops noise",

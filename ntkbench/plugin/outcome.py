@@ -30,7 +30,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Setting:
+class WorkerConfig:
     """How a worker runs: none of it changes what a cell is, and threads alone may change its last bits."""
 
     threads: int = 1

@@ -52,7 +52,7 @@ class _Candidate:
 
 
 @dataclass
-class Shelf(Generic[S]):
+class NamedRegistry(Generic[S]):
     """The specs of one kind, by name, with their owners."""
 
     kind: str
@@ -60,7 +60,7 @@ class Shelf(Generic[S]):
     owners: dict[str, str] = field(default_factory=dict)
 
     def add(self, spec: S, owner: str) -> None:
-        """Put a spec on the shelf; its name must be free."""
+        """Put a spec on the known; its name must be free."""
         if spec.name in self.specs:
             raise PluginError(f'{self.kind} "{spec.name}" is registered by both {self.owners[spec.name]} and {owner}')
         self.specs[spec.name] = spec
@@ -94,10 +94,10 @@ class Registry:
     """All plugins that were found, and what they registered."""
 
     manager: pluggy.PluginManager
-    tasks: Shelf[TaskSpec] = field(default_factory=lambda: Shelf("task"))
-    backends: Shelf[BackendSpec] = field(default_factory=lambda: Shelf("backend"))
-    metrics: Shelf[MetricSpec] = field(default_factory=lambda: Shelf("metric"))
-    studies: Shelf[StudySpec] = field(default_factory=lambda: Shelf("study"))
+    tasks: NamedRegistry[TaskSpec] = field(default_factory=lambda: NamedRegistry("task"))
+    backends: NamedRegistry[BackendSpec] = field(default_factory=lambda: NamedRegistry("backend"))
+    metrics: NamedRegistry[MetricSpec] = field(default_factory=lambda: NamedRegistry("metric"))
+    studies: NamedRegistry[StudySpec] = field(default_factory=lambda: NamedRegistry("study"))
     plugins: list[PluginReport] = field(default_factory=list)
 
     @property
@@ -105,8 +105,8 @@ class Registry:
         """The hook caller: ``registry.hook.ntkbench_skip_cell(cell=cell)``."""
         return self.manager.hook
 
-    def shelves(self) -> tuple[tuple[str, type, Shelf[Any]], ...]:
-        """Return (hook name, spec type, shelf) of each kind of thing that can be registered."""
+    def kinds(self) -> tuple[tuple[str, type, NamedRegistry[Any]], ...]:
+        """Return (hook name, spec type, known) of each kind of thing that can be registered."""
         return (
             ("ntkbench_register_tasks", TaskSpec, self.tasks),
             ("ntkbench_register_backends", BackendSpec, self.backends),
@@ -242,16 +242,16 @@ def _check_hooks(module: ModuleType) -> None:
 
 
 def _take(registry: Registry, module: ModuleType, owner: str) -> None:
-    taken: list[tuple[Shelf[Any], Any]] = []
+    taken: list[tuple[NamedRegistry[Any], Any]] = []
     try:
-        for hook_name, spec_type, shelf in registry.shelves():
+        for hook_name, spec_type, known in registry.kinds():
             for spec in _registered_by(registry, hook_name, module):
                 _check_spec(spec, spec_type, hook_name)
-                shelf.add(spec, owner)
-                taken.append((shelf, spec))
+                known.add(spec, owner)
+                taken.append((known, spec))
     except BaseException:
-        for shelf, spec in taken:
-            del shelf.specs[spec.name], shelf.owners[spec.name]
+        for known, spec in taken:
+            del known.specs[spec.name], known.owners[spec.name]
         raise
 
 

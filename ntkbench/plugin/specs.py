@@ -27,7 +27,7 @@ class Sizes(NamedTuple):
     splits: int
 
 
-class Work(NamedTuple):
+class Workload(NamedTuple):
     """What a cell is asked to do, as far as its cost depends on it: ``steps`` of training, looked at ``records`` times.
 
     ``width`` is None for infinite; ``observe`` names what a subject observes; ``batch_size`` None is all points a step;
@@ -68,14 +68,14 @@ class Inapplicable(Protocol):
     """Says why an observable has nothing to observe in training of this kind, or None."""
 
     def __call__(
-        self, name: str, /, *, optimizer: Optimizer, loss: Loss, batch_size: int | None, swirl: float = 0.0
+        self, name: str, /, *, optimizer: Optimizer, loss: Loss, batch_size: int | None, non_gradient: float = 0.0
     ) -> str | None:
-        """Return the reason, or None; ``swirl`` is passed only where it is not 0, to a backend that ``swirls``."""
+        """Return the reason, or None; ``non_gradient`` is passed only where it is not 0."""
         ...
 
 
 def _applicable(
-    name: str, /, *, optimizer: Optimizer, loss: Loss, batch_size: int | None, swirl: float = 0.0
+    name: str, /, *, optimizer: Optimizer, loss: Loss, batch_size: int | None, non_gradient: float = 0.0
 ) -> str | None:
     return None
 
@@ -130,7 +130,7 @@ class BackendSpec:
     :param inapplicable: why an observable has nothing to observe in some kind of training; light.
     :param optimizers: what a study's training may ask of it; ``losses``, the costs it knows; ``batches``, whether a
         step may see some of the points; ``stops``, whether networks are left as they are once they are done;
-        ``swirls``, whether the direction of training may be no gradient.
+        ``supports_non_gradient``, whether the direction of training may be no gradient.
     """
 
     name: str
@@ -140,7 +140,7 @@ class BackendSpec:
     parameters: str
     target: str
     supports: Callable[[Architecture], str | None]
-    estimate: Callable[[Work], Estimate]
+    estimate: Callable[[Workload], Estimate]
     observables: Mapping[str, str] = field(default_factory=dict, hash=False)
     observed_by_default: tuple[str, ...] | None = None
     inapplicable: Inapplicable = _applicable
@@ -148,7 +148,7 @@ class BackendSpec:
     losses: tuple[Loss, ...] = ("squared-error",)
     batches: bool = False
     stops: bool = False
-    swirls: bool = False
+    supports_non_gradient: bool = False
     requires: tuple[str, ...] = ()
     install: str = ""
     citation: str = ""

@@ -101,8 +101,8 @@ class Training:
     reference whose eigenvalues decide it, still a fraction of the stable limit: see :meth:`resolved`. What the
     optimizers do with ``momentum``, in [0, 1), is written in :mod:`ntkbench.theory.optimizers`. A step sees
     ``batch_size`` points, drawn by the request's seed (:mod:`ntkbench.theory.minibatches`), or all.
-    With ``swirl`` s the direction is ``(1 + s S) dC/df``, S skew-symmetric over points:
-    no gradient (:func:`ntkbench.theory.losses.swirled`).
+    With ``non_gradient`` s the direction is ``(1 + s S) dC/df``, S skew-symmetric over points:
+    no gradient (:func:`ntkbench.theory.losses.non_gradient_direction`).
     A network is done, and stays as it is, once
     its cost is at most ``stop_loss``, or has not improved by a thousandth within ``stop_patience`` steps.
 
@@ -111,10 +111,10 @@ class Training:
 
     optimizer: Optimizer = "gradient-descent"
     learning_rate: float | None
-    of_stable: float | None = None
+    fraction_of_max_stable: float | None = None
     momentum: float = 0.0
     batch_size: int | None = None
-    swirl: float = 0.0
+    non_gradient: float = 0.0
     stop_loss: float | None = None
     stop_patience: int | None = None
     steps: Int
@@ -151,12 +151,12 @@ class Training:
         :param largest_eigenvalue: of the kernel, its ridge included.
         :raises DataError: for a kernel without a stable rate.
         """
-        if self.of_stable is None:
+        if self.fraction_of_max_stable is None:
             return self
         if not (np.isfinite(largest_eigenvalue) and largest_eigenvalue > 0):
             raise DataError(f"the kernel's largest eigenvalue is {largest_eigenvalue}: it has no stable learning rate")
         limit = stable_learning_rate([largest_eigenvalue], n_train, optimizer=self.optimizer, momentum=self.momentum)
-        return replace(self, learning_rate=self.of_stable * limit, of_stable=None)
+        return replace(self, learning_rate=self.fraction_of_max_stable * limit, fraction_of_max_stable=None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,8 +187,8 @@ class Solution:
     is ``V^T (y - mean_train)``, with V the eigenvectors: of small ones it keeps the digits that the difference loses.
     ``kernel_train`` (N, N) and ``kernel_test`` (M, N): the kernel that drives the dynamics, without the ridge ``rho``;
     ``eigenvalues`` (N,) of ``kernel_train``, descending, with ``eigenvectors`` (N, N) in columns.
-    ``covariance_test`` (T, M, M) is the law's, of any one output, or None; ``rate_factor`` is what a law multiplies the
-    networks' learning rate by: other than 1 it is wrong on purpose.
+    ``covariance_test`` (T, M, M) is the law's, of any one output, or None; ``learning_rate_multiplier`` is what a law
+    multiplies the networks' learning rate by: other than 1 it is wrong on purpose.
     ``diverged_at`` (E,) int64: the recorded step at which a member was found not finite, -1 for never; its outputs from
     there on are nan.
     """
@@ -208,12 +208,12 @@ class Solution:
     eigenvectors: Float | None = None
     rho: float = 0.0
     covariance_test: Float | None = None
-    rate_factor: float = 1.0
+    learning_rate_multiplier: float = 1.0
     optimizer: Optimizer = "gradient-descent"
     momentum: float = 0.0
     batch_size: int | None = None
     batch_seed: int = 0
-    swirl: float = 0.0
+    non_gradient: float = 0.0
     mode_residuals: Float | None = None
     stopped_at: Int | None = None
     diverged_at: Int | None = None

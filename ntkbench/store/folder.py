@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-    from ..plugin.outcome import Outcome, Setting
+    from ..plugin.outcome import Outcome, WorkerConfig
     from ..study.plan import Cell, Plan
 
 _LOCK = ".lock"
@@ -92,12 +92,12 @@ class RunFolder:
         """Return the key columns that all tables of a cell share."""
         return {"schema_version": SCHEMA_VERSION, "run_id": self.run_id, "cell_id": cell.cell_id, "attempt": attempt}
 
-    def commit(self, cell: Cell, outcome: Outcome, attempt: int, setting: Setting, env_id: str) -> None:
+    def commit(self, cell: Cell, outcome: Outcome, attempt: int, config: WorkerConfig, env_id: str) -> None:
         """Write a cell's tables, and last its row in ``cells``, which makes them count.
 
         :raises StoreError: if a file cannot be written.
         """
-        row = row_table("cells", {**cell_row(cell, outcome, setting, env_id), **self.key(cell, attempt)})
+        row = row_table("cells", {**cell_row(cell, outcome, config, env_id), **self.key(cell, attempt)})
         for name in CELL_TABLES:
             path = self.path / name / f"{cell.cell_id}.parquet"
             if name in outcome.tables:

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 from ..hashing import canonical_json
 
 if TYPE_CHECKING:
-    from ..plugin.outcome import Outcome, Setting
+    from ..plugin.outcome import Outcome, WorkerConfig
     from ..study.plan import Cell
 
 
-def cell_row(cell: Cell, outcome: Outcome, setting: Setting, env_id: str) -> dict[str, Any]:
+def cell_row(cell: Cell, outcome: Outcome, config: WorkerConfig, env_id: str) -> dict[str, Any]:
     """Return a row of ``cells`` without its key columns."""
     started = outcome.started_at
     row = {
         **_planned(cell),
-        "device": setting.device,
-        "threads": setting.threads,
+        "device": config.device,
+        "threads": config.threads,
         "status": outcome.status,
         "reason": outcome.reason,
         "exception_type": outcome.exception_type,
@@ -67,7 +67,7 @@ def _planned(cell: Cell) -> dict[str, Any]:
         "steps": cell.steps[-1],
         "task_params_json": canonical_json(cell.task_parameters),
         "backend_params_json": canonical_json(cell.parameters),
-        "training_json": canonical_json({**cell.training, "record": list(cell.steps)}),
+        "training_json": canonical_json({**cell.training, "records": list(cell.steps)}),
         "seed": cell.seed,
         "dtype": cell.dtype,
     }

@@ -129,7 +129,7 @@ SCHEMAS: dict[str, tuple[Column, ...]] = {
         _c("task", "string", "name of the task"),
         _c("architecture", "string", "the architecture in words"),
         _c("quantity", "string", "what was estimated"),
-        _c("role", "string", "`claim`, or `control`: wrong on purpose, so that it should fail"),
+        _c("role", "string", "`claim`, or `negative_control`: wrong on purpose, so that it should fail"),
         _c("expected", "float64?", "value the theory gives"),
         _c("band_low", "float64?", "lower end of the equivalence band; null: unbounded"),
         _c("band_high", "float64?", "upper end of the equivalence band; null: unbounded"),

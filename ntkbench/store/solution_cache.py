@@ -13,7 +13,16 @@ import numpy as np
 
 from ..plugin.types import Solution
 
-_SCALARS = ("learning_rate", "rho", "rate_factor", "optimizer", "momentum", "batch_size", "batch_seed", "swirl")
+_SCALARS = (
+    "learning_rate",
+    "rho",
+    "learning_rate_multiplier",
+    "optimizer",
+    "momentum",
+    "batch_size",
+    "batch_seed",
+    "non_gradient",
+)
 _INDEX = "solution.json"
 _KEPT = tuple(
     f.name

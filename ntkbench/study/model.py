@@ -62,7 +62,7 @@ class SubjectEntry(_WithParameters):
     backend: str
     widths: Annotated[tuple[PositiveInt | LayerWidths, ...], Field(min_length=1)]
     members: PositiveInt = 8
-    against: tuple[str, ...] = ()
+    compare_with: tuple[str, ...] = ()
     observe: tuple[str, ...] | None = Field(default=None, description="what to observe; default: the backend's usual")
     dtype: DType = "float32"
 
@@ -75,7 +75,7 @@ class SubjectEntry(_WithParameters):
             raise ValueError("a width is listed twice")
         return widths
 
-    @field_validator("against", "observe")
+    @field_validator("compare_with", "observe")
     @classmethod
     def _distinct_names(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
         for name in names or ():
@@ -84,10 +84,10 @@ class SubjectEntry(_WithParameters):
         return names
 
 
-class OfStable(_Frozen):
+class FractionOfMaxStable(_Frozen):
     """A learning rate as a fraction of the optimizer's stable limit on a reference's kernel."""
 
-    of_stable: float = Field(gt=0, allow_inf_nan=False)
+    fraction_of_max_stable: float = Field(gt=0, allow_inf_nan=False)
     reference: str | None = Field(default=None, description="whose limit; default: the first NTK reference")
 
 
@@ -96,13 +96,15 @@ class TrainingEntry(_Frozen):
 
     optimizer: Optimizer = "gradient-descent"
     momentum: float = Field(default=0.0, allow_inf_nan=False, description="of heavy-ball and nesterov, in [0, 1)")
-    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] | OfStable = OfStable(of_stable=0.5)
+    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] | FractionOfMaxStable = FractionOfMaxStable(
+        fraction_of_max_stable=0.5
+    )
     steps: int = Field(default=200, ge=0, le=INT64_MAX)
     time: float | None = Field(
         default=None, gt=0, allow_inf_nan=False, description="learning_rate * steps, in place of steps"
     )
     batch_size: PositiveInt | None = Field(default=None, description="points a step sees; default: all of them")
-    swirl: float = Field(
+    non_gradient: float = Field(
         default=0.0,
         ge=0,
         allow_inf_nan=False,
@@ -114,7 +116,7 @@ class TrainingEntry(_Frozen):
     stop_patience: PositiveInt | None = Field(
         default=None, description="a network is done once so many steps have not improved its cost by a thousandth"
     )
-    record: PositiveInt | tuple[Annotated[int, Field(ge=0)], ...] = Field(
+    records: PositiveInt | tuple[Annotated[int, Field(ge=0)], ...] = Field(
         default=20, description="how many steps after 0 to record, evenly spaced; or the steps themselves"
     )
 
@@ -130,19 +132,19 @@ class TrainingEntry(_Frozen):
     def recorded_steps(self) -> tuple[int, ...]:
         """Return the steps to record: ascending, from 0 to the last."""
         last = self.last_step
-        if not isinstance(self.record, int):
-            return tuple(sorted({0, *self.record, last}))
+        if not isinstance(self.records, int):
+            return tuple(sorted({0, *self.records, last}))
         if self.spacing == "log" and last > 0:
-            later = np.unique(np.rint(np.geomspace(1, last, self.record)))
+            later = np.unique(np.rint(np.geomspace(1, last, self.records)))
             return (0, *(int(s) for s in later))
-        return tuple(int(s) for s in np.unique(np.rint(np.linspace(0, last, self.record + 1))))
+        return tuple(int(s) for s in np.unique(np.rint(np.linspace(0, last, self.records + 1))))
 
     @model_validator(mode="after")
     def _within(self) -> TrainingEntry:
-        if not isinstance(self.record, int) and self.record and max(self.record) > self.last_step:
-            raise ValueError(f"record holds step {max(self.record)}, but training ends at step {self.last_step}")
-        if self.spacing == "log" and not isinstance(self.record, int):
-            raise ValueError("spacing is of a number of recorded steps, but record lists them")
+        if not isinstance(self.records, int) and self.records and max(self.records) > self.last_step:
+            raise ValueError(f"records holds step {max(self.records)}, but training ends at step {self.last_step}")
+        if self.spacing == "log" and not isinstance(self.records, int):
+            raise ValueError("spacing is of a number of recorded steps, but records lists them")
         return self
 
     @model_validator(mode="after")
@@ -157,8 +159,8 @@ class TrainingEntry(_Frozen):
 
     @model_validator(mode="after")
     def _swirl(self) -> TrainingEntry:
-        if self.swirl and (self.optimizer != "gradient-descent" or self.batch_size is not None):
-            raise ValueError("swirl is for gradient-descent on all points")
+        if self.non_gradient and (self.optimizer != "gradient-descent" or self.batch_size is not None):
+            raise ValueError("non_gradient is for gradient-descent on all points")
         return self
 
     @model_validator(mode="after")
@@ -185,7 +187,7 @@ class ClaimEntry(_Frozen):
     varies: str = Field(min_length=1, description="what the study varies")
     refuted_by: str = Field(min_length=1, description="what would refute the claim")
     judge: tuple[str, ...] = Field(default=(), description="quantities that get a verdict; all others are reported")
-    controls: tuple[str, ...] = Field(
+    negative_controls: tuple[str, ...] = Field(
         default=(),
         description='labels that are wrong on purpose, and must be refuted: of a reference or subject, or "subject '
         'against reference"',

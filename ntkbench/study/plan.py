@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..errors import PluginError
 from ..hashing import digest
 from ..plugin.registry import unavailable_reason
-from ..plugin.specs import Work
-from .model import OfStable
+from ..plugin.specs import Workload
+from .model import FractionOfMaxStable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .resolve import ResolvedMethod, ResolvedStudy, ResolvedTask
 
 
-_LATER_KEYS = ("momentum", "batch_size", "swirl", "stop_loss", "stop_patience")
+_LATER_KEYS = ("momentum", "batch_size", "non_gradient", "stop_loss", "stop_patience")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -55,7 +55,7 @@ class Cell:
     training: dict[str, Any]
     steps: tuple[int, ...]
     anchor: str | None
-    against: tuple[str, ...]
+    compare_with: tuple[str, ...]
     references: dict[str, str]
     observe: tuple[str, ...]
     metrics: dict[str, int]
@@ -76,7 +76,7 @@ class Cell:
             "method": [self.label, self.role, self.backend, self.backend_version, self.parameters, self.dtype],
             "ensemble": [self.width, self.members, self.seed],
             "training": [self.training, list(self.steps), self.anchor],
-            "measured": [sorted(self.against), self.references, list(self.observe), self.metrics, self.store],
+            "measured": [sorted(self.compare_with), self.references, list(self.observe), self.metrics, self.store],
         }
 
 
@@ -130,7 +130,7 @@ def _resolved_text(study: ResolvedStudy) -> dict[str, Any]:
         ]
     text["metrics"] = [metric.name for metric in study.metrics]
     if claim := study.study.claim:
-        text["claim"] = claim.model_dump(mode="json", include={"id", "judge", "controls"})
+        text["claim"] = claim.model_dump(mode="json", include={"id", "judge", "negative_controls"})
     return text
 
 
@@ -168,8 +168,8 @@ class _Expansion:
         rate = training.learning_rate
         self.training = {
             "optimizer": training.optimizer,
-            "learning_rate": None if isinstance(rate, OfStable) else rate,
-            "of_stable": rate.of_stable if isinstance(rate, OfStable) else None,
+            "learning_rate": None if isinstance(rate, FractionOfMaxStable) else rate,
+            "fraction_of_max_stable": rate.fraction_of_max_stable if isinstance(rate, FractionOfMaxStable) else None,
         }
         for name in _LATER_KEYS:  # keys only where they say something: cell_ids from before they were known stay
             if value := getattr(training, name):
@@ -191,7 +191,7 @@ class _Expansion:
             solved[reference.entry.label] = cell.cell_id
             yield cell
         for subject in self.study.subjects:
-            needed = {label: solved[label] for label in subject.entry.against}  # type: ignore[union-attr]
+            needed = {label: solved[label] for label in subject.entry.compare_with}  # type: ignore[union-attr]
             for width in dict.fromkeys(subject.entry.widths if architecture.depth else (None,)):  # type: ignore[union-attr]
                 yield self._cell(task, split_index, architecture, subject, width, self._anchor_of(solved) | needed)
 
@@ -231,14 +231,14 @@ class _Expansion:
             training=self.training,
             steps=self.steps,
             anchor=self.study.anchor,
-            against=tuple(getattr(entry, "against", ())),
+            compare_with=tuple(getattr(entry, "compare_with", ())),
             references=references,
             observe=method.observe,
             metrics={metric.name: metric.version for metric in self.study.metrics},
             store=study.store.model_dump(mode="json"),
             sizes=task.sizes,
             estimate=backend.estimate(
-                Work(
+                Workload(
                     sizes=task.sizes,
                     architecture=architecture,
                     width=width,

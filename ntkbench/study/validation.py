@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 M = TypeVar("M", bound=BaseModel)
 
 
-class Complaints:
+class ValidationErrors:
     """Collects what is wrong with a study, so that all of it is said at once."""
 
     def __init__(self, where: str) -> None:
@@ -99,7 +99,7 @@ def _readable(location: tuple[str | int, ...], model: type[BaseModel]) -> list[s
 
 
 def _is_branch(part: str) -> bool:
-    return part in {"int", "float", "str", "bool", "OfStable"} or part.startswith(
+    return part in {"int", "float", "str", "bool", "FractionOfMaxStable"} or part.startswith(
         ("tuple[", "function-", "constrained-")
     )
 

@@ -170,7 +170,7 @@ _OTHERS = {
         _band("C7", "linearization_split_kernel", -0.5, 0.1, "n^-1/2: the kernel at initialization"),
         _band("C7", "linearization_split_network", -1.0, 0.1, "n^-1 for smooth activations [DG19]", judged=False),
         _limit("C7", "function_distance_relative", 0.0, 0.05, "no distance is left in the limit"),
-        _limit("C7", "clock_ratio", 1.0, 0.02, "the mean function moves at the kernel's rate"),
+        _limit("C7", "learning_speed_ratio", 1.0, 0.02, "the mean function moves at the kernel's rate"),
         _limit("C8", "law_mean_slope", 1.0, 0.05, "the law's mean [L19 eq. 15]"),
         _limit("C8", "law_variance_ratio", 1.0, 0.1, "the law's variance [L19 eq. 16]"),
         _limit("C8", "law_covariance_slope", 1.0, 0.1, "the law's covariance [L19 eq. 16]"),

@@ -37,7 +37,7 @@ def cost(loss: Loss, outputs: Array, targets: Array) -> Array:
     return total
 
 
-def swirled(direction: Array, strength: float) -> Array:
+def non_gradient_direction(direction: Array, strength: float) -> Array:
     """Return ``(1 + strength S) d`` for d (*B, N, O), ``(S d)_i = (d_{i+1} - d_{i-1}) / 2`` cyclically over points.
 
     S is skew-symmetric: no cost has the result as its gradient, and networks follow their kernel along it all the same

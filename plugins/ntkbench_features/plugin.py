@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ntkbench.plugin.hookspecs import hookimpl
-from ntkbench.plugin.specs import BackendSpec, Estimate, Work
+from ntkbench.plugin.specs import BackendSpec, Estimate, Workload
 
 from .sources import SOURCES, source
 
@@ -31,7 +31,7 @@ def supports(architecture: Architecture) -> str | None:
     return None
 
 
-def estimate(work: Work) -> Estimate:
+def estimate(work: Workload) -> Estimate:
     """Return what functions drawn from a kernel cost, ``width`` of them; tangent features of that width cost less.
 
     Their draws and the products of these, two eigendecompositions, and the outputs.

@@ -21,10 +21,10 @@ class Parameters(BaseModel):
         min_length=1,
         description="of flow, ascending, may end in inf; by default those equivalent to the steps",
     )
-    weight_std_factor: float = Field(
+    weight_std_multiplier: float = Field(
         default=1.0, gt=0, allow_inf_nan=False, description="a wrong theory: kernels of weight_std times this"
     )
-    rate_factor: float = Field(
+    learning_rate_multiplier: float = Field(
         default=1.0, gt=0, allow_inf_nan=False, description="a wrong theory: the learning rate times this"
     )
     law: Literal["ensemble", "posterior"] = Field(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import click
 
-    from ntkbench.plugin.specs import Work
+    from ntkbench.plugin.specs import Workload
 
 
 _FLOPS_PER_PAIR = {"relu": 150, "erf": 500}  # per layer; transcendental functions counted as 20
@@ -25,7 +25,7 @@ _BYTES = 8
 _TRIDIAGONAL = 5.0  # times N^3: 4/3 of operations, half of which go at the memory's speed
 
 
-def estimate(work: Work) -> Estimate:
+def estimate(work: Workload) -> Estimate:
     """Return what kernels, one eigendecomposition and the law at the recorded times will cost."""
     (n, m, features, outputs, _), architecture, records = work.sizes, work.architecture, work.records
     pairs = n * (n + 1) / 2 + n * m
@@ -41,7 +41,7 @@ def estimate(work: Work) -> Estimate:
     return Estimate(flops=kernels + 10.0 * n**3 + law, bytes=float(_BYTES * held))
 
 
-def estimate_tuned(work: Work) -> Estimate:
+def estimate_tuned(work: Workload) -> Estimate:
     """Return what a tridiagonal form per candidate costs, and fits to the rows for tuning and to all rows.
 
     Sizes do not tell how many problems there are to choose on: one is counted.
@@ -80,7 +80,7 @@ def ntkbench_register_backends() -> Iterable[BackendSpec]:
         optimizers=("gradient-descent", "heavy-ball", "nesterov"),
         losses=LOSSES,
         batches=True,
-        swirls=True,
+        supports_non_gradient=True,
         requires=("jax>=0.4.31",),
         install='pip install "ntkbench[jax]"',
         citation=(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ntkbench.plugin.hookspecs import hookimpl
-from ntkbench.plugin.specs import BackendSpec, Estimate, Work
+from ntkbench.plugin.specs import BackendSpec, Estimate, Workload
 from ntkbench.theory.losses import LOSSES
 from ntkbench.theory.optimizers import OPTIMIZERS
 
@@ -33,7 +33,7 @@ def supports(architecture: Architecture) -> str | None:
     return None
 
 
-def estimate(work: Work) -> Estimate:
+def estimate(work: Workload) -> Estimate:
     """Return the floating-point operations and the peak bytes of a cell.
 
     A step is three products per weight matrix (forward, backward but for the first, update), 2 flops per weight and
@@ -48,7 +48,7 @@ def estimate(work: Work) -> Estimate:
     return Estimate(flops=float(work.members * (work.steps * step + looks)), bytes=_peak_bytes(work, layers))
 
 
-def _peak_bytes(work: Work, layers: tuple[int, ...]) -> float:
+def _peak_bytes(work: Workload, layers: tuple[int, ...]) -> float:
     """Return the most bytes held: networks, what their optimizer keeps, activations, kernels and outputs."""
     sizes, number = work.sizes, _BYTES[work.dtype]
     group = group_size(layers, "cpu")
@@ -61,13 +61,13 @@ def _peak_bytes(work: Work, layers: tuple[int, ...]) -> float:
     return _PROCESS_BYTES + number * float(held) + outputs + observing(work, layers).bytes
 
 
-def estimate_stability(work: Work) -> Estimate:
+def estimate_stability(work: Workload) -> Estimate:
     """Return what finding both thresholds costs: a training run for every rate that is tried, some thirty."""
     steps = getattr(work.parameters, "steps", 1)
     return estimate(work._replace(steps=_RUNS * steps, records=1, observe=()))
 
 
-def estimate_tuned(work: Work) -> Estimate:
+def estimate_tuned(work: Workload) -> Estimate:
     """Return what training every candidate to choose among costs, and the deepest of them once more."""
     parameters = work.parameters
     depths = (work.architecture.depth,) if parameters is None else parameters.depth or (work.architecture.depth,)
@@ -101,7 +101,7 @@ def ntkbench_register_backends() -> tuple[BackendSpec, ...]:
             losses=LOSSES,
             batches=True,
             stops=True,
-            swirls=True,
+            supports_non_gradient=True,
             requires=("torch>=2.4",),
             install='pip install "ntkbench[torch]"',
             citation="Jacot, Gabriel and Hongler 2018 (arXiv:1806.07572)",

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
-class Table(BaseModel):
+class TableParameters(BaseModel):
     """A file with a row per point and named columns."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -24,7 +24,7 @@ class Table(BaseModel):
     n_test: int | None = Field(default=None, ge=1, description="test rows M; by default all that are left")
 
     @model_validator(mode="after")
-    def _apart(self) -> Table:
+    def _apart(self) -> TableParameters:
         if self.features is not None and self.target in self.features:
             raise ValueError(f'column "{self.target}" is the target, and cannot be a feature too')
         return self

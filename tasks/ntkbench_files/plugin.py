@@ -16,7 +16,7 @@ def ntkbench_register_tasks() -> list[TaskSpec]:
             name="file/table",
             version=1,
             summary="your own .csv or .parquet file: a column to learn from the others, random splits",
-            parameters="ntkbench_files.parameters:Table",
+            parameters="ntkbench_files.parameters:TableParameters",
             target="ntkbench_files.table:load",
             sizes=sizes,
             fingerprint=fingerprint,

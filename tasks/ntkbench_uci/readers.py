@@ -16,7 +16,7 @@ from .workbooks import cells_of_sheet
 if TYPE_CHECKING:
     from ntkbench.plugin.types import Float, Int
 
-    from .dataset import Dataset, Form
+    from .dataset import Dataset, FileForm
 
 
 def read(dataset: Dataset) -> tuple[Float, Float | Int]:
@@ -30,7 +30,7 @@ def read(dataset: Dataset) -> tuple[Float, Float | Int]:
     return read_form(dataset, source.form, source.file.read_bytes(), str(source.file))
 
 
-def read_form(dataset: Dataset, form: Form, content: bytes, path: str = "") -> tuple[Float, Float | Int]:
+def read_form(dataset: Dataset, form: FileForm, content: bytes, path: str = "") -> tuple[Float, Float | Int]:
     """Return inputs and targets, as :func:`read` does, from the content of a file that holds them in this form.
 
     ``path`` is what messages call the file, by default the form's.

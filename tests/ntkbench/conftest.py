@@ -22,8 +22,8 @@ name = "toy"
 task = [{ name = "toy/line" }]
 architecture = [{ depth = 1 }]
 reference = [{ label = "ntk", backend = "toy-kernel" }]
-subject = [{ label = "network", backend = "toy-network", widths = [4, 16, 64], members = 3, against = ["ntk"] }]
-training = { learning_rate = { of_stable = 0.5 }, steps = 10, record = 5 }
+subject = [{ label = "network", backend = "toy-network", widths = [4, 16, 64], members = 3, compare_with = ["ntk"] }]
+training = { learning_rate = { fraction_of_max_stable = 0.5 }, steps = 10, records = 5 }
 """
 
 

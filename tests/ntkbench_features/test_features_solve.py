@@ -249,7 +249,7 @@ def test_divergence_is_for_good():
     ("changes", "message"),
     [
         ({"members": 0}, "at least one member"),
-        ({"training": Training(learning_rate=None, of_stable=0.5, steps=STEPS)}, "absolute learning rate"),
+        ({"training": Training(learning_rate=None, fraction_of_max_stable=0.5, steps=STEPS)}, "absolute learning rate"),
         ({"width": None}, "number of functions"),
         ({"width": (50,)}, "number of functions"),
         ({"width": 0}, "number of functions"),

@@ -11,7 +11,7 @@ from sklearn.ensemble import RandomForestRegressor
 from ntkbench.architecture.nodes import Architecture
 from ntkbench.errors import DataError
 from ntkbench.plugin.selection import Choices
-from ntkbench.plugin.specs import Sizes, Work, resolve
+from ntkbench.plugin.specs import Sizes, Workload, resolve
 from ntkbench.plugin.types import Problem, Request, Training
 from ntkbench_sklearn.baselines import selection
 from ntkbench_sklearn.baselines.parameters import ForestParameters, LinearParameters, RbfParameters
@@ -183,7 +183,7 @@ def test_without_rows_for_validation_it_says_so(name):
 @pytest.mark.parametrize("name", SPECS)
 def test_a_cost_grows_with_the_rows(name):
     def cost(n):
-        return SPECS[name].estimate(Work(Sizes(n, 100, 8, 1, 1), Architecture(depth=1)))
+        return SPECS[name].estimate(Workload(Sizes(n, 100, 8, 1, 1), Architecture(depth=1)))
 
     assert 0 < cost(100).flops < cost(10_000).flops
     assert 0 < cost(100).bytes < cost(10_000).bytes

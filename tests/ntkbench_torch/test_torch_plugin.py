@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from ntkbench import Architecture
 from ntkbench.api.run import Options, plan_study
 from ntkbench.errors import DataError, StudyError, UnavailableError
-from ntkbench.plugin.specs import Sizes, Work, resolve
+from ntkbench.plugin.specs import Sizes, Workload, resolve
 from ntkbench.study.load import Overrides
 from ntkbench_torch import NetworkEnsemble, plugin
 from ntkbench_torch.devices import full_precision
@@ -55,12 +55,12 @@ def test_parameters_are_frozen_and_complete():
 
 def test_the_estimate_grows_as_the_work_does():
     architecture = Architecture(depth=2)
-    base = SPEC.estimate(Work(SIZES, architecture, 64, 8, 100, 10))
-    assert SPEC.estimate(Work(SIZES, architecture, 64, 16, 100, 10)).flops == pytest.approx(2 * base.flops)
-    wide = SPEC.estimate(Work(SIZES, architecture, 4096, 8, 100, 10))
+    base = SPEC.estimate(Workload(SIZES, architecture, 64, 8, 100, 10))
+    assert SPEC.estimate(Workload(SIZES, architecture, 64, 16, 100, 10)).flops == pytest.approx(2 * base.flops)
+    wide = SPEC.estimate(Workload(SIZES, architecture, 4096, 8, 100, 10))
     assert wide.flops > 1000 * base.flops
     assert wide.bytes > 2 * 8 * 4096**2
-    assert SPEC.estimate(Work(SIZES, Architecture(depth=0), None, 8, 100, 10)).flops > 0
+    assert SPEC.estimate(Workload(SIZES, Architecture(depth=0), None, 8, 100, 10)).flops > 0
 
 
 def test_layers_and_groups():
@@ -152,9 +152,9 @@ MEASURE = """
 import json, sys
 import numpy as np
 from ntkbench import Architecture
-from ntkbench.exchange import Problem, Request, Solution, Training
-from ntkbench.specs import Sizes, Work
-from ntkbench.worker.memory import peak_memory_bytes
+from ntkbench.plugin.types import Problem, Request, Solution, Training
+from ntkbench.plugin.specs import Sizes, Workload
+from ntkbench.execution.memory import peak_memory_bytes
 from ntkbench_torch.parameters import Parameters
 from ntkbench_torch.plugin import estimate
 from ntkbench_torch.solve import solve
@@ -176,7 +176,7 @@ solve(Request(
     architecture=Architecture(depth=2), training=training, parameters=Parameters(), seed=0,
     observe=frozenset(case["observe"]), references={"ntk": law}, **common,
 ))
-work = Work(
+work = Workload(
     Sizes(n_train=N, n_test=M, n_features=4, n_outputs=O, splits=1), Architecture(depth=2), steps=3, records=3,
     optimizer=case["optimizer"], observe=tuple(case["observe"]), **common,
 )
@@ -205,7 +205,7 @@ def test_the_peak_of_memory_is_as_predicted(case):
 
 def test_the_estimate_knows_what_looking_costs():
     """An eigendecomposition takes more than 4/3 rows^3 (Golub and Van Loan, 8.3), at the first step and the last."""
-    work = Work(SIZES, Architecture(depth=2), 64, 8, 100, 10)
+    work = Workload(SIZES, Architecture(depth=2), 64, 8, 100, 10)
     rows = SIZES.n_train * SIZES.n_outputs
 
     def flops(name):
@@ -221,7 +221,7 @@ def test_an_observable_that_cannot_apply_is_a_mistake_of_the_study():
     plan_study("quickstart", Overrides(set=one), Options())
     for key, value, message in (
         ("training.batch_size", 4, "batches of 4"),
-        ("training.swirl", 0.5, "no gradient"),
+        ("training.non_gradient", 0.5, "no gradient"),
         ("task.loss", "huber", "no closed form with huber"),
     ):
         with pytest.raises(StudyError, match=message):

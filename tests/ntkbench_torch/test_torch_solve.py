@@ -189,4 +189,4 @@ def test_a_request_without_members_or_rate_is_refused():
     with pytest.raises(DataError, match="at least one member"):
         solve(request(members=0))
     with pytest.raises(DataError, match="absolute learning rate"):
-        solve(request(training=Training(learning_rate=None, of_stable=0.5, steps=STEPS)))
+        solve(request(training=Training(learning_rate=None, fraction_of_max_stable=0.5, steps=STEPS)))

@@ -72,7 +72,7 @@ def test_an_unknown_name_gets_a_suggestion():
 
 @pytest.fixture
 def archive(data_folder, server, tmp_path, monkeypatch):
-    """Serve an archive of four A19 sets where their authors have theirs: as the proxy that requests are told to use."""
+    """Serve an archive of four A19 sets where their authors have theirs: as the proxy that requests is set to use."""
     monkeypatch.delenv("NTKBENCH_DATA")
     monkeypatch.setenv("NTKBENCH_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("http_proxy", server.address)

@@ -32,10 +32,10 @@ def download(server, tmp_path):
 
 
 def test_a_file_comes_whole_and_says_how_far_it_is(download, server):
-    told = []
-    assert download(told=lambda done, whole: told.append((done, whole))) == CONTENT
+    progress_callback = []
+    assert download(progress_callback=lambda done, whole: progress_callback.append((done, whole))) == CONTENT
     assert server.asked == [(PATH, "")]
-    assert told[-1] == (len(CONTENT), len(CONTENT)) and told == sorted(told)
+    assert progress_callback[-1] == (len(CONTENT), len(CONTENT)) and progress_callback == sorted(progress_callback)
 
 
 def test_a_file_of_no_stated_size_comes_whole(download, server):

@@ -107,7 +107,7 @@ class _Laws:
         if reference not in self._eigenvalues:
             return None
         cell, eigenvalues = self._cells[key["cell_id"]], self._eigenvalues[reference]
-        factor = json.loads(self._cells[reference]["backend_params_json"]).get("rate_factor", 1.0)
+        factor = json.loads(self._cells[reference]["backend_params_json"]).get("learning_rate_multiplier", 1.0)
         rate = factor * cell["learning_rate"] / cell["n_train"]
         with np.errstate(divide="ignore"):
             return _Law(eigenvalues, np.log(np.abs(1 - rate * eigenvalues)))

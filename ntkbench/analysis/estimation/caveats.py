@@ -82,7 +82,7 @@ def _not_the_theory(cell: Row, kernel: str) -> str | None:
         return "the reference follows gradient flow; the networks took steps"
     if parameters.get("law", "ensemble") != "ensemble":
         return f"the reference's law is that of the {parameters['law']}, not of the ensemble"
-    for factor, what in (("weight_std_factor", "weight_std"), ("rate_factor", "learning rate")):
+    for factor, what in (("weight_std_multiplier", "weight_std"), ("learning_rate_multiplier", "learning rate")):
         if parameters.get(factor, 1.0) != 1.0:
             return f"the reference has another {what} than the networks"
     return None

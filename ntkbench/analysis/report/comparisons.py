@@ -14,7 +14,7 @@ from ..estimation.rates import convergence_rates, in_common_splits, subject_cell
 from ..verdicts.judge import judged_rates
 
 
-class Quantity(NamedTuple):
+class ComparedQuantity(NamedTuple):
     """A measured distance: its metric, split and record (``first`` or ``last`` step), and how it is summarised."""
 
     metric: str
@@ -24,11 +24,11 @@ class Quantity(NamedTuple):
     ensemble: bool = False
 
 
-QUANTITIES = (
-    Quantity("function_distance", "test", "last", of_reference=True),
-    Quantity("function_distance_of_mean", "test", "last", of_reference=True, ensemble=True),
-    Quantity("ntk_distance_frobenius", "train", "first", of_reference=True),
-    Quantity("ntk_change_frobenius", "train", "last", of_reference=False),
+COMPARED = (
+    ComparedQuantity("function_distance", "test", "last", of_reference=True),
+    ComparedQuantity("function_distance_of_mean", "test", "last", of_reference=True, ensemble=True),
+    ComparedQuantity("ntk_distance_frobenius", "train", "first", of_reference=True),
+    ComparedQuantity("ntk_change_frobenius", "train", "last", of_reference=False),
 )
 
 
@@ -124,7 +124,7 @@ def _by_width(rows: pd.DataFrame, kernel_error: float, reference: str | None) ->
             "rmse_mean": errors.loc[errors["member"].isna(), "value"].mean(),
             "rmse_kernel": kernel_error,
         }
-        for quantity in QUANTITIES:
+        for quantity in COMPARED:
             line |= _distance(group, quantity, reference)
         table.append(line)
     return pd.DataFrame(table)
@@ -137,7 +137,7 @@ def _pick(rows: pd.DataFrame, metric: str, split: str, record: str) -> pd.DataFr
     return rows[rows["time"] == times.transform("min" if record == "first" else "max")]
 
 
-def _distance(group: pd.DataFrame, quantity: Quantity, reference: str | None) -> dict[str, float]:
+def _distance(group: pd.DataFrame, quantity: ComparedQuantity, reference: str | None) -> dict[str, float]:
     """Return a distance at one width and its standard error: RMS over members and splits, or the ensemble's own."""
     if quantity.of_reference:
         group = group[group["reference"] == reference]

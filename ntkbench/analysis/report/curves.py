@@ -101,7 +101,7 @@ def _label_axis(axes: Axes, label: str, group: Sequence[Finding], *, log_values:
 def _name(finding: Finding) -> str:
     rate = finding.rate
     against = f" against {rate.reference}" if rate.reference else ""
-    control = "control: " if finding.control else ""
+    control = "control: " if finding.negative_control else ""
     return f"{control}{rate.activation}, {rate.label}{against}"
 
 
@@ -124,7 +124,7 @@ def _draw_power(axes: Axes, finding: Finding, colour: str, marker: str) -> None:
         return
     x, value, error = x[kept], value[kept], error[kept]
     bars = np.stack([np.minimum(error, 0.99 * value), error])
-    inside = "none" if finding.control else colour
+    inside = "none" if finding.negative_control else colour
     axes.errorbar(x, value, bars, fmt=marker, color=colour, mfc=inside, capsize=3, markersize=5, label=_legend(finding))
     axes.plot(x, value[-1] * (x / x[-1]) ** finding.expectation.value, color=colour, linestyle="--", linewidth=1)
     if "floor" in points and (floor := points["floor"].to_numpy(dtype=float)[kept]).size and np.isfinite(floor).all():
@@ -143,7 +143,7 @@ def _draw_limit(axes: Axes, finding: Finding, colour: str, marker: str, *, shift
         return
     x *= shift
     error = np.nan_to_num(points["standard_error"].to_numpy(dtype=float))
-    inside = "none" if finding.control else colour
+    inside = "none" if finding.negative_control else colour
     axes.errorbar(
         x, value, error, fmt=marker, color=colour, mfc=inside, capsize=3, markersize=5, label=_legend(finding)
     )

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...errors import NtkbenchError
 from ...theory.claims import expected_exponent
-from .comparisons import QUANTITIES, Comparison, comparisons
+from .comparisons import COMPARED, Comparison, comparisons
 from .curves import draw_curves
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def _draw_rates(axes: Axes, comparison: Comparison) -> None:
     table = comparison.by_width
     widths = table["width"].to_numpy(dtype=float)
     activation = comparison.architecture.split(",")[0]
-    for quantity, colour, marker in zip(QUANTITIES, _COLOURS, _MARKERS, strict=True):
+    for quantity, colour, marker in zip(COMPARED, _COLOURS, _MARKERS, strict=True):
         values = table[quantity.metric].to_numpy(dtype=float)
         known = np.isfinite(values) & (values > 0)
         if not known.any():
@@ -107,7 +107,7 @@ def _draw_rates(axes: Axes, comparison: Comparison) -> None:
 
 
 def _has_distances(comparison: Comparison) -> bool:
-    values = comparison.by_width[[quantity.metric for quantity in QUANTITIES]].to_numpy(dtype=float)
+    values = comparison.by_width[[quantity.metric for quantity in COMPARED]].to_numpy(dtype=float)
     return bool((np.isfinite(values) & (values > 0)).any())
 
 

@@ -25,7 +25,9 @@ def scoreboard_page(scores: Sequence[Score]) -> str:
 
 
 def _refuted(score: Score) -> str:
-    return f"{sum(score.controls.values())} of {len(score.controls)}" if score.controls else ""
+    return (
+        f"{sum(score.negative_controls.values())} of {len(score.negative_controls)}" if score.negative_controls else ""
+    )
 
 
 def _of(score: Score) -> Iterator[str]:
@@ -37,9 +39,9 @@ def _of(score: Score) -> Iterator[str]:
         because = finding.expectation.note.replace("|", "\\|")
         counted = (expected(finding), because, str(fit.n_widths), str(fit.n_members), finding.verdict)
         yield "| " + " | ".join((*cells, *counted)) + " |"
-    if score.controls:
+    if score.negative_controls:
         yield ""
-    for name, refuted in score.controls.items():
+    for name, refuted in score.negative_controls.items():
         yield f"* control `{name}`: {'refuted' if refuted else 'NOT refuted'}"
 
 

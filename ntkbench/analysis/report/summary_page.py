@@ -47,7 +47,11 @@ def draw_summary(scores: Sequence[Score], path: Path) -> None:
 
 
 def _heading(score: Score) -> str:
-    controls = f"; controls refuted: {sum(score.controls.values())} of {len(score.controls)}" if score.controls else ""
+    controls = (
+        f"; controls refuted: {sum(score.negative_controls.values())} of {len(score.negative_controls)}"
+        if score.negative_controls
+        else ""
+    )
     return f"{score.claim} {score.verdict}: {score.statement}{controls}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Axis = Literal["width", "depth", "output_scale", "rate"]
+Axis = Literal["width", "depth", "output_scale", "learning_rate_multiplier"]
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ CLAIM_QUANTITIES = {
     "function_distance_relative": Quantity(
         "function_distance_relative", "test", "last", 4.0, "mean", law="limit", power=0.5
     ),
-    "clock_ratio": Quantity("clock_ratio", "test", "last", 20.0, "ensemble", law="limit"),
+    "learning_speed_ratio": Quantity("learning_speed_ratio", "test", "last", 20.0, "ensemble", law="limit"),
     "law_mean_slope": Quantity("law_mean_slope_over_time", "test", "last", 40.0, "ensemble", law="limit"),
     "law_variance_ratio": Quantity("law_variance_ratio_over_time", "test", "last", 40.0, "ensemble", law="limit"),
     "law_covariance_slope": Quantity("law_covariance_slope_over_time", "test", "last", 40.0, "ensemble", law="limit"),
@@ -82,7 +82,7 @@ CLAIM_QUANTITIES = {
     "early_stopping_ratio": Quantity("early_stopping_ratio", "test", "last", 40.0, "ensemble", law="limit"),
     "late_excess_network": Quantity("late_excess_network", "test", "last", 40.0, "ensemble", law="limit"),
     "late_excess_kernel": Quantity("late_excess_kernel", "test", "last", 40.0, "ensemble", law="limit"),
-    "descent_residual": Quantity("descent_residual", "train", "last", 0.0, axis="rate"),
+    "descent_residual": Quantity("descent_residual", "train", "last", 0.0, axis="learning_rate_multiplier"),
     "limit_rate_distance": Quantity("limit_rate_distance", "train", "last", 4.0),
     "log10_cost_left": Quantity("log10_cost_left", "train", "last", 0.0, "mean", law="limit"),
     "stability_onset_ratio": Quantity("stability_onset_ratio", None, "last", 1.0, "mean", law="limit", power=0.5),

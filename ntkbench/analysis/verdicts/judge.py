@@ -143,12 +143,12 @@ def judged_rates(results: Results) -> pd.DataFrame:
 class Finding:
     """An estimate with what is expected of it, and what came of the comparison.
 
-    ``control``: the theory, or the network, is wrong on purpose: it should fail.
+    ``negative_control``: the theory, or the network, is wrong on purpose: it should fail.
     """
 
     rate: FittedRate
     expectation: Expectation
-    control: bool
+    negative_control: bool
     verdict: Verdict
     reason: str
 
@@ -191,7 +191,7 @@ def _expected(results: Results) -> Iterator[tuple[FittedRate, Expectation, bool]
         found = expectation(rate.metric, rate.facts, claim["id"])
         if found is None or _no_curve(rate):
             continue
-        control = _is_control(rate, claim["controls"])
+        control = _is_control(rate, claim["negative_controls"])
         if not control:
             measured.add(rate.metric)
         yield rate, found if control else _unless(rate.caveat, found), control
@@ -249,7 +249,7 @@ def _row(finding: Finding) -> dict[str, Any]:
         "quantity": rate.metric,
         "label": rate.label,
         "reference": rate.reference,
-        "role": "control" if finding.control else "claim",
+        "role": "negative_control" if finding.negative_control else "claim",
         "expected": found.value,
         "band_low": found.band_low if math.isfinite(found.band_low) else math.nan,
         "band_high": found.band_high if math.isfinite(found.band_high) else math.nan,

@@ -19,7 +19,7 @@ class Score:
 
     claim: str
     findings: tuple[Finding, ...]
-    controls: dict[str, bool]
+    negative_controls: dict[str, bool]
 
     @property
     def statement(self) -> str:
@@ -43,7 +43,7 @@ def scores(found: Iterable[Finding]) -> list[Score]:
     for finding in found:
         by_claim.setdefault(finding.expectation.claim, []).append(finding)
     return [
-        Score(claim, tuple(f for f in by_claim[claim] if not f.control), _controls(by_claim[claim]))
+        Score(claim, tuple(f for f in by_claim[claim] if not f.negative_control), _controls(by_claim[claim]))
         for claim in STATEMENTS
         if claim in by_claim
     ]
@@ -53,7 +53,7 @@ def _controls(found: Sequence[Finding]) -> dict[str, bool]:
     """Return of each control whether anything that is measured of it fails."""
     refuted: dict[str, bool] = {}
     for finding in found:
-        if finding.control:
+        if finding.negative_control:
             rate = finding.rate
             against = f" against {rate.reference}" if rate.reference else ""
             name = f"{rate.study}: {rate.label.partition(',')[0]}{against}"

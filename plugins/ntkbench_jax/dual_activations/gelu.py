@@ -35,7 +35,7 @@ class Gelu:
 
     def moments(self, deviation: Array) -> Moments:
         """Return both root mean squares; the coefficients are a, a^2 and s p / sqrt(2 pi)."""
-        one, scale = _Point.of(deviation), 1 / jnp.sqrt(2 * PI)
+        one, scale = _GeluPoint.of(deviation), 1 / jnp.sqrt(2 * PI)
         square, reach = one.share**2, scale * finite(deviation)
         curved = one.sine**2 * one.share / jnp.sqrt(2 - square) * (2 + 1 / (2 - square))
         slope = scale * jnp.sqrt(PI / 2 + jnp.arctan2(one.sine**2, one.root) + curved)
@@ -55,7 +55,7 @@ class Gelu:
 
     def features(self, pair: Pair) -> Features:
         """Map any pair; 1 -+ cos are sums of terms of one sign, what separates the points entering each as a factor."""
-        one, two, bent = _Point.of(pair.first), _Point.of(pair.second), _Bent.of(pair)
+        one, two, bent = _GeluPoint.of(pair.first), _GeluPoint.of(pair.second), _Bent.of(pair)
         norm, rise = one.height * two.height, _rise(pair, one, two)
         linear, even = PI / 2 / norm, bent.even / norm  # shares of the linear part, and of the even one, in the cosine
         turn = jnp.sqrt(PI / 2) * rise / norm  # the sine of what the shares of single points differ by
@@ -75,7 +75,7 @@ class Gelu:
         return Features(first, second, gap, cosine, sine, bent.slope / norm)
 
 
-class _Point(NamedTuple):
+class _GeluPoint(NamedTuple):
     """Of one point: a, p, r with itself, sqrt(N) and sqrt(pi / 2 + N)."""
 
     share: Array
@@ -85,7 +85,7 @@ class _Point(NamedTuple):
     height: Array
 
     @classmethod
-    def of(cls, deviation: Array) -> _Point:
+    def of(cls, deviation: Array) -> _GeluPoint:
         share, sine = _shares(deviation)
         square = sine**2
         secant = jnp.sqrt(1 + square)
@@ -135,7 +135,7 @@ def _shares(deviation: Array) -> tuple[Array, Array]:
     return 1 / jnp.hypot(1.0, reach), jnp.where(reach < 1, reach, 1.0) / jnp.hypot(1.0, jnp.minimum(reach, 1 / reach))
 
 
-def _rise(pair: Pair, one: _Point, two: _Point) -> Array:
+def _rise(pair: Pair, one: _GeluPoint, two: _GeluPoint) -> Array:
     """Return the difference of both sqrt(N), from ``dN/da = -2 a^2 (5 - 2 a^2) (2 - a^2)^(-3/2)``."""
     mean = jnp.zeros_like(pair.gap)
     for node, weight in zip(*_legendre(), strict=True):
@@ -150,7 +150,7 @@ def _radial(pair: Pair) -> Array:
     clipped = [jnp.clip(s, *_LIMITS) for s in (pair.first, pair.second)]
     inside = (clipped[0] == pair.first) & (clipped[1] == pair.second)
     gap = jnp.where(inside, pair.gap, clipped[0] - clipped[1])
-    one, two = (_Point.of(s) for s in clipped)
+    one, two = (_GeluPoint.of(s) for s in clipped)
     parallel, both = one.sine * two.sine, one.share * two.share
     root = jnp.hypot(jnp.hypot(both, one.sine * two.share), two.sine * one.share)
     product = jnp.arctan2(parallel, root) + parallel * (root + both * (both / root))
@@ -163,7 +163,7 @@ def _radial(pair: Pair) -> Array:
     return jnp.maximum(jnp.where(apart, tilts - product, curved), 0.0)
 
 
-def _large_bend(one: _Point, two: _Point, parallel: Array, root: Array) -> Array:
+def _large_bend(one: _GeluPoint, two: _GeluPoint, parallel: Array, root: Array) -> Array:
     """Return N1 + N2 - 2 N12 from ``N12 + pi / 2 = a1^2 a2^2 rho / r - (b - sin b) / 2`` with b = 2 acos(rho)."""
     both = one.share * two.share
     total = -2 * (both * (both / root) * parallel - _excess(parallel, root))

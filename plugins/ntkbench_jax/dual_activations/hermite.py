@@ -49,7 +49,7 @@ def weighted_polynomials(reach: float, steps: int, order: int) -> NDArray[np.flo
     return values
 
 
-class _Point(NamedTuple):
+class _HermitePoint(NamedTuple):
     """Of one point, at the grid's nodes times the root of their weights: phi, phi', and what they sum to."""
 
     values: Array
@@ -103,14 +103,14 @@ class Hermite:
             result = result._replace(response=result.response * turned)
         return jax.tree.map(lambda x: x.reshape(shape), result)
 
-    def _point(self, deviation: Array) -> _Point:
+    def _point(self, deviation: Array) -> _HermitePoint:
         u, root = nodes(self.reach, self.steps)
         value, slope = value_and_slope(self.function, deviation * u)
         values, slopes = value * root, slope * root
         terms = jnp.asarray(self._projector()) @ slopes
         inverse = ratio(jnp.ones_like(deviation), deviation)
         coefficients = (values @ root, deviation, inverse, slopes @ root, terms)
-        return _Point(values, slopes, Moments(_norm(values), _norm(slopes), coefficients))
+        return _HermitePoint(values, slopes, Moments(_norm(values), _norm(slopes), coefficients))
 
     def _projector(self) -> NDArray[np.float64]:
         """Return what takes sqrt(w) phi' to b_k / sqrt(k + 1), (order, nodes)."""

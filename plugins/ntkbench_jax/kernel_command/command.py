@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ntkbench.architecture.nodes import Architecture
     from ntkbench_jax.kernel_command.array_files import Matrix
 
-    from .request import Request
+    from .request import KernelRequest
 
 _PARAMETERIZATIONS = ("ntk", "standard", "standard-global-rate")
 _FILE = click.Path(path_type=Path)
@@ -69,13 +69,13 @@ def kernel_command(**options: Any) -> None:
     from ntkbench_jax.kernel_command.array_files import write_npz
 
     request = _request(options)
-    from .summary import Summary  # with it JAX: after mistakes have been told
+    from .summary import KernelSummary  # with it JAX: after mistakes have been told
 
     started = time.perf_counter()
     with _status(options, f"Computing {request.described()}"):
         kernels = _compute(request)
         error = _expansion_error(request)
-    summary = Summary.of(request, kernels, error, time.perf_counter() - started)
+    summary = KernelSummary.of(request, kernels, error, time.perf_counter() - started)
     if request.out is not None:
         with _status(options, f"Writing {request.out}"):
             write_npz(request.out, {**kernels, **summary.stored()}, force=request.force)
@@ -88,13 +88,13 @@ def kernel_command(**options: Any) -> None:
         summary.show()
 
 
-def _request(options: dict[str, Any]) -> Request:
+def _request(options: dict[str, Any]) -> KernelRequest:
     """Find every mistake that can be found before the work starts."""
     from ntkbench.plugin.registry import load_registry, require_available
     from ntkbench_jax.kernel_command.array_files import check_target
 
     from ..plugin import ntkbench_register_backends
-    from .request import Request
+    from .request import KernelRequest
 
     for spec in ntkbench_register_backends():
         require_available(spec)
@@ -108,7 +108,7 @@ def _request(options: dict[str, Any]) -> Request:
             if path is not None and path.exists() and out.exists() and out.samefile(path):
                 raise click.UsageError(f"--out {out} is the file of the points itself")
     x1, x2 = _inputs(options)
-    return Request.of(x1, x2, architecture, options)
+    return KernelRequest.of(x1, x2, architecture, options)
 
 
 def _architecture(options: dict[str, Any]) -> Architecture:
@@ -151,7 +151,7 @@ def _inputs(options: dict[str, Any]) -> tuple[Matrix, Matrix | None]:
     return found[0], found[1] if x2 is not None else None
 
 
-def _compute(request: Request) -> dict[str, np.ndarray[Any, Any]]:
+def _compute(request: KernelRequest) -> dict[str, np.ndarray[Any, Any]]:
     """Return the kernels by name."""
     from ntkbench.errors import DataError
 
@@ -173,7 +173,7 @@ def _compute(request: Request) -> dict[str, np.ndarray[Any, Any]]:
     return {name: getattr(both, name) for name in request.kernels}
 
 
-def _expansion_error(request: Request) -> float:
+def _expansion_error(request: KernelRequest) -> float:
     from ..kernels.analytic import kernel_error
 
     return kernel_error(request.x1, request.x2, architecture=request.architecture)

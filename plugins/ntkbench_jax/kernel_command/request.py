@@ -22,7 +22,7 @@ SPECTRUM_POINTS = 4000  # diagonalised unasked up to here: about half a minute
 
 
 @dataclass(frozen=True)
-class Request:
+class KernelRequest:
     """Points, network, and what to compute and to write; ``kernels`` are names."""
 
     files: tuple[str, ...]
@@ -38,7 +38,7 @@ class Request:
     force: bool
 
     @classmethod
-    def of(cls, x1: Matrix, x2: Matrix | None, architecture: Architecture, options: Mapping[str, Any]) -> Request:
+    def of(cls, x1: Matrix, x2: Matrix | None, architecture: Architecture, options: Mapping[str, Any]) -> KernelRequest:
         """Put together what the options ask for.
 
         :raises DataError: for points of different numbers of features, or kernels that the memory cannot hold.

@@ -27,7 +27,7 @@ class OutOfRangeError(DataError):
 
 
 @dataclass(frozen=True)
-class Choice:
+class TunedKernel:
     """An architecture, a ridge relative to the kernel's mean diagonal, and the score they were chosen for."""
 
     architecture: Architecture
@@ -43,7 +43,7 @@ def candidates(architecture: Architecture, parameters: Parameters) -> Iterator[A
         yield architecture.model_copy(update=dict(zip(names, values, strict=True)))
 
 
-def choose(problem: Problem, architecture: Architecture, parameters: Parameters) -> Choice:
+def choose(problem: Problem, architecture: Architecture, parameters: Parameters) -> TunedKernel:
     """Return the best of all architectures and ridges, the first one among equals.
 
     Its score is the mean squared error on the rows for validation, in units of the problem's scaled targets, or, by
@@ -53,7 +53,7 @@ def choose(problem: Problem, architecture: Architecture, parameters: Parameters)
     """
     if not problem.tuning:
         raise DataError("backend jax-tuned: the task has no problems to choose on; give it a share for validation")
-    best: Choice | None = None
+    best: TunedKernel | None = None
     reason = "no ridge gives a kernel that can be inverted; give larger ones"
     for candidate in candidates(architecture, parameters):
         try:
@@ -63,13 +63,13 @@ def choose(problem: Problem, architecture: Architecture, parameters: Parameters)
             continue
         for ridge, score in zip(parameters.ridges, scores, strict=True):
             if np.isfinite(score) and (best is None or score < best.score):
-                best = Choice(candidate, ridge, float(score))
+                best = TunedKernel(candidate, ridge, float(score))
     if best is None:
         raise DataError(f"backend jax-tuned: {reason}")
     return best
 
 
-def at_an_end(chosen: Choice, parameters: Parameters) -> dict[str, bool]:
+def at_grid_edge(chosen: TunedKernel, parameters: Parameters) -> dict[str, bool]:
     """Return, for each list of several values, whether the choice is its least or its greatest one."""
     lists: dict[str, tuple[Sequence[float] | None, float]] = {
         "depth": (parameters.depth, chosen.architecture.depth),

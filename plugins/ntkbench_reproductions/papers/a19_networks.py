@@ -89,12 +89,12 @@ def _less(table: pd.DataFrame, label: str) -> str:
 
 def _chosen(results: Results, label: str) -> dict[str, str]:
     """Return the depth and the learning rate chosen on each set, of its first split."""
-    rows = results.measurements[results.measurements["metric"].isin(["chosen_depth", "chosen_rate"])]
+    rows = results.measurements[results.measurements["metric"].isin(["chosen_depth", "chosen_learning_rate"])]
     cells = results.cells[results.cells["label"] == label]
     found = rows.merge(cells[["cell_id", "task"]], on="cell_id")
     table = found[found["split_index"] == 0].pivot_table(index="task", columns="metric", values="value")
     return {
-        str(task).rpartition("/")[2]: f"{row['chosen_depth']:g}, {row['chosen_rate']:g}"
+        str(task).rpartition("/")[2]: f"{row['chosen_depth']:g}, {row['chosen_learning_rate']:g}"
         for task, row in table.iterrows()
     }
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from ntkbench.store.read import Results
 
-_CHOSEN, _AT_END = "chosen_", "_at_end"
+_CHOSEN, _AT_GRID_EDGE = "chosen_", "_at_grid_edge"
 _NO_LIST = "-"
 
 
@@ -22,9 +22,9 @@ def choices(results: Results) -> Page:
     :raises StoreError: where no backend says what it chose.
     """
     rows = results.measurements
-    rows = rows[rows["metric"].str.endswith(_AT_END) | rows["metric"].str.startswith(_CHOSEN)]
+    rows = rows[rows["metric"].str.endswith(_AT_GRID_EDGE) | rows["metric"].str.startswith(_CHOSEN)]
     rows = rows.merge(results.cells[["cell_id", "task", "label"]], on="cell_id")
-    settings = sorted({name.removesuffix(_AT_END) for name in rows["metric"] if name.endswith(_AT_END)})
+    settings = sorted({name.removesuffix(_AT_GRID_EDGE) for name in rows["metric"] if name.endswith(_AT_GRID_EDGE)})
     if not settings:
         raise StoreError("no choice among several values was recorded")
     lines = []
@@ -47,7 +47,7 @@ def choices(results: Results) -> Page:
 
 def _range(rows: pd.DataFrame, setting: str) -> str:
     chosen = rows[rows["metric"] == _CHOSEN + setting]["value"]
-    ends = rows[rows["metric"] == setting + _AT_END]["value"]
+    ends = rows[rows["metric"] == setting + _AT_GRID_EDGE]["value"]
     if ends.empty:
         return _NO_LIST
     low, high = chosen.min(), chosen.max()

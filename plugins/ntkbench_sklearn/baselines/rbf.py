@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .selection import Setting
 
 
-class Rbf:
+class RbfRegression:
     """Kernel ridge regression; settings of one gamma stand together and share one kernel."""
 
     name = "sklearn-rbf"
@@ -61,4 +61,4 @@ def solve(request: Request) -> Solution:
 
     :raises DataError: without problems to choose on.
     """
-    return answer(request, Rbf(request.parameters))
+    return answer(request, RbfRegression(request.parameters))

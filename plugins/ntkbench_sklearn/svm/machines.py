@@ -34,7 +34,7 @@ class Kernel(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Choice:
+class TunedClassifier:
     """The chosen machine, its accuracy where it was chosen, and how many of the ``fits`` were cut short."""
 
     kernel: Kernel
@@ -58,7 +58,9 @@ def kernels_up_to(depth: int, parameters: Parameters) -> list[Kernel]:
     return [Kernel(p, q) for p in range(depth + 1) for q in range(p + 1 if any_fixed else 1)]
 
 
-def choose(tuning: Sequence[Problem], architecture: Architecture, parameters: Parameters, threads: int) -> Choice:
+def choose(
+    tuning: Sequence[Problem], architecture: Architecture, parameters: Parameters, threads: int
+) -> TunedClassifier:
     """Return the kernel and the penalty of the highest mean accuracy over the problems to choose on.
 
     Among equals the first one is kept, in the order of depth, fixed layers and C (Arora et al. 2019).
@@ -77,7 +79,7 @@ def choose(tuning: Sequence[Problem], architecture: Architecture, parameters: Pa
         results = list(pool.map(scores, kernels))
     table = np.stack([accuracy for accuracy, _ in results])
     best, penalty = np.unravel_index(np.argmax(table), table.shape)
-    return Choice(
+    return TunedClassifier(
         kernel=kernels[best],
         c=parameters.c[penalty],
         accuracy=float(table[best, penalty]),
@@ -97,7 +99,7 @@ def _scores(problem: Problem, kernel: Kernel, architecture: Architecture, parame
     return accuracy, cut
 
 
-def predict(problem: Problem, chosen: Choice, architecture: Architecture, parameters: Parameters) -> Fitted:
+def predict(problem: Problem, chosen: TunedClassifier, architecture: Architecture, parameters: Parameters) -> Fitted:
     """Return what the chosen machine, fitted to the training points, predicts on all points."""
     train, test = gram(problem, chosen.kernel, architecture, parameters)
     with _quiet():

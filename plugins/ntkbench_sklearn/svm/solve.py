@@ -10,12 +10,12 @@ from ntkbench.errors import DataError
 from ntkbench.plugin.selection import Choices
 from ntkbench.plugin.types import Measurement, Solution
 
-from .machines import Choice, choose, predict
+from .machines import TunedClassifier, choose, predict
 
 if TYPE_CHECKING:
     from ntkbench.plugin.types import Float, Int, Request
 
-_choices: Choices[Choice] = Choices()
+_choices: Choices[TunedClassifier] = Choices()
 
 
 def solve(request: Request) -> Solution:

@@ -3,7 +3,7 @@
     Theta = sum_l weight_std^2 / n_l (r_l h_l h_l'^T + s_l c_l^2) * (d_{l+1} d_{l+1}'^T)
 
 with ``d_l`` the derivative of an output with respect to ``z_l``, the bias in the constant ``c_l`` and the rates ``r_l``
-of weights and ``s_l`` of biases in :class:`~ntkbench_torch.networks.network.Form`, 1 in NTK parameterization
+of weights and ``s_l`` of biases in :class:`~ntkbench_torch.networks.network.LayerScales`, 1 in NTK parameterization
 and 0 where a layer is not trained (theory.md, C2 to C4; the products follow Novak et al. 2022, section 3).
 """
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from ..networks.network import Form
+    from ..networks.network import LayerScales
 
 _FLOATS = 2**24  # signals in memory at a time
 
 
-def tangent_kernel(form: Form, layers: list[Tensor], x1: Tensor, x2: Tensor | None, *, full: bool) -> Tensor:
+def tangent_kernel(form: LayerScales, layers: list[Tensor], x1: Tensor, x2: Tensor | None, *, full: bool) -> Tensor:
     """Return the kernel of every network between points ``x1`` (n1, F) and ``x2`` (n2, F), None for ``x1`` again.
 
     :param full: every pair of outputs, (G, n1, n2, O, O); otherwise the mean over outputs of the diagonal blocks,
@@ -43,7 +43,7 @@ def tangent_kernel(form: Form, layers: list[Tensor], x1: Tensor, x2: Tensor | No
     return torch.cat(parts)
 
 
-def look(form: Form, layers: list[Tensor], x: Tensor) -> Workspace:
+def look(form: LayerScales, layers: list[Tensor], x: Tensor) -> Workspace:
     """Return the activations, slopes and outputs of every network on points ``x`` (n, F)."""
     space = Workspace(form, len(layers[0]), x, gradients=True)
     space.signals.clear()  # room that only training needs
@@ -62,7 +62,7 @@ def of_members(space: Workspace, members: slice) -> Workspace:
 
 
 def layer_kernels(
-    form: Form, layers: list[Tensor], left: Workspace, right: Workspace | None = None
+    form: LayerScales, layers: list[Tensor], left: Workspace, right: Workspace | None = None
 ) -> Iterator[tuple[int, Tensor]]:
     """Yield (l, layer l's part of the kernel), last layer first, down to the lowest that is trained.
 
@@ -88,7 +88,7 @@ def layer_kernels(
         yield index, product.view(members, n_outputs, n1, n_outputs, n2).mul_(gram[:, None, :, None, :])
 
 
-def layer_traces(form: Form, layers: list[Tensor], space: Workspace) -> Tensor:
+def layer_traces(form: LayerScales, layers: list[Tensor], space: Workspace) -> Tensor:
     """Return the trace of each layer's part of the kernel on one set of points, (G, L), float64; 0 where untrained."""
     traces = torch.zeros(len(layers[0]), len(layers), dtype=torch.float64, device=space.outputs.device)
     last = len(layers) - 1
@@ -100,7 +100,7 @@ def layer_traces(form: Form, layers: list[Tensor], space: Workspace) -> Tensor:
 
 
 def activation_gram(
-    form: Form, left: Workspace, right: Workspace | None, index: int, rates: tuple[float, float] = (1.0, 1.0)
+    form: LayerScales, left: Workspace, right: Workspace | None, index: int, rates: tuple[float, float] = (1.0, 1.0)
 ) -> Tensor:
     """Return ``gain_l^2 (r_l h_l h_l'^T + s_l c_l^2)``, (G, n1, n2); of the last layer, at rates 1, it is the NNGP."""
     one = left.inputs[index]
@@ -112,14 +112,14 @@ def activation_gram(
     return product.add_(bias_rate * square * form.constants[index] ** 2)
 
 
-def _gram_diagonal(form: Form, space: Workspace, index: int) -> Tensor:
+def _gram_diagonal(form: LayerScales, space: Workspace, index: int) -> Tensor:
     """Return the diagonal (G, n) of a layer's Gram matrix, float64."""
     (weight_rate, bias_rate), square = form.rates[index], form.gains[index] ** 2
     norms = torch.linalg.vector_norm(space.inputs[index][..., :-1], dim=-1, dtype=torch.float64).square_()
     return norms.mul_(weight_rate * square).add_(bias_rate * square * form.constants[index] ** 2)
 
 
-def _mean_kernel(form: Form, layers: list[Tensor], left: Workspace, right: Workspace | None) -> Tensor:
+def _mean_kernel(form: LayerScales, layers: list[Tensor], left: Workspace, right: Workspace | None) -> Tensor:
     grams = [activation_gram(form, left, right, index, form.rates[index]) for index in range(len(layers))]
     n_outputs = form.layers[-1]
     theta = grams[-1] * n_outputs
@@ -137,7 +137,7 @@ def _mean_kernel(form: Form, layers: list[Tensor], left: Workspace, right: Works
     return theta.div_(n_outputs)
 
 
-def _full_kernel(form: Form, layers: list[Tensor], left: Workspace, right: Workspace | None) -> Tensor:
+def _full_kernel(form: LayerScales, layers: list[Tensor], left: Workspace, right: Workspace | None) -> Tensor:
     return sum_of_layers(layer_kernels(form, layers, left, right)).permute(0, 2, 4, 1, 3)
 
 
@@ -149,7 +149,7 @@ def sum_of_layers(parts: Iterator[tuple[int, Tensor]]) -> Tensor:
     return theta
 
 
-def _signals(form: Form, layers: list[Tensor], space: Workspace, outputs: slice) -> Iterator[Tensor]:
+def _signals(form: LayerScales, layers: list[Tensor], space: Workspace, outputs: slice) -> Iterator[Tensor]:
     """Yield d_l (G, o, n, n_l) for l from the last hidden layer down: the derivative of chosen outputs by z_l."""
     signal = None
     for index in range(len(layers) - 1, form.lowest_trained, -1):

@@ -16,10 +16,12 @@ from .tangent_kernel import activation_gram
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ..networks.network import Form, Workspace
+    from ..networks.network import LayerScales, Workspace
 
 
-def tangent_product(form: Form, layers: list[Tensor], left: Workspace, right: Workspace, vector: Tensor) -> Tensor:
+def tangent_product(
+    form: LayerScales, layers: list[Tensor], left: Workspace, right: Workspace, vector: Tensor
+) -> Tensor:
     """Return ``Theta(x1, x2) v``, (G, n1, O), of every network, for ``vector`` (G, n2, O).
 
     :param left: what :func:`~ntkbench_torch.empirical_ntk.tangent_kernel.look` returned for x1; ``right``: for x2.
@@ -37,7 +39,7 @@ def tangent_product(form: Form, layers: list[Tensor], left: Workspace, right: Wo
     return moved
 
 
-def _moved(form: Form, left: Workspace, right: Workspace, index: int, signal: Tensor) -> Tensor:
+def _moved(form: LayerScales, left: Workspace, right: Workspace, index: int, signal: Tensor) -> Tensor:
     """Return layer ``index``'s Gram matrix between the points times ``signal`` (G, n2, n_{l+1}), cheapest order."""
     one, other = left.inputs[index], right.inputs[index]
     (n1, fan_in), n2, fan_out = one.shape[1:], other.shape[1], signal.shape[2]

@@ -17,7 +17,7 @@ from .fully_connected import FullyConnected
 from .initialization import draw_layer
 from .layout import group_size, parameter_count
 from .module_ensemble import ModuleEnsemble
-from .network import Form, empty_layers
+from .network import LayerScales, empty_layers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -40,7 +40,7 @@ class NetworkEnsemble(GroupedEnsemble):
     :param width: of every hidden layer, or one int per hidden layer; not looked at without hidden layers.
     :param first_member: k of the first member.
     :param output_scale: alpha: the network is alpha times the architecture's, trained at a learning rate over alpha^2
-        (claim C17); ``centred``: less its own initial function, ``alpha (h - h_0)``.
+        (claim C17); ``subtract_init``: less its own initial function, ``alpha (h - h_0)``.
     :param trained_layers: ``all``, or ``last``: the readout alone (claim C16).
     :raises UnavailableError: for an architecture or a device that is not supported here.
     :raises DataError: for widths or a dtype that make no sense.
@@ -59,20 +59,25 @@ class NetworkEnsemble(GroupedEnsemble):
         dtype: str = "float32",
         first_member: int = 0,
         output_scale: float = 1.0,
-        centred: bool = False,
+        subtract_init: bool = False,
         trained_layers: TrainedLayers = "all",
     ) -> None:
         if reason := supports(architecture):
             raise UnavailableError(f"backend torch: {reason}")
         super().__init__(
-            members=members, seed=seed, device=device, dtype=dtype, first_member=first_member, centred=centred
+            members=members,
+            seed=seed,
+            device=device,
+            dtype=dtype,
+            first_member=first_member,
+            subtract_init=subtract_init,
         )
         widths = width if width is None or isinstance(width, int) else tuple(width)
         if not (isfinite(output_scale) and output_scale > 0):
             raise DataError(f"output_scale is {output_scale}: expected a positive number")
         if trained_layers not in ("all", "last"):
             raise DataError(f"trained_layers is {trained_layers!r}: expected 'all' or 'last'")
-        self.form = Form.of(
+        self.form = LayerScales.of(
             architecture,
             in_features,
             widths,
@@ -93,7 +98,7 @@ class NetworkEnsemble(GroupedEnsemble):
         device: str = "cpu",
         dtype: str = "float32",
         first_member: int = 0,
-        centred: bool = False,
+        subtract_init: bool = False,
     ) -> ModuleEnsemble:
         """Return an ensemble of networks of the user's own making: see :class:`.ModuleEnsemble`."""
         return ModuleEnsemble(
@@ -103,7 +108,7 @@ class NetworkEnsemble(GroupedEnsemble):
             device=device,
             dtype=dtype,
             first_member=first_member,
-            centred=centred,
+            subtract_init=subtract_init,
         )
 
     @property

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ..training.updates import Update
-    from .network import Form
+    from .network import LayerScales
 
 
 class FullyConnected:
     """G networks of one form, with room to be trained in (:class:`~ntkbench_torch.training.loop.Trainable`)."""
 
-    def __init__(self, form: Form, layers: list[Tensor]) -> None:
+    def __init__(self, form: LayerScales, layers: list[Tensor]) -> None:
         self.form, self.tensors = form, layers
         self._space: Workspace | None = None
 
@@ -60,7 +60,7 @@ class FullyConnected:
         return self._space
 
 
-def _coordinates(form: Form, index: int, like: Tensor) -> Coordinates:
+def _coordinates(form: LayerScales, index: int, like: Tensor) -> Coordinates:
     """Return what Adam is to know of layer ``index``: parameters of its own are ``gain W`` and ``bias_std b``."""
     (weight_rate, bias_rate), fan_in = form.rates[index], form.layers[index]
     spreads = [1.0] * (fan_in + 1)

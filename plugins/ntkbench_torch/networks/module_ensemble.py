@@ -38,7 +38,7 @@ class ModuleEnsemble(GroupedEnsemble):
 
     :param factory: returns a new module whenever it is called, always of the same shapes. Points must not depend on
         each other, nor outputs on chance: no batch norm or dropout in training mode.
-    :param first_member: k of the first member; ``centred``: less its own initial function, ``f - f_0``.
+    :param first_member: k of the first member; ``subtract_init``: less its own initial function, ``f - f_0``.
     :raises DataError: for a factory whose modules cannot be trained so, or numbers that make no sense.
     :raises UnavailableError: for a device that is not there.
     """
@@ -52,10 +52,15 @@ class ModuleEnsemble(GroupedEnsemble):
         device: str = "cpu",
         dtype: str = "float32",
         first_member: int = 0,
-        centred: bool = False,
+        subtract_init: bool = False,
     ) -> None:
         super().__init__(
-            members=members, seed=seed, device=device, dtype=dtype, first_member=first_member, centred=centred
+            members=members,
+            seed=seed,
+            device=device,
+            dtype=dtype,
+            first_member=first_member,
+            subtract_init=subtract_init,
         )
         self._factory = factory
         self._module = _checked(self._make(first_member))

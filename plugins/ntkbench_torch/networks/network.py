@@ -33,7 +33,7 @@ _BLOCK = 4096  # points evaluated at a time
 
 
 @dataclass(frozen=True)
-class Form:
+class LayerScales:
     """What all networks of a group share: ``layers`` (n_0 .. n_L), scales per weight matrix, the activation.
 
     ``gains[l]`` is ``weight_std / sqrt(n_l)``, the last one times ``output_scale``; ``constants[l]`` is what multiplies
@@ -60,7 +60,7 @@ class Form:
         *,
         output_scale: float = 1.0,
         trained_layers: TrainedLayers = "all",
-    ) -> Form:
+    ) -> LayerScales:
         """Read an architecture whose support was checked."""
         layers = layer_sizes(n_features, width, architecture.depth, n_outputs)
         gains = [architecture.weight_std / math.sqrt(fan_in) for fan_in in layers[:-1]]
@@ -93,7 +93,7 @@ def _rates(architecture: Architecture, layers: tuple[int, ...], fan_in: int) -> 
     return fan_in / (width * weight), 1 / (width * bias) if bias else 0.0
 
 
-def empty_layers(form: Form, members: int, device: torch.device, dtype: torch.dtype) -> list[Tensor]:
+def empty_layers(form: LayerScales, members: int, device: torch.device, dtype: torch.dtype) -> list[Tensor]:
     """Return room for the layers of ``members`` networks, zero: views (G, n_l + 1, n_{l+1}) each.
 
     In memory every unit has its weights in one row, ``[W_l, b_l]``; but the rows of a layer that fans out widely are
@@ -139,7 +139,7 @@ class Workspace:
     room for ``signals[l]``, alike, the derivatives by z_{l+1}. ``outputs`` is (G, N, O).
     """
 
-    def __init__(self, form: Form, members: int, x: Tensor, *, gradients: bool) -> None:
+    def __init__(self, form: LayerScales, members: int, x: Tensor, *, gradients: bool) -> None:
         points = len(x)
         self._points = _room(1, points, form.layers[0] + 1, x)[0]
         self.load(x)
@@ -158,7 +158,7 @@ class Workspace:
         self._points[:, :-1] = x
 
 
-def forward(form: Form, layers: list[Tensor], space: Workspace) -> Tensor:
+def forward(form: LayerScales, layers: list[Tensor], space: Workspace) -> Tensor:
     """Compute the outputs (G, N, O) of every network, and the slopes where the workspace is for gradients."""
     for z, units, inputs, layer, gain in zip(space.slopes, space.units, space.inputs, layers, form.gains, strict=False):
         add_product(z, inputs, layer, beta=0.0, scale=gain)
@@ -169,7 +169,7 @@ def forward(form: Form, layers: list[Tensor], space: Workspace) -> Tensor:
     return space.outputs
 
 
-def backward(form: Form, layers: list[Tensor], space: Workspace, update: Update) -> None:
+def backward(form: LayerScales, layers: list[Tensor], space: Workspace, update: Update) -> None:
     """Send ``space.outputs``, the derivatives of the cost by the outputs, back through every network, and train it.
 
     Each layer is changed once the signal has passed through it; no gradient is stored that the optimizer need not keep.
@@ -184,7 +184,7 @@ def backward(form: Form, layers: list[Tensor], space: Workspace, update: Update)
         update.apply(index, layer, _LayerGradient(form, index, space.inputs[index], above))
 
 
-def evaluate(form: Form, layers: list[Tensor], x: Tensor) -> Tensor:
+def evaluate(form: LayerScales, layers: list[Tensor], x: Tensor) -> Tensor:
     """Return the outputs (G, M, O) on points ``x`` (M, F), in blocks that keep the activations small."""
     parts = []
     for block in torch.split(x, _BLOCK):
@@ -195,7 +195,7 @@ def evaluate(form: Form, layers: list[Tensor], x: Tensor) -> Tensor:
 class _LayerGradient(NamedTuple):
     """``gain_l inputs_l^T signal_l``: the gradient of layer l, a product that is added as it is formed."""
 
-    form: Form
+    form: LayerScales
     index: int
     inputs: Tensor
     signal: Tensor

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .norms import operator_norm
-    from .observation import View
-    from .recorder import Watcher
+    from .observation import Snapshot
+    from .recorder import Recorder
 
 _HOMES = {
-    "View": "observation",
-    "Watcher": "recorder",
+    "Snapshot": "observation",
+    "Recorder": "recorder",
     "operator_norm": "norms",
 }
-__all__ = ["View", "Watcher", "operator_norm"]
+__all__ = ["Recorder", "Snapshot", "operator_norm"]
 
 
 def __getattr__(name: str) -> Any:

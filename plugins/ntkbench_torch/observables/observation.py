@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from ntkbench.theory.losses import Loss
     from ntkbench.theory.optimizers import Optimizer
 
-    from ..networks.network import Form, Workspace
+    from ..networks.network import LayerScales, Workspace
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class View:
+class Snapshot:
     """What an observable sees of G members of one group at one recorded step.
 
     ``layers`` and ``initial``, as drawn, (G, n_l + 1, n_{l+1}); ``x`` (N, F), ``y`` (N, O), ``x_test`` (M, F);
@@ -38,7 +38,7 @@ class View:
     says that no recorded step follows. A member whose outputs are not finite has no rows.
     """
 
-    form: Form
+    form: LayerScales
     layers: list[Tensor]
     initial: list[Tensor]
     x: Tensor
@@ -55,11 +55,11 @@ class View:
     momentum: float = 0.0
     loss: Loss = "squared-error"
     batch_size: int | None = None
-    centred: bool = False
+    subtract_init: bool = False
     slice_at: int = 0
     references: Mapping[str, Solution]
 
-    def of(self, members: slice) -> View:
+    def of(self, members: slice) -> Snapshot:
         """Return what is seen of some of the members."""
         return replace(
             self,
@@ -71,14 +71,14 @@ class View:
         )
 
 
-class Moment:
+class NetworkState:
     """Networks with given layers (G, n_l + 1, n_{l+1}) on training points x (N, F).
 
     Kernels are those that training follows, over ``output_scale^2``; in kernels of pairs of outputs, rows and columns
     go through the outputs first and the points of each output within.
     """
 
-    def __init__(self, form: Form, layers: list[Tensor], x: Tensor, *, forms_kernel: bool) -> None:
+    def __init__(self, form: LayerScales, layers: list[Tensor], x: Tensor, *, forms_kernel: bool) -> None:
         self.form, self.layers, self.x, self.forms_kernel = form, layers, x, forms_kernel
         self.scale = form.output_scale**2
 
@@ -141,12 +141,12 @@ class Moment:
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
+class Observation:
     """A view, with its networks ``now`` and as ``initial``; the latter is the same object at step 0."""
 
-    view: View
-    now: Moment
-    initial: Moment
+    view: Snapshot
+    now: NetworkState
+    initial: NetworkState
 
     @cached_property
     def alive(self) -> list[int]:
@@ -160,7 +160,7 @@ class Look:
     def start(self) -> tuple[Float, Float]:
         """The initial function on training points (G, N, O) and test points (G, M, O), float64."""
         view = self.view
-        if view.centred:
+        if view.subtract_init:
             return np.zeros(view.outputs.shape), np.zeros(view.outputs_test.shape)
         test = evaluate(view.form, view.initial, view.x_test)
         return numpy64(self.initial.space.outputs), numpy64(test)

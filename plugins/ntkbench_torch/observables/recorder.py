@@ -11,7 +11,7 @@ from ntkbench.errors import DataError, suggestion
 from ..devices import full_precision
 from . import functions, kernels, moments, movement
 from .catalogue import BETWEEN, FORMING_KERNEL, LINEARIZED, OBSERVABLES, inapplicable
-from .observation import Look, Moment
+from .observation import NetworkState, Observation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ntkbench.plugin.types import Measurement
 
     from ..parameters import Parameters
-    from .observation import View
+    from .observation import Snapshot
 
 _KERNEL_FLOATS = 2**23  # of the kernels of all members looked at together
 _SIGNAL_FLOATS = 2**24  # of their signals in one layer
@@ -28,7 +28,7 @@ _SIGNAL_FLOATS = 2**24  # of their signals in one layer
 class _Observable(NamedTuple):
     """How to measure, and whether at the first step and at the last; between, see ``catalogue.BETWEEN``."""
 
-    measure: Callable[[Look], Iterator[Measurement]]
+    measure: Callable[[Observation], Iterator[Measurement]]
     first: bool = True
     last: bool = True
 
@@ -54,7 +54,7 @@ _MEASURES: dict[str, _Observable] = {
 }
 
 
-class Watcher:
+class Recorder:
     """What observables keep of one group between looks: its members as drawn, with what was computed of them.
 
     :param names: of :data:`.catalogue.OBSERVABLES`.
@@ -70,9 +70,9 @@ class Watcher:
             raise DataError(f"no observable {name!r}{suggestion(name, OBSERVABLES)}; there are {known}")
         self._names = names
         self._every = parameters.ntk_steps == "all"
-        self._initial: dict[int, Moment] = {}
+        self._initial: dict[int, NetworkState] = {}
 
-    def look(self, view: View) -> Iterator[Measurement]:
+    def look(self, view: Snapshot) -> Iterator[Measurement]:
         """Yield what was asked for of every member at this step; nothing of members that are not finite."""
         training = {"optimizer": view.optimizer, "loss": view.loss, "batch_size": view.batch_size}
         chosen = [
@@ -87,26 +87,26 @@ class Watcher:
         members, together = len(view.layers[0]), _together(view)
         with full_precision(), np.errstate(over="ignore", invalid="ignore"):  # a member on its way to infinity
             for first in range(0, members, together):
-                look = self._look_at(view.of(slice(first, first + together)), first, forms_kernel)
+                observation = self._look_at(view.of(slice(first, first + together)), first, forms_kernel)
                 for name in chosen:
-                    rows += _MEASURES[name].measure(look)
+                    rows += _MEASURES[name].measure(observation)
         return iter(rows)
 
-    def _wanted(self, name: str, view: View) -> bool:
+    def _wanted(self, name: str, view: Snapshot) -> bool:
         if view.step == 0:
             return _MEASURES[name].first
         return self._every or name in BETWEEN or (_MEASURES[name].last and view.last)
 
-    def _look_at(self, view: View, first: int, forms_kernel: bool) -> Look:
+    def _look_at(self, view: Snapshot, first: int, forms_kernel: bool) -> Observation:
         initial = self._initial.get(first)
         if initial is None:
             needed = not (FORMING_KERNEL | LINEARIZED).isdisjoint(self._names)
-            initial = self._initial[first] = Moment(view.form, view.initial, view.x, forms_kernel=needed)
-        now = initial if view.step == 0 else Moment(view.form, view.layers, view.x, forms_kernel=forms_kernel)
-        return Look(view, now, initial)
+            initial = self._initial[first] = NetworkState(view.form, view.initial, view.x, forms_kernel=needed)
+        now = initial if view.step == 0 else NetworkState(view.form, view.layers, view.x, forms_kernel=forms_kernel)
+        return Observation(view, now, initial)
 
 
-def _together(view: View) -> int:
+def _together(view: Snapshot) -> int:
     """Return how many members are looked at together."""
     (points, outputs), widest = view.y.shape, max(view.form.layers[1:])
     rows = points * outputs

@@ -55,7 +55,7 @@ def solve(request: Request) -> Solution:
     """
     law = next(iter(request.references.values()), None)
     if law is None or law.eigenvalues is None or law.eigenvectors is None:
-        raise DataError("backend torch-stability: needs a reference with eigenvalues in against")
+        raise DataError("backend torch-stability: needs a reference with eigenvalues in compare_with")
     if request.training.steps[-1] != 0 or request.problem.loss != "squared-error":
         raise DataError("backend torch-stability: trains at rates of its own, on the squared error: give steps = 0")
     problem, parameters = request.problem, request.parameters

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     Flags = NDArray[np.bool_]
 
-Outcome = Literal[
+TrialOutcome = Literal[
     "found",
     "exceeded at the lowest rate",
     "never exceeded",
@@ -53,7 +53,7 @@ class Threshold:
     value: Float
     lower: Float
     upper: Float
-    outcome: tuple[Outcome, ...]
+    outcome: tuple[TrialOutcome, ...]
     monotone: Flags
 
     @property
@@ -322,7 +322,7 @@ def _bracket(rates: Float, past: Flags, before: Flags, either_side: bool) -> tup
 
 
 def _onset(runs: _Runs, lower: Float, upper: Float) -> Threshold:
-    outcomes: list[Outcome] = [
+    outcomes: list[TrialOutcome] = [
         "exceeded at the lowest rate" if low == 0 else "never exceeded" if high == np.inf else "found"
         for low, high in zip(lower, upper, strict=True)
     ]
@@ -338,7 +338,7 @@ def _onset(runs: _Runs, lower: Float, upper: Float) -> Threshold:
 
 def _largest_trainable(runs: _Runs, lower: Float, upper: Float) -> Threshold:
     lower, upper = np.where(runs.done, np.nan, lower), np.where(runs.done, np.nan, upper)
-    outcomes: list[Outcome] = [
+    outcomes: list[TrialOutcome] = [
         "reached at the start"
         if done
         else "never reached"

@@ -13,9 +13,9 @@ import torch
 from ntkbench.errors import DataError
 
 from ..devices import check_precision, find_device, find_dtype, full_precision, products_in
-from .loop import Course, Stop, mark_divergence, train_group
+from .loop import Stop, TrainingConfig, mark_divergence, train_group
 from .losses import check_loss
-from .trajectory import Snapshot, Trajectory
+from .trajectory import GroupRecord, Trajectory
 from .updates import find_update
 
 if TYPE_CHECKING:
@@ -46,12 +46,14 @@ class GroupedEnsemble(ABC):
     :raises DataError: for numbers or a dtype that make no sense.
     """
 
-    def __init__(self, *, members: int, seed: int, device: str, dtype: str, first_member: int, centred: bool) -> None:
+    def __init__(
+        self, *, members: int, seed: int, device: str, dtype: str, first_member: int, subtract_init: bool
+    ) -> None:
         if members < 1 or seed < 0 or first_member < 0:
             raise DataError(
                 f"expected members >= 1, seed >= 0 and first_member >= 0: got {members}, {seed} and {first_member}"
             )
-        self.members, self.seed, self.first_member, self.centred = members, seed, first_member, centred
+        self.members, self.seed, self.first_member, self.subtract_init = members, seed, first_member, subtract_init
         self.device, self.dtype = find_device(device), find_dtype(dtype)
 
     def _arrange(self, group: int) -> None:
@@ -87,7 +89,7 @@ class GroupedEnsemble(ABC):
         every = range(len(self._starts))
         with full_precision():
             now = self._members(torch.cat([self._networks(group).evaluate(points) for group in every]))
-            if not self.centred:
+            if not self.subtract_init:
                 return now
             return now - self._members(torch.cat([self._drawn(group).evaluate(points) for group in every]))
 
@@ -104,9 +106,9 @@ class GroupedEnsemble(ABC):
         optimizer: str = "gradient-descent",
         momentum: float = 0.0,
         batch_size: int | None = None,
-        swirl: float = 0.0,
+        non_gradient: float = 0.0,
         stop: Stop | None = None,
-        on_record: Callable[[Snapshot], None] = _ignore,
+        on_record: Callable[[GroupRecord], None] = _ignore,
         on_step: Callable[[], None] = _ignore,
         checkpoint: Checkpoint | None = None,
         precision: str = "float32",
@@ -122,9 +124,9 @@ class GroupedEnsemble(ABC):
         :param loss: a cost of :mod:`.losses`; ``optimizer``: one of :mod:`.updates`, with ``momentum`` in [0, 1) for
             heavy-ball and nesterov.
         :param batch_size: points per step, the same for all members, drawn by the seed epoch by epoch; None for all.
-        :param swirl: s of a direction ``(1 + s S) dC/df`` that is no gradient (:func:`.losses.swirled`).
+        :param non_gradient: s of the direction ``(1 + s S) dC/df`` (:func:`.losses.non_gradient_direction`).
         :param stop: when a member is done before its last step.
-        :param on_record: called with a :class:`.Snapshot` of a group whenever it has been recorded.
+        :param on_record: called with a :class:`.GroupRecord` of a group whenever it has been recorded.
         :param on_step: called after every step of every group.
         :param checkpoint: where the one group these members are is kept on the way, and taken up from.
         :param precision: of products of float32 numbers; ``tf32`` and ``bfloat16`` are faster where a device has them.
@@ -141,7 +143,7 @@ class GroupedEnsemble(ABC):
             )
         tests = None if x_test is None else self._points("x_test", x_test)
         rates = self._rates(learning_rate)
-        course = Course(
+        config = TrainingConfig(
             x=inputs,
             y=targets,
             x_test=tests,
@@ -153,13 +155,13 @@ class GroupedEnsemble(ABC):
             momentum=momentum,
             batch_size=batch_size,
             batch_seed=self.seed,
-            centred=self.centred,
-            swirl=swirl,
+            subtract_init=self.subtract_init,
+            non_gradient=non_gradient,
             stop=stop or Stop(),
         )
         with products_in(check_precision(precision, self.device, self.dtype)):
             parts = [
-                self._train_group(group, course, rates, on_record, on_step, checkpoint)
+                self._train_group(group, config, rates, on_record, on_step, checkpoint)
                 for group in range(len(self._starts))
             ]
             outputs = self._members(torch.cat([part.outputs for part in parts]))
@@ -180,9 +182,9 @@ class GroupedEnsemble(ABC):
     def _train_group(
         self,
         group: int,
-        course: Course,
+        config: TrainingConfig,
         rates: Tensor,
-        on_record: Callable[[Snapshot], None],
+        on_record: Callable[[GroupRecord], None],
         on_step: Callable[[], None],
         checkpoint: Checkpoint | None,
     ) -> Records:
@@ -196,9 +198,9 @@ class GroupedEnsemble(ABC):
         def record(step: int, outputs: Tensor, outputs_test: Tensor | None) -> None:
             tested = None if outputs_test is None else outputs_test[slots]
             live = [tensor[slots] for tensor in networks.tensors]
-            on_record(Snapshot(here.start, step, live, outputs[slots], tested))
+            on_record(GroupRecord(here.start, step, live, outputs[slots], tested))
 
-        own_course = replace(course, learning_rate=own)
+        own_course = replace(config, learning_rate=own)
         return train_group(networks, own_course, on_record=record, on_step=on_step, checkpoint=checkpoint)
 
     def _here(self, group: int) -> range:

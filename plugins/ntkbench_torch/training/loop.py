@@ -9,7 +9,7 @@ import torch
 
 from ntkbench.theory.minibatches import mini_batches
 
-from .losses import cost, differentiate, swirled
+from .losses import cost, differentiate, non_gradient_direction
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,12 +44,12 @@ class Stop:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Course:
+class TrainingConfig:
     """What a group is trained on and when it is looked at: ``x`` (N, ...), ``y`` (N, O), ``x_test`` (M, ...) or None.
 
     ``learning_rate`` (G,) has one per network; ``batch_size`` None for all points at every step, and else batches drawn
     without replacement, epoch by epoch, by ``batch_seed`` alone; ``centred`` networks have their initial function
-    taken off; ``swirl`` makes the direction one that is no gradient.
+    taken off; ``non_gradient`` makes the direction one that is no gradient.
     """
 
     x: Tensor
@@ -63,8 +63,8 @@ class Course:
     momentum: float = 0.0
     batch_size: int | None = None
     batch_seed: int = 0
-    centred: bool = False
-    swirl: float = 0.0
+    subtract_init: bool = False
+    non_gradient: float = 0.0
     stop: Stop = field(default_factory=Stop)
 
 
@@ -99,7 +99,7 @@ class Records(NamedTuple):
 
 def train_group(
     networks: Trainable,
-    course: Course,
+    config: TrainingConfig,
     *,
     on_record: Callable[[int, Tensor, Tensor | None], None],
     on_step: Callable[[], None],
@@ -111,45 +111,45 @@ def train_group(
     after every step. Only recorded steps, and stops where they are asked for, wait for the device. A network whose
     outputs are not finite at a recorded step is put to zero and left alone; the others' numbers do not depend on it.
     """
-    return _Group(networks, course, checkpoint).trained(on_record, on_step)
+    return _Group(networks, config, checkpoint).trained(on_record, on_step)
 
 
 class _Group:
     """The state of one group in training."""
 
-    def __init__(self, networks: Trainable, course: Course, checkpoint: Checkpoint | None) -> None:
-        self.networks, self.course, self.checkpoint = networks, course, checkpoint
-        rate = course.learning_rate.to(course.y)[:, None, None]
-        self.update = networks.update(course.optimizer, rate, course.momentum)
-        size = len(course.x) if course.batch_size is None else min(course.batch_size, len(course.x))
+    def __init__(self, networks: Trainable, config: TrainingConfig, checkpoint: Checkpoint | None) -> None:
+        self.networks, self.config, self.checkpoint = networks, config, checkpoint
+        rate = config.learning_rate.to(config.y)[:, None, None]
+        self.update = networks.update(config.optimizer, rate, config.momentum)
+        size = len(config.x) if config.batch_size is None else min(config.batch_size, len(config.x))
         self.outputs: list[Tensor] = []
         self.outputs_test: list[Tensor] = []
-        self.batches = None if size == len(course.x) else mini_batches(len(course.x), size, course.batch_seed)
-        networks.load(course.x[:size])
-        self.watch = _Watch(course, len(course.learning_rate))
+        self.batches = None if size == len(config.x) else mini_batches(len(config.x), size, config.batch_seed)
+        networks.load(config.x[:size])
+        self.watch = _Watch(config, len(config.learning_rate))
         self.offset = self.offset_test = None
-        if course.centred:
-            self.offset = networks.evaluate(course.x)
-            self.offset_test = None if course.x_test is None else networks.evaluate(course.x_test)
+        if config.subtract_init:
+            self.offset = networks.evaluate(config.x)
+            self.offset_test = None if config.x_test is None else networks.evaluate(config.x_test)
 
     def trained(self, on_record: Callable[[int, Tensor, Tensor | None], None], on_step: Callable[[], None]) -> Records:
-        course, recorded = self.course, frozenset(self.course.record_at)
+        config, recorded = self.config, frozenset(self.config.record_at)
         first = self._restore()
         for _ in range(first):
             on_step()
-        for step in range(first, course.steps + 1):
+        for step in range(first, config.steps + 1):
             current = self._forward() if self.batches is None else None
             if step in recorded:
                 now = self._on_all() if current is None else current.clone()
                 test = self._on_test()
-                self._mark(step, now, test)
+                self._update_divergence(step, now, test)
                 self.outputs.append(now)
                 self.outputs_test += [] if test is None else [test]
                 on_record(step, now, test)
-            if step < course.steps:
+            if step < config.steps:
                 self._step(step, current)
                 on_step()
-            if self.checkpoint is not None and step < course.steps and self.checkpoint.due():
+            if self.checkpoint is not None and step < config.steps and self.checkpoint.due():
                 self.checkpoint.save(self._state(step + 1))
         return Records(
             torch.stack(self.outputs, dim=1),
@@ -166,7 +166,7 @@ class _Group:
 
     def _restore(self) -> int:
         """Take up a checkpoint's state; return the step to go on with."""
-        state = None if self.checkpoint is None else self.checkpoint.load(self.course.x.device)
+        state = None if self.checkpoint is None else self.checkpoint.load(self.config.x.device)
         if state is None:
             return 0
         for tensor, kept in zip(self.networks.tensors, state.pop("tensors"), strict=True):
@@ -189,69 +189,71 @@ class _Group:
     def _step(self, step: int, current: Tensor | None) -> None:
         if self.watch.all_done:
             return
-        targets = self.course.y
+        targets = self.config.y
         if current is None:
             current, targets = self._next_batch()
-        elif self.course.stop.ever:
-            self._rest(self.watch.done(step, cost(self.course.loss, current, targets)))
-        self.update.weigh(swirled(differentiate(self.course.loss, current, targets), self.course.swirl))
+        elif self.config.stop.ever:
+            self._freeze_idle(self.watch.done(step, cost(self.config.loss, current, targets)))
+        self.update.scale_signal(
+            non_gradient_direction(differentiate(self.config.loss, current, targets), self.config.non_gradient)
+        )
         self.networks.backward(self.update)
 
     def _next_batch(self) -> tuple[Tensor, Tensor]:
         """Return the outputs on a batch's points, and their targets."""
         if self.batches is None:
             raise RuntimeError("all points are one batch")
-        rows = torch.from_numpy(next(self.batches)).to(self.course.y.device)
-        self.networks.load(self.course.x[rows])
+        rows = torch.from_numpy(next(self.batches)).to(self.config.y.device)
+        self.networks.load(self.config.x[rows])
         current = self.networks.forward()
         if self.offset is not None:
             current.sub_(self.offset[:, rows])
-        return current, self.course.y[rows]
+        return current, self.config.y[rows]
 
-    def _mark(self, step: int, now: Tensor, test: Tensor | None) -> None:
+    def _update_divergence(self, step: int, now: Tensor, test: Tensor | None) -> None:
         """Put networks that are lost to zero, and stop those that mini-batches have brought to their goal."""
         finite = torch.isfinite(now).flatten(1).all(dim=1)
         if test is not None:
             finite &= torch.isfinite(test).flatten(1).all(dim=1)
-        if not bool(finite.all()) and bool((lost := self.watch.lose(~finite)).any()):
+        if not bool(finite.all()) and bool((lost := self.watch.mark_diverged(~finite)).any()):
             for tensor in self.networks.tensors:
                 tensor.masked_fill_(lost[:, None, None], 0.0)
-            self._rest(lost)
+            self._freeze_idle(lost)
         now.masked_fill_(self.watch.lost[:, None, None], torch.nan)
         if test is not None:
             test.masked_fill_(self.watch.lost[:, None, None], torch.nan)
-        if self.batches is not None and self.course.stop.ever:
-            self._rest(self.watch.done(step, cost(self.course.loss, now, self.course.y)))
+        if self.batches is not None and self.config.stop.ever:
+            self._freeze_idle(self.watch.done(step, cost(self.config.loss, now, self.config.y)))
 
-    def _rest(self, members: Tensor) -> None:
+    def _freeze_idle(self, members: Tensor) -> None:
         if bool(members.any()):
-            self.update.forget(members)
+            self.update.freeze(members)
 
     def _on_all(self) -> Tensor:
-        now = self.networks.evaluate(self.course.x)
+        now = self.networks.evaluate(self.config.x)
         return now if self.offset is None else now.sub_(self.offset)
 
     def _on_test(self) -> Tensor | None:
-        if self.course.x_test is None:
+        if self.config.x_test is None:
             return None
-        now = self.networks.evaluate(self.course.x_test)
+        now = self.networks.evaluate(self.config.x_test)
         return now if self.offset_test is None else now.sub_(self.offset_test)
 
 
 class _Watch:
     """Which of G networks are lost, which have reached their goal, and when."""
 
-    def __init__(self, course: Course, members: int) -> None:
-        device = course.x.device
-        self.stop = course.stop
+    def __init__(self, config: TrainingConfig, members: int) -> None:
+        device = config.x.device
+        self.stop = config.stop
         self.lost = torch.zeros(members, dtype=torch.bool, device=device)
         self.stopped_at = torch.full((members,), -1, dtype=torch.int64, device=device)
         self.best = torch.full((members,), torch.inf, dtype=torch.float64, device=device)
         self.best_at = torch.zeros(members, dtype=torch.int64, device=device)
-        self.resting = course.learning_rate.to(device) == 0
+        self.resting = config.learning_rate.to(device) == 0
         self.all_done = False
 
-    def lose(self, members: Tensor) -> Tensor:
+    def mark_diverged(self, members: Tensor) -> Tensor:
         """Note networks that are not finite; return the new ones."""
         new = members & ~self.lost
         self.lost |= new

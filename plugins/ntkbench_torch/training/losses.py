@@ -42,7 +42,7 @@ def differentiate(loss: Loss, outputs: Tensor, targets: Tensor) -> Tensor:
     return outputs.clamp_(-_HUBER_DELTA, _HUBER_DELTA) if loss == "huber" else outputs
 
 
-def swirled(direction: Tensor, strength: float) -> Tensor:
+def non_gradient_direction(direction: Tensor, strength: float) -> Tensor:
     """Add ``strength * S d`` to d (G, N, O), in place: ``(S d)_i = (d_{i+1} - d_{i-1}) / 2``, cyclically over points.
 
     S is skew-symmetric, so that no cost has the result as its gradient (J18 Thm. 2 holds for it all the same; C7).

@@ -30,7 +30,7 @@ class Trajectory:
     stopped_at: Tensor
 
 
-class Snapshot(NamedTuple):
+class GroupRecord(NamedTuple):
     """Members from ``first_member`` on at a recorded step: their layers, not copied, and outputs (G, N or M, O)."""
 
     first_member: int

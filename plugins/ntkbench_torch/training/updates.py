@@ -65,7 +65,7 @@ class Update(ABC):
             for tensor, changes in zip(tensors, trained, strict=True)
         ]
 
-    def weigh(self, signal: Tensor) -> Tensor:
+    def scale_signal(self, signal: Tensor) -> Tensor:
         """Scale the derivatives of l by the outputs (G, N, O), in place: by 1/N, and by the rate if it is linear."""
         return signal.mul_(self.learning_rate / signal.shape[1])
 
@@ -73,7 +73,7 @@ class Update(ABC):
     def apply(self, index: int, tensor: Tensor, gradient: Gradient) -> None:
         """Change tensor number ``index`` by its gradient."""
 
-    def forget(self, members: Tensor) -> None:
+    def freeze(self, members: Tensor) -> None:
         """Bring chosen members (G,) to rest: they keep no momentum, and their learning rate is 0 from now on."""
         self.learning_rate = self.learning_rate.masked_fill(members[:, None, None], 0.0)
         for buffers in self.memory:
@@ -129,7 +129,7 @@ class _Adam(Update):
         super().__init__(tensors, learning_rate, momentum, trained=trained, coordinates=coordinates)
         self.steps = [0] * len(tensors)
 
-    def weigh(self, signal: Tensor) -> Tensor:
+    def scale_signal(self, signal: Tensor) -> Tensor:
         return signal.div_(signal.shape[1])
 
     def apply(self, index: int, tensor: Tensor, gradient: Gradient) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Choice:
+class TunedNetwork:
     """The chosen candidate, the step at which its training ends, and the score for which it was chosen.
 
     ``score`` is the accuracy, or minus the RMSE, on points for validation; ``diverged`` counts the candidates of which
@@ -34,7 +34,7 @@ class Choice:
     diverged: int
 
 
-def choose(request: Request, tick: Callable[[], None]) -> Choice:
+def choose(request: Request, tick: Callable[[], None]) -> TunedNetwork:
     """Return the candidate and the step of the best mean score over ``problem.tuning``, the first among equals.
 
     A candidate of which a member diverges counts as worst from that step on. Of the problem itself neither training nor
@@ -47,13 +47,13 @@ def choose(request: Request, tick: Callable[[], None]) -> Choice:
     among, steps = candidates(request.architecture, request.parameters), ends(request)
     table = np.stack([_scores(request, candidate, steps, tick) for candidate in among])
     best, at = np.unravel_index(np.argmax(table), table.shape)
-    return Choice(among[best], steps[at], float(table[best, at]), int(np.isneginf(table[:, -1]).sum()))
+    return TunedNetwork(among[best], steps[at], float(table[best, at]), int(np.isneginf(table[:, -1]).sum()))
 
 
 def ends(request: Request) -> list[int]:
     """Return the steps at which training may end: the recorded ones, or the last of them alone."""
     steps: list[int] = request.training.steps.tolist()
-    return steps if request.parameters.early else steps[-1:]
+    return steps if request.parameters.early_stopping else steps[-1:]
 
 
 def _scores(request: Request, candidate: Candidate, steps: list[int], tick: Callable[[], None]) -> Float:

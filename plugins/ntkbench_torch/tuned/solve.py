@@ -12,7 +12,7 @@ from ntkbench.plugin.types import Measurement, Solution
 
 from ..networks.layout import layer_sizes, parameter_count
 from .candidates import candidates, train
-from .select import Choice, choose
+from .select import TunedNetwork, choose
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ntkbench.plugin.types import Float, Request
 
-_choices: Choices[Choice] = Choices()
+_choices: Choices[TunedNetwork] = Choices()
 
 
 def solve(request: Request) -> Solution:
@@ -88,10 +88,10 @@ def _prolonged(outputs: Tensor | None, records: int) -> Float | None:
     return np.asarray(known[:, np.minimum(np.arange(records), known.shape[1] - 1)])
 
 
-def _facts(chosen: Choice) -> Iterator[Measurement]:
+def _facts(chosen: TunedNetwork) -> Iterator[Measurement]:
     facts = {
         "chosen_depth": (chosen.candidate.depth, "layer"),
-        "chosen_rate": (chosen.candidate.rate, "1"),
+        "chosen_learning_rate": (chosen.candidate.rate, "1"),
         "chosen_step": (chosen.step, "step"),
         "validation_score": (chosen.score, "1"),
         "candidates_diverged": (chosen.diverged, "candidate"),

@@ -30,9 +30,9 @@ def downloads(quiet: bool) -> Iterator[Callable[[str, int, int | None], None]]:
     with Progress(*_COLUMNS, console=console, transient=True, disable=quiet or not console.is_terminal) as bar:
         lines = {}
 
-        def told(url: str, done: int, whole: int | None) -> None:
+        def progress_callback(url: str, done: int, whole: int | None) -> None:
             if url not in lines:
                 lines[url] = bar.add_task(url.rpartition("/")[2], total=whole)
             bar.update(lines[url], completed=done, total=whole)
 
-        yield told
+        yield progress_callback

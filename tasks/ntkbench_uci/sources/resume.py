@@ -34,12 +34,12 @@ class Resume:
 
     :param folder: where unfinished downloads are kept, under a name made of their address.
     :param patience: seconds without an answer, or with less than ``CHUNK`` bytes, after which it gives up.
-    :param told: called with the number of bytes so far, and of all, if the server says.
+    :param progress_callback: called with the number of bytes so far, and of all, if the server says.
     """
 
     folder: Path
     patience: float = 30.0
-    told: Callable[[int, int | None], None] = field(default=lambda done, whole: None)
+    progress_callback: Callable[[int, int | None], None] = field(default=lambda done, whole: None)
 
     def __call__(self, url: str, output_file: Any, pooch: Any) -> None:
         """Write the whole file at ``url`` to ``output_file``, a path.
@@ -84,7 +84,7 @@ class Resume:
                 while chunk := answer.raw.read1(CHUNK):  # what there is, however little: it is kept, and counted
                     file.write(chunk)
                     here += len(chunk)
-                    self.told(here, whole)
+                    self.progress_callback(here, whole)
                     if here > LARGEST:
                         raise DataError(f"{url}: more than {LARGEST:,} bytes, which no data set here has")
                     if time.monotonic() - since > self.patience:

@@ -24,7 +24,7 @@ def test_every_claim_has_a_study():
 
 
 def test_claims_are_chosen_by_name():
-    assert set(studies_of_claims(REGISTRY, ["C7"])) == {"claim-c7", "claim-c7-mean", "claim-c7-swirl"}
+    assert set(studies_of_claims(REGISTRY, ["C7"])) == {"claim-c7", "claim-c7-mean", "claim-c7-non-gradient"}
     with pytest.raises(NtkbenchError, match="C1 to C17"):
         studies_of_claims(REGISTRY, ["C18"])
 
@@ -41,7 +41,7 @@ def test_a_study_is_valid(name, size):
     assert set(claim.judge) <= set(KNOWN)
     labels = {entry.label for entry in (*study.study.reference, *study.study.subject)}
     series = {label.rpartition("-")[0] for label in labels}
-    for control in claim.controls:
+    for control in claim.negative_controls:
         assert set(control.split(" against ")) <= labels | series
 
 

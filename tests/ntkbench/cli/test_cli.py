@@ -124,9 +124,9 @@ class TestRun:
         assert report["run_id"] != json.loads(invoke(*arguments[:4], "--json").stdout)["run_id"]
 
     def test_a_study_that_compares_with_nothing(self, command, tmp_path):
-        training = {"learning_rate": 0.1, "steps": 10, "record": 5}
+        training = {"learning_rate": 0.1, "steps": 10, "records": 5}
         (tmp_path / "alone.toml").write_text(
-            as_toml(study(reference=[], subject=[subject(against=[])], training=training))
+            as_toml(study(reference=[], subject=[subject(compare_with=[])], training=training))
         )
         found = command("run", "alone.toml", "--plugin", TOY, "--out", "run", "--executor", "inline", "-q")
         assert found.returncode == 0
@@ -194,11 +194,11 @@ class TestPlan:
 class TestCatalogue:
     @pytest.mark.parametrize("kind", ["tasks", "backends", "metrics", "studies"])
     def test_list(self, kind):
-        shelf = getattr(registry.load_registry(), kind)
+        known = getattr(registry.load_registry(), kind)
         found = invoke("list", kind)
-        assert [line.split()[0] for line in found.output.splitlines()] == [spec.name for spec in shelf]
+        assert [line.split()[0] for line in found.output.splitlines()] == [spec.name for spec in known]
         rows = json.loads(invoke("list", kind, "--json").stdout)
-        assert [row["name"] for row in rows] == [spec.name for spec in shelf]
+        assert [row["name"] for row in rows] == [spec.name for spec in known]
         assert all(row["summary"] and row["plugin"] for row in rows)
 
     def test_list_takes_a_plugin_of_ones_own(self):
@@ -213,8 +213,8 @@ class TestCatalogue:
 
     def test_show_everything_there_is(self):
         found = registry.load_registry()
-        for shelf in (found.tasks, found.backends, found.metrics, found.studies):
-            for spec in shelf:
+        for known in (found.tasks, found.backends, found.metrics, found.studies):
+            for spec in known:
                 shown = invoke("show", spec.name)
                 assert shown.exit_code == 0
                 assert spec.name in shown.output

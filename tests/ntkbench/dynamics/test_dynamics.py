@@ -21,7 +21,7 @@ from ntkbench.errors import DataError
 N, M, OUTPUTS, B = 7, 4, 2, 3
 
 
-class Setting:
+class WorkerConfig:
     """A tangent kernel and an NNGP of N + M points, targets, and B initial functions."""
 
     def __init__(self, seed=0, features=20):
@@ -42,7 +42,7 @@ class Setting:
 
 @pytest.fixture(scope="module")
 def setting():
-    return Setting()
+    return WorkerConfig()
 
 
 @pytest.mark.parametrize("rho", [0.0, 0.7])
@@ -281,7 +281,7 @@ def test_law_driven_by_the_nngp_is_the_posterior(setting):
     seed=st.integers(0, 2**32 - 1), features=st.integers(1, 30), time=st.sampled_from([0.0, 1e-9, 0.1, 10.0, np.inf])
 )
 def test_variances_are_never_negative(seed, features, time):
-    s = Setting(seed, features)
+    s = WorkerConfig(seed, features)
     law = ensemble_law(s.spectrum, s.test, *s.law, times=[time])
     assert (law.train >= 0).all()
     assert (law.test >= 0).all()

@@ -22,7 +22,7 @@ N, M, OUTPUTS, B = 7, 4, 2, 3
 STEPS = [50, 0, 1, 2, 7]
 
 
-class Setting:
+class WorkerConfig:
     def __init__(self):
         rng = np.random.default_rng(5)
         self.jacobian, last = rng.normal(size=(N + M, 20)), rng.normal(size=(N + M, 15))
@@ -34,7 +34,7 @@ class Setting:
 
 @pytest.fixture(scope="module")
 def setting():
-    return Setting()
+    return WorkerConfig()
 
 
 def torch_sgd(gradient, theta, steps, rate, momentum, nesterov):

@@ -6,8 +6,8 @@ import pytest
 from toy_runs import TOY, study, subject
 
 from ntkbench.execution import progress
-from ntkbench.execution.progress import Tally
-from ntkbench.execution.schedule import FAILURES, Schedule, decide, plan_work
+from ntkbench.execution.progress import Progress
+from ntkbench.execution.schedule import FAILURES, CellSchedule, decide, plan_work
 from ntkbench.execution.threads import thread_environment
 from ntkbench.plugin.registry import load_registry
 from ntkbench.plugin.specs import Estimate
@@ -20,7 +20,7 @@ from ntkbench.study.resolve import resolve_study
 def plan():
     registry = load_registry([TOY])
     two = [{"label": "ntk", "backend": "toy-kernel"}, {"label": "other", "backend": "toy-kernel", "fail": True}]
-    data = study(reference=two, subject=[subject(against=["ntk", "other"])])
+    data = study(reference=two, subject=[subject(compare_with=["ntk", "other"])])
     return make_plan(resolve_study(data, registry), registry)
 
 
@@ -71,7 +71,7 @@ def test_what_counts_as_a_failure():
 
 class TestSchedule:
     def test_readers_wait_for_all_they_read(self, plan, cells):
-        schedule = Schedule(plan.cells, solved=(), failed={})
+        schedule = CellSchedule(plan.cells, solved=(), failed={})
         first, other = cells["ntk", None].cell_id, cells["other", None].cell_id
         assert drained(schedule) == [("ntk", None)]  # the other takes its rate from the first
         schedule.finish(first, ok=True, outcome="")
@@ -80,7 +80,7 @@ class TestSchedule:
         assert len(drained(schedule)) == 3
 
     def test_a_failure_blocks_its_readers_and_theirs(self, plan, cells):
-        schedule = Schedule(plan.cells, solved=(), failed={})
+        schedule = CellSchedule(plan.cells, solved=(), failed={})
         schedule.take()
         schedule.finish(cells["ntk", None].cell_id, ok=False, outcome="ended as failed: oh")
         blocked = {(cell.label, cell.width): reason for cell, reason in schedule.take_blocked()}
@@ -92,7 +92,7 @@ class TestSchedule:
     def test_what_failed_earlier_blocks_at_once(self, plan, cells):
         failed = {cells["other", None].cell_id: "ended earlier as crashed"}
         networks = [cell for cell in plan.cells if cell.role == "subject"]
-        schedule = Schedule(networks, solved=[cells["ntk", None].cell_id], failed=failed)
+        schedule = CellSchedule(networks, solved=[cells["ntk", None].cell_id], failed=failed)
         assert {reason for _, reason in schedule.take_blocked()} == {'reference "other" ended earlier as crashed'}
         assert drained(schedule) == []
 
@@ -103,7 +103,7 @@ class TestSchedule:
             replace(cells["network", 4], cell_id=f"{width}", width=width, references={}, estimate=Estimate(flops, size))
             for width, (size, flops) in sizes.items()
         ]
-        schedule = Schedule(some, solved=(), failed={}, memory=10.0)
+        schedule = CellSchedule(some, solved=(), failed={}, memory=10.0)
         assert drained(schedule) == [("network", 16), ("network", 64)]
         schedule.finish("64", ok=True, outcome="")
         assert drained(schedule) == []
@@ -118,7 +118,12 @@ class TestSchedule:
     def test_references_first_then_the_costliest(self, plan, cells):
         costs = {("network", 4): 1.0, ("network", 16): 3.0, ("network", 64): 2.0, ("ntk", None): 0.5}
         chosen = [replace(cells[key], estimate=Estimate(cost, 0), references={}) for key, cost in costs.items()]
-        assert drained(Schedule(chosen, (), {})) == [("ntk", None), ("network", 16), ("network", 64), ("network", 4)]
+        assert drained(CellSchedule(chosen, (), {})) == [
+            ("ntk", None),
+            ("network", 16),
+            ("network", 64),
+            ("network", 4),
+        ]
 
     def test_a_missing_solution_is_refilled_with_what_it_reads(self, plan, cells, tmp_path):
         """The second reference reads the first: to solve it again both are needed, and only them."""
@@ -150,39 +155,41 @@ class TestTally:
 
     def test_work_is_weighed_by_flops(self, cells, clock):
         small, large = self.two(cells)
-        tally = Tally([small, large])
-        assert (tally.fraction, tally.seconds_left) == (0.0, None)
-        tally.progress(small.cell_id, 1.0)
-        assert tally.fraction == pytest.approx(3 / 8)  # (1 + 2) of (1 + 2) + (3 + 2) Gflop: every cell costs 2 besides
-        tally.progress(large.cell_id, 0.5)
-        assert tally.fraction == pytest.approx(3 / 8 + 2.5 / 8)
+        progress = Progress([small, large])
+        assert (progress.fraction, progress.seconds_left) == (0.0, None)
+        progress.progress(small.cell_id, 1.0)
+        assert progress.fraction == pytest.approx(
+            3 / 8
+        )  # (1 + 2) of (1 + 2) + (3 + 2) Gflop: every cell costs 2 besides
+        progress.progress(large.cell_id, 0.5)
+        assert progress.fraction == pytest.approx(3 / 8 + 2.5 / 8)
         clock[0] += 11
-        assert tally.elapsed_seconds == 11
-        assert tally.seconds_left == pytest.approx(11 * (2.5 / 8) / (5.5 / 8))
-        tally.progress(large.cell_id, 1.0)
-        assert (tally.fraction, tally.seconds_left) == (1.0, 0.0)
+        assert progress.elapsed_seconds == 11
+        assert progress.seconds_left == pytest.approx(11 * (2.5 / 8) / (5.5 / 8))
+        progress.progress(large.cell_id, 1.0)
+        assert (progress.fraction, progress.seconds_left) == (1.0, 0.0)
 
     def test_it_never_goes_back_and_never_past_the_end(self, cells, clock):
         small, large = self.two(cells)
-        tally = Tally([small, large])
+        progress = Progress([small, large])
         seen = []
         for value in (0.5, 0.2, 7.0, -1.0, 1.0):
-            tally.progress(small.cell_id, value)
-            seen.append(tally.fraction)
+            progress.progress(small.cell_id, value)
+            seen.append(progress.fraction)
         assert seen == sorted(seen)
         assert seen[-1] == pytest.approx(3 / 8)
 
     def test_too_early_to_tell(self, cells, clock):
         small, large = self.two(cells)
-        tally = Tally([small, large])
-        tally.progress(small.cell_id, 1.0)
+        progress = Progress([small, large])
+        progress.progress(small.cell_id, 1.0)
         clock[0] += 1
-        assert tally.seconds_left is None
+        assert progress.seconds_left is None
         clock[0] += 2
-        assert tally.seconds_left is not None
+        assert progress.seconds_left is not None
 
     def test_nothing_to_do_is_all_done(self, clock):
-        assert Tally([]).fraction == 1.0
+        assert Progress([]).fraction == 1.0
 
 
 def test_threads_are_held_for_every_library():

@@ -170,8 +170,8 @@ class TestCheck:
 
     @pytest.mark.parametrize("factor", [0.0, -1.0, np.nan, np.inf])
     def test_a_rate_factor_is_positive(self, factor):
-        with pytest.raises(PluginError, match="rate_factor is"):
-            check_solution("b", "reference", request("reference"), Solution(**GOOD, rate_factor=factor))
+        with pytest.raises(PluginError, match="learning_rate_multiplier is"):
+            check_solution("b", "reference", request("reference"), Solution(**GOOD, learning_rate_multiplier=factor))
 
     @pytest.mark.parametrize("rubbish", [None, {}, "solved"])
     def test_it_is_a_solution(self, rubbish):
@@ -181,13 +181,13 @@ class TestCheck:
 
 class TestSolutions:
     def test_what_is_kept_comes_back_read_only(self, tmp_path):
-        law = Solution(**GOOD, learning_rate=0.1, rho=0.25, rate_factor=1.5)
+        law = Solution(**GOOD, learning_rate=0.1, rho=0.25, learning_rate_multiplier=1.5)
         save_solution(tmp_path / "solutions", "abc", law)
         assert has_solution(tmp_path / "solutions", "abc")
         found = load_solution(tmp_path / "solutions", "abc")
         for name, array in GOOD.items():
             np.testing.assert_array_equal(getattr(found, name), array)
-        assert (found.learning_rate, found.rho, found.rate_factor) == (0.1, 0.25, 1.5)
+        assert (found.learning_rate, found.rho, found.learning_rate_multiplier) == (0.1, 0.25, 1.5)
         assert isinstance(found.kernel_train, np.memmap)
         with pytest.raises(ValueError, match="read-only"):
             found.kernel_train[0, 0] = 1
@@ -215,7 +215,7 @@ class TestSolutions:
 def cell(**changes):
     fields = {
         "split_index": 2,
-        "against": ("ntk",),
+        "compare_with": ("ntk",),
         "references": {"ntk": "cell-of-ntk"},
         "parameters": {"kernel": "ntk"},
         "store": {"predictions": "last", "spectra": 64},
@@ -258,7 +258,7 @@ def solved():
 class TestTables:
     def test_predictions_of_a_law(self, solved):
         data, law, _ = solved
-        found = prediction_columns(cell(against=()), data, law, {})
+        found = prediction_columns(cell(compare_with=()), data, law, {})
         assert len(found["value"]) == M * O
         np.testing.assert_array_equal(found["value"], law.mean_test[-1].ravel())
         np.testing.assert_array_equal(found["variance"], law.variance_test[-1].ravel())
@@ -323,7 +323,7 @@ class TestTables:
 
 class TestTraining:
     def test_the_rate_is_a_fraction_of_the_stable_limit(self):
-        found = Training(learning_rate=None, of_stable=0.5, steps=np.arange(3)).resolved(4.0, 10)
+        found = Training(learning_rate=None, fraction_of_max_stable=0.5, steps=np.arange(3)).resolved(4.0, 10)
         assert found.learning_rate == 0.5 * 2 * 10 / 4.0
         assert found.times.tolist() == [0.0, 2.5, 5.0]
         assert found.resolved(99.0, 1) is found
@@ -331,7 +331,7 @@ class TestTraining:
     @pytest.mark.parametrize("eigenvalue", [0.0, -1.0, np.nan, np.inf])
     def test_a_kernel_without_a_limit(self, eigenvalue):
         with pytest.raises(DataError, match="no stable learning rate"):
-            Training(learning_rate=None, of_stable=0.5, steps=np.arange(3)).resolved(eigenvalue, 10)
+            Training(learning_rate=None, fraction_of_max_stable=0.5, steps=np.arange(3)).resolved(eigenvalue, 10)
 
     @pytest.mark.parametrize("steps", [[1, 2], [0, 2, 2], [], [[0]], [0, -1]])
     def test_steps_ascend_from_0(self, steps):
@@ -340,7 +340,7 @@ class TestTraining:
 
     def test_an_unresolved_rate_has_no_times(self):
         with pytest.raises(ValueError, match=r"call resolved\(\) first"):
-            _ = Training(learning_rate=None, of_stable=0.5, steps=np.arange(3)).times
+            _ = Training(learning_rate=None, fraction_of_max_stable=0.5, steps=np.arange(3)).times
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,7 @@ def kernel(x, z, scale):
     return np.exp(-np.square(x[:, None] - z).sum(axis=-1) / 4) * scale + 0.1
 
 
-class Setting:
+class WorkerConfig:
     """A problem whose kernels are Theta and K, positive definite and not proportional, and the law of its ensemble."""
 
     def __init__(self, seed=0, *, flow=False):
@@ -93,7 +93,7 @@ class Setting:
 
 @pytest.fixture(scope="module")
 def setting():
-    return Setting()
+    return WorkerConfig()
 
 
 def samples(members=7, records=2, seed=3):
@@ -261,9 +261,9 @@ class TestLaws:
         assert np.mean(floors) == pytest.approx(expected, rel=0.15)
 
     def test_a_law_by_flow_is_taken_at_its_equivalent_times(self):
-        setting = Setting(flow=True)
+        setting = WorkerConfig(flow=True)
         by_flow = setting.compared(setting.ensemble(6))
-        by_descent = Setting().compared(setting.ensemble(6))
+        by_descent = WorkerConfig().compared(setting.ensemble(6))
         assert set(by_flow) == set(by_descent)
         shifted = replace(setting.law, times=setting.law.times * 1.01)
         assert setting.compared(setting.ensemble(6), shifted) == {}

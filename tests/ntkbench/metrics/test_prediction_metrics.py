@@ -7,13 +7,13 @@ import pytest
 from test_metrics import RATE, STEPS, ensemble, followed, law, problem
 
 from ntkbench.metrics.errors import predictions_from
-from ntkbench.metrics.predictions import clock_ratio, function_distance_relative, prediction_rmse
+from ntkbench.metrics.predictions import function_distance_relative, learning_speed_ratio, prediction_rmse
 from ntkbench.plugin.types import Solution
 
 
 def at_rate(data, reference, networks, factor):
     """Return networks that follow the kernel at the study's rate times a factor, from the f_0 of ``networks``."""
-    train, test = predictions_from(replace(reference, rate_factor=factor), data, networks)
+    train, test = predictions_from(replace(reference, learning_rate_multiplier=factor), data, networks)
     return replace(networks, members_train=train, members_test=test)
 
 
@@ -28,16 +28,16 @@ class TestClock:
         """To second order: the step is one."""
         data, networks = problem(), ensemble(members=8)
         reference = law(data, flow=flow)
-        found = values(clock_ratio(data, at_rate(data, reference, networks, factor), reference))
-        assert found["clock_ratio"] == pytest.approx(factor, abs=2 * (factor - 1) ** 2 + 1e-12)
-        assert (found["clock_ratio"] == pytest.approx(1, abs=1e-3)) == (factor == 1.0)
+        found = values(learning_speed_ratio(data, at_rate(data, reference, networks, factor), reference))
+        assert found["learning_speed_ratio"] == pytest.approx(factor, abs=2 * (factor - 1) ** 2 + 1e-12)
+        assert (found["learning_speed_ratio"] == pytest.approx(1, abs=1e-3)) == (factor == 1.0)
 
     def test_a_theory_whose_rate_is_too_high_makes_the_networks_late(self):
         data, networks = problem(), ensemble(members=8)
         reference = law(data)
         right = at_rate(data, reference, networks, 1.0)
-        found = values(clock_ratio(data, right, replace(reference, rate_factor=1.05)))
-        assert found["clock_ratio"] == pytest.approx(1 / 1.05, abs=0.01)
+        found = values(learning_speed_ratio(data, right, replace(reference, learning_rate_multiplier=1.05)))
+        assert found["learning_speed_ratio"] == pytest.approx(1 / 1.05, abs=0.01)
 
     def test_is_a_projection_on_the_derivative(self):
         """The derivative from steps taken one by one, at rates 1e-4 apart."""
@@ -61,8 +61,8 @@ class TestClock:
                 difference.append(networks.members_test[member, record] - ends[0])
                 slope.append((ends[1] - ends[2]) / 2e-4)
         d, g = (np.reshape(part, (3, len(STEPS), -1)).mean(axis=0) for part in (difference, slope))
-        found = values(clock_ratio(data, networks, reference))
-        assert found["clock_ratio"] == pytest.approx(1 + np.sum(d * g) / np.sum(g * g), rel=2e-3)
+        found = values(learning_speed_ratio(data, networks, reference))
+        assert found["learning_speed_ratio"] == pytest.approx(1 + np.sum(d * g) / np.sum(g * g), rel=2e-3)
 
     def test_standard_error_is_what_leaving_each_member_out_gives(self):
         data, networks = problem(), ensemble(members=6)
@@ -73,10 +73,12 @@ class TestClock:
                 name: np.delete(getattr(networks, name), member, axis=0)
                 for name in ("members_train", "members_test", "diverged_at")
             }
-            left_out.append(values(clock_ratio(data, replace(networks, **others), reference))["clock_ratio"])
-        found = values(clock_ratio(data, networks, reference))
+            left_out.append(
+                values(learning_speed_ratio(data, replace(networks, **others), reference))["learning_speed_ratio"]
+            )
+        found = values(learning_speed_ratio(data, networks, reference))
         expected = np.sqrt(5) * np.std(left_out)
-        assert found["clock_ratio_standard_error"] == pytest.approx(expected, rel=1e-10)
+        assert found["learning_speed_ratio_standard_error"] == pytest.approx(expected, rel=1e-10)
 
     def test_standard_error_is_that_of_repeated_studies(self):
         data = problem()
@@ -86,9 +88,11 @@ class TestClock:
         for seed in range(150):
             exact = at_rate(data, reference, ensemble(members=300, seed=seed), 1.02)
             noise = 0.1 * rng.standard_normal(exact.members_test.shape)
-            found = values(clock_ratio(data, replace(exact, members_test=exact.members_test + noise), reference))
-            ratios.append(found["clock_ratio"])
-            errors.append(found["clock_ratio_standard_error"])
+            found = values(
+                learning_speed_ratio(data, replace(exact, members_test=exact.members_test + noise), reference)
+            )
+            ratios.append(found["learning_speed_ratio"])
+            errors.append(found["learning_speed_ratio_standard_error"])
         assert np.sqrt(np.mean(np.square(errors))) == pytest.approx(np.std(ratios), rel=0.2)
         assert abs(np.mean(ratios) - 1.02) < 3.5 * np.std(ratios) / np.sqrt(150) + 1e-3
 
@@ -101,20 +105,20 @@ class TestClock:
             name: np.delete(getattr(networks, name), 2, axis=0)
             for name in ("members_train", "members_test", "diverged_at")
         }
-        expected = values(clock_ratio(data, replace(networks, **others), reference))
-        assert values(clock_ratio(data, broken, reference)) == pytest.approx(expected)
+        expected = values(learning_speed_ratio(data, replace(networks, **others), reference))
+        assert values(learning_speed_ratio(data, broken, reference)) == pytest.approx(expected)
         early = {name: getattr(networks, name)[:, :2] for name in ("members_train", "members_test")}
         first = replace(networks, times=networks.times[:2], steps=STEPS[:2], **early)
         stopped = replace(networks, stopped_at=np.array([-1, 5, -1, -1, -1, -1]))
-        expected = values(clock_ratio(data, first, reference))
-        assert values(clock_ratio(data, stopped, reference)) == pytest.approx(expected)
+        expected = values(learning_speed_ratio(data, first, reference))
+        assert values(learning_speed_ratio(data, stopped, reference)) == pytest.approx(expected)
 
     def test_nothing_to_compare(self):
         data = problem()
-        assert list(clock_ratio(data, ensemble(), None)) == []
-        assert list(clock_ratio(data, law(data), law(data))) == []
-        assert list(clock_ratio(data, ensemble(diverged=range(5)), law(data))) == []
-        assert set(values(clock_ratio(data, ensemble(members=1), law(data)))) == {"clock_ratio"}
+        assert list(learning_speed_ratio(data, ensemble(), None)) == []
+        assert list(learning_speed_ratio(data, law(data), law(data))) == []
+        assert list(learning_speed_ratio(data, ensemble(diverged=range(5)), law(data))) == []
+        assert set(values(learning_speed_ratio(data, ensemble(members=1), law(data)))) == {"learning_speed_ratio"}
 
 
 class TestPredictionRmse:
@@ -122,7 +126,7 @@ class TestPredictionRmse:
     def test_is_that_of_steps_taken_one_by_one(self, factor):
         data, networks = problem(), ensemble()
         reference = law(data)
-        rows = list(prediction_rmse(data, networks, replace(reference, rate_factor=factor)))
+        rows = list(prediction_rmse(data, networks, replace(reference, learning_rate_multiplier=factor)))
         found = {(row.member, row.step): row.value for row in rows}
         assert {(row.split, row.unit, row.goal) for row in rows} == {("test", "target", "min")}
         assert set(found) == {(member, step) for member in range(5) for step in STEPS}

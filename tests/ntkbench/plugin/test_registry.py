@@ -71,8 +71,8 @@ class TestFirstParty:
 
     def test_every_target_exists(self):
         found = load_registry([TOY])
-        for _, _, shelf in found.shelves():
-            for spec in shelf:
+        for _, _, known in found.kinds():
+            for spec in known:
                 if not getattr(spec, "requires", ()) or not unavailable_reason(spec):
                     for name in ("target", "parameters"):
                         assert not hasattr(spec, name) or callable(resolve(getattr(spec, name)))
@@ -148,7 +148,7 @@ def test_a_broken_plugin_is_set_aside_and_the_others_go_on(plugin, installed, ca
     assert [report(found, name).status for name in ("ntkbench", "other", "zlater")] == ["ok"] * 3
     assert {"rmse", "others", "laters"} <= set(found.metrics.specs)
     assert "mine" not in found.metrics
-    assert "mine" not in {owner for _, _, shelf in found.shelves() for owner in shelf.owners.values()}
+    assert "mine" not in {owner for _, _, known in found.kinds() for owner in known.owners.values()}
     assert "mine" not in {impl.plugin_name for impl in found.hook.ntkbench_cell_finished.get_hookimpls()}
     assert found.manager.get_plugin("mine") is None
 

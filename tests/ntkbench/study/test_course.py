@@ -16,7 +16,7 @@ from ntkbench.study.resolve import resolve_study
 BOTH = {
     "task": [{"name": "synthetic/circle", "n_train": 8}],
     "reference": [{"label": "ntk", "backend": "jax", "kernel": "ntk"}],
-    "subject": [{"label": "network", "backend": "torch", "widths": [4], "members": 2, "against": ["ntk"]}],
+    "subject": [{"label": "network", "backend": "torch", "widths": [4], "members": 2, "compare_with": ["ntk"]}],
 }
 
 
@@ -36,7 +36,7 @@ def plan(registry, *, task=(), **training):
     "change",
     [
         {"batch_size": 3},
-        {"swirl": 0.5},
+        {"non_gradient": 0.5},
         {"stop_loss": 0.1},
         {"stop_patience": 5},
         {"task": {"loss": "huber"}},
@@ -48,32 +48,35 @@ def test_what_changes_numbers_changes_cells_and_what_is_left_out_does_not(regist
     plain, changed = plan(registry), plan(registry, **change)
     assert not {c.cell_id for c in plain.cells} & {c.cell_id for c in changed.cells}
     assert plain.run_id != changed.run_id
-    assert set(plain.cells[0].training) == {"optimizer", "learning_rate", "of_stable"}
+    assert set(plain.cells[0].training) == {"optimizer", "learning_rate", "fraction_of_max_stable"}
 
 
 def test_recorded_steps():
     def steps(**training):
         return TrainingEntry(**training).recorded_steps()
 
-    assert steps(steps=100, record=4) == (0, 25, 50, 75, 100)
-    assert steps(steps=1000, record=4, spacing="log") == (0, 1, 10, 100, 1000)
-    assert steps(steps=0, record=4, spacing="log") == (0,)
-    assert steps(steps=5, record=20, spacing="log") == (0, 1, 2, 3, 4, 5)
-    assert steps(learning_rate=0.1, time=30.0, record=3) == (0, 100, 200, 300)
-    assert steps(learning_rate=0.3, time=1.0, record=1) == (0, 4)  # 0.9 is too short
+    assert steps(steps=100, records=4) == (0, 25, 50, 75, 100)
+    assert steps(steps=1000, records=4, spacing="log") == (0, 1, 10, 100, 1000)
+    assert steps(steps=0, records=4, spacing="log") == (0,)
+    assert steps(steps=5, records=20, spacing="log") == (0, 1, 2, 3, 4, 5)
+    assert steps(learning_rate=0.1, time=30.0, records=3) == (0, 100, 200, 300)
+    assert steps(learning_rate=0.3, time=1.0, records=1) == (0, 4)  # 0.9 is too short
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"time": 3.0, "learning_rate": {"of_stable": 0.5}}, "time needs an absolute learning_rate"),
+        ({"time": 3.0, "learning_rate": {"fraction_of_max_stable": 0.5}}, "time needs an absolute learning_rate"),
         ({"time": 3.0, "steps": 4}, "give steps or time, not both"),
-        ({"spacing": "log", "record": [1, 2]}, "record lists them"),
+        ({"spacing": "log", "records": [1, 2]}, "records lists them"),
         ({"stop_loss": -1.0}, "greater than 0"),
-        ({"swirl": 0.5, "batch_size": 2}, "swirl is for gradient-descent on all points"),
-        ({"swirl": 0.5, "optimizer": "nesterov", "momentum": 0.9}, "swirl is for gradient-descent on all points"),
+        ({"non_gradient": 0.5, "batch_size": 2}, "non_gradient is for gradient-descent on all points"),
+        (
+            {"non_gradient": 0.5, "optimizer": "nesterov", "momentum": 0.9},
+            "non_gradient is for gradient-descent on all points",
+        ),
         ({"batch_size": 0}, "greater than or equal to 1"),
-        ({"time": 1.0, "record": [50]}, "training ends at step 10"),
+        ({"time": 1.0, "records": [50]}, "training ends at step 10"),
     ],
 )
 def test_mistakes_are_named(registry, change, message):
@@ -90,7 +93,10 @@ def test_mistakes_are_named(registry, change, message):
             r'task\[0\].loss: the backend "toy-kernel" does not know',
         ),
         ({"training": {"batch_size": 2}}, 'training.batch_size: the backend "toy-kernel" takes all points'),
-        ({"training": {"swirl": 0.5}}, 'training.swirl: the backend "toy-kernel" trains along gradients only'),
+        (
+            {"training": {"non_gradient": 0.5}},
+            'training.non_gradient: the backend "toy-kernel" trains along gradients only',
+        ),
         ({"training": {"stop_loss": 0.5}}, 'training.stop_loss: the backend "toy-network" trains to the last step'),
     ],
 )

@@ -25,7 +25,7 @@ RICH = study(
         {"label": "ntk", "backend": "toy-kernel"},
         {"label": "other", "backend": "toy-kernel", "dtype": "float32"},
     ],
-    subject=[subject(against=["ntk", "other"]), subject("alone", against=[], widths=[8])],
+    subject=[subject(compare_with=["ntk", "other"]), subject("alone", compare_with=[], widths=[8])],
     metrics=["rmse", "function_distance"],
 )
 
@@ -82,7 +82,7 @@ class TestExpansion:
             assert ("other" in cell.references) == (cell.label != "other")
 
     def test_an_absolute_rate_ties_nobody(self, plan):
-        data = study(training={"learning_rate": 0.1, "steps": 3}, subject=[subject(against=[])])
+        data = study(training={"learning_rate": 0.1, "steps": 3}, subject=[subject(compare_with=[])])
         assert all(cell.anchor is None and not cell.references for cell in plan(data).cells)
 
     def test_what_is_asked_for_twice_is_planned_once(self, plan):
@@ -113,7 +113,7 @@ class TestIdentity:
         for key in ("task", "architecture", "subject", "metrics"):
             rng.shuffle(data[key])
         data["subject"] = [{**entry, "widths": entry["widths"][::-1]} for entry in data["subject"]]
-        data["subject"] = [{**entry, "against": entry["against"][::-1]} for entry in data["subject"]]
+        data["subject"] = [{**entry, "compare_with": entry["compare_with"][::-1]} for entry in data["subject"]]
         data["training"]["learning_rate"]["reference"] = "ntk"  # else the first reference sets the rate
         data["reference"].reverse()
         assert ids(plan(data)) == ids(plan(RICH))
@@ -125,7 +125,7 @@ class TestIdentity:
             {"title": "A title", "description": "Words."},
             {"task": [{"name": "toy/line", "n_train": 4, "noise": {"slope": 0.0}}]},
             {"architecture": [{"depth": 1, "bias_std": 0.1, "activation": "relu"}]},
-            {"training": {**study()["training"], "record": [2, 4, 6, 8]}},
+            {"training": {**study()["training"], "records": [2, 4, 6, 8]}},
             {"metrics": ["toy_offset", "function_distance", "rmse", "accuracy", "loss"]},
             {"store": {}},
         ],
@@ -144,8 +144,8 @@ class TestIdentity:
             {"architecture": [{"depth": 1, "weight_std": 1.0}]},
             {"architecture": [{"depth": 1, "parameterization": "standard"}]},
             {"training": {**study()["training"], "steps": 12}},
-            {"training": {**study()["training"], "record": 2}},
-            {"training": {**study()["training"], "learning_rate": {"of_stable": 0.25}}},
+            {"training": {**study()["training"], "records": 2}},
+            {"training": {**study()["training"], "learning_rate": {"fraction_of_max_stable": 0.25}}},
             {"reference": [{"label": "ntk", "backend": "toy-kernel", "dtype": "float32"}]},
             {"reference": [{"label": "ntk", "backend": "toy-kernel", "log": "x"}]},
             {"metrics": ["rmse"]},
@@ -159,7 +159,14 @@ class TestIdentity:
 
     @pytest.mark.parametrize(
         "change",
-        [{"members": 4}, {"dtype": "float64"}, {"seconds": 1.0}, {"against": []}, {"observe": []}, {"label": "net"}],
+        [
+            {"members": 4},
+            {"dtype": "float64"},
+            {"seconds": 1.0},
+            {"compare_with": []},
+            {"observe": []},
+            {"label": "net"},
+        ],
         ids=str,
     )
     def test_what_changes_the_networks_leaves_the_kernel(self, plan, change):
@@ -174,7 +181,7 @@ class TestIdentity:
         assert other == planned()
 
     @pytest.mark.parametrize(
-        ("shelf", "name", "change"),
+        ("known", "name", "change"),
         [
             ("tasks", "toy/line", {"version": 2}),
             ("tasks", "toy/line", {"fingerprint": lambda parameters: "other data"}),
@@ -182,9 +189,9 @@ class TestIdentity:
             ("metrics", "rmse", {"version": 2}),
         ],
     )
-    def test_versions_and_data_are_part_of_it(self, plan, shelf, name, change):
+    def test_versions_and_data_are_part_of_it(self, plan, known, name, change):
         found = load_registry([TOY])
-        specs = getattr(found, shelf).specs
+        specs = getattr(found, known).specs
         specs[name] = replace(specs[name], **change)
         assert not ids(plan(study(), found)) & ids(plan(study()))
 
@@ -207,10 +214,10 @@ class TestIdentity:
 
 
 PINNED = {
-    ("ntk", None): "68096ceae50c5035",
-    ("network", 4): "d70af1cbbe33e041",
-    ("network", 16): "3b33631928534b32",
-    ("network", 64): "d9b272b00af20fa9",
+    ("ntk", None): "e74086a1e79b05bf",
+    ("network", 4): "b337541adddc39d3",
+    ("network", 16): "b9af9045f667ea3e",
+    ("network", 64): "848d8601f3db9aa5",
 }
 
 

@@ -62,7 +62,7 @@ class TestAssignments:
             ("a=leaky_relu(slope=0.1)", "a", "leaky_relu(slope=0.1)"),
             ("a=my.module:function", "a", "my.module:function"),
             ("a=uci/wine", "a", "uci/wine"),
-            ("a={ of_stable = 0.5 }", "a", {"of_stable": 0.5}),
+            ("a={ fraction_of_max_stable = 0.5 }", "a", {"fraction_of_max_stable": 0.5}),
             ("a=inf", "a", float("inf")),
         ],
     )
@@ -82,8 +82,8 @@ class TestAssignments:
         assert data == {"task": [{"n": 5}, {"n": 6}]}
         set_path(data, "task.0", {"n": 7})
         assert data == {"task": [{"n": 7}, {"n": 6}]}
-        set_path(data, "training.learning_rate.of_stable", 0.1)
-        assert data["training"] == {"learning_rate": {"of_stable": 0.1}}
+        set_path(data, "training.learning_rate.fraction_of_max_stable", 0.1)
+        assert data["training"] == {"learning_rate": {"fraction_of_max_stable": 0.1}}
 
     def test_what_is_set_in_several_tables_is_not_shared(self):
         data = {"task": [{}, {}]}
@@ -122,7 +122,7 @@ class TestSizes:
         small = resolve_study(self.SIZED, registry).study
         assert small.subject[0].widths == (2,)
         assert small.training.steps == 1
-        assert small.training.record == 5  # what a size does not name stays
+        assert small.training.records == 5  # what a size does not name stays
         assert small.task[0].parameters == {"n_train": 3}
 
     def test_full(self, registry):
@@ -188,11 +188,11 @@ class TestRecord:
         ],
     )
     def test_steps_ascend_from_the_first_to_the_last(self, steps, record, expected):
-        assert TrainingEntry(steps=steps, record=record).recorded_steps() == expected
+        assert TrainingEntry(steps=steps, records=record).recorded_steps() == expected
 
     @given(st.integers(0, 10**6), st.integers(1, 200))
     def test_any_number_of_records(self, steps, record):
-        found = TrainingEntry(steps=steps, record=record).recorded_steps()
+        found = TrainingEntry(steps=steps, records=record).recorded_steps()
         assert found[0] == 0
         assert found[-1] == steps
         assert all(a < b for a, b in pairwise(found))
@@ -211,7 +211,7 @@ def test_the_quickstart_is_a_study_within_its_limits():
         assert cell.skip is None
 
 
-LISTED_ONLY = {"clock_ratio", "function_distance_relative", "law_agreement", "prediction_rmse"}
+LISTED_ONLY = {"learning_speed_ratio", "function_distance_relative", "law_agreement", "prediction_rmse"}
 
 
 def test_some_metrics_are_measured_only_where_a_study_lists_them(registry):

@@ -28,14 +28,15 @@ WRONG = {
     ),
     "control of nobody": (
         "claim",
-        {"id": "C2", "source": "s", "varies": "v", "refuted_by": "r", "controls": ["network against nobody"]},
-        'claim.controls[0]: no reference or subject is labelled "nobody"',
+        {"id": "C2", "source": "s", "varies": "v", "refuted_by": "r", "negative_controls": ["network against nobody"]},
+        'claim.negative_controls[0]: no reference or subject is labelled "nobody"',
     ),
     "unknown key in a table": ("training.step", 5, 'training.step: unknown key; did you mean "steps"?'),
     "unknown key of the rate": (
         "training.learning_rate",
-        {"of_stabel": 0.5},
-        'training.learning_rate.of_stabel: unknown key; did you mean "of_stable"? (known: of_stable, reference)',
+        {"fraction_of_max_stabel": 0.5},
+        'training.learning_rate.fraction_of_max_stabel: unknown key; did you mean "fraction_of_max_stable"? '
+        "(known: fraction_of_max_stable, reference)",
     ),
     "unknown key of the architecture": (
         "architecture.0.dept",
@@ -58,18 +59,26 @@ WRONG = {
     "unknown backend": ("subject.0.backend", "toy-netwrok", 'no backend "toy-netwrok"; did you mean "toy-network"?'),
     "unknown metric": ("metrics", ["rsme"], 'metrics: no metric "rsme"; did you mean "rmse"?'),
     "unknown label": (
-        "subject.0.against",
+        "subject.0.compare_with",
         ["nkt"],
-        "subject[0].against: no reference is labelled \"nkt\" (labels: ['ntk'])",
+        "subject[0].compare_with: no reference is labelled \"nkt\" (labels: ['ntk'])",
     ),
-    "a label of a subject": ("subject.0.against", ["network"], 'no reference is labelled "network"'),
-    "a label twice in against": ("subject.0.against", ["ntk", "ntk"], 'subject[0].against: "ntk" is listed twice'),
+    "a label of a subject": ("subject.0.compare_with", ["network"], 'no reference is labelled "network"'),
+    "a label twice in against": (
+        "subject.0.compare_with",
+        ["ntk", "ntk"],
+        'subject[0].compare_with: "ntk" is listed twice',
+    ),
     "unknown label of the rate": (
         "training.learning_rate.reference",
         "nngp",
         "training.learning_rate.reference: no reference is labelled \"nngp\" (labels: ['ntk'])",
     ),
-    "a rate without a reference": ("reference", [], "training.learning_rate.of_stable: needs a [[reference]]"),
+    "a rate without a reference": (
+        "reference",
+        [],
+        "training.learning_rate.fraction_of_max_stable: needs a [[reference]]",
+    ),
     "nothing to do": ("task", [], "task: "),
     "a subject as a reference": ("reference.0.backend", "toy-network", '"toy-network" is a subject, not a reference'),
     "a reference as a subject": ("subject.0.backend", "toy-kernel", '"toy-kernel" is a reference, not a subject'),
@@ -108,7 +117,7 @@ WRONG = {
     "a task without a name": ("task", [{"n_train": 3}], "task[0].name: is missing"),
     "a table for a list": ("task", {"name": "toy/line"}, "task: input should be a valid"),
     "a number for a table": ("training", 3, "training: "),
-    "a step past the end": ("training.record", [0, 11], "record holds step 11, but training ends at step 10"),
+    "a step past the end": ("training.records", [0, 11], "records holds step 11, but training ends at step 10"),
     "too many splits": ("task.0.splits", 1001, "task[0].splits: 1001 asked for, but toy/line has 1000"),
     "unknown activation of the store": (
         "store",
@@ -167,7 +176,7 @@ def test_all_mistakes_against_the_registry_are_told_at_once(complaint):
     data = study(metrics=["rsme", "acuracy"])
     data["task"] = [{"name": "toy/lin"}, {"name": "toy/line", "n_trian": 3, "noise": {"slope": "steep"}}]
     data["reference"].append({"label": "second", "backend": "toy-network"})
-    data["subject"][0] |= {"against": ["third"], "observe": ["loss"], "behav": 1}
+    data["subject"][0] |= {"compare_with": ["third"], "observe": ["loss"], "behav": 1}
     assert complaint(data)[0] == "study: 9 mistakes"
 
 

@@ -81,7 +81,7 @@ def test_the_stored_row_says_how(tmp_path):
 
 @pytest.mark.parametrize("how", [HEAVY, NESTEROV, {"optimizer": "gradient-descent", "momentum": 0.0}])
 def test_the_rate_is_a_fraction_of_the_optimizers_own_limit(how):
-    training = Training(learning_rate=None, of_stable=0.5, steps=np.arange(3), **how).resolved(4.0, 10)
+    training = Training(learning_rate=None, fraction_of_max_stable=0.5, steps=np.arange(3), **how).resolved(4.0, 10)
     assert training.learning_rate == 0.5 * stable_learning_rate([4.0], 10, **how)
     np.testing.assert_array_equal(training.times, training.learning_rate * np.arange(3))
     np.testing.assert_allclose(training.flow_times, training.times / (1 - how["momentum"]))

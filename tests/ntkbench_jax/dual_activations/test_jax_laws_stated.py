@@ -20,9 +20,11 @@ from ntkbench_jax.solve import solve
 class TestWrongTheories:
     def test_the_kernels_are_those_of_the_changed_architecture(self):
         base = Architecture(depth=2, activation="erf", weight_std=1.3)
-        found = solve(request(base, weight_std_factor=1.02, learning_rate=0.3, of_stable=None))
+        found = solve(request(base, weight_std_multiplier=1.02, learning_rate=0.3, fraction_of_max_stable=None))
         asked = request(
-            Architecture(depth=2, activation="erf", weight_std=1.3 * 1.02), learning_rate=0.3, of_stable=None
+            Architecture(depth=2, activation="erf", weight_std=1.3 * 1.02),
+            learning_rate=0.3,
+            fraction_of_max_stable=None,
         )
         kernels = analytic_kernels(asked.problem.x_train, architecture=asked.architecture)
         np.testing.assert_array_equal(found.kernel_train, kernels.ntk)
@@ -33,44 +35,49 @@ class TestWrongTheories:
     @pytest.mark.parametrize("optimizer", ["gradient-descent", "nesterov"])
     def test_the_rate_is_multiplied_after_it_was_found(self, optimizer):
         training = {"optimizer": optimizer, "momentum": 0.5 if optimizer == "nesterov" else 0.0}
-        right, wrong = solve(request(training=training)), solve(request(training=training, rate_factor=1.05))
+        right, wrong = (
+            solve(request(training=training)),
+            solve(request(training=training, learning_rate_multiplier=1.05)),
+        )
         assert wrong.learning_rate == right.learning_rate
         np.testing.assert_array_equal(wrong.times, right.times)
         np.testing.assert_array_equal(wrong.steps, right.steps)
-        assert (right.rate_factor, wrong.rate_factor) == (1.0, 1.05)
-        faster = solve(request(training=training, learning_rate=1.05 * right.learning_rate, of_stable=None))
+        assert (right.learning_rate_multiplier, wrong.learning_rate_multiplier) == (1.0, 1.05)
+        faster = solve(
+            request(training=training, learning_rate=1.05 * right.learning_rate, fraction_of_max_stable=None)
+        )
         for name in ("mean_train", "mean_test", "variance_train", "variance_test", "mode_residuals"):
             np.testing.assert_allclose(getattr(wrong, name), getattr(faster, name), atol=1e-12)
             assert np.abs(getattr(wrong, name) - getattr(right, name)).max() > 1e-3
 
     def test_flow_is_as_much_further_at_the_times_it_reports(self):
-        wrong = solve(request(dynamics="flow", times=(0.0, 2.0, np.inf), rate_factor=1.5))
+        wrong = solve(request(dynamics="flow", times=(0.0, 2.0, np.inf), learning_rate_multiplier=1.5))
         np.testing.assert_array_equal(wrong.times, [0, 2, np.inf])
         later = solve(request(dynamics="flow", times=(0.0, 3.0, np.inf)))
         np.testing.assert_allclose(wrong.mean_test, later.mean_test, rtol=1e-13)
-        usual = solve(request(dynamics="flow", rate_factor=1.5))
+        usual = solve(request(dynamics="flow", learning_rate_multiplier=1.5))
         np.testing.assert_allclose(usual.times, usual.learning_rate * np.array(STEPS))
 
     def test_a_swirl_is_a_linear_iteration_with_a_matrix_that_is_not_symmetric(self):
         """From 0 and with an invertible kernel, f(x) = k(x, X) Theta^-1 f(X) at every step."""
-        rate, swirl = 0.4, 0.7
-        asked = request(learning_rate=rate, of_stable=None, training={"swirl": swirl})
+        rate, non_gradient = 0.4, 0.7
+        asked = request(learning_rate=rate, fraction_of_max_stable=None, training={"non_gradient": non_gradient})
         found, theta = solve(asked), both_kernels(asked).ntk
         skew = (np.roll(np.eye(N), 1, axis=1) - np.roll(np.eye(N), -1, axis=1)) / 2
-        once = np.eye(N) - rate / N * theta[:N, :N] @ (np.eye(N) + swirl * skew)
+        once = np.eye(N) - rate / N * theta[:N, :N] @ (np.eye(N) + non_gradient * skew)
         y = asked.problem.y_train
         train = np.stack([y - np.linalg.matrix_power(once, step) @ y for step in STEPS])
         np.testing.assert_allclose(found.mean_train, train, atol=1e-12)
         test = theta[N:, :N] @ np.linalg.solve(theta[:N, :N], train)
         np.testing.assert_allclose(found.mean_test, test, atol=1e-10)  # the solve's, of an ill-conditioned kernel
-        plain = solve(request(learning_rate=rate, of_stable=None))
+        plain = solve(request(learning_rate=rate, fraction_of_max_stable=None))
         assert np.abs(found.mean_test - plain.mean_test).max() > 0.01
 
     def test_other_costs_take_the_same_rate(self):
-        asked = request(rate_factor=1.25, learning_rate=0.4, of_stable=None)
+        asked = request(learning_rate_multiplier=1.25, learning_rate=0.4, fraction_of_max_stable=None)
         object.__setattr__(asked.problem, "loss", "huber")
         found = solve(asked)
-        object.__setattr__(asked, "parameters", asked.parameters.model_copy(update={"rate_factor": 1.0}))
+        object.__setattr__(asked, "parameters", asked.parameters.model_copy(update={"learning_rate_multiplier": 1.0}))
         object.__setattr__(asked.training, "learning_rate", 0.5)
         faster = solve(asked)
         assert (found.learning_rate, faster.learning_rate) == (0.4, 0.5)
@@ -79,7 +86,7 @@ class TestWrongTheories:
     @pytest.mark.parametrize("dynamics", ["descent", "flow"])
     def test_who_predicts_from_it_multiplies_the_subjects_rate(self, dynamics):
         """Members that start at 0 are predicted to be the law's own mean."""
-        found = solve(asked := request(rate_factor=1.2, dynamics=dynamics))
+        found = solve(asked := request(learning_rate_multiplier=1.2, dynamics=dynamics))
         rate = found.learning_rate
         members = {name: np.zeros((1, len(STEPS), n, OUTPUTS)) for name, n in (("train", N), ("test", M))}
         subject = Solution(
@@ -178,9 +185,9 @@ def test_a_study_keeps_all_of_it(tmp_path):
         "architecture": [{"depth": 1}],
         "reference": [
             {"label": "right", "backend": "jax", "covariance": True, "slice_at": 0},
-            {"label": "wrong", "backend": "jax", "rate_factor": 1.05, "weight_std_factor": 1.02},
+            {"label": "wrong", "backend": "jax", "learning_rate_multiplier": 1.05, "weight_std_multiplier": 1.02},
         ],
-        "training": {"steps": 20, "record": 4},
+        "training": {"steps": 20, "records": 4},
     }
     results = ntkbench.run(study, out=tmp_path / "run", executor="inline")
     assert set(results.cells["status"]) == {"ok"}
@@ -189,12 +196,12 @@ def test_a_study_keeps_all_of_it(tmp_path):
         label: load_solution(tmp_path / "run" / "solutions", cell_id)
         for label, cell_id in zip(results.cells["label"], results.cells["cell_id"], strict=True)
     }
-    assert kept["wrong"].rate_factor == 1.05
-    assert kept["right"].rate_factor == 1.0
+    assert kept["wrong"].learning_rate_multiplier == 1.05
+    assert kept["right"].learning_rate_multiplier == 1.0
     assert kept["right"].covariance_test.shape == (5, 6, 6)
     assert kept["wrong"].covariance_test is None
     said = dict(zip(results.cells["label"], results.cells["backend_params_json"], strict=True))
-    assert json.loads(said["wrong"])["weight_std_factor"] == 1.02
+    assert json.loads(said["wrong"])["weight_std_multiplier"] == 1.02
 
 
 def test_networks_whose_last_layer_is_trained_follow_their_law_and_no_other(tmp_path):
@@ -208,7 +215,7 @@ def test_networks_whose_last_layer_is_trained_follow_their_law_and_no_other(tmp_
         "reference": [
             {"label": "nngp", "backend": "jax", "kernel": "nngp", "covariance": True},
             {"label": "ntk", "backend": "jax", "covariance": True},
-            {"label": "fast", "backend": "jax", "kernel": "nngp", "rate_factor": 1.25},
+            {"label": "fast", "backend": "jax", "kernel": "nngp", "learning_rate_multiplier": 1.25},
         ],
         "subject": [
             {
@@ -217,12 +224,12 @@ def test_networks_whose_last_layer_is_trained_follow_their_law_and_no_other(tmp_
                 "trained_layers": "last",
                 "widths": [512],
                 "members": 400,
-                "against": ["nngp", "ntk", "fast"],
+                "compare_with": ["nngp", "ntk", "fast"],
                 "observe": [],
             }
         ],
-        "training": {"learning_rate": {"of_stable": 0.5, "reference": "nngp"}, "steps": 20, "record": 4},
-        "metrics": ["law_agreement", "clock_ratio", "prediction_rmse", "function_distance_relative"],
+        "training": {"learning_rate": {"fraction_of_max_stable": 0.5, "reference": "nngp"}, "steps": 20, "records": 4},
+        "metrics": ["law_agreement", "learning_speed_ratio", "prediction_rmse", "function_distance_relative"],
     }
     results = ntkbench.run(study, out=tmp_path / "run", executor="inline")
     assert set(results.cells["status"]) == {"ok"}
@@ -233,8 +240,10 @@ def test_networks_whose_last_layer_is_trained_follow_their_law_and_no_other(tmp_
         assert abs(found["nngp", metric] - expected) < 4 * found["nngp", f"{metric}_standard_error"] + 0.02
     metric = "law_covariance_slope_over_time"
     assert abs(found["ntk", metric] - 1) > 4 * found["ntk", f"{metric}_standard_error"]
-    assert found["nngp", "clock_ratio"] == pytest.approx(1, abs=4 * found["nngp", "clock_ratio_standard_error"] + 0.01)
-    assert found["fast", "clock_ratio"] == pytest.approx(0.8, abs=0.06)
+    assert found["nngp", "learning_speed_ratio"] == pytest.approx(
+        1, abs=4 * found["nngp", "learning_speed_ratio_standard_error"] + 0.01
+    )
+    assert found["fast", "learning_speed_ratio"] == pytest.approx(0.8, abs=0.06)
     assert ("fast", "law_variance_ratio_over_time") in found
     assert ("fast", metric) not in found
     own = results.measurements[results.measurements["member"].notna()]

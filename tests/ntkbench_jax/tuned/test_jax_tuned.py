@@ -223,8 +223,8 @@ def test_what_is_chosen_at_the_end_of_its_list_is_said():
     for ridges in ((1e-9, 1e-6, 0.1), (1e-6, 0.1, 1e6), (0.1,)):
         facts = {row.metric: row.value for row in solved(problem(0, tuning=tuning), ridges=ridges).measurements}
         assert facts["chosen_ridge"] == 0.1
-        assert "depth_at_end" not in facts
-        ends[len(ridges), max(ridges)] = facts.get("ridge_at_end")
+        assert "depth_at_grid_edge" not in facts
+        ends[len(ridges), max(ridges)] = facts.get("ridge_at_grid_edge")
     assert ends == {(3, 0.1): 1.0, (3, 1e6): 0.0, (1, 0.1): None}
 
 

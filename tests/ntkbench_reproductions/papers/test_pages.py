@@ -148,7 +148,7 @@ def networks_of(values, chosen=(1.0, 0.1), status="ok"):
     facts = [
         {"cell_id": cell, "metric": metric, "value": value, "split_index": 0}
         for cell in networks
-        for metric, value in zip(("chosen_depth", "chosen_rate"), chosen, strict=True)
+        for metric, value in zip(("chosen_depth", "chosen_learning_rate"), chosen, strict=True)
     ]
     tables.measurements = pd.concat([rows, pd.DataFrame(facts)])
     labels = [{"label": label} for label in dict.fromkeys(label for _, label, _ in values)]
@@ -270,7 +270,12 @@ def test_choices_and_how_many_are_at_the_end_of_their_list():
     rows = [
         {"cell_id": cell, "metric": metric, "value": value}
         for cell, ridge, end in (("0.0", 1e-9, 1.0), ("0.1", 0.03, 0.0))
-        for metric, value in (("chosen_ridge", ridge), ("ridge_at_end", end), ("chosen_depth", 2), ("depth_at_end", 0))
+        for metric, value in (
+            ("chosen_ridge", ridge),
+            ("ridge_at_grid_edge", end),
+            ("chosen_depth", 2),
+            ("depth_at_grid_edge", 0),
+        )
     ]
     rows.append({"cell_id": "1.0", "metric": "chosen_gamma", "value": 1.0})
     tables.measurements = pd.concat([tables.measurements, pd.DataFrame(rows)])

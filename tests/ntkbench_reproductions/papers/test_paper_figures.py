@@ -28,10 +28,10 @@ FIGURES = {
     "l19-fig4": "linearized_training",
 }
 TINY = {
-    "j18-fig2": {"task.n_test": 16, "training.steps": 40, "training.record": 2},
-    "j18-fig3": {"task.n_train": 20, "task.n_test": 10, "training.steps": 20, "training.record": 5},
+    "j18-fig2": {"task.n_test": 16, "training.steps": 40, "training.records": 2},
+    "j18-fig3": {"task.n_train": 20, "task.n_test": 10, "training.steps": 20, "training.records": 5},
     "l19-fig1": {"task.n_train": 20, "task.n_test": 10, "training.steps": 5},
-    "l19-fig4": {"task.n_train": 20, "task.n_test": 10, "training.steps": 10, "training.record": 5},
+    "l19-fig4": {"task.n_train": 20, "task.n_test": 10, "training.steps": 10, "training.records": 5},
 }
 
 

@@ -174,7 +174,7 @@ def test_what_is_frozen_stays_and_has_no_part_in_the_kernel(data):
 
 def test_centred_networks_start_at_zero(data):
     x, y, _ = data
-    own, plain = modules(centred=True), modules()
+    own, plain = modules(subtract_init=True), modules()
     assert not own.outputs(x).any()
     assert own.train(x, y, learning_rate=0.1, steps=5).outputs[:, 0].abs().max() == 0
     residual = torch.from_numpy(y) + plain.outputs(x)[0]

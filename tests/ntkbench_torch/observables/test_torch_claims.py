@@ -173,7 +173,7 @@ def test_norms_of_weights():
 
 
 def test_a_rate_of_its_own_is_another_learning_rate():
-    ours = solved(rate=0.25)
+    ours = solved(learning_rate_multiplier=0.25)
     same = solved(training=Training(learning_rate=0.25 * RATE, steps=STEPS))
     assert np.array_equal(ours.members_test, same.members_test)
     assert (ours.learning_rate, ours.times.tolist()) == (same.learning_rate, same.times.tolist())
@@ -187,12 +187,12 @@ def test_mean_field_scaling_is_an_output_scale():
 def test_a_linear_network_follows_its_kernel_along_no_gradient():
     """At depth 0 the kernel x.x' / n_0 is exact at every step, whatever the direction."""
     linear = Architecture(depth=0, weight_std=1.2, bias_std=0.5)
-    training = Training(learning_rate=RATE, steps=STEPS, swirl=0.7)
+    training = Training(learning_rate=RATE, steps=STEPS, non_gradient=0.7)
     solution, data = solved(architecture=linear, training=training), problem()
     kernel, between = (1.44 * x @ data.x_train.T / F + 0.25 for x in (data.x_train, data.x_test))
     start = {"f0_train": solution.members_train[:, 0], "f0_test": solution.members_test[:, 0]}
     course = {"learning_rate": RATE, "steps": STEPS, **start}
-    expected = kernel_descent(kernel, between, data.y_train, swirl=0.7, **course)
+    expected = kernel_descent(kernel, between, data.y_train, non_gradient=0.7, **course)
     assert solution.members_train == pytest.approx(expected.train, abs=1e-13)
     assert solution.members_test == pytest.approx(expected.test, abs=1e-13)
     along_gradient = kernel_descent(kernel, between, data.y_train, **course)
@@ -204,14 +204,14 @@ def test_a_swirl_is_skew():
     skew = (np.roll(np.eye(N), 1, axis=1) - np.roll(np.eye(N), -1, axis=1)) / 2
     assert np.array_equal(skew, -skew.T)
     data, theta = problem(), law().kernel_train
-    found = kernel_descent(theta, theta, data.y_train, learning_rate=1e-3, steps=[0, 1], swirl=0.7)
+    found = kernel_descent(theta, theta, data.y_train, learning_rate=1e-3, steps=[0, 1], non_gradient=0.7)
     expected = 1e-3 / N * theta @ (np.eye(N) + 0.7 * skew) @ data.y_train
     assert found.train[1] == pytest.approx(expected, abs=1e-15)
 
 
 def test_linearizations_have_no_closed_form_along_a_swirl():
     with pytest.raises(DataError, match="no gradient"):
-        solved("linearization_distance", training=Training(learning_rate=RATE, steps=STEPS, swirl=0.1))
+        solved("linearization_distance", training=Training(learning_rate=RATE, steps=STEPS, non_gradient=0.1))
 
 
 class TestStability:
@@ -274,7 +274,7 @@ class TestStability:
     @pytest.mark.parametrize(
         ("changes", "message"),
         [
-            ({"references": {}}, "against"),
+            ({"references": {}}, "compare_with"),
             ({"training": Training(learning_rate=RATE, steps=STEPS)}, "steps = 0"),
         ],
     )

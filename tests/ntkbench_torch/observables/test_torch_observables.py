@@ -20,7 +20,7 @@ ERF = Architecture(depth=2, activation="erf", weight_std=1.4, bias_std=0.3)
 SETTINGS = {
     "plain": Parameters(ntk_steps="all"),
     "scaled": Parameters(ntk_steps="all", output_scale=2.5),
-    "centred": Parameters(ntk_steps="all", output_scale=0.5, centred=True),
+    "subtract_init": Parameters(ntk_steps="all", output_scale=0.5, subtract_init=True),
     "readout": Parameters(ntk_steps="all", trained_layers="last"),
 }
 
@@ -82,7 +82,7 @@ def member(k, parameters=SETTINGS["plain"], architecture=ERF, n_outputs=O):
         SEED,
         k,
         scale=parameters.output_scale,
-        centred=parameters.centred,
+        subtract_init=parameters.subtract_init,
         last_alone=parameters.trained_layers == "last",
     )
 

@@ -36,7 +36,7 @@ def killer(at):
     [
         ({}, {}),
         ({"optimizer": "nesterov", "momentum": 0.9, "batch_size": 5}, {}),
-        ({"optimizer": "adam", "stop_loss": 0.35, "learning_rate": 0.02}, {"centred": True, "output_scale": 2.0}),
+        ({"optimizer": "adam", "stop_loss": 0.35, "learning_rate": 0.02}, {"subtract_init": True, "output_scale": 2.0}),
     ],
 )
 @pytest.mark.parametrize("at", [3, 37])

@@ -37,7 +37,7 @@ def plain_cost(loss, f, y):
     return functional.mse_loss(f, y, reduction="sum") / (2 * len(f))
 
 
-def plain_training(member, x, y, steps, *, loss="squared-error", make=None, alpha=1.0, centred=False, last=False):
+def plain_training(member, x, y, steps, *, loss="squared-error", make=None, alpha=1.0, subtract_init=False, last=False):
     """Outputs (steps + 1, N, O) by autograd and an optimizer of torch's over the network's own parameters."""
     parameters = drawn(ARCHITECTURE, LAYERS, 5, member)
     start = output(ARCHITECTURE, parameters, x)
@@ -46,7 +46,7 @@ def plain_training(member, x, y, steps, *, loss="squared-error", make=None, alph
     optimizer = make(leaves[-2:] if last else leaves)
     outputs = []
     for _ in range(steps + 1):
-        f = alpha * (output(ARCHITECTURE, layers, x) - (start if centred else 0))
+        f = alpha * (output(ARCHITECTURE, layers, x) - (start if subtract_init else 0))
         outputs.append(f.detach())
         optimizer.zero_grad()
         plain_cost(loss, f, y).backward()
@@ -80,13 +80,13 @@ def test_it_trains_as_torch_does(loss, optimizer, momentum, make):
 
 
 @pytest.mark.parametrize("optimizer", ["gradient-descent", "nesterov"])
-@pytest.mark.parametrize("centred", [False, True])
+@pytest.mark.parametrize("subtract_init", [False, True])
 @pytest.mark.parametrize("last", [False, True])
-def test_output_scale_and_the_last_layer_alone(optimizer, centred, last):
+def test_output_scale_and_the_last_layer_alone(optimizer, subtract_init, last):
     """The network is alpha (h - h_0) or alpha h, and its rate is eta / alpha^2 (claims C16, C17)."""
     x, y = data()
     momentum = 0.7 if optimizer == "nesterov" else 0.0
-    networks = ensemble(output_scale=5.0, centred=centred, trained_layers="last" if last else "all")
+    networks = ensemble(output_scale=5.0, subtract_init=subtract_init, trained_layers="last" if last else "all")
     found = networks.train(
         x, y, learning_rate=0.2, steps=12, record_at=range(13), optimizer=optimizer, momentum=momentum, x_test=x
     )
@@ -96,7 +96,14 @@ def test_output_scale_and_the_last_layer_alone(optimizer, centred, last):
 
     for member in range(MEMBERS):
         expected = plain_training(
-            member, torch.from_numpy(x), torch.from_numpy(y), 12, make=make, alpha=5.0, centred=centred, last=last
+            member,
+            torch.from_numpy(x),
+            torch.from_numpy(y),
+            12,
+            make=make,
+            alpha=5.0,
+            subtract_init=subtract_init,
+            last=last,
         )
         torch.testing.assert_close(found.outputs[member], expected, rtol=1e-11, atol=1e-12)
     torch.testing.assert_close(found.outputs_test, found.outputs, rtol=1e-12, atol=1e-12)

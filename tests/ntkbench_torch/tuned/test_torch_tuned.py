@@ -12,7 +12,7 @@ import torch
 from ntkbench import Architecture
 from ntkbench.errors import DataError
 from ntkbench.execution.check import check_solution
-from ntkbench.plugin.specs import Sizes, Work, resolve
+from ntkbench.plugin.specs import Sizes, Workload, resolve
 from ntkbench.plugin.types import Problem, Request, Training
 from ntkbench_torch import NetworkEnsemble, plugin
 from ntkbench_torch.tuned import solve as backend
@@ -116,7 +116,7 @@ def test_the_choice_is_that_of_a_plain_loop(initialization):
                 best, chosen = np.mean(scores), (depth, rate)
     solution = backend.solve(request(found, initialization=initialization, depth=depths, rates=rates))
     told = facts(solution)
-    assert (told["chosen_depth"], told["chosen_rate"]) == chosen
+    assert (told["chosen_depth"], told["chosen_learning_rate"]) == chosen
     assert told["validation_score"] == pytest.approx(best, rel=1e-12)
     assert told["chosen_step"] == 20 and told["candidates_diverged"] == 0
     for member in range(2):
@@ -132,19 +132,19 @@ def test_the_order_of_candidates_is_by_depth_then_rate_and_the_first_best_is_kep
     half = replace(half, x_test=half.x_train[:1], y_test=half.y_train[:1], labels_test=half.labels_train[:1])
     told = facts(backend.solve(request(classes(0, tuning=(half,)), steps=(0, 60), depth=(2, 1), rates=(0.3, 0.4))))
     assert told["validation_score"] == 1.0  # of every candidate, on a point that is trained on
-    assert (told["chosen_depth"], told["chosen_rate"]) == (2, 0.3)
+    assert (told["chosen_depth"], told["chosen_learning_rate"]) == (2, 0.3)
 
 
 def test_a_candidate_that_diverges_is_worst():
     found = values(0, tuning=(values(1),))
     told = facts(backend.solve(request(found, steps=(0, 300), rates=(1e3, 0.1))))
-    assert (told["chosen_rate"], told["candidates_diverged"]) == (0.1, 1)
+    assert (told["chosen_learning_rate"], told["candidates_diverged"]) == (0.1, 1)
     solution = backend.solve(request(found, steps=(0, 300), rates=(1e3, 2e3)))
     told = facts(solution)
-    assert (told["chosen_rate"], told["candidates_diverged"]) == (1e3, 2)
+    assert (told["chosen_learning_rate"], told["candidates_diverged"]) == (1e3, 2)
     assert "validation_score" not in told
     assert 300 in solution.diverged_at and (solution.stopped_at == -1).all()
-    early = backend.solve(request(found, steps=(0, 300), rates=(1e3, 2e3), early=True))
+    early = backend.solve(request(found, steps=(0, 300), rates=(1e3, 2e3), early_stopping=True))
     assert facts(early)["chosen_step"] == 0 and (early.stopped_at == 0).all() and (early.diverged_at == -1).all()
 
 
@@ -157,16 +157,16 @@ def test_the_step_is_the_recorded_one_of_least_validation_error_of_the_ensembles
         networks = NetworkEnsemble(
             architecture, in_features=3, out_features=1, width=WIDTH, members=2, seed=5, dtype="float64"
         )
-        record = [step for step in steps if step <= last]
+        records = [step for step in steps if step <= last]
         return networks.train(
-            problem.x_train, problem.y_train, x_test=problem.x_test, learning_rate=0.4, steps=last, record_at=record
+            problem.x_train, problem.y_train, x_test=problem.x_test, learning_rate=0.4, steps=last, record_at=records
         )
 
     mean = ensemble(part, 1280).outputs_test.mean(dim=0).numpy()
     errors = np.sqrt(np.mean((mean - part.y_test) ** 2, axis=(1, 2)))
     at = int(np.argmin(errors))
     assert 0 < at < len(steps) - 1  # what there is to see: neither the first nor the last step is best
-    told = request(found, steps=steps, rate=0.4, architecture=architecture, early=True)
+    told = request(found, steps=steps, rate=0.4, architecture=architecture, early_stopping=True)
     solution = backend.solve(told)
     check_solution("torch-tuned", "subject", told, solution)
     assert facts(solution)["chosen_step"] == steps[at]
@@ -185,7 +185,7 @@ def test_the_step_is_the_recorded_one_of_least_validation_error_of_the_ensembles
 def test_the_choice_looks_at_nothing_but_the_problems_to_choose_on(make):
     """Whatever the problem's own points are; and the outputs on training points see no test points."""
     tuning = (make(1),)
-    keys = {"depth": (1, 2), "rates": (0.05, 0.3), "early": True, "steps": (0, 5, 10, 40)}
+    keys = {"depth": (1, 2), "rates": (0.05, 0.3), "early_stopping": True, "steps": (0, 5, 10, 40)}
     first = backend.solve(request(make(0, tuning=tuning), **keys))
     backend._choices.clear()
     other = make(9, tuning=tuning)
@@ -265,7 +265,13 @@ def test_what_it_refuses():
         backend.solve(request(classes(0, tuning=(classes(1),)), members=0))
     with pytest.raises(DataError, match="absolute learning rate"):
         backend.solve(request(classes(0, tuning=(classes(1),)), rate=None))
-    for keys in ({"depth": ()}, {"rates": ()}, {"rates": (0.0,)}, {"initialization": "xavier"}, {"early": "soon"}):
+    for keys in (
+        {"depth": ()},
+        {"rates": ()},
+        {"rates": (0.0,)},
+        {"initialization": "xavier"},
+        {"early_stopping": "soon"},
+    ):
         with pytest.raises(ValueError, match=next(iter(keys))):
             Parameters(**keys)
 
@@ -275,7 +281,7 @@ def test_the_spec_and_what_it_costs():
     assert resolve(spec.target) is backend.solve and resolve(spec.parameters) is Parameters
     plain_spec = plugin.ntkbench_register_backends()[0]
     sizes = Sizes(n_train=50, n_test=20, n_features=3, n_outputs=2, splits=1)
-    work = Work(sizes, FLAT, 64, 2, 100, 2)
+    work = Workload(sizes, FLAT, 64, 2, 100, 2)
     one = plain_spec.estimate(work).flops
     assert spec.estimate(work).flops == pytest.approx(2 * one)  # chosen and then trained
     deep = plain_spec.estimate(work._replace(architecture=Architecture(depth=4))).flops

@@ -18,9 +18,9 @@ from .smooth import rbf, smooth
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .interface import Activation
+    from .interface import TorchActivation
 
-_MAKERS: dict[str, tuple[Callable[..., Activation], dict[str, Any]]] = {
+_MAKERS: dict[str, tuple[Callable[..., TorchActivation], dict[str, Any]]] = {
     "relu": (rectified_monomial, {"degree": 1}),
     "step": (rectified_monomial, {"degree": 0}),
     "rectified_monomial": (rectified_monomial, {}),
@@ -34,7 +34,7 @@ _MAKERS: dict[str, tuple[Callable[..., Activation], dict[str, Any]]] = {
 }
 
 
-def find_activation(activation: str | Callable[[Any], Any]) -> Activation:
+def find_activation(activation: str | Callable[[Any], Any]) -> TorchActivation:
     """Return an activation by its spelling (equal ones are one object), or of a function on tensors.
 
     :raises DataError: for a spelling that is not known, and for a function that cannot be imported or trained through.
@@ -45,7 +45,7 @@ def find_activation(activation: str | Callable[[Any], Any]) -> Activation:
 
 
 @lru_cache(maxsize=256)
-def _spelled(text: str) -> Activation:
+def _spelled(text: str) -> TorchActivation:
     if reason := unsupported_activation(text):
         raise DataError(reason)
     spelled = parse_activation(text)

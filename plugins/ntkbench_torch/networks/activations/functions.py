@@ -9,7 +9,7 @@ import torch
 
 from ntkbench.errors import DataError
 
-from .interface import Activation
+from .interface import TorchActivation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,13 +23,13 @@ _WRITE = "write it with torch operations or plain arithmetic, element by element
 _STEP = 1e-6  # over which what torch calls constant must be constant
 
 
-def of_function(function: Function, name: str) -> Activation:
+def of_function(function: Function, name: str) -> TorchActivation:
     """Return the activation of a function on tensors; a step costs its forward pass twice, and its backward pass.
 
     :raises DataError: unless it is elementwise, differentiable by torch, finite, and keeps the type of its input.
     """
     _check(function, f'activation "{name}"')
-    return Activation(name, partial(_write, function), partial(_slope, function))
+    return TorchActivation(name, partial(_write, function), partial(_slope, function))
 
 
 def _write(function: Function, z: Tensor, units: Tensor) -> None:

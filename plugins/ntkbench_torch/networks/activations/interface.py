@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Activation:
+class TorchActivation:
     """An elementwise function phi and its derivative almost everywhere, on tensors of any shape, type and device.
 
     ``write(z, units)`` writes phi(z) into ``units`` and leaves z; ``slope(z, units)`` replaces z by phi'(z), and uses

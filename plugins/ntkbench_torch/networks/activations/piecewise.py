@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from .interface import Activation, ones
+from .interface import TorchActivation, ones
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -59,20 +59,20 @@ def _power_slope(degree: int, z: Tensor, units: Tensor | None) -> None:
     z.clamp_min_(0).pow_(degree - 1).mul_(degree)
 
 
-def leaky_relu(name: str, slope: float) -> Activation:
+def leaky_relu(name: str, slope: float) -> TorchActivation:
     """Return ``x``, or ``slope x`` where x < 0."""
-    return Activation(name, partial(_leaky, slope), partial(_leaky_slope, slope))
+    return TorchActivation(name, partial(_leaky, slope), partial(_leaky_slope, slope))
 
 
-def rectified_monomial(name: str, degree: int) -> Activation:
+def rectified_monomial(name: str, degree: int) -> TorchActivation:
     """Return ``max(x, 0)^degree``: degree 0 is the step, 1 relu."""
     if degree == 0:
-        return Activation(name, _step, _zero)
+        return TorchActivation(name, _step, _zero)
     if degree == 1:
-        return Activation(name, _relu, _relu_slope)
-    return Activation(name, partial(_power, degree), partial(_power_slope, degree))
+        return TorchActivation(name, _relu, _relu_slope)
+    return TorchActivation(name, partial(_power, degree), partial(_power_slope, degree))
 
 
-def absolute(name: str) -> Activation:
+def absolute(name: str) -> TorchActivation:
     """Return ``|x|``."""
-    return Activation(name, _abs, _abs_slope)
+    return TorchActivation(name, _abs, _abs_slope)

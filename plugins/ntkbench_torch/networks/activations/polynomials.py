@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from .interface import Activation
+from .interface import TorchActivation
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -57,17 +57,17 @@ def _hermite_slope(degree: int, z: Tensor, units: Tensor | None) -> None:
         z.mul_(sqrt(degree))
 
 
-def monomial(name: str, degree: int) -> Activation:
+def monomial(name: str, degree: int) -> TorchActivation:
     """Return ``x^degree``."""
-    return Activation(name, partial(_power, degree), partial(_power_slope, degree))
+    return TorchActivation(name, partial(_power, degree), partial(_power_slope, degree))
 
 
-def polynomial(name: str, coefficients: Coefficients) -> Activation:
+def polynomial(name: str, coefficients: Coefficients) -> TorchActivation:
     """Return ``sum_k coefficients[k] x^k``."""
     derivative = tuple(k * coefficient for k, coefficient in enumerate(coefficients))[1:] or (0.0,)
-    return Activation(name, partial(_horner, coefficients), partial(_horner_slope, derivative))
+    return TorchActivation(name, partial(_horner, coefficients), partial(_horner_slope, derivative))
 
 
-def hermite(name: str, degree: int) -> Activation:
+def hermite(name: str, degree: int) -> TorchActivation:
     """Return ``He_degree(x) / sqrt(degree!)``."""
-    return Activation(name, partial(_hermite, degree), partial(_hermite_slope, degree))
+    return TorchActivation(name, partial(_hermite, degree), partial(_hermite_slope, degree))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-from .interface import Activation, ones
+from .interface import TorchActivation, ones
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +26,7 @@ _LINEAR = 40  # above it softplus(x) is x in every type
 
 
 class Pair(NamedTuple):
-    """An activation and its slope, as :class:`Activation` wants them."""
+    """An activation and its slope, as :class:`TorchActivation` wants them."""
 
     write: Callable[[Tensor, Tensor], object]
     slope: Callable[[Tensor, Tensor | None], object]
@@ -194,12 +194,12 @@ SMOOTH: dict[str, Pair] = {
 }
 
 
-def smooth(name: str) -> Activation:
+def smooth(name: str) -> TorchActivation:
     """Return an activation of this module by its name, one of :data:`SMOOTH`."""
-    return Activation(name, *SMOOTH[name])
+    return TorchActivation(name, *SMOOTH[name])
 
 
-def rbf(name: str, gamma: float) -> Activation:
+def rbf(name: str, gamma: float) -> TorchActivation:
     """Return ``sqrt(2) sin(sqrt(2 gamma) x + pi / 4)`` (Rahimi and Recht 2007)."""
     frequency = sqrt(2 * gamma)
-    return Activation(name, partial(_rbf, frequency), partial(_rbf_slope, frequency))
+    return TorchActivation(name, partial(_rbf, frequency), partial(_rbf_slope, frequency))

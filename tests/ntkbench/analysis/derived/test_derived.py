@@ -38,13 +38,13 @@ def rows(metric, values, *, steps, split="train", reference="ntk", component=Non
     ]
 
 
-def results(*tables, rate_factor=1.0):
+def results(*tables, learning_rate_multiplier=1.0):
     measurements = pd.DataFrame([row for table in tables for row in table])
     cells = pd.DataFrame(
         [
             {"cell_id": "net", "learning_rate": RATE, "n_train": N, "backend_params_json": "{}"},
             {"cell_id": "law", "learning_rate": RATE, "n_train": N}
-            | {"backend_params_json": json.dumps({"rate_factor": rate_factor})},
+            | {"backend_params_json": json.dumps({"learning_rate_multiplier": learning_rate_multiplier})},
         ]
     )
     spectra = pd.DataFrame(
@@ -74,7 +74,7 @@ def test_a_rate_of_decay_is_found_exactly(speed):
 def test_a_law_whose_rate_is_off_shows():
     steps = np.arange(12)
     made = rows("kernel_residual", residuals(1, 1.0, steps), steps=steps, component=1)
-    found = value(decay_ratio(results(made, rate_factor=1.05)), "decay_ratio")
+    found = value(decay_ratio(results(made, learning_rate_multiplier=1.05)), "decay_ratio")
     assert found == pytest.approx(np.log(1 - 0.2) / np.log(1 - 0.21), rel=1e-12)
 
 

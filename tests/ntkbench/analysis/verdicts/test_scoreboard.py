@@ -18,9 +18,9 @@ FIT = Bounded(estimate=-0.5, error=0.01, n_widths=4, n_members=8, method="test")
 RATE = FittedRate("run", "study", "task", "erf, depth 2", "erf", "network", "ntk", "ntk_distance_frobenius", FIT)
 
 
-def finding(verdict, *, control=False, label="network", metric="ntk_distance_frobenius"):
+def finding(verdict, *, negative_control=False, label="network", metric="ntk_distance_frobenius"):
     expected = expected_exponent(metric, "erf")
-    return Finding(replace(RATE, label=label, metric=metric), expected, control, verdict, "because")
+    return Finding(replace(RATE, label=label, metric=metric), expected, negative_control, verdict, "because")
 
 
 @pytest.mark.parametrize(
@@ -41,13 +41,13 @@ def test_a_claim_holds_if_all_that_is_judged_does(verdicts, expected):
 def test_controls_count_for_no_claim_and_need_one_refutation_each():
     found = [
         finding("holds"),
-        finding("fails", control=True, label="wrong"),
-        finding("inconclusive", control=True, label="wrong"),
-        finding("inconclusive", control=True, label="weak"),
+        finding("fails", negative_control=True, label="wrong"),
+        finding("inconclusive", negative_control=True, label="wrong"),
+        finding("inconclusive", negative_control=True, label="weak"),
     ]
     (score,) = scores(found)
     assert score.verdict == "holds"
-    assert score.controls == {"study: wrong against ntk": True, "study: weak against ntk": False}
+    assert score.negative_controls == {"study: wrong against ntk": True, "study: weak against ntk": False}
 
 
 def test_claims_are_in_order():
@@ -60,9 +60,9 @@ def test_claims_are_in_order():
 
 
 def test_the_table_and_the_report_say_the_same(tmp_path):
-    found = [finding("holds"), finding("fails", control=True, label="wrong")]
+    found = [finding("holds"), finding("fails", negative_control=True, label="wrong")]
     table = as_table(found)
-    assert table["role"].tolist() == ["claim", "control"]
+    assert table["role"].tolist() == ["claim", "negative_control"]
     assert table["verdict"].tolist() == ["holds", "fails"]
     board = SimpleNamespace(path=tmp_path, scores=scores(found), findings=found, sessions=())
     said = json.loads(json.dumps(report(board)))
