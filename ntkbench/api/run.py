@@ -9,10 +9,11 @@ from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..execution.environment import cores, describe_environment, memory_bytes
+from ..execution.environment import describe_environment
+from ..execution.job import WorkerConfig
 from ..execution.runner import CellListener, Runner, RunSummary
 from ..execution.schedule import RunWork, plan_work
-from ..plugin.outcome import Outcome, WorkerConfig
+from ..plugin.machine import cores, memory_bytes
 from ..plugin.registry import Registry, load_registry
 from ..store.folder import RunFolder, open_run
 from ..store.read import Results, load
@@ -23,8 +24,9 @@ from ..study.resolve import resolve_study
 if TYPE_CHECKING:
     from ..execution.executor import Executor
     from ..execution.progress import Progress
+    from ..plugin.cell import Cell
+    from ..plugin.outcome import Outcome
     from ..study.model import Study
-    from ..study.plan import Cell
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_
 
 import click
 
-from .options import JSON, plugin_option
+from ..plugin.options import JSON_OPTION, PLUGIN_OPTION
 
 if TYPE_CHECKING:
     from ..plugin.registry import Registry
@@ -31,8 +31,8 @@ def _reason(spec: Any) -> str | None:
 
 @click.command("list")
 @click.argument("kind", type=click.Choice(_KINDS))
-@plugin_option
-@JSON
+@PLUGIN_OPTION
+@JSON_OPTION
 def list_command(kind: str, plugins: tuple[str, ...], as_json: bool) -> None:
     """List tasks, backends, metrics or studies, with those that cannot be used here and why."""
     known = getattr(_registry(plugins), kind)
@@ -47,8 +47,8 @@ def list_command(kind: str, plugins: tuple[str, ...], as_json: bool) -> None:
 
 
 @click.command("plugins")
-@plugin_option
-@JSON
+@PLUGIN_OPTION
+@JSON_OPTION
 def plugins_command(plugins: tuple[str, ...], as_json: bool) -> None:
     """List the plugins that were found, and what is wrong with those that were set aside."""
     from dataclasses import asdict
@@ -65,7 +65,7 @@ def plugins_command(plugins: tuple[str, ...], as_json: bool) -> None:
 
 @click.command("show")
 @click.argument("name")
-@plugin_option
+@PLUGIN_OPTION
 def show_command(name: str, plugins: tuple[str, ...]) -> None:
     """Show a task, backend, metric or study: parameters, defaults, source, licence, citation."""
     from ..errors import UnknownNameError, suggestion
@@ -102,9 +102,9 @@ def _show(kind: str, spec: Any, owner: str) -> None:
 
 
 def _show_parameters(spec: Any) -> None:
-    from ..plugin.specs import resolve
+    from ..plugin.specs import import_target
 
-    fields = resolve(spec.parameters).model_fields
+    fields = import_target(spec.parameters).model_fields
     click.echo("  parameters:" if fields else "  parameters: none")
     for name, field in fields.items():
         default = "required" if field.is_required() else f"default {json.dumps(field.default, default=str)}"

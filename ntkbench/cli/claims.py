@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import JSON, claims_options
+from ..plugin.options import JSON_OPTION
+from .options import claims_options
 
 if TYPE_CHECKING:
     from ..api.claims import Board
@@ -18,7 +19,7 @@ CELLS_FAILED, CLAIM_FAILED, INTERRUPTED = 1, 3, 130
 @click.command("claims")
 @click.argument("claims", nargs=-1, metavar="[C1 ...]")
 @claims_options
-@JSON
+@JSON_OPTION
 def claims_command(claims: tuple[str, ...], **options: Any) -> None:
     """Measure the claims of the theory (C1 to C17; default: all) and show what came of each.
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
-from .options import JSON, plugin_option
+from ..plugin.options import JSON_OPTION, PLUGIN_OPTION
 
 
 @click.command("doctor")
-@plugin_option
-@JSON
+@PLUGIN_OPTION
+@JSON_OPTION
 def doctor_command(plugins: tuple[str, ...], as_json: bool) -> None:
     """Check this installation: versions, plugins, devices, and what is unavailable and why."""
     report = examine(plugins)
@@ -42,7 +42,7 @@ def examine(plugins: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _show(report: dict[str, Any]) -> None:
-    from .formatting import quantity
+    from ..plugin.terminal import quantity
 
     environment = report["environment"]
     memory = environment["memory_bytes"]

@@ -1,13 +1,15 @@
-"""Cells, times and sizes in words."""
+"""Cells in words."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..plugin.terminal import quantity
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ..study.plan import Cell
+    from ..plugin.cell import Cell
 
 
 def cell_words(cell: Cell) -> str:
@@ -25,24 +27,3 @@ def too_large(cells: Iterable[Cell], memory: float) -> str | None:
     which = f"{len(large)} cells need" if len(large) > 1 else "1 cell needs"
     worst = f"{cell_words(large[0])} ({quantity(large[0].estimate.bytes, 'B')})"
     return f"{which} more than this machine's memory, {quantity(memory, 'B')}, by estimate; most of all {worst}"
-
-
-def duration(seconds: float) -> str:
-    """Return ``0.4 s``, ``12 s``, ``3 min 20 s``, ``2 h 5 min``."""
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 90:
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"
-
-
-def quantity(value: float, unit: str) -> str:
-    """Return a number with a metric prefix: ``1.2 GB``, ``3.4 Tflop``."""
-    for prefix in ("", "k", "M", "G", "T", "P"):
-        if abs(value) < 999.5 or prefix == "P":
-            break
-        value /= 1000
-    return f"{value:.3g} {prefix}{unit}"

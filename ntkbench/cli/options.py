@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from ..plugin.options import DATA_DIR_OPTION, PLUGIN_OPTION
+
 if TYPE_CHECKING:
     from ..study.load import Overrides
 
@@ -21,13 +23,6 @@ def _device(ctx: click.Context, param: click.Parameter, value: str) -> str:
     return value
 
 
-DATA_DIR = click.option(
-    "--data-dir",
-    type=click.Path(exists=True, file_okay=False),
-    envvar="NTKBENCH_DATA",
-    metavar="DIR",
-    help="Folder of data files.  [env: NTKBENCH_DATA]",
-)
 _STUDY = (
     click.argument("study", required=False, default="quickstart"),
     click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Change a value, as a TOML literal."),
@@ -37,9 +32,8 @@ _STUDY = (
     click.option("--seed", type=click.IntRange(min=0), help="Seed of data and networks."),
     click.option("--size", type=click.Choice(["small", "full"]), default="small", show_default=True),
     click.option("--out", type=click.Path(), metavar="DIR", help="The run's own folder.  [default: results/<run_id>]"),
-    DATA_DIR,
+    DATA_DIR_OPTION,
 )
-_PLUGIN = click.option("--plugin", "plugins", multiple=True, metavar="PATH", help="Also load this file or folder.")
 _EXECUTION = (
     click.option("--jobs", type=click.IntRange(min=1), help="Cells at a time.  [default: cores // threads]"),
     click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads per slot."),
@@ -52,7 +46,6 @@ _EXECUTION = (
     click.option("-q", "--quiet", is_flag=True, help="No progress."),
     click.option("-v", "--verbose", is_flag=True, help="A line for every cell."),
 )
-JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 
 
 def _decorate(function: F, options: tuple[Callable[[F], F], ...]) -> F:
@@ -65,23 +58,18 @@ _CLAIMS = (
     click.option("--size", type=click.Choice(["small", "full"]), default="small", show_default=True),
     click.option("--out", type=click.Path(), metavar="DIR", default="results/claims", show_default=True),
     click.option("--seed", type=click.IntRange(min=0), help="Seed of data and networks."),
-    _PLUGIN,
+    PLUGIN_OPTION,
 )
 
 
 def claims_options(function: F) -> F:
     """Add what ``ntkbench claims`` takes: where to, how large, and how it is computed."""
-    return _decorate(function, (*_CLAIMS, DATA_DIR, *_EXECUTION))
+    return _decorate(function, (*_CLAIMS, DATA_DIR_OPTION, *_EXECUTION))
 
 
 def study_options(function: F) -> F:
     """Add the study argument and all that changes what is computed."""
-    return _decorate(function, (*_STUDY, _PLUGIN))
-
-
-def plugin_option(function: F) -> F:
-    """Add ``--plugin``."""
-    return _PLUGIN(function)
+    return _decorate(function, (*_STUDY, PLUGIN_OPTION))
 
 
 def execution_options(function: F) -> F:

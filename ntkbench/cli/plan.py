@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import JSON, overrides_from, study_options
+from ..plugin.options import JSON_OPTION
+from .options import overrides_from, study_options
 
 if TYPE_CHECKING:
-    from ..study.plan import Cell
+    from ..plugin.cell import Cell
 
 _LISTED = 40
 
 
 @click.command("plan")
 @study_options
-@JSON
+@JSON_OPTION
 @click.option("--all", "everything", is_flag=True, help=f"List every cell, not only the first {_LISTED}.")
 def plan_command(**options: Any) -> None:
     """Show what `run` would do, without loading data or computing anything."""
@@ -58,8 +59,8 @@ def _record(cell: Cell, decision: str) -> dict[str, Any]:
 
 
 def _show(run_id: str, path: str, rows: Sequence[tuple[Cell, str]], limit: int | None, available: float) -> None:
-    from .console import print_table
-    from .formatting import cell_words, quantity, too_large
+    from ..plugin.terminal import print_table, quantity
+    from .formatting import cell_words, too_large
 
     lines = [
         [

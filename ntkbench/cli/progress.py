@@ -10,15 +10,17 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from ..api.run import NullProgress
-from .formatting import cell_words, duration, too_large
+from ..plugin.terminal import duration
+from .formatting import cell_words, too_large
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from ..execution.progress import Progress as RunProgress
     from ..execution.schedule import RunWork
+    from ..plugin.cell import Cell
     from ..plugin.outcome import Outcome
-    from ..study.plan import Cell, Plan
+    from ..study.plan import Plan
 
 _LINE_SECONDS = 10.0
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import JSON, execution_options, overrides_from, study_options
+from ..plugin.options import JSON_OPTION
+from .options import execution_options, overrides_from, study_options
 
 if TYPE_CHECKING:
     from ..api.run import Options, Session
@@ -20,7 +21,7 @@ INTERRUPTED = 130
 @click.command("run")
 @study_options
 @execution_options
-@JSON
+@JSON_OPTION
 def run_command(**options: Any) -> None:
     """Run STUDY (a name or a .toml file; default: the quickstart) and show the comparison.
 

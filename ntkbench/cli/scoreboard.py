@@ -13,7 +13,7 @@ from rich.text import Text
 from ..analysis.report.scoreboard_page import expected, interval, number, subject
 from ..analysis.verdicts.judge import as_table, judged_findings, minimum_detectable_deviation
 from ..analysis.verdicts.scoreboard import scores
-from .console import make_console
+from ..plugin.terminal import make_console
 from .tables import show_problems
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from rich.text import Text
 from ..analysis.estimation.rates import subject_cells
 from ..analysis.report.comparisons import COMPARED, Comparison, comparisons
 from ..analysis.report.pages import study_pages
-from .console import make_console, print_table
+from ..plugin.terminal import make_console, print_table
 from .formatting import cell_words
 
 if TYPE_CHECKING:

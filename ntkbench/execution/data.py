@@ -11,13 +11,13 @@ import numpy as np
 
 from ..errors import DataError
 from ..plugin.registry import require_available
-from ..plugin.specs import resolve
+from ..plugin.specs import import_target
 
 if TYPE_CHECKING:
+    from ..plugin.cell import Cell
     from ..plugin.registry import Registry
     from ..plugin.specs import TaskSpec
     from ..plugin.types import Float, Problem
-    from ..study.plan import Cell
     from ..theory.losses import Loss
 
 
@@ -34,8 +34,8 @@ def load_problem(cell: Cell, registry: Registry) -> Problem:
 
 @lru_cache(maxsize=4)
 def _load(spec: TaskSpec, parameters: str, split_index: int, seed: int, loss: Loss | None) -> Problem:
-    model = resolve(spec.parameters).model_validate_json(parameters)
-    problem = resolve(spec.target)(model, split_index, seed)
+    model = import_target(spec.parameters).model_validate_json(parameters)
+    problem = import_target(spec.target)(model, split_index, seed)
     problem = with_loss(problem, loss or problem.loss)
     targets = spec.standardise_targets and problem.loss != "cross-entropy"
     return scaled(problem, inputs=spec.standardise_inputs, targets=targets)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import subprocess
-import sys
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..hashing import digest
+from ..plugin.machine import cores, memory_bytes
 
 if TYPE_CHECKING:
     from ..plugin.registry import Registry
 
-_CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")  # Linux, control groups of version 2
 _PACKAGES = ("ntkbench", "numpy", "scipy", "pandas", "pyarrow", "pydantic", "jax", "jaxlib", "torch", "scikit-learn")
 
 
@@ -42,11 +40,6 @@ def _plugin_facts(registry: Registry) -> dict[str, str]:
         return {"ntkbench_environment": f"failed: {error!r}"}
 
 
-def cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _processor() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
@@ -54,17 +47,6 @@ def _processor() -> str:
         return platform.processor() or platform.machine()
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.machine()
-
-
-def memory_bytes() -> int | None:
-    """Return the memory in bytes of the machine, or of the container this runs in; None where it is not known."""
-    if sys.platform == "win32":
-        return None
-    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    try:
-        return min(machine, int(_CONTAINER_LIMIT.read_text(encoding="ascii")))
-    except (OSError, ValueError):  # no container, or "max"
-        return machine
 
 
 def _version(name: str) -> str | None:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from ..plugin.outcome import Job, Outcome
+    from ..plugin.outcome import Outcome
+    from .job import Job
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from .solve_cell import run_job
 from .threads import thread_environment
 
 if TYPE_CHECKING:
-    from ..plugin.outcome import Job, WorkerConfig
     from ..plugin.registry import Registry
+    from .job import Job, WorkerConfig
 
 
 class InlineExecutor:

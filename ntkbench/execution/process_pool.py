@@ -19,7 +19,8 @@ from .executor import Event, Finished, Progressed
 from .threads import thread_environment
 
 if TYPE_CHECKING:
-    from ..plugin.outcome import Job, Status, WorkerConfig
+    from ..plugin.outcome import Status
+    from .job import Job, WorkerConfig
 
 _LOG_BYTES = 1_000_000
 _DEATH_SECONDS = 10.0

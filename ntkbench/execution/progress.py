@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..study.plan import Cell
+    from ..plugin.cell import Cell
 
 _CELL_FLOPS = 2e9  # what starting, scoring and writing a cell costs, as flops
 _EARLIEST_SECONDS = 2.0

@@ -7,16 +7,18 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from ..plugin.outcome import Job, Outcome
+from ..plugin.outcome import Outcome
 from .executor import Executor, Progressed
+from .job import Job
 from .progress import Progress
 from .schedule import FAILURES, RunWork
 
 if TYPE_CHECKING:
-    from ..plugin.outcome import WorkerConfig
+    from ..plugin.cell import Cell
     from ..plugin.registry import Registry
     from ..store.folder import Done, RunFolder
-    from ..study.plan import Cell, Plan
+    from ..study.plan import Plan
+    from .job import WorkerConfig
 
 _TICK_SECONDS = 0.5
 _GOES_ON = ("interrupted", "timeout", "crashed")  # what a checkpoint is kept after

@@ -14,8 +14,9 @@ from ..store.solution_cache import has_solution
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ..plugin.cell import Cell
     from ..store.folder import Done
-    from ..study.plan import Cell, Plan
+    from ..study.plan import Plan
 
 Decision = Literal["run", "done", "failed before", "skip"]
 FAILURES = frozenset({"failed", "timeout", "crashed", "out_of_memory", "diverged"})

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import NtkbenchError
-from ..plugin.outcome import Job, Outcome, WorkerConfig
+from ..plugin.outcome import Outcome
 from ..plugin.registry import require_available
-from ..plugin.specs import resolve
+from ..plugin.specs import import_target
 from ..plugin.types import Request, Training
 from ..store.solution_cache import load_solution, save_solution
 from .check import check_solution
@@ -23,9 +23,10 @@ from .memory import peak_memory_bytes, reset_peak_memory
 from .tables import all_tables
 
 if TYPE_CHECKING:
+    from ..plugin.cell import Cell
     from ..plugin.registry import Registry
     from ..plugin.types import Problem, Solution
-    from ..study.plan import Cell
+    from .job import Job, WorkerConfig
 
 ProgressCallback = Callable[[float, float], None]
 
@@ -53,8 +54,8 @@ def _solve(job: Job, registry: Registry, config: WorkerConfig, progress: Progres
     references = {label: load_solution(Path(job.solutions), key) for label, key in cell.references.items()}
     spec = registry.backends.get(cell.backend)
     require_available(spec)
-    request = _request(job, problem, references, resolve(spec.parameters), config, progress)
-    solution: Solution = resolve(spec.target)(request)
+    request = _request(job, problem, references, import_target(spec.parameters), config, progress)
+    solution: Solution = import_target(spec.target)(request)
     check_solution(cell.backend, cell.role, request, solution)
     training = request.training
     solution = replace(

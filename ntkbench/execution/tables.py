@@ -10,16 +10,16 @@ import numpy as np
 
 from ..errors import PluginError
 from ..metrics.errors import predictions_from
-from ..plugin.specs import resolve
+from ..plugin.specs import import_target
 from ..plugin.types import Float, Measurement, Problem, Solution
 from ..store.arrow import to_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from ..plugin.cell import Cell
     from ..plugin.outcome import Columns
     from ..plugin.registry import Registry
-    from ..study.plan import Cell
 
 _FIELDS = tuple(f.name for f in fields(Measurement))
 
@@ -35,7 +35,7 @@ def measure(
         spec = registry.metrics.get(name)
         if any(getattr(solution, field) is None for field in spec.needs):
             continue
-        function = resolve(spec.target)
+        function = import_target(spec.target)
         if not spec.needs_reference:
             yield from function(problem, solution, None)
             continue

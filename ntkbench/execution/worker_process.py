@@ -23,7 +23,7 @@ from ..plugin.registry import load_registry
 from .solve_cell import run_job
 
 if TYPE_CHECKING:
-    from ..plugin.outcome import WorkerConfig
+    from .job import WorkerConfig
 
 _PROGRESS_SECONDS = 0.1
 _PR_SET_PDEATHSIG = 1

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from ..dynamics import Spectrum, kernel_descent, kernel_dynamics, precision_of
-from ..plugin.statistics import jackknife_error
+from ..plugin.statistics import fraction_correct, jackknife_error, rms
 from ..plugin.types import Float, Measurement
 from ..theory.losses import cost
 
@@ -20,11 +20,6 @@ if TYPE_CHECKING:
     from ..plugin.types import Int, Problem, Solution
 
 Split = Literal["train", "test"]
-
-
-def rms(values: Float, axes: int = 2) -> Float:
-    """Return the root-mean-square over the last ``axes`` axes."""
-    return np.sqrt(np.mean(np.square(values), axis=tuple(range(-axes, 0))))  # type: ignore[no-any-return]
 
 
 def _step(solution: Solution, record: int) -> int | None:
@@ -98,16 +93,6 @@ def loss(problem: Problem, solution: Solution, reference: Solution | None) -> It
             return cost(problem.loss, outputs, y)  # type: ignore[arg-type]
 
     return _score("loss", "cost", "min", solution, truth, score)  # type: ignore[arg-type]
-
-
-def fraction_correct(outputs: Float, labels: Float | Int) -> Float:
-    """Return the fraction of points (T,) whose class is right, of outputs (T, n, O); nan where one is not finite.
-
-    The class is the sign of one output, and the largest of several.
-    """
-    predicted = outputs[..., 0] > 0 if outputs.shape[-1] == 1 else outputs.argmax(axis=-1)
-    right: Float = np.mean(predicted == labels, axis=-1)
-    return np.where(np.isfinite(outputs).all(axis=(-2, -1)), right, np.nan)
 
 
 def accuracy(problem: Problem, solution: Solution, reference: Solution | None) -> Iterator[Measurement]:

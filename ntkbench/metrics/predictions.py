@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .errors import finite_members, predictions_from, rms, row_at, until_stopped, with_error
+from ..plugin.statistics import rms
+from .errors import finite_members, predictions_from, row_at, until_stopped, with_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,1 +1,132 @@
-"""The SDK: all that a plugin may import."""
+"""The SDK: all that a plugin may import of ntkbench, beside ``theory``, ``architecture`` and ``dynamics``.
+
+``from ntkbench.plugin import TaskSpec, hookimpl``: names are imported when they are first used, so a plugin's
+registration stays light.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..errors import (
+        DataError,
+        NtkbenchError,
+        PluginError,
+        StoreError,
+        StudyError,
+        UnavailableError,
+        UnknownNameError,
+        suggestion,
+    )
+    from .cell import Cell
+    from .hookspecs import hookimpl
+    from .machine import cores, memory_bytes
+    from .options import DATA_DIR_OPTION, JSON_OPTION, PLUGIN_OPTION
+    from .outcome import Outcome
+    from .registry import load_registry, require_available, unavailable_reason
+    from .selection import Choices
+    from .specs import BackendSpec, Estimate, MetricSpec, Sizes, StudySpec, TaskSpec, Width, Workload, import_target
+    from .statistics import fraction_correct, jackknife_error, rms
+    from .terminal import duration, make_console, print_table, quantity
+    from .types import Float, Int, Measurement, Problem, Request, Solution, Training
+
+_HOMES = {
+    "Cell": "cell",
+    "hookimpl": "hookspecs",
+    "Outcome": "outcome",
+    "cores": "machine",
+    "memory_bytes": "machine",
+    "load_registry": "registry",
+    "require_available": "registry",
+    "unavailable_reason": "registry",
+    "Choices": "selection",
+    "BackendSpec": "specs",
+    "Estimate": "specs",
+    "MetricSpec": "specs",
+    "Sizes": "specs",
+    "StudySpec": "specs",
+    "TaskSpec": "specs",
+    "Width": "specs",
+    "Workload": "specs",
+    "import_target": "specs",
+    "fraction_correct": "statistics",
+    "jackknife_error": "statistics",
+    "rms": "statistics",
+    "DATA_DIR_OPTION": "options",
+    "JSON_OPTION": "options",
+    "PLUGIN_OPTION": "options",
+    "duration": "terminal",
+    "make_console": "terminal",
+    "print_table": "terminal",
+    "quantity": "terminal",
+    "Float": "types",
+    "Int": "types",
+    "Measurement": "types",
+    "Problem": "types",
+    "Request": "types",
+    "Solution": "types",
+    "Training": "types",
+    "DataError": "..errors",
+    "NtkbenchError": "..errors",
+    "PluginError": "..errors",
+    "StoreError": "..errors",
+    "StudyError": "..errors",
+    "UnavailableError": "..errors",
+    "UnknownNameError": "..errors",
+    "suggestion": "..errors",
+}
+__all__ = [
+    "DATA_DIR_OPTION",
+    "JSON_OPTION",
+    "PLUGIN_OPTION",
+    "BackendSpec",
+    "Cell",
+    "Choices",
+    "DataError",
+    "Estimate",
+    "Float",
+    "Int",
+    "Measurement",
+    "MetricSpec",
+    "NtkbenchError",
+    "Outcome",
+    "PluginError",
+    "Problem",
+    "Request",
+    "Sizes",
+    "Solution",
+    "StoreError",
+    "StudyError",
+    "StudySpec",
+    "TaskSpec",
+    "Training",
+    "UnavailableError",
+    "UnknownNameError",
+    "Width",
+    "Workload",
+    "cores",
+    "duration",
+    "fraction_correct",
+    "hookimpl",
+    "import_target",
+    "jackknife_error",
+    "load_registry",
+    "make_console",
+    "memory_bytes",
+    "print_table",
+    "quantity",
+    "require_available",
+    "rms",
+    "suggestion",
+    "unavailable_reason",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'ntkbench.plugin' has no attribute {name!r}")
+    home = _HOMES[name]
+    return getattr(import_module(home if home.startswith("..") else f".{home}", __name__), name)

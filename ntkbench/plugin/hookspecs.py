@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     import click
 
-    from ..study.plan import Cell
+    from .cell import Cell
     from .outcome import Outcome
     from .specs import BackendSpec, MetricSpec, StudySpec, TaskSpec
 

@@ -54,7 +54,7 @@ class Estimate(NamedTuple):
     bytes: float
 
 
-def resolve(target: str) -> Any:
+def import_target(target: str) -> Any:
     """Import ``"module:attribute"`` and return the attribute."""
     module, _, attribute = target.partition(":")
     return getattr(import_module(module), attribute)

@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-    from ..plugin.outcome import Outcome, WorkerConfig
-    from ..study.plan import Cell, Plan
+    from ..execution.job import WorkerConfig
+    from ..plugin.cell import Cell
+    from ..plugin.outcome import Outcome
+    from ..study.plan import Plan
 
 _LOCK = ".lock"
 _TEMPORARY = ".tmp"

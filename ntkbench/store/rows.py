@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from ..hashing import canonical_json
 
 if TYPE_CHECKING:
-    from ..plugin.outcome import Outcome, WorkerConfig
-    from ..study.plan import Cell
+    from ..execution.job import WorkerConfig
+    from ..plugin.cell import Cell
+    from ..plugin.outcome import Outcome
 
 
 def cell_row(cell: Cell, outcome: Outcome, config: WorkerConfig, env_id: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import NtkbenchError, StudyError, UnknownNameError, suggestion
-from ..plugin.specs import BackendSpec, MetricSpec, TaskSpec, resolve
+from ..plugin.specs import BackendSpec, MetricSpec, TaskSpec, import_target
 from ..theory.claims import JUDGED
 from .load import Overrides, edited, read_study
 from .model import FractionOfMaxStable, ReferenceEntry, Study, SubjectEntry, TaskEntry
@@ -127,7 +127,7 @@ class _Resolver:
 
     def _parameters(self, target: str, own: dict[str, Any], entry: type[BaseModel], path: str) -> Any:
         try:
-            model = resolve(target)
+            model = import_target(target)
         except Exception as error:
             raise StudyError(f"{path}: the plugin's parameters {target} cannot be imported: {error}") from error
         return self.errors.validate(model, own, path, also_known=entry.model_fields)

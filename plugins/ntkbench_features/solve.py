@@ -8,8 +8,7 @@ import numpy as np
 from scipy.linalg import norm
 
 from ntkbench.dynamics import kernel_dynamics
-from ntkbench.errors import DataError
-from ntkbench.plugin.types import Measurement, Solution
+from ntkbench.plugin import DataError, Measurement, Solution
 from ntkbench_torch.observables import operator_norm
 
 from .draw import Draw, draw_functions, factor
@@ -18,7 +17,7 @@ from .sources import require
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from ntkbench.plugin.types import Float, Int, Request
+    from ntkbench.plugin import Float, Int, Request
 
     from .draw import Matrix
     from .parameters import Parameters

@@ -5,11 +5,11 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal
 
-from ntkbench.errors import UnavailableError
+from ntkbench.plugin import UnavailableError
 
 if TYPE_CHECKING:
     from ntkbench.architecture.nodes import Architecture
-    from ntkbench.plugin.specs import BackendSpec
+    from ntkbench.plugin import BackendSpec
 
 Kind = Literal["kernel", "tangent"]
 SOURCES: dict[Kind, str] = {"kernel": "jax", "tangent": "torch"}
@@ -24,7 +24,7 @@ def source(kind: Kind) -> BackendSpec:
 
 def require(kind: Kind, architecture: Architecture) -> None:
     """Raise :class:`UnavailableError` where functions of this kind cannot be had: a package or a kernel is missing."""
-    from ntkbench.plugin.registry import require_available
+    from ntkbench.plugin import require_available
 
     spec = source(kind)
     require_available(spec)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ntkbench.errors import suggestion
+from ntkbench.plugin import suggestion
 from ntkbench.theory.activations import CATALOGUE, parse_activation
 
 if TYPE_CHECKING:

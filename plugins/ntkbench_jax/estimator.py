@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from ntkbench.architecture.nodes import Architecture
-from ntkbench.errors import UnavailableError, suggestion
+from ntkbench.plugin import UnavailableError, suggestion
 
 try:
     from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin

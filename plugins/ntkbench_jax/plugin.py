@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ntkbench.plugin.hookspecs import hookimpl
-from ntkbench.plugin.specs import BackendSpec, Estimate
+from ntkbench.plugin import BackendSpec, Estimate, hookimpl
 from ntkbench.theory.losses import LOSSES
 
 from .activations import unsupported
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
     import click
 
-    from ntkbench.plugin.specs import Workload
+    from ntkbench.plugin import Workload
 
 
 _FLOPS_PER_PAIR = {"relu": 150, "erf": 500}  # per layer; transcendental functions counted as 20

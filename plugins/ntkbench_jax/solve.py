@@ -19,8 +19,7 @@ from ntkbench.dynamics import (
     operator_norm,
     smallest_eigenvalue,
 )
-from ntkbench.errors import DataError, UnavailableError
-from ntkbench.plugin.types import Measurement, Problem, Request, Solution, Training
+from ntkbench.plugin import DataError, Measurement, Problem, Request, Solution, Training, UnavailableError
 
 from .kernels.analytic import analytic_kernel, analytic_kernels, kernel_diagonal
 from .variance import law_of

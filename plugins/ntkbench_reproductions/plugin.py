@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ntkbench.plugin.hookspecs import hookimpl
-from ntkbench.plugin.specs import StudySpec
+from ntkbench.plugin import StudySpec, hookimpl
 
 _STUDIES = Path(__file__).parent / "studies"
 _SUMMARIES = {

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ntkbench.plugin.hookspecs import hookimpl
-from ntkbench.plugin.specs import BackendSpec, Estimate, Workload
+from ntkbench.plugin import BackendSpec, Estimate, Workload, hookimpl
 from ntkbench.theory.losses import LOSSES
 from ntkbench.theory.optimizers import OPTIMIZERS
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ntkbench.errors import DataError
-from ntkbench.plugin.types import Measurement, Solution
+from ntkbench.plugin import DataError, Measurement, Solution
 
 from .devices import find_device
 from .networks.ensemble import NetworkEnsemble
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from ntkbench.plugin.types import Float, Request
+    from ntkbench.plugin import Float, Request
 
     from .training.trajectory import GroupRecord
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from ntkbench.plugin.hookspecs import hookimpl
-from ntkbench.plugin.specs import TaskSpec
+from ntkbench.plugin import TaskSpec, hookimpl
 
 from .table import fingerprint, sizes
 

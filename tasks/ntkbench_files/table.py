@@ -7,11 +7,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ntkbench.errors import DataError, suggestion
-from ntkbench.plugin.specs import Sizes
+from ntkbench.plugin import DataError, Sizes, suggestion
 
 if TYPE_CHECKING:
-    from ntkbench.plugin.types import Float, Int, Problem
+    from ntkbench.plugin import Float, Int, Problem
 
     from .parameters import Table
 

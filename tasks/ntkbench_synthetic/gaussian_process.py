@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ntkbench.architecture.nodes import Architecture
-from ntkbench.plugin.types import Problem
+from ntkbench.plugin import Problem
 
 from .sampling import cloud, evaluation_cloud, generator
 
 if TYPE_CHECKING:
-    from ntkbench.plugin.types import Float
+    from ntkbench.plugin import Float
 
     from .parameters import GaussianProcess
 

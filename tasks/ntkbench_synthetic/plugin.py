@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ntkbench.plugin.hookspecs import hookimpl
-from ntkbench.plugin.specs import Sizes, TaskSpec
+from ntkbench.plugin import Sizes, TaskSpec, hookimpl
 
 if TYPE_CHECKING:
     from collections.abc import Callable

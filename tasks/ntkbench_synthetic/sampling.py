@@ -11,7 +11,7 @@ from zlib import crc32
 
 import numpy as np
 
-from ntkbench.plugin.types import Float, Problem
+from ntkbench.plugin import Float, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable

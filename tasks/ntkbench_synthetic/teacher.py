@@ -11,7 +11,7 @@ from scipy.special import erf
 from .sampling import cloud, evaluation_cloud, generator, noisy_problem
 
 if TYPE_CHECKING:
-    from ntkbench.plugin.types import Float, Problem
+    from ntkbench.plugin import Float, Problem
 
     from .parameters import Teacher
 

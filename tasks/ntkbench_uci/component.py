@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ntkbench.architecture.nodes import Architecture
-from ntkbench.errors import DataError
-from ntkbench.plugin.types import Problem
+from ntkbench.plugin import DataError, Problem
 
 from .collection import COLLECTION
 from .readers import read
@@ -16,7 +15,7 @@ from .scaling import standardised
 from .splits import stratified_rows
 
 if TYPE_CHECKING:
-    from ntkbench.plugin.types import Float
+    from ntkbench.plugin import Float
 
     from .parameters import Component
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ntkbench.cli.options import DATA_DIR, JSON
-from ntkbench.errors import DataError, UnavailableError, UnknownNameError, suggestion
+from ntkbench.plugin import DATA_DIR_OPTION, JSON_OPTION, DataError, UnavailableError, UnknownNameError, suggestion
 
 from .collection import COLLECTION
 from .locations import DATA_VARIABLE, cache_folder, find, missing
@@ -27,8 +26,8 @@ def data_command() -> None:
 
 
 @data_command.command("list")
-@DATA_DIR
-@JSON
+@DATA_DIR_OPTION
+@JSON_OPTION
 def list_command(data_dir: str | None, as_json: bool) -> None:
     """List all data sets: their size, in which place they are, and their licence.
 
@@ -40,7 +39,7 @@ def list_command(data_dir: str | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"data_sets": facts}))
         return
-    from ntkbench.cli.console import print_table
+    from ntkbench.plugin import print_table
 
     rows = [
         (
@@ -64,8 +63,8 @@ def list_command(data_dir: str | None, as_json: bool) -> None:
 
 @data_command.command("verify")
 @click.argument("names", nargs=-1)
-@DATA_DIR
-@JSON
+@DATA_DIR_OPTION
+@JSON_OPTION
 def verify_command(names: tuple[str, ...], data_dir: str | None, as_json: bool) -> None:
     """Read data sets and compare rows, columns and hash with what was published; by default all that are here.
 
@@ -87,8 +86,8 @@ def verify_command(names: tuple[str, ...], data_dir: str | None, as_json: bool) 
 
 @data_command.command("fetch")
 @click.argument("names", nargs=-1, required=True, metavar="NAME...|all")
-@DATA_DIR
-@JSON
+@DATA_DIR_OPTION
+@JSON_OPTION
 @click.option("--patience", type=click.FloatRange(min=0.1), default=30, show_default=True, metavar="SECONDS",
               help="Give up on a server that says nothing for so long.")  # fmt: skip
 @click.option("--again", is_flag=True, help="Download also what is here.")

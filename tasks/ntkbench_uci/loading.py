@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ntkbench.plugin.types import Problem
+from ntkbench.plugin import Problem
 
 from . import published_splits, resamples
 from .collection import COLLECTION
@@ -19,7 +19,7 @@ from .splits import random_rows, sizes, stratified_rows
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ntkbench.plugin.types import Float, Int
+    from ntkbench.plugin import Float, Int
 
     from .dataset import Dataset
     from .parameters import A19Split, PublishedSplit, RandomSplit

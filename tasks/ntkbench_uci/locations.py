@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from ntkbench.errors import DataError
+from ntkbench.plugin import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,8 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ntkbench.plugin.hookspecs import hookimpl
-from ntkbench.plugin.specs import Sizes, TaskSpec
+from ntkbench.plugin import Sizes, TaskSpec, hookimpl
 
 from . import published_splits, resamples
 from .collection import COLLECTION

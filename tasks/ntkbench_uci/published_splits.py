@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ntkbench.errors import DataError
-from ntkbench.plugin.specs import Sizes
+from ntkbench.plugin import DataError, Sizes
 
 if TYPE_CHECKING:
-    from ntkbench.plugin.types import Int
+    from ntkbench.plugin import Int
 
     from .dataset import Dataset
     from .parameters import PublishedSplit, RandomSplit

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ntkbench.errors import DataError
+from ntkbench.plugin import DataError
 
 from .locations import check_hash, needed
 from .text_files import cells_of_text, numbers_and_targets
 from .workbooks import cells_of_sheet
 
 if TYPE_CHECKING:
-    from ntkbench.plugin.types import Float, Int
+    from ntkbench.plugin import Float, Int
 
     from .dataset import Dataset, FileForm
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ntkbench.errors import DataError
-from ntkbench.plugin.specs import Sizes
+from ntkbench.plugin import DataError, Sizes
 
 from .locations import check_hash, needed
 
 if TYPE_CHECKING:
-    from ntkbench.plugin.types import Int
+    from ntkbench.plugin import Int
 
     from .dataset import Dataset
     from .parameters import A19Split

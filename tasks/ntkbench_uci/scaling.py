@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from ntkbench.plugin.types import Float
+    from ntkbench.plugin import Float
 
 
 def standardised(x_train: Float, x_test: Float) -> tuple[Float, Float]:

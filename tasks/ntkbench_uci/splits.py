@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ntkbench.errors import DataError
-from ntkbench.plugin.specs import Sizes
+from ntkbench.plugin import DataError, Sizes
 
 from .published_splits import check_validation
 
 if TYPE_CHECKING:
     from numpy.random import RandomState
 
-    from ntkbench.plugin.types import Int
+    from ntkbench.plugin import Int
 
     from .dataset import Dataset
 

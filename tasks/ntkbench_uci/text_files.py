@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ntkbench.errors import DataError
+from ntkbench.plugin import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ntkbench.plugin.types import Float, Int
+    from ntkbench.plugin import Float, Int
 
     from .dataset import Layout
 

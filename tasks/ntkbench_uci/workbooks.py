@@ -5,7 +5,7 @@ from __future__ import annotations
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from ntkbench.errors import DataError
+from ntkbench.plugin import DataError
 
 from .text_files import Cells, checked
 

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 import ntkbench
 from ntkbench import Architecture
 from ntkbench.errors import UnavailableError
-from ntkbench.plugin.specs import Sizes, Workload, resolve
+from ntkbench.plugin.specs import Sizes, Workload, import_target
 from ntkbench_features import plugin, sources
 from ntkbench_features.parameters import Parameters
 
@@ -42,8 +42,8 @@ def test_knowing_what_is_supported_and_what_it_costs_imports_nothing_heavy():
 
 def test_the_spec_is_what_the_package_holds():
     assert (SPEC.name, SPEC.version, SPEC.role) == ("features", 1, "subject")
-    assert resolve(SPEC.parameters) is Parameters
-    assert resolve(SPEC.target).__name__ == "solve"
+    assert import_target(SPEC.parameters) is Parameters
+    assert import_target(SPEC.target).__name__ == "solve"
     assert tuple(SPEC.observables) == ("ntk_distance",)
 
 

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 import ntkbench_jax
 from ntkbench.architecture.nodes import Architecture
-from ntkbench.plugin.specs import Sizes, Workload, resolve
+from ntkbench.plugin.specs import Sizes, Workload, import_target
 from ntkbench_jax.parameters import Parameters
 from ntkbench_jax.plugin import ntkbench_register_backends
 from ntkbench_jax.tuned.parameters import Parameters as TunedParameters
@@ -32,9 +32,9 @@ def test_public_names_are_lazy_and_listed():
         ntkbench_jax.nonsense  # noqa: B018
 
 
-def test_targets_resolve():
-    assert resolve(SPEC.parameters) is Parameters
-    assert callable(resolve(SPEC.target))
+def test_targets_import_target():
+    assert import_target(SPEC.parameters) is Parameters
+    assert callable(import_target(SPEC.target))
     assert (SPEC.name, SPEC.role) == ("jax", "reference")
 
 

@@ -11,7 +11,7 @@ from sklearn.ensemble import RandomForestRegressor
 from ntkbench.architecture.nodes import Architecture
 from ntkbench.errors import DataError
 from ntkbench.plugin.selection import Choices
-from ntkbench.plugin.specs import Sizes, Workload, resolve
+from ntkbench.plugin.specs import Sizes, Workload, import_target
 from ntkbench.plugin.types import Problem, Request, Training
 from ntkbench_sklearn.baselines import selection
 from ntkbench_sklearn.baselines.parameters import ForestParameters, LinearParameters, RbfParameters
@@ -45,7 +45,7 @@ def problem(seed=0, classes=0, tuning=True):
 
 
 def solve(name, found, seed=3, threads=1, parameters=None):
-    return resolve(SPECS[name].target)(
+    return import_target(SPECS[name].target)(
         Request(
             problem=found,
             architecture=Architecture(depth=1),

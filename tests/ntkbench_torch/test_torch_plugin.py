@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from ntkbench import Architecture
 from ntkbench.api.run import Options, plan_study
 from ntkbench.errors import DataError, StudyError, UnavailableError
-from ntkbench.plugin.specs import Sizes, Workload, resolve
+from ntkbench.plugin.specs import Sizes, Workload, import_target
 from ntkbench.study.load import Overrides
 from ntkbench_torch import NetworkEnsemble, plugin
 from ntkbench_torch.devices import full_precision
@@ -33,8 +33,8 @@ def test_importing_it_imports_nothing_heavy(module):
 
 def test_the_spec_is_what_the_package_holds():
     assert (SPEC.name, SPEC.version, SPEC.role) == ("torch", 1, "subject")
-    assert resolve(SPEC.target).__name__ == "solve"
-    assert resolve(SPEC.parameters) is Parameters
+    assert import_target(SPEC.target).__name__ == "solve"
+    assert import_target(SPEC.parameters) is Parameters
     assert set(SPEC.observed_by_default) == {"ntk_distance", "ntk_change"} < set(SPEC.observables)
 
 

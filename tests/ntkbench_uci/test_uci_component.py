@@ -8,7 +8,7 @@ import pytest
 from ntkbench.architecture.nodes import Architecture
 from ntkbench.errors import DataError
 from ntkbench.execution.data import scaled
-from ntkbench.plugin.specs import resolve
+from ntkbench.plugin.specs import import_target
 from ntkbench.plugin.types import Problem
 from ntkbench_jax import analytic_kernels
 from ntkbench_uci import loading
@@ -72,8 +72,8 @@ def test_it_repeats_for_the_same_seed_and_split_and_differs_for_others():
 
 
 def test_its_sizes_are_what_is_loaded():
-    parameters = resolve(SPEC.parameters)(**SMALL)
-    problem = resolve(SPEC.target)(parameters, 0, 0)
+    parameters = import_target(SPEC.parameters)(**SMALL)
+    problem = import_target(SPEC.target)(parameters, 0, 0)
     assert isinstance(problem, Problem)
     assert SPEC.sizes(parameters)[:4] == (60, 20, 64, 1)
     assert problem.x_train.shape == (60, 64)

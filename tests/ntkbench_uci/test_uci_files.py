@@ -10,7 +10,7 @@ import pytest
 
 from ntkbench.errors import DataError
 from ntkbench.execution.data import scaled
-from ntkbench.plugin.specs import resolve
+from ntkbench.plugin.specs import import_target
 from ntkbench_uci import loading, text_files
 from ntkbench_uci import locations as places
 from ntkbench_uci.collection import COLLECTION
@@ -40,8 +40,8 @@ def test_every_set_loads_and_is_what_its_row_states(name, data_folder):
     if dataset.classes is not None:
         assert np.unique(targets).tolist() == list(range(dataset.classes))
     spec = SPECS[name]
-    parameters = resolve(spec.parameters)()
-    problem, size = resolve(spec.target)(parameters, 0, 0), spec.sizes(parameters)
+    parameters = import_target(spec.parameters)()
+    problem, size = import_target(spec.target)(parameters, 0, 0), spec.sizes(parameters)
     assert problem.x_train.shape == (size.n_train, size.n_features)
     assert problem.y_test.shape == (size.n_test, size.n_outputs)
     assert spec.available() is None
@@ -105,7 +105,7 @@ def test_nested_folds_leak_nothing(name, data_folder):
     dataset = FILES[name]
     x, labels = read(dataset)
     marked = np.arange(len(x), dtype=float)
-    rows = [resolve("ntkbench_uci.resamples:nested_folds")(labels, 5, split) for split in range(4)]
+    rows = [import_target("ntkbench_uci.resamples:nested_folds")(labels, 5, split) for split in range(4)]
     tests = np.concatenate([test for (_, test), _ in rows])
     np.testing.assert_array_equal(np.sort(tests), marked)
     for (train, test), inner in rows:
@@ -227,7 +227,7 @@ def test_categories_missing_numbers_and_class_names():
 
 
 def text_files_layout(**keys):
-    return resolve("ntkbench_uci.dataset:Layout")(separator="comma", header=1, **keys)
+    return import_target("ntkbench_uci.dataset:Layout")(separator="comma", header=1, **keys)
 
 
 def test_random_splits_of_regression_sets_are_disjoint_and_differ(data_folder):

@@ -20,11 +20,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from ...plugin.cell import Cell
     from ...plugin.registry import Registry
     from ...plugin.types import Float, Problem
     from ...store.read import Results
     from ...study.model import Study
-    from ...study.plan import Cell, Plan
+    from ...study.plan import Plan
     from ..verdicts.judge import Finding
 
 # Okabe and Ito's colours, told apart in every kind of colour blindness; markers and dashes tell them apart in grey.

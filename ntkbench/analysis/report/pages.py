@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...errors import NtkbenchError
-from ...plugin.specs import resolve
+from ...plugin.specs import import_target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -36,7 +36,7 @@ def study_pages(results: Results, names: Sequence[str]) -> Iterator[tuple[str, P
     for name in names:
         short = name.rpartition(":")[2]
         try:
-            yield short, resolve(name)(results)
+            yield short, import_target(name)(results)
         except NtkbenchError as error:
             yield short, str(error)
         except Exception as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING
 
-from ...plugin.specs import resolve
+from ...plugin.specs import import_target
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +27,7 @@ def draw_study_figures(results: Results, names: Sequence[str], folder: Path) -> 
     written = []
     for name in names:
         try:
-            figure = resolve(name)(results)
+            figure = import_target(name)(results)
             folder.mkdir(parents=True, exist_ok=True)
             written += save(figure, folder, name.rpartition(":")[2])
         except Exception as error:

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ntkbench.errors import DataError
+from ntkbench.plugin import DataError
 
 try:
     from jax import enable_x64

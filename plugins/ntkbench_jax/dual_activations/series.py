@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ntkbench.errors import UnavailableError
+from ntkbench.plugin import UnavailableError
 
 from .functions import Function, checked, enable_x64, value_and_slope
 from .hermite import BLOCK, Hermite, Parity, nodes, weighted_polynomials

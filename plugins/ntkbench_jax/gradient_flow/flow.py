@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ntkbench.dynamics import decompose
-from ntkbench.errors import DataError
+from ntkbench.plugin import DataError
 
 from ..kernels.analytic import enable_x64, find_device
 from .losses import find_cost, targets_of

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ntkbench.errors import DataError, suggestion
+from ntkbench.plugin import DataError, suggestion
 
 Array = NDArray[np.float64]
 Cost = Callable[[Any, Any], Any]

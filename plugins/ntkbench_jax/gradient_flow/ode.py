@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ntkbench.errors import DataError, UnavailableError
+from ntkbench.plugin import DataError, UnavailableError
 
 try:
     import diffrax

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ntkbench.errors import DataError, StoreError, suggestion
+from ntkbench.plugin import DataError, StoreError, suggestion
 
 from .text_matrix import read_text_matrix
 

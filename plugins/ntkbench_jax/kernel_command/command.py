@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ntkbench.cli.options import JSON, plugin_option
+from ntkbench.plugin import JSON_OPTION, PLUGIN_OPTION
 from ntkbench.theory.activations import CATALOGUE
 
 from ..activations import FUNCTIONS
@@ -56,9 +56,9 @@ def _defaults(parameters: dict[str, Any]) -> str:
 @click.option("--out", type=_FILE, metavar="FILE.npz", help="Keep the kernels, and the architecture as JSON, here.")
 @click.option("--force", is_flag=True, help="Replace that file if it exists.")
 @click.option("--spectrum/--no-spectrum", default=None, help="Diagonalise.  [default: of X1 alone, to 4000 points]")
-@plugin_option
+@PLUGIN_OPTION
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
-@JSON
+@JSON_OPTION
 def kernel_command(**options: Any) -> None:
     """Compute the kernels of infinitely wide networks between your own points.
 
@@ -90,7 +90,7 @@ def kernel_command(**options: Any) -> None:
 
 def _request(options: dict[str, Any]) -> KernelRequest:
     """Find every mistake that can be found before the work starts."""
-    from ntkbench.plugin.registry import load_registry, require_available
+    from ntkbench.plugin import load_registry, require_available
     from ntkbench_jax.kernel_command.array_files import check_target
 
     from ..plugin import ntkbench_register_backends
@@ -115,7 +115,7 @@ def _architecture(options: dict[str, Any]) -> Architecture:
     from pydantic import ValidationError
 
     from ntkbench.architecture.nodes import Architecture
-    from ntkbench.errors import UnavailableError
+    from ntkbench.plugin import UnavailableError
 
     from ..activations import unsupported
 
@@ -153,7 +153,7 @@ def _inputs(options: dict[str, Any]) -> tuple[Matrix, Matrix | None]:
 
 def _compute(request: KernelRequest) -> dict[str, np.ndarray[Any, Any]]:
     """Return the kernels by name."""
-    from ntkbench.errors import DataError
+    from ntkbench.plugin import DataError
 
     from ..kernels import analytic as kernels
 

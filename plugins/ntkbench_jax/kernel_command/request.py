@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ntkbench.cli.formatting import quantity
-from ntkbench.errors import DataError
-from ntkbench.execution.environment import memory_bytes
+from ntkbench.plugin import DataError, memory_bytes, quantity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,8 +11,7 @@ import click
 import numpy as np
 
 from ntkbench import __version__
-from ntkbench.cli.console import print_table
-from ntkbench.cli.formatting import duration, quantity
+from ntkbench.plugin import duration, print_table, quantity
 
 from .facts import entry_error_of, facts, spectrum_facts
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 import numpy as np
 
-from ntkbench.errors import DataError
+from ntkbench.plugin import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -16,7 +16,7 @@ import jax
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ntkbench.errors import DataError, UnavailableError
+from ntkbench.plugin import DataError, UnavailableError
 
 from ..activations import unsupported
 from ..dual_activations.catalogue import find_law

@@ -23,7 +23,7 @@ import numpy as np
 
 from ntkbench.dynamics import kernel_dynamics, stable_learning_rate
 from ntkbench.dynamics.schedule import StepSchedule, make_schedule
-from ntkbench.errors import DataError
+from ntkbench.plugin import DataError
 
 from .conjugate import column_scale
 from .lanczos import KrylovSpace

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 
-from ntkbench.errors import DataError
+from ntkbench.plugin import DataError
 
 from .source import AnalyticSource
 

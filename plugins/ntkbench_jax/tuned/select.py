@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ntkbench.dynamics import decompose, log_marginal_likelihood, tridiagonalise
-from ntkbench.errors import DataError
+from ntkbench.plugin import DataError
 
 from ..kernels.analytic import analytic_kernel
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ntkbench.architecture.nodes import Architecture
-    from ntkbench.plugin.types import Float, Problem
+    from ntkbench.plugin import Float, Problem
 
     from .parameters import Parameters
 

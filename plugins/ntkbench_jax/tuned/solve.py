@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.optimize import minimize_scalar
 
-from ntkbench.errors import DataError
-from ntkbench.plugin.types import Measurement, Solution
+from ntkbench.plugin import DataError, Measurement, Solution
 
 from ..regression import choose as solvers
 from ..regression.iterative import IterativeFit
@@ -17,7 +16,7 @@ from ..regression.problem import RegressionProblem
 from .select import at_grid_edge, choose, in_units_of, shortened
 
 if TYPE_CHECKING:
-    from ntkbench.plugin.types import Float, Problem, Request
+    from ntkbench.plugin import Float, Problem, Request
 
     from ..regression.problem import RegressionFit
     from .parameters import Parameters

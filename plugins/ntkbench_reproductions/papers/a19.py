@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ntkbench.analysis.report.pages import Page
-from ntkbench.errors import StoreError
+from ntkbench.plugin import StoreError
 
 from .layout import COLOURS, MARKERS, THEORY, panels
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from ntkbench.plugin.types import Float
+    from ntkbench.plugin import Float
     from ntkbench.store.read import Results
 
 _PREFIX = "uci/a19/"

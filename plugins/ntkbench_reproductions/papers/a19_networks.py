@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ntkbench.analysis.report.pages import Page
-from ntkbench.errors import StoreError
+from ntkbench.plugin import StoreError
 
 from .a19 import ALL_SETS, PUBLISHED_ROW, accuracies_by_set, mean_interval, published_accuracies, row, row_cells
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ntkbench.analysis.report.pages import Page
-from ntkbench.errors import StoreError
+from ntkbench.plugin import StoreError
 
 from ..statistics.paired import holm, p_text, paired_test
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ntkbench.errors import StoreError
+from ntkbench.plugin import StoreError
 
 from .layout import (
     BAND,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from ntkbench.plugin.types import Float
+    from ntkbench.plugin import Float
     from ntkbench.store.read import Results
 
 _TENTH = 1.2815515655446004  # the normal distribution's 90th percentile, in standard deviations

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ntkbench.analysis.estimation.rates import convergence_rates
-from ntkbench.errors import StoreError
+from ntkbench.plugin import StoreError
 
 from .layout import COLOURS, DASHES, MARKERS, THEORY, by_time, measured, panels, widths_of
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ntkbench.errors import StoreError
+from ntkbench.plugin import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from ntkbench.plugin.types import Float
+    from ntkbench.plugin import Float
     from ntkbench.store.read import Results
 
 # Okabe and Ito's colours, told apart in every kind of colour blindness; markers and dashes tell them apart in grey.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ntkbench.analysis.report.pages import Page
-from ntkbench.errors import StoreError
+from ntkbench.plugin import StoreError
 
 from .spectral import complexity, cumulative_power, effective_dimension, target_alignment
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ntkbench.analysis.report.pages import Page
-from ntkbench.errors import StoreError
+from ntkbench.plugin import StoreError
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ntkbench.analysis.report.pages import Page
-from ntkbench.errors import StoreError
+from ntkbench.plugin import StoreError
 
 from ..statistics.paired import Paired, holm, p_text, paired_test
 from ..statistics.rank_correlation import rank_correlation

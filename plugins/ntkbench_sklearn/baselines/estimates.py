@@ -5,10 +5,10 @@ from __future__ import annotations
 from math import log2
 from typing import TYPE_CHECKING
 
-from ntkbench.plugin.specs import Estimate
+from ntkbench.plugin import Estimate
 
 if TYPE_CHECKING:
-    from ntkbench.plugin.specs import Workload
+    from ntkbench.plugin import Workload
 
 _PROCESS_BYTES = 2e8  # a process that has imported scikit-learn
 _FLOPS_PER_COMPARISON = 20  # of sorting the points that come to a node of a tree

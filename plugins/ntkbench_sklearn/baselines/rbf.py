@@ -16,7 +16,7 @@ from .selection import answer
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ntkbench.plugin.types import Float, Request, Solution
+    from ntkbench.plugin import Float, Request, Solution
 
     from .parameters import RbfParameters
     from .selection import Setting

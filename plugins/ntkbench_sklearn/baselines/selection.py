@@ -6,15 +6,12 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from ntkbench.errors import DataError
-from ntkbench.metrics.errors import fraction_correct
-from ntkbench.plugin.selection import Choices
-from ntkbench.plugin.types import Measurement, Solution
+from ntkbench.plugin import Choices, DataError, Measurement, Solution, fraction_correct
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from ntkbench.plugin.types import Float, Problem, Request
+    from ntkbench.plugin import Float, Problem, Request
 
     Setting = Mapping[str, float]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ntkbench.plugin.specs import Estimate
+from ntkbench.plugin import Estimate
 
 if TYPE_CHECKING:
-    from ntkbench.plugin.specs import Workload
+    from ntkbench.plugin import Workload
 
 _FLOPS_PER_PAIR = 150  # of a kernel, per layer
 _FLOPS_PER_FIT = 500  # of a machine, per pair of points

@@ -12,14 +12,14 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import SVC
 
-from ntkbench.errors import DataError
+from ntkbench.plugin import DataError
 from ntkbench_jax import analytic_kernel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ntkbench.architecture.nodes import Architecture
-    from ntkbench.plugin.types import Float, Int, Problem
+    from ntkbench.plugin import Float, Int, Problem
 
     from .parameters import Parameters
 

@@ -6,14 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ntkbench.errors import DataError
-from ntkbench.plugin.selection import Choices
-from ntkbench.plugin.types import Measurement, Solution
+from ntkbench.plugin import Choices, DataError, Measurement, Solution
 
 from .machines import TunedClassifier, choose, predict
 
 if TYPE_CHECKING:
-    from ntkbench.plugin.types import Float, Int, Request
+    from ntkbench.plugin import Float, Int, Request
 
 _choices: Choices[TunedClassifier] = Choices()
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 
-from ntkbench.errors import DataError, UnavailableError
+from ntkbench.plugin import DataError, UnavailableError
 
 from ..devices import full_precision
 from ..empirical_ntk.tangent_kernel import tangent_kernel

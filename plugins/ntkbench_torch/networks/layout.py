@@ -5,10 +5,10 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from ntkbench.errors import DataError
+from ntkbench.plugin import DataError
 
 if TYPE_CHECKING:
-    from ntkbench.plugin.specs import Width
+    from ntkbench.plugin import Width
 
 _GROUP_LIMIT = {"cpu": 8, "cuda": 64}
 _GROUP_FLOATS = {"cpu": 2**19, "cuda": 2**28}

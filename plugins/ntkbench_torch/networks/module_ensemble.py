@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch.func import functional_call, jacrev, stack_module_state, vjp, vmap
 
-from ntkbench.errors import DataError
+from ntkbench.plugin import DataError
 
 from ..devices import full_precision
 from ..training.grouped import GroupedEnsemble

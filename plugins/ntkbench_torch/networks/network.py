@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ntkbench.architecture.nodes import Architecture
-    from ntkbench.plugin.specs import Width
+    from ntkbench.plugin import Width
 
     from ..training.updates import Update
     from .activations import Activation

@@ -5,13 +5,13 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from ntkbench.plugin.specs import Estimate
+from ntkbench.plugin import Estimate
 
 from ..networks.layout import group_size
 from .catalogue import BETWEEN, FORMING_KERNEL, LINEARIZED, OBSERVABLE_OF_ALL
 
 if TYPE_CHECKING:
-    from ntkbench.plugin.specs import Workload
+    from ntkbench.plugin import Workload
 
 _LANCZOS = 30  # products with the kernel for one eigenvalue
 _PRODUCT = 3  # passes that a product with the tangent kernel takes

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ntkbench.dynamics import TimeSpec
-    from ntkbench.plugin.types import Float, Measurement, Solution
+    from ntkbench.plugin import Float, Measurement, Solution
 
     from .observation import Observation
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from ntkbench.dynamics import smallest_eigenvalue as bounded_smallest
-from ntkbench.errors import DataError
+from ntkbench.plugin import DataError
 
 from ..empirical_ntk.tangent_kernel import of_members, tangent_kernel
 from ..empirical_ntk.tangent_product import tangent_product
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from ntkbench.plugin.types import Float, Measurement
+    from ntkbench.plugin import Float, Measurement
 
     from .observation import Observation
 

@@ -19,7 +19,7 @@ from ..empirical_ntk.tangent_product import tangent_product
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ntkbench.plugin.types import Float
+    from ntkbench.plugin import Float
 
     from .observation import NetworkState, Snapshot
 

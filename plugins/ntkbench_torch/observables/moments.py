@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import torch
 
-from ntkbench.plugin.statistics import jackknife_error
-from ntkbench.plugin.types import Measurement
+from ntkbench.plugin import Measurement, jackknife_error
 
 from .catalogue import OBSERVABLE_OF_ALL
 from .observation import NetworkState
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from ntkbench.plugin.types import Float, Solution
+    from ntkbench.plugin import Float, Solution
 
     from .observation import Snapshot
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from ntkbench.plugin.types import Measurement
+    from ntkbench.plugin import Measurement
 
     from .observation import Observation
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from ntkbench.dynamics import Spectrum, decompose, precision_of
-from ntkbench.plugin.types import Measurement
+from ntkbench.plugin import Measurement
 
 from ..empirical_ntk.tangent_kernel import activation_gram, layer_kernels, layer_traces, look
 from ..networks.network import evaluate
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from ntkbench.plugin.types import Float, Solution
+    from ntkbench.plugin import Float, Solution
     from ntkbench.theory.losses import Loss
     from ntkbench.theory.optimizers import Optimizer
 

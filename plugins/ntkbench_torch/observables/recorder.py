@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ntkbench.errors import DataError, suggestion
+from ntkbench.plugin import DataError, suggestion
 
 from ..devices import full_precision
 from . import functions, kernels, moments, movement
@@ -16,7 +16,7 @@ from .observation import NetworkState, Observation
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ntkbench.plugin.types import Measurement
+    from ntkbench.plugin import Measurement
 
     from ..parameters import Parameters
     from .observation import Snapshot

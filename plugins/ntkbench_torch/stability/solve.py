@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from ntkbench.errors import DataError
-from ntkbench.plugin.types import Measurement, Solution
+from ntkbench.plugin import DataError, Measurement, Solution
 from ntkbench.theory.optimizers import stable_learning_rate
 
 from ..networks.ensemble import NetworkEnsemble
@@ -17,7 +16,7 @@ from .thresholds import stability_thresholds
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ntkbench.plugin.types import Float, Request
+    from ntkbench.plugin import Float, Request
 
     from .thresholds import Threshold
 

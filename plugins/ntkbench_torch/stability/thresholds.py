@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import torch
 
-from ntkbench.errors import DataError
+from ntkbench.plugin import DataError
 
 from ..training.losses import check_loss, cost
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from ntkbench.plugin.types import Float
+    from ntkbench.plugin import Float
 
     from ..networks.ensemble import NetworkEnsemble
     from ..training.grouped import Array

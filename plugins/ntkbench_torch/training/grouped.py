@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import torch
 
-from ntkbench.errors import DataError
+from ntkbench.plugin import DataError
 
 from ..devices import check_precision, find_device, find_dtype, full_precision, products_in
 from .loop import Stop, TrainingConfig, mark_divergence, train_group

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ntkbench.errors import DataError, suggestion
+from ntkbench.plugin import DataError, suggestion
 from ntkbench.theory.losses import LOSSES, Loss
 
 if TYPE_CHECKING:

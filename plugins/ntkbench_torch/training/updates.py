@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import torch
 
-from ntkbench.errors import DataError, suggestion
+from ntkbench.plugin import DataError, suggestion
 from ntkbench.theory.optimizers import OPTIMIZERS
 
 if TYPE_CHECKING:

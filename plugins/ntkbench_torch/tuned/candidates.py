@@ -6,7 +6,7 @@ from itertools import product
 from math import sqrt
 from typing import TYPE_CHECKING, NamedTuple
 
-from ntkbench.errors import DataError
+from ntkbench.plugin import DataError
 
 from ..networks.ensemble import NetworkEnsemble
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ntkbench.architecture.nodes import Architecture
-    from ntkbench.plugin.types import Float, Problem, Request
+    from ntkbench.plugin import Float, Problem, Request
 
     from ..training.trajectory import Trajectory
     from .parameters import Parameters

@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ntkbench.errors import DataError
-from ntkbench.metrics.errors import fraction_correct, rms
+from ntkbench.plugin import DataError, fraction_correct, rms
 
 from .candidates import candidates, train
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ntkbench.plugin.types import Float, Problem, Request
+    from ntkbench.plugin import Float, Problem, Request
 
     from .candidates import Candidate
 

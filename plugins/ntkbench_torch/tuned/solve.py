@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ntkbench.plugin.selection import Choices
-from ntkbench.plugin.types import Measurement, Solution
+from ntkbench.plugin import Choices, Measurement, Solution
 
 from ..networks.layout import layer_sizes, parameter_count
 from .candidates import candidates, train
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from ntkbench.plugin.types import Float, Request
+    from ntkbench.plugin import Float, Request
 
 _choices: Choices[TunedNetwork] = Choices()
 

@@ -13,7 +13,7 @@ import pooch
 import requests
 from filelock import FileLock
 
-from ntkbench.errors import DataError
+from ntkbench.plugin import DataError
 
 from ..locations import check_hash
 from ..readers import read_form

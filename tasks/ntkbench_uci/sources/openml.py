@@ -10,7 +10,7 @@ from io import StringIO
 from typing import TYPE_CHECKING
 from urllib.error import HTTPError
 
-from ntkbench.errors import DataError
+from ntkbench.plugin import DataError
 
 from .resume import InterruptedDownloadError
 

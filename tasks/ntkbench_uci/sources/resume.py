@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import requests
 from urllib3.exceptions import HTTPError
 
-from ntkbench.errors import DataError
+from ntkbench.plugin import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Optional
 import pytest
 
 from ntkbench.cli.catalogue import kind_words
-from ntkbench.cli.formatting import duration, quantity
+from ntkbench.plugin.terminal import duration, quantity
 
 
 @pytest.mark.parametrize(

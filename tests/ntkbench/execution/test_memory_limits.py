@@ -9,7 +9,7 @@ from toy_runs import TOY, study
 from ntkbench.api.run import Options
 from ntkbench.cli.formatting import too_large
 from ntkbench.cli.main import cli
-from ntkbench.execution import environment
+from ntkbench.plugin import machine
 from ntkbench.plugin.registry import load_registry
 from ntkbench.plugin.specs import Estimate
 from ntkbench.study.plan import make_plan
@@ -24,12 +24,12 @@ def cell():
 
 def test_a_container_has_what_it_is_given_and_no_more_than_the_machine(tmp_path, monkeypatch):
     limit = tmp_path / "memory.max"
-    monkeypatch.setattr(environment, "_CONTAINER_LIMIT", limit)
-    machine = environment.memory_bytes()
-    assert 1e8 < machine < 1e15
-    for text, expected in (("1000000\n", 1_000_000), ("max\n", machine), (f"{1 << 62}\n", machine)):
+    monkeypatch.setattr(machine, "_CONTAINER_LIMIT", limit)
+    memory = machine.memory_bytes()
+    assert 1e8 < memory < 1e15
+    for text, expected in (("1000000\n", 1_000_000), ("max\n", memory), (f"{1 << 62}\n", memory)):
         limit.write_text(text)
-        assert environment.memory_bytes() == expected
+        assert machine.memory_bytes() == expected
     limit.write_text("1000000\n")
     assert Options().memory() == 1_000_000
     assert Options(device="cuda").memory() == float("inf")

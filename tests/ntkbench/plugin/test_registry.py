@@ -9,7 +9,7 @@ from toy_runs import TOY
 from ntkbench.errors import NtkbenchError, PluginError, UnavailableError, UnknownNameError, suggestion
 from ntkbench.plugin import registry as registries
 from ntkbench.plugin.registry import load_registry, missing_requirement, require_available, unavailable_reason
-from ntkbench.plugin.specs import Sizes, TaskSpec, resolve
+from ntkbench.plugin.specs import Sizes, TaskSpec, import_target
 
 FIRST_PARTY = {"reproductions", "features", "jax", "torch", "synthetic", "uci", "sklearn", "files"}
 
@@ -75,18 +75,18 @@ class TestFirstParty:
             for spec in known:
                 if not getattr(spec, "requires", ()) or not unavailable_reason(spec):
                     for name in ("target", "parameters"):
-                        assert not hasattr(spec, name) or callable(resolve(getattr(spec, name)))
+                        assert not hasattr(spec, name) or callable(import_target(getattr(spec, name)))
 
     def test_every_parameter_model_refuses_unknown_keys_and_is_frozen(self):
         found = load_registry()
         for spec in [*found.tasks, *found.backends]:
-            config = resolve(spec.parameters).model_config
+            config = import_target(spec.parameters).model_config
             assert config.get("extra") == "forbid", spec.name
             assert config.get("frozen"), spec.name
 
     def test_sizes_and_fingerprints_are_told_of_defaults(self):
         for spec in load_registry().tasks:
-            model = resolve(spec.parameters)
+            model = import_target(spec.parameters)
             if any(field.is_required() for field in model.model_fields.values()):
                 continue
             sizes = spec.sizes(model())

@@ -13,7 +13,7 @@ import ntkbench
 from ntkbench.api.run import Options, plan_study
 from ntkbench.cli.tables import show_comparisons
 from ntkbench.errors import StoreError
-from ntkbench.plugin.specs import resolve
+from ntkbench.plugin.specs import import_target
 from ntkbench.study.load import Overrides
 from ntkbench_jax import analytic_kernels
 from ntkbench_reproductions.papers import j18, l19
@@ -70,7 +70,7 @@ def test_a_study_is_valid_and_names_its_figure(name, size):
     assert [cell.skip for cell in plan.cells] == [None] * len(plan.cells)
     (figure,) = plan.study.study.figures
     assert figure.endswith(f":{FIGURES[name]}")
-    assert callable(resolve(figure))
+    assert callable(import_target(figure))
 
 
 def test_the_full_size_has_the_papers_settings():

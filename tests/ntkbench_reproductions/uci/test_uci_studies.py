@@ -7,7 +7,7 @@ import pytest
 
 import ntkbench
 from ntkbench.api.run import Options, plan_study
-from ntkbench.plugin.specs import resolve
+from ntkbench.plugin.specs import import_target
 from ntkbench.study.load import Overrides
 from ntkbench_reproductions.papers import a19, a19_networks, hla
 
@@ -38,7 +38,7 @@ def test_a_study_is_valid_and_names_its_pages(name, size, data_folder):
     assert {cell.skip for cell in plan.cells} == {None}
     study = plan.study.study
     assert study.title and study.description and study.pages
-    assert all(callable(resolve(target)) for target in (*study.pages, *study.figures))
+    assert all(callable(import_target(target)) for target in (*study.pages, *study.figures))
 
 
 def test_without_the_folder_every_cell_says_what_to_give(monkeypatch):

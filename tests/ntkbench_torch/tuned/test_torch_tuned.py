@@ -12,7 +12,7 @@ import torch
 from ntkbench import Architecture
 from ntkbench.errors import DataError
 from ntkbench.execution.check import check_solution
-from ntkbench.plugin.specs import Sizes, Workload, resolve
+from ntkbench.plugin.specs import Sizes, Workload, import_target
 from ntkbench.plugin.types import Problem, Request, Training
 from ntkbench_torch import NetworkEnsemble, plugin
 from ntkbench_torch.tuned import solve as backend
@@ -278,7 +278,7 @@ def test_what_it_refuses():
 
 def test_the_spec_and_what_it_costs():
     (spec,) = (spec for spec in plugin.ntkbench_register_backends() if spec.name == "torch-tuned")
-    assert resolve(spec.target) is backend.solve and resolve(spec.parameters) is Parameters
+    assert import_target(spec.target) is backend.solve and import_target(spec.parameters) is Parameters
     plain_spec = plugin.ntkbench_register_backends()[0]
     sizes = Sizes(n_train=50, n_test=20, n_features=3, n_outputs=2, splits=1)
     work = Workload(sizes, FLAT, 64, 2, 100, 2)

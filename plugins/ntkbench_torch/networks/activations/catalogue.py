@@ -6,7 +6,7 @@ from functools import lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from ntkbench.errors import DataError
+from ntkbench.plugin import DataError
 from ntkbench.theory.activations import parse_activation
 
 from ...names import unsupported_activation

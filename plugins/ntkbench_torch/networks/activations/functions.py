@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ntkbench.errors import DataError
+from ntkbench.plugin import DataError
 
 from .interface import TorchActivation
 
