@@ -1,12 +1,26 @@
-"""No test touches the user's download cache; UCI files come from ``NTKBENCH_DATA`` or beside the repository."""
+"""Tests are deterministic but for ``--hypothesis-profile random``; none touches the user's download cache.
+
+UCI files come from ``NTKBENCH_DATA`` or from beside the repository.
+"""
 
 import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 BESIDE = Path(__file__).parents[2] / "shared" / "uci"
 FOLDER = Path(os.environ.get("NTKBENCH_DATA") or BESIDE)  # read before any test takes the variable away
+
+settings.register_profile("deterministic", derandomize=True, database=None)
+settings.register_profile("random", derandomize=False, database=None, deadline=None, print_blob=True)
+settings.load_profile("deterministic")
+
+
+@pytest.fixture(scope="session")
+def session_seed(request):
+    """Return 0, or the number given as ``--hypothesis-seed``, for tests that choose at random themselves."""
+    return int(request.config.getoption("--hypothesis-seed") or 0)
 
 
 @pytest.fixture(autouse=True, scope="session")
