@@ -1,4 +1,4 @@
-"""Hold what a backend returned against what the contract promises, so that a wrong shape is named at once."""
+"""Check what a backend returned: a wrong shape is named at once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def check_solution(backend: str, role: str, request: Request, solution: Solution) -> None:
-    """Raise :class:`PluginError` if a field has a shape other than the contract's, or holds what it may not."""
+    """Raise :class:`PluginError` if a field has not the shape that ``Solution`` documents, or holds what it may not."""
     if not isinstance(solution, Solution):
         raise PluginError(f'backend "{backend}": returned {type(solution).__name__}, expected a Solution')
     for name, shape in _shapes(role, request, solution).items():

@@ -29,13 +29,14 @@ LARGE = [name for name, dataset in FILES.items() if dataset.rows * (dataset.feat
 
 def sampled(names):
     """Leave to the exhaustive run all but the first two of each kind of layout."""
-    seen = Counter()
+    seen, found = Counter(), []
     for name in names:
         layout = FILES[name].forms[0].layout
         kind = (layout.separator, layout.header, bool(layout.text), FILES[name].protocol)
         seen[kind] += name not in LARGE
         dear = seen[kind] > 2 or name in LARGE
-        yield pytest.param(name, marks=[pytest.mark.exhaustive] if dear else [])
+        found.append(pytest.param(name, marks=[pytest.mark.exhaustive] if dear else []))
+    return found
 
 
 def test_the_collections_are_whole():
