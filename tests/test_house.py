@@ -1,7 +1,11 @@
-"""The rules of the house: who may import whom, and that every hook is documented and tested."""
+"""The rules of the house: who may import whom, how names and functions are, and that hooks are documented and tested.
+
+What plugins may import is held by ``test_plugin_boundary.py``.
+"""
 
 import ast
 import inspect
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -11,8 +15,25 @@ from ntkbench.plugin import hookspecs
 
 ROOT = Path(__file__).parents[1]
 CORE = sorted((ROOT / "ntkbench").rglob("*.py"))
+PACKAGES = [ROOT / "ntkbench", *sorted(path.parent for path in ROOT.glob("[pt]*/ntkbench_*/plugin.py"))]
+# The rooms of the core from the ground up. One imports its own modules and those of lower floors.
+FLOORS = (
+    ("errors", "hashing"),
+    ("theory",),
+    ("architecture",),
+    ("plugin", "dynamics"),
+    ("study", "metrics"),
+    ("store",),
+    ("execution",),
+    ("analysis",),
+    ("api",),
+    ("cli",),
+)
+FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 NEVER = {"torch", "jax", "jaxlib", "sklearn", "ntkbench_jax", "ntkbench_torch", "ntkbench_sklearn"}
-NEVER |= {"ntkbench_features", "ntkbench_synthetic", "ntkbench_uci", "ntkbench_files"}
+NEVER |= {"ntkbench_features", "ntkbench_reproductions", "ntkbench_synthetic", "ntkbench_uci", "ntkbench_files"}
+LONGEST_FUNCTION = 60
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 HOOKS = sorted(name for name in vars(hookspecs) if name.startswith("ntkbench_"))
 
 
@@ -36,6 +57,60 @@ def test_rules_that_read_files_read_them():
     assert len(CORE) > 40
     assert "numpy" in set(imports(ROOT / "ntkbench" / "plugin" / "types.py"))
     assert "torch" in {name for path in (ROOT / "plugins").rglob("*.py") for name in imports(path)}
+
+
+@cache
+def modules():
+    """Return the syntax tree and the file of every first-party module by its dotted name."""
+    found = {}
+    for package in PACKAGES:
+        for path in sorted(package.rglob("*.py")):
+            parts = path.relative_to(package.parent).with_suffix("").parts
+            name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+            found[name] = (ast.parse(path.read_text(encoding="utf-8")), path)
+    return found
+
+
+def imported_modules(name):
+    """Yield the first-party modules that a module imports anywhere in it, for type checkers too."""
+    tree, path = modules()[name]
+    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            targets = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: package.count(".") + 2 - node.level] if node.level else []
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            targets = [f"{base}.{alias.name}" for alias in node.names]
+            targets = [target if target in modules() else base for target in targets]
+        else:
+            continue
+        yield from (target for target in targets if target in modules() and target != name)
+
+
+def room(name):
+    """Return the room of a module of the core; the face of the package has none."""
+    return name.split(".")[1] if "." in name else None
+
+
+def test_every_room_has_a_floor():
+    rooms = {room(name) for name in modules() if name.startswith("ntkbench.")} - {"__main__", "studies"}
+    assert rooms == set(FLOOR_OF)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in modules() if room(name) in FLOOR_OF and name.startswith("ntkbench.")]
+)
+def test_no_module_of_the_core_imports_upward_or_sideways(name):
+    mine = room(name)
+    imported = {found for found in imported_modules(name) if found.partition(".")[0] == "ntkbench"}
+    wrong = {found for found in imported if room(found) != mine and FLOOR_OF.get(room(found), 99) >= FLOOR_OF[mine]}
+    assert wrong - {"ntkbench"} == set()  # the face: it imports lazily, and its version is light
+
+
+def test_few_modules_lie_loose_in_the_core():
+    loose = {path.stem for path in (ROOT / "ntkbench").glob("*.py")} - {"__init__", "__main__", "errors"}
+    assert len(loose) <= 3
 
 
 @pytest.mark.parametrize("name", HOOKS)
