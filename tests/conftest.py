@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 BESIDE = Path(__file__).parents[2] / "shared" / "uci"
 FOLDER = Path(os.environ.get("NTKBENCH_DATA") or BESIDE)  # read before any test takes the variable away
