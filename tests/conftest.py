@@ -12,8 +12,10 @@ from hypothesis import HealthCheck, settings
 BESIDE = Path(__file__).parents[2] / "shared" / "uci"
 FOLDER = Path(os.environ.get("NTKBENCH_DATA") or BESIDE)  # read before any test takes the variable away
 
-settings.register_profile("deterministic", derandomize=True, database=None)
-settings.register_profile("random", derandomize=False, database=None, deadline=None, print_blob=True)
+# Nothing fails for taking long: the machine may have other work.
+PATIENT = settings(database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("deterministic", PATIENT, derandomize=True)
+settings.register_profile("random", PATIENT, derandomize=False, print_blob=True)
 settings.load_profile("deterministic")
 
 
