@@ -40,7 +40,7 @@ def own_cache(tmp_path, monkeypatch):
 
 
 def fetched(datasets, cache, **keys):
-    return {one.dataset.name: one for one in Fetcher(cache, **{"patience": 2.0, **keys}).fetch(datasets)}
+    return {one.dataset.name: one for one in Fetcher(cache, **{"patience": 60.0, **keys}).fetch(datasets)}
 
 
 def zipped(files):
@@ -196,7 +196,7 @@ def test_one_download_gives_the_whole_a19_collection(names, serve, own_cache, se
 def test_a_connection_that_breaks_off_is_taken_up_again(collection, own_cache, server):
     size = len(server.content["/data.tar.gz"])
     server.faults = [faulty.fails, faulty.cut_after(size // 3), faulty.stalls, None]
-    outcomes = fetched(collection[:3], own_cache, patience=0.5)
+    outcomes = fetched(collection[:3], own_cache, patience=4.0)
     assert [one.reason for one in outcomes.values()] == [""] * 3
     assert len(server.asked) == 4 and server.sent == size
 
