@@ -21,10 +21,13 @@ if TYPE_CHECKING:
 def _frame(table: pa.Table, name: str) -> pd.DataFrame:
     import pandas as pd
 
+    table = table.combine_chunks()  # or every selection of rows would walk through one chunk per cell
     nullable = {c.name for c in SCHEMAS[name] if c.nullable and c.type == "int64"}
     frame: pd.DataFrame = table.drop_columns(list(nullable)).to_pandas()
     for column in nullable:
-        frame[column] = pd.array(table[column].combine_chunks(), dtype="Int64")
+        values = table[column]
+        numbers, missing = (part.to_numpy(zero_copy_only=False) for part in (values.fill_null(0), values.is_null()))
+        frame[column] = pd.arrays.IntegerArray(numbers.astype("int64"), missing.astype(bool))
     return frame[[c.name for c in SCHEMAS[name]]]
 
 
