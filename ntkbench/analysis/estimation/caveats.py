@@ -10,7 +10,9 @@ from ...theory.optimizers import stable_learning_rate
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from ...store.read import Results
+    import pandas as pd
+
+    from ..series.records import MetricRows
 
 Row = dict[str, Any]
 
@@ -18,17 +20,14 @@ Row = dict[str, Any]
 class Caveats:
     """Says of a rate's cells what stands against judging the theory by them."""
 
-    def __init__(self, results: Results) -> None:
+    def __init__(self, cells: pd.DataFrame, measurements: MetricRows) -> None:
         """Look up what each subject was compared with, and how that was computed."""
-        measurements = results.measurements
-        rows: list[Row] = results.cells.to_dict("records")  # type: ignore[assignment]
+        rows: list[Row] = cells.to_dict("records")  # type: ignore[assignment]
         self.cells = {(row["run_id"], row["cell_id"]): row for row in rows}
-        keys = ["run_id", "cell_id", "reference", "reference_cell_id"]
-        compared = measurements.loc[measurements["reference"].notna(), keys].drop_duplicates()
-        self._compared: list[Row] = compared.to_dict("records")  # type: ignore[assignment]
-        largest = measurements[measurements["metric"] == "largest_eigenvalue"]
+        self._compared: list[Row] = measurements.compared().to_dict("records")  # type: ignore[assignment]
+        largest = measurements.of("largest_eigenvalue")
         self._largest: dict[Any, float] = largest.groupby(["run_id", "cell_id"])["value"].first().to_dict()
-        lost = measurements[measurements["metric"] == "diverged_step"]
+        lost = measurements.of("diverged_step")
         self._diverged: dict[Any, int] = lost.groupby(["run_id", "cell_id"])["member"].nunique().to_dict()
 
     def of(

@@ -5,43 +5,71 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+import pandas as pd
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from .quantities import Quantity
 
+_COLUMNS = [
+    *("run_id", "cell_id", "split_index", "split", "reference", "reference_cell_id"),
+    *("member", "component", "step", "time", "value"),
+]
 
-def recorded(stored: str, quantity: Quantity, measurements: pd.DataFrame) -> pd.DataFrame:
+
+class MetricRows:
+    """The table ``measurements`` by metric, searched once."""
+
+    def __init__(self, measurements: pd.DataFrame) -> None:
+        """Note where the rows of each metric lie."""
+        self._all = measurements
+        self._rows = measurements[[name for name in _COLUMNS if name in measurements]]
+        codes, metrics = pd.factorize(measurements["metric"])
+        ends = np.cumsum(np.bincount(codes, minlength=len(metrics)))
+        order = np.argsort(codes, kind="stable")
+        self._places = dict(zip(map(str, metrics), np.split(order, ends[:-1]), strict=True)) if len(metrics) else {}
+
+    def of(self, metric: str) -> pd.DataFrame:
+        """Return the rows of a metric, in the table's order."""
+        return self._rows.take(self._places.get(metric, np.empty(0, dtype=np.intp)))
+
+
+    def compared(self) -> pd.DataFrame:
+        """Return each pair of a cell and a reference: run_id, cell_id, reference, reference_cell_id."""
+        names = ["run_id", "cell_id", "reference"]
+        codes = np.zeros(len(self._all), dtype=np.int64)
+        for name in names:
+            own, values = pd.factorize(self._all[name], use_na_sentinel=False)
+            codes = codes * len(values) + own
+        pairs = self._all.loc[:, [*names, "reference_cell_id"]].take(np.unique(codes, return_index=True)[1])
+        return pairs[pairs["reference"].notna()]
+
+
+def recorded(stored: str, quantity: Quantity, measurements: MetricRows) -> pd.DataFrame:
     """Return one row per cell, reference, member and layer: the values at the first or last record, or the largest.
 
     A member without a finite value at the last record has diverged, and has no largest value either.
     """
-    split = measurements["split"]
-    of_split = split.isna() if quantity.split is None else split == quantity.split
-    chosen = (measurements["metric"] == stored) & of_split
+    found = measurements.of(stored)
+    of_split = found["split"].isna() if quantity.split is None else found["split"] == quantity.split
     keys = ["run_id", "cell_id", "split_index", "reference", "member"]
     keys += ["component"] if quantity.layers else []
-    rows = measurements.loc[chosen, [*keys, "time", "value"]].astype({"time": "float64", "value": "float64"})
+    rows = found.loc[of_split, [*keys, "time", "value"]].astype({"time": "float64", "value": "float64"})
     rows = rows[np.isfinite(rows["value"])].fillna({"time": 0.0})
     times = rows["time"].groupby([rows["run_id"], rows["cell_id"]])
     at_record = rows[rows["time"] == times.transform("min" if quantity.record == "first" else "max")]
     if quantity.record == "max":
         largest = rows.groupby(keys, dropna=False, as_index=False)["value"].max()
         at_record = largest.merge(at_record[keys], on=keys, how="inner")
-    found: pd.DataFrame = at_record[[*keys, "value"]]
-    return found
+    return at_record[[*keys, "value"]]
 
 
 def over_layers(rows: pd.DataFrame, layers: Literal["first", "last", "middle", "all", "each"] | None) -> pd.DataFrame:
     """Return one row per cell, split and member: the root mean square over layers, of which ``depth`` is the last.
 
-    ``each`` component is kept, and named in the label.
+    ``each`` component is kept as it is.
     """
-    if layers is None:
+    if layers is None or layers == "each":
         return rows
-    if layers == "each":
-        return rows.assign(label=[f"{a}, component {b}" for a, b in zip(rows["label"], rows["component"], strict=True)])
     chosen = {
         "first": rows["component"] == 0,
         "last": rows["component"] == rows["depth"],
@@ -54,7 +82,7 @@ def over_layers(rows: pd.DataFrame, layers: Literal["first", "last", "middle", "
     return found.assign(value=np.sqrt(found["value"]))
 
 
-def with_errors(rows: pd.DataFrame, quantity: Quantity, measurements: pd.DataFrame) -> pd.DataFrame:
+def with_errors(rows: pd.DataFrame, quantity: Quantity, measurements: MetricRows) -> pd.DataFrame:
     """Add the columns ``standard_error`` and ``floor`` of an ensemble's number, and count the members that survived."""
     keys = ["run_id", "cell_id", "split_index", "reference"]
     keys += ["component"] if quantity.layers == "each" else []
