@@ -66,7 +66,9 @@ def draw_figures(report: RunReport, plan: Plan, registry: Registry, folder: Path
 
 def _title(comparison: Comparison, digits: int) -> str:
     key = comparison.key
-    words = f"{task_words(key.task)}: {architecture_words(key.architecture, digits)}, {training_words(comparison.facts)}"
+    words = (
+        f"{task_words(key.task)}: {architecture_words(key.architecture, digits)}, {training_words(comparison.facts)}"
+    )
     return fill(words, _CHARACTERS)
 
 

@@ -34,7 +34,12 @@ def _of(score: Score) -> Iterator[str]:
     yield "|---|---|---|---|---|---|---|---|---|"
     for finding, subject in zip(score.findings, distinct_subjects(score.findings), strict=True):
         fit = finding.rate.fit
-        cells = (quantity_name(finding.rate.metric).replace("|", "\\|"), subject, number(fit.estimate), interval(*fit.interval()))
+        cells = (
+            quantity_name(finding.rate.metric).replace("|", "\\|"),
+            subject,
+            number(fit.estimate),
+            interval(*fit.interval()),
+        )
         because = finding.expectation.note.replace("|", "\\|")
         counted = (expected(finding), because, str(fit.n_widths), str(fit.n_members), finding.verdict)
         yield "| " + " | ".join((*cells, *counted)) + " |"

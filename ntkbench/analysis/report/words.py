@@ -21,6 +21,7 @@ _OPTIMIZERS = {
     "nesterov": "Nesterov momentum",
     "adam": "Adam",
 }
+_ROW_FACTS = ("backend", "optimizer", "steps", "members", "dtype", "seed")
 
 
 def distinct_subjects(found: Sequence[Finding], base: Callable[[SeriesKey], str] | None = None) -> list[str]:
@@ -69,7 +70,9 @@ def _facts(finding: Finding) -> dict[str, str]:
         "trained layers": architecture.trained_layers,
         "widths": proportion_words(architecture.proportions) or "equal",
         "width": key.width,
-        **{name: finding.rate.facts.get(name) for name in ("backend", "optimizer", "steps", "members", "dtype", "seed")},
+        **{
+            name: finding.rate.facts.get(name) for name in ("backend", "optimizer", "steps", "members", "dtype", "seed")
+        },
     }
     parameters = json.loads(finding.rate.facts.get("backend_params_json") or "{}")
     facts |= {name: value for name, value in parameters.items() if name not in facts and name != "trained_layers"}

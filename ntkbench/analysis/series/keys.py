@@ -99,9 +99,7 @@ def task_keys(rows: Iterable[Mapping[str, Any]]) -> list[TaskKey]:
 
 def _differing(values: Mapping[str, Any], variants: Iterable[Mapping[str, Any]]) -> tuple[tuple[str, Any], ...]:
     variants = list(variants)
-    return tuple(
-        (name, frozen(value)) for name, value in values.items() if any(v.get(name) != value for v in variants)
-    )
+    return tuple((name, frozen(value)) for name, value in values.items() if any(v.get(name) != value for v in variants))
 
 
 def _loss(row: Mapping[str, Any]) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -56,7 +55,8 @@ def labels_words(key: SeriesKey) -> str:
     """Name the subjects of a series: its label, or what several (``lazy-1``, ``lazy-2``) have in common (``lazy``)."""
     if len(key.labels) == 1:
         return key.labels[0]
-    return os.path.commonprefix(key.labels).rpartition("-")[0] or ", ".join(key.labels)
+    stems = {label.rpartition("-")[0] for label in key.labels}
+    return stems.pop() if len(stems) == 1 and "" not in stems else ", ".join(key.labels)
 
 
 def subject_words(key: SeriesKey) -> str:

@@ -32,7 +32,6 @@ class MetricRows:
         """Return the rows of a metric, in the table's order."""
         return self._rows.take(self._places.get(metric, np.empty(0, dtype=np.intp)))
 
-
     def compared(self) -> pd.DataFrame:
         """Return each pair of a cell and a reference: run_id, cell_id, reference, reference_cell_id."""
         names = ["run_id", "cell_id", "reference"]
