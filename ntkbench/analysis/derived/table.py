@@ -10,21 +10,20 @@ import pandas as pd
 
 if TYPE_CHECKING:
     from ...plugin.types import Float, Int
-    from ...store.read import Results
+    from ..series.records import Tables
 
 _KEYS = ["run_id", "cell_id", "split_index", "reference", "component"]
 _COLUMNS = [*_KEYS, "metric", "split", "member", "step", "time", "value"]
 
 
-def series(results: Results, metric: str, split: str | None) -> Iterator[tuple[dict[str, Any], Float, Float, Float]]:
+def series(tables: Tables, metric: str, split: str | None) -> Iterator[tuple[dict[str, Any], Float, Float, Float]]:
     """Yield, per cell, split, reference and component: the key, members (E,), steps (T,) and values (E, T).
 
     Members that lack a finite value at some step are left out.
     """
-    rows = results.measurements
+    rows = tables.measured.coded(metric)
     of_split = rows["split"].isna() if split is None else rows["split"] == split
-    chosen = (rows["metric"] == metric) & of_split & rows["member"].notna()
-    rows = rows.loc[chosen, [*_KEYS, "member", "step", "value"]]
+    rows = rows.loc[of_split & rows["member"].notna(), [*_KEYS, "member", "step", "value"]]
     numbers = rows[["member", "step", "value"]].astype("float64").to_numpy()
     for first, places in _groups(rows):
         members, steps, values = _by_member_and_step(numbers[places])

@@ -43,15 +43,15 @@ class Correlation:
 
 def time_and_kernel_change(rates: Rates) -> Iterator[FittedRate]:
     """Yield, at each width, the correlation of a member's time along component 2 with its kernel's signed change."""
-    times = time_to_residual(rates.results)
+    times = time_to_residual(rates.tables)
     if times.empty:
         return
-    change = rates.measured.of("ntk_change_mean_diagonal")
+    change = rates.tables.measured.of("ntk_change_mean_diagonal")
     last = change[change["step"] == change.groupby("cell_id")["step"].transform("max")]
     both = times.merge(last[["cell_id", "member", "value"]], on=["cell_id", "member"], suffixes=("", "_change"))
     cells = rates.cells()
     both = both.merge(cells.frame, on=["run_id", "cell_id"])
-    facts = {str(row["cell_id"]): {str(k): v for k, v in row.items()} for row in rates.results.cells.to_dict("records")}
+    facts = {str(row["cell_id"]): {str(k): v for k, v in row.items()} for row in rates.tables.cells.to_dict("records")}
     for (cell_id, reference), group in both.groupby(["cell_id", "reference"], dropna=False):
         if len(group) < _FEWEST:
             continue

@@ -16,7 +16,7 @@ from ..series.cells import SeriesCells, series_cells
 from ..series.names import digits_needed, series_architecture, subject_words, task_words
 from ..series.points import in_common_splits, points_of
 from ..series.quantities import ALL, QUANTITIES, Quantity
-from ..series.records import MetricRows, over_layers, recorded, with_errors
+from ..series.records import MetricRows, Tables, over_layers, recorded, with_errors
 from ..series.rounding import above, rounding_floor
 from .caveats import Caveats
 from .exponents import ExponentFit, fit_exponent, fit_exponent_of_mean, fit_exponent_of_summaries
@@ -141,7 +141,7 @@ class Rates:
 
     def __init__(self, results: Results, controls: Collection[str] = ()) -> None:
         """Take the tables; ``controls`` are the labels that are wrong on purpose."""
-        self.results = results
+        self.tables = Tables(results)
         self._controls = controls
         self._fitted: dict[str, list[FittedRate]] = {}
         self._derived: dict[str, MetricRows] = {}
@@ -162,24 +162,19 @@ class Rates:
     def cells(self, axis: Axis = "width") -> SeriesCells:
         """Return the cells of subjects in series along an axis."""
         if axis not in self._cells:
-            self._cells[axis] = series_cells(self.results.cells, axis, self._controls)
+            self._cells[axis] = series_cells(self.tables.cells, axis, self._controls)
         return self._cells[axis]
 
     @cached_property
-    def measured(self) -> MetricRows:
-        """The measurements by metric."""
-        return MetricRows(self.results.measurements)
-
-    @cached_property
     def _caveats(self) -> Caveats:
-        return Caveats(self.results.cells, self.measured)
+        return Caveats(self.tables.cells, self.tables.measured)
 
     def _stored(self, metric: str) -> MetricRows:
         """Return the rows that a metric is among: those that were measured, or those that are made of them."""
         if metric not in DERIVED:
-            return self.measured
+            return self.tables.measured
         if metric not in self._derived:
-            self._derived[metric] = MetricRows(DERIVED[metric](self.results))
+            self._derived[metric] = MetricRows(DERIVED[metric](self.tables))
         return self._derived[metric]
 
     def _rates_of(self, name: str) -> Iterator[FittedRate]:
@@ -187,7 +182,8 @@ class Rates:
         cells = self.cells(quantity.axis)
         rows = _series_rows(quantity, cells, self._stored(quantity.stored))
         keys = ["series", "reference", *(["component"] if quantity.layers == "each" else [])]
-        for (series, reference, *component), everything in rows.groupby(keys, dropna=False, sort=False):
+        for (number, reference, *component), everything in _grouped(rows, keys):
+            series = int(number)
             if series in cells.hidden or (quantity.axis != "width" and everything["x"].nunique() == 1):
                 continue  # a twin, or not a curve along this axis
             key = replace(
@@ -221,6 +217,10 @@ class Rates:
         return FittedRate(
             key, name, fit, caveat, every.drop(columns="samples").assign(rounding=floor), facts
         )  # fmt: skip
+
+
+def _grouped(rows: pd.DataFrame, keys: list[str]) -> Iterator[tuple[tuple[Any, ...], pd.DataFrame]]:
+    yield from rows.groupby(keys, dropna=False, sort=False)  # type: ignore[misc]
 
 
 def _series_rows(quantity: Quantity, cells: SeriesCells, stored: MetricRows) -> pd.DataFrame:

@@ -39,9 +39,9 @@ def smallest_eigenvalues(rates: Rates) -> Iterator[FittedRate]:
 
     Of networks it is the smallest over members, and needs at least as many parameters as rows of the kernel.
     """
-    rows: list[dict[str, Any]] = rates.results.cells.to_dict("records")  # type: ignore[assignment]
+    rows: list[dict[str, Any]] = rates.tables.cells.to_dict("records")  # type: ignore[assignment]
     found = {
-        f"{prefix}{name}": dict(tuple(_first(rates.measured.of(f"{prefix}{name}")).groupby("cell_id")))
+        f"{prefix}{name}": dict(tuple(_first(rates.tables.measured.of(f"{prefix}{name}")).groupby("cell_id")))
         for prefix in ("", "ntk_")
         for name in _NAMES
     }

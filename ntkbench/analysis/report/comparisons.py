@@ -64,20 +64,23 @@ class Comparison:
         return next((judged for judged in self.rates if judged.rate.metric == metric), None)
 
 
-def comparisons(fitted: Rates, rates: Sequence[FittedRate], found: Sequence[Finding]) -> Iterator[Comparison]:
+def comparisons(
+    results: Results, fitted: Rates, rates: Sequence[FittedRate], found: Sequence[Finding]
+) -> Iterator[Comparison]:
     """Yield a comparison for each task, architecture, subject and reference of a run, in the order of its study.
 
     :param rates: those by width; ``found``: what came of those that something is expected of.
     """
-    cells, results = fitted.cells(), fitted.results
+    cells = fitted.cells()
     if cells.frame.empty:  # nothing to compare, so nothing more to read
         return
     in_order = cells.frame.sort_values("series", key=_order(results, cells.keys), kind="stable")
-    measured = results.measurements.merge(in_order[["cell_id", "width"]], on="cell_id", how="inner")
+    measurements = fitted.tables.measured.everything()
+    measured = measurements.merge(in_order[["cell_id", "width"]], on="cell_id", how="inner")
     came_of = {(finding.rate.key, finding.rate.metric): finding for finding in found}
     judged = [JudgedRate(rate, came_of.get((rate.key, rate.metric))) for rate in rates]
-    for series, group in in_order.groupby("series", sort=False):
-        key = cells.keys[int(series)]  # type: ignore[call-overload]
+    for number, group in in_order.groupby("series", sort=False):
+        key = cells.keys[int(number)]  # type: ignore[arg-type]
         rows = in_common_splits(measured[measured["cell_id"].isin(group["cell_id"])])
         mine = [each for each in judged if replace(each.rate.key, reference=None) == key]
         named: list[str | None] = [str(name) for name in rows["reference"].dropna().unique()]
@@ -88,7 +91,7 @@ def comparisons(fitted: Rates, rates: Sequence[FittedRate], found: Sequence[Find
                 facts={str(name): value for name, value in of_series.iloc[0].items()},
                 splits=of_series["split_index"].nunique(),
                 cell_ids=tuple(group.sort_values("width")["cell_id"]),
-                by_width=_by_width(rows, _kernel_error(results.measurements, rows, reference), reference),
+                by_width=_by_width(rows, _kernel_error(measurements, rows, reference), reference),
                 rates=tuple(each for each in mine if each.rate.key.reference in (None, reference)),
             )
 

@@ -46,7 +46,7 @@ class RunReport:
     @cached_property
     def comparisons(self) -> tuple[Comparison, ...]:
         """Each subject against each reference, by width, in the order of the study."""
-        return tuple(comparisons(self.fitted, self.rates, self.findings))
+        return tuple(comparisons(self.results, self.fitted, self.rates, self.findings))
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
 
 if TYPE_CHECKING:
+    from ...store.read import Results
     from .quantities import Quantity
 
 _COLUMNS = [
@@ -21,7 +23,6 @@ class MetricRows:
 
     def __init__(self, measurements: pd.DataFrame) -> None:
         """Note where the rows of each metric lie."""
-        self._all = measurements
         self._rows = measurements[[name for name in _COLUMNS if name in measurements]]
         codes, metrics = pd.factorize(measurements["metric"])
         ends = np.cumsum(np.bincount(codes, minlength=len(metrics)))
@@ -30,17 +31,58 @@ class MetricRows:
 
     def of(self, metric: str) -> pd.DataFrame:
         """Return the rows of a metric, in the table's order."""
+        return _as_text(self.coded(metric))
+
+    def coded(self, metric: str) -> pd.DataFrame:
+        """Return the rows of a metric as they are stored, text perhaps as categories."""
         return self._rows.take(self._places.get(metric, np.empty(0, dtype=np.intp)))
+
+    def everything(self) -> pd.DataFrame:
+        """Return the rows of all metrics, with the column ``metric``."""
+        metrics = np.empty(len(self._rows), dtype=object)
+        for metric, places in self._places.items():
+            metrics[places] = metric
+        return _as_text(self._rows).assign(metric=metrics)
 
     def compared(self) -> pd.DataFrame:
         """Return each pair of a cell and a reference: run_id, cell_id, reference, reference_cell_id."""
         names = ["run_id", "cell_id", "reference"]
-        codes = np.zeros(len(self._all), dtype=np.int64)
+        codes = np.zeros(len(self._rows), dtype=np.int64)
         for name in names:
-            own, values = pd.factorize(self._all[name], use_na_sentinel=False)
+            own, values = pd.factorize(self._rows[name], use_na_sentinel=False)
             codes = codes * len(values) + own
-        pairs = self._all.loc[:, [*names, "reference_cell_id"]].take(np.unique(codes, return_index=True)[1])
-        return pairs[pairs["reference"].notna()]
+        pairs = self._rows[[*names, "reference_cell_id"]].take(np.unique(codes, return_index=True)[1])
+        return _as_text(pairs[pairs["reference"].notna()])
+
+
+def _as_text(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return rows with text as text, where it is categories."""
+    coded = [name for name in rows if isinstance(rows[name].dtype, pd.CategoricalDtype)]
+    return rows.astype(dict.fromkeys(coded, "str"))
+
+
+class Tables:
+    """The tables of one or several runs, as they are analysed: each read once."""
+
+    def __init__(self, results: Results) -> None:
+        """Take the results; nothing is read yet."""
+        self._results = results
+
+    @property
+    def cells(self) -> pd.DataFrame:
+        """One row per cell."""
+        return self._results.cells
+
+    @property
+    def spectra(self) -> pd.DataFrame:
+        """One row per eigenvalue kept."""
+        return self._results.spectra
+
+    @cached_property
+    def measured(self) -> MetricRows:
+        """The measurements by metric."""
+        coded = getattr(self._results, "coded_measurements", None)
+        return MetricRows(self._results.measurements if coded is None else coded)
 
 
 def recorded(stored: str, quantity: Quantity, measurements: MetricRows) -> pd.DataFrame:

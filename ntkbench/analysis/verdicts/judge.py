@@ -236,12 +236,12 @@ def _of_claim(rates: Rates, claim: StudiedClaim) -> Iterator[_Expected]:
         yield rate, found if control else _unless(rate.caveat, found), control
     for name in claim.judge:
         if name not in measured:
-            yield from _unmeasured(rates.results, name, claim.id)
+            yield from _unmeasured(rates.tables.cells, name, claim.id)
 
 
-def _unmeasured(results: Results, name: str, claim: str) -> Iterator[_Expected]:
+def _unmeasured(cells: pd.DataFrame, name: str, claim: str) -> Iterator[_Expected]:
     """Yield a row for a quantity that a study judges and nothing was measured of: cells failed, or were skipped."""
-    for facts in results.cells.to_dict("records")[:1]:
+    for facts in cells.to_dict("records")[:1]:
         row = {str(key): value for key, value in facts.items()}
         if (found := expectation(name, row, claim)) is not None:
             names = (str(row["run_id"]), str(row["study"]), TaskKey(str(row["task"])))
