@@ -6,6 +6,8 @@ A row with a member is that network's own number; a row without is of the ensemb
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -101,12 +103,44 @@ def accuracy(problem: Problem, solution: Solution, reference: Solution | None) -
     return _score("accuracy", "fraction", "max", solution, truth, fraction_correct)  # type: ignore[arg-type]
 
 
+_Asked = tuple["Solution", "Problem", "Solution"]
+_SHARED: ContextVar[dict[tuple[int, ...], tuple[_Asked, tuple[Float, Float]]] | None] = ContextVar(
+    "shared", default=None
+)
+
+
+@contextmanager
+def shared_predictions() -> Iterator[None]:
+    """Within this context, :func:`predictions_from` computes the predictions of each pair of solutions once.
+
+    The metrics of one cell ask for the same ones, which take longer than the metrics themselves. They are read-only.
+    """
+    token = _SHARED.set({})
+    try:
+        yield
+    finally:
+        _SHARED.reset(token)
+
+
 def predictions_from(reference: Solution, problem: Problem, subject: Solution) -> tuple[Float, Float]:
     """Return the kernel's predictions (E, T, N, O), (E, T, M, O) from each member's own f_0, at the subject's steps.
 
     Steps are those of the subject's own optimizer; a reference by gradient flow is taken at the flow-equivalent times
-    ``learning_rate * step / (1 - momentum)`` (claim C7, theory.md "Gradient descent, exactly").
+    ``learning_rate * step / (1 - momentum)`` (C7 in docs/theory.md).
     """
+    if (shared := _SHARED.get()) is None:
+        return _predictions(reference, problem, subject)
+    asked = (reference, problem, subject)
+    key = tuple(map(id, asked))
+    if key not in shared:
+        found = _predictions(*asked)
+        for part in found:
+            part.setflags(write=False)
+        shared[key] = asked, found  # which keeps what was asked alive, and so its identity
+    return shared[key][1]
+
+
+def _predictions(reference: Solution, problem: Problem, subject: Solution) -> tuple[Float, Float]:
     if (
         reference.kernel_train is None
         or reference.kernel_test is None

@@ -34,7 +34,7 @@ def _frame(table: pa.Table, name: str) -> pd.DataFrame:
         if column in nullable:
             values = table[column]
             numbers, missing = values.fill_null(0).to_numpy(), values.is_null().to_numpy()
-            frame.insert(place, column, pd.arrays.IntegerArray(numbers, missing))
+            frame.insert(place, column, pd.Series(pd.arrays.IntegerArray(numbers, missing)))
     return frame
 
 

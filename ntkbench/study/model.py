@@ -179,6 +179,13 @@ class StoreEntry(_Frozen):
     spectra: int = Field(default=64, ge=0, description="how many leading eigenvalues of a reference's kernel to keep")
 
 
+class ControlPair(_Frozen):
+    """A subject and a reference, each right by itself, that are wrong together."""
+
+    subject: Label
+    reference: Label
+
+
 class ClaimEntry(_Frozen):
     """Which claim of the theory a study measures, and by what."""
 
@@ -187,10 +194,10 @@ class ClaimEntry(_Frozen):
     varies: str = Field(min_length=1, description="what the study varies")
     refuted_by: str = Field(min_length=1, description="what would refute the claim")
     judge: tuple[str, ...] = Field(default=(), description="quantities that get a verdict; all others are reported")
-    negative_controls: tuple[str, ...] = Field(
+    negative_controls: tuple[str | ControlPair, ...] = Field(
         default=(),
-        description='labels that are wrong on purpose, and must be refuted: of a reference or subject, or "subject '
-        'against reference"',
+        description="labels of references or subjects that are wrong on purpose, and must be refuted; or a pair, "
+        '{ subject = "...", reference = "..." }',
     )
 
 

@@ -10,7 +10,7 @@ from ..errors import NtkbenchError, StudyError, UnknownNameError, suggestion
 from ..plugin.specs import BackendSpec, MetricSpec, TaskSpec, import_target
 from ..theory.claims import JUDGED
 from .load import Overrides, edited, read_study
-from .model import FractionOfMaxStable, ReferenceEntry, Study, SubjectEntry, TaskEntry
+from .model import ControlPair, FractionOfMaxStable, ReferenceEntry, Study, SubjectEntry, TaskEntry
 from .validation import ValidationErrors
 
 if TYPE_CHECKING:
@@ -190,7 +190,7 @@ class _Resolver:
                     self.errors.add(f"subject[{i}].compare_with", message)
 
     def _check_claim(self, study: Study) -> None:
-        """Note quantities that nothing is expected of, and controls that are nobody's label."""
+        """Note quantities that nothing is expected of, and negative controls that no label has."""
         if study.claim is None:
             return
         for i, name in enumerate(study.claim.judge):
@@ -199,12 +199,18 @@ class _Resolver:
                     f'no quantity is called "{name}"{suggestion(name, JUDGED)} (known: {", ".join(sorted(JUDGED))})'
                 )
                 self.errors.add(f"claim.judge[{i}]", message)
-        labels = {entry.label for entry in study.reference} | {entry.label for entry in study.subject}
-        labels |= {label.rpartition("-")[0] for label in labels if "-" in label}
+        references, subjects = ({entry.label for entry in entries} for entries in (study.reference, study.subject))
         for i, control in enumerate(study.claim.negative_controls):
-            if unknown := [label for label in control.split(" against ") if label not in labels]:
-                message = f'no reference or subject is labelled "{unknown[0]}" (labels: {sorted(labels)})'
-                self.errors.add(f"claim.negative_controls[{i}]", message)
+            pair = isinstance(control, ControlPair)
+            wanted: dict[str, tuple[str, set[str]]] = (
+                {"subject": (control.subject, subjects), "reference": (control.reference, references)}
+                if isinstance(control, ControlPair)
+                else {"reference or subject": (control, references | subjects)}
+            )
+            for what, (label, labels) in wanted.items():
+                if label not in labels:
+                    path = f"claim.negative_controls[{i}]" + (f".{what}" if pair else "")
+                    self.errors.add(path, f'no {what} is labelled "{label}" (labels: {sorted(labels)})')
 
     def _check_rate(self, study: Study) -> None:
         rate = study.training.learning_rate

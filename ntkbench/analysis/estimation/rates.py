@@ -220,7 +220,7 @@ class Rates:
 
 
 def _grouped(rows: pd.DataFrame, keys: list[str]) -> Iterator[tuple[tuple[Any, ...], pd.DataFrame]]:
-    yield from rows.groupby(keys, dropna=False, sort=False)  # type: ignore[misc]
+    yield from rows.groupby(keys, dropna=False, sort=False)
 
 
 def _series_rows(quantity: Quantity, cells: SeriesCells, stored: MetricRows) -> pd.DataFrame:

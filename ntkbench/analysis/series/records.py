@@ -101,7 +101,8 @@ def recorded(stored: str, quantity: Quantity, measurements: MetricRows) -> pd.Da
     if quantity.record == "max":
         largest = rows.groupby(keys, dropna=False, as_index=False)["value"].max()
         at_record = largest.merge(at_record[keys], on=keys, how="inner")
-    return at_record[[*keys, "value"]]
+    chosen: pd.DataFrame = at_record[[*keys, "value"]]
+    return chosen
 
 
 def over_layers(rows: pd.DataFrame, layers: Literal["first", "last", "middle", "all", "each"] | None) -> pd.DataFrame:
