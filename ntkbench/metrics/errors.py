@@ -129,18 +129,19 @@ def predictions_from(reference: Solution, problem: Problem, subject: Solution) -
     ``learning_rate * step / (1 - momentum)`` (C7 in docs/theory.md).
     """
     if (shared := _SHARED.get()) is None:
-        return _predictions(reference, problem, subject)
+        return kernel_predictions(reference, problem, subject)
     asked = (reference, problem, subject)
     key = tuple(map(id, asked))
     if key not in shared:
-        found = _predictions(*asked)
+        found = kernel_predictions(*asked)
         for part in found:
             part.setflags(write=False)
         shared[key] = asked, found  # which keeps what was asked alive, and so its identity
     return shared[key][1]
 
 
-def _predictions(reference: Solution, problem: Problem, subject: Solution) -> tuple[Float, Float]:
+def kernel_predictions(reference: Solution, problem: Problem, subject: Solution) -> tuple[Float, Float]:
+    """Compute what :func:`predictions_from` returns."""
     if (
         reference.kernel_train is None
         or reference.kernel_test is None

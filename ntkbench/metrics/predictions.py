@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..plugin.statistics import rms
-from .errors import finite_members, predictions_from, row_at, until_stopped, with_error
+from .errors import finite_members, kernel_predictions, predictions_from, row_at, until_stopped, with_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,6 +85,6 @@ def _response(problem: Problem, subject: Solution, reference: Solution) -> tuple
     nudged = (replace(reference, learning_rate_multiplier=rate) for rate in rates)
     with np.errstate(over="ignore", invalid="ignore"):  # a theory that diverges
         now = predictions_from(reference, problem, subject)[1]
-        faster, slower = (predictions_from(each, problem, subject)[1] for each in nudged)
+        faster, slower = (kernel_predictions(each, problem, subject)[1] for each in nudged)
         slope = (faster - slower) / (log(1 + _NUDGE) - log(1 - _NUDGE))
         return until_stopped(subject.members_test - now, subject), slope

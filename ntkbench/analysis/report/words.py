@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import math
 from typing import TYPE_CHECKING, Any
 
+from ..series.keys import parsed
 from ..series.names import labels_words, proportion_words, task_words
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def _facts(finding: Finding) -> dict[str, str]:
             name: finding.rate.facts.get(name) for name in ("backend", "optimizer", "steps", "members", "dtype", "seed")
         },
     }
-    parameters = json.loads(finding.rate.facts.get("backend_params_json") or "{}")
+    parameters = parsed(finding.rate.facts.get("backend_params_json"))
     facts |= {name: value for name, value in parameters.items() if name not in facts and name != "trained_layers"}
     return {name: _short(value) for name, value in facts.items() if value is not None} | {"run": key.run_id}
 
@@ -92,7 +92,7 @@ def control_words(control: NegativeControl) -> str:
 
 def training_words(facts: Mapping[str, Any]) -> str:
     """Say how a row of ``cells`` was trained: ``60 steps of Nesterov momentum 0.9 at rate 0.1``, say."""
-    training = json.loads(facts.get("training_json") or "{}")
+    training = parsed(facts.get("training_json"))
     steps, optimizer = int(facts["steps"]), str(facts["optimizer"])
     if steps == 0:
         return "at initialization"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from .keys import SeriesKey, architecture_key, frozen, task_keys
+from .keys import SeriesKey, architecture_key, frozen, parsed, task_keys
 
 if TYPE_CHECKING:
     from .quantities import Axis
@@ -83,14 +82,14 @@ def _key(row: Mapping[str, Any], task: Any, axis: Axis) -> SeriesKey:
 
 def _facts(row: Mapping[str, Any], axis: Axis) -> Hashable:
     """Return what a subject is beside its key and floating-point type, without the parameter of the axis."""
-    parameters = json.loads(row.get("backend_params_json", "{}"))
+    parameters = parsed(row.get("backend_params_json"))
     parameters.pop(axis, None)
     return frozen(parameters), tuple(frozen(row.get(name)) for name in _SUBJECT_FACTS)
 
 
 def _place(row: Mapping[str, Any], axis: Axis) -> float:
     if axis == "learning_rate_multiplier":
-        return float(json.loads(row["backend_params_json"]).get(axis, 1.0))
+        return float(parsed(row.get("backend_params_json")).get(axis, 1.0))
     return float(row[axis])
 
 

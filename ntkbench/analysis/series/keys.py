@@ -88,7 +88,7 @@ def task_keys(rows: Iterable[Mapping[str, Any]]) -> list[TaskKey]:
     texts = [(str(row["task"]), row.get("task_params_json"), _loss(row)) for row in rows]
     by_name: dict[str, dict[Any, dict[str, Any]]] = {}
     for name, text, loss in dict.fromkeys(texts):
-        by_name.setdefault(name, {})[text, loss] = {**json.loads(text or "{}"), "loss": loss}
+        by_name.setdefault(name, {})[text, loss] = {**parsed(text), "loss": loss}
     found = {
         (name, *key): TaskKey(name, _differing(values, variants.values()))
         for name, variants in by_name.items()
@@ -106,6 +106,12 @@ def _loss(row: Mapping[str, Any]) -> str | None:
     """Return the cost, None where the table does not say."""
     loss = row.get("loss")
     return loss if isinstance(loss, str) else None
+
+
+def parsed(text: Any) -> dict[str, Any]:
+    """Return the object of a column of JSON, empty where the table does not say."""
+    found: dict[str, Any] = json.loads(text) if isinstance(text, str) else {}
+    return found
 
 
 def frozen(value: Any) -> Any:

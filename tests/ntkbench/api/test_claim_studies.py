@@ -39,10 +39,15 @@ def test_a_study_is_valid(name, size):
     assert study.study.title.startswith(claim.id)
     assert claim.judge
     assert set(claim.judge) <= set(KNOWN)
-    labels = {entry.label for entry in (*study.study.reference, *study.study.subject)}
-    series = {label.rpartition("-")[0] for label in labels}
+    references, subjects = (
+        {entry.label for entry in entries} for entries in (study.study.reference, study.study.subject)
+    )
     for control in claim.negative_controls:
-        assert set(control.split(" against ")) <= labels | series
+        if isinstance(control, str):
+            assert control in references | subjects
+        else:
+            assert control.subject in subjects
+            assert control.reference in references
 
 
 @pytest.mark.parametrize("name", STUDIES)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from test_metrics import RATE, STEPS, ensemble, followed, law, problem
 
-from ntkbench.metrics.errors import predictions_from
+from ntkbench.metrics import errors
+from ntkbench.metrics.errors import predictions_from, shared_predictions
 from ntkbench.metrics.predictions import function_distance_relative, learning_speed_ratio, prediction_rmse
 from ntkbench.plugin.types import Solution
 
@@ -180,3 +181,26 @@ class TestRelativeDistance:
         still = Solution(times=np.zeros(1), steps=np.zeros(1, int), learning_rate=RATE, **start)
         assert list(function_distance_relative(data, still, law(data))) == []
         assert list(function_distance_relative(data, networks, None)) == []
+
+
+def test_metrics_of_one_cell_share_predictions(monkeypatch):
+    """Each pair of solutions once, another law of the same numbers again; and nothing is kept afterwards."""
+    computed = []
+    compute = errors.kernel_predictions
+    monkeypatch.setattr(errors, "kernel_predictions", lambda *asked: computed.append(asked) or compute(*asked))
+    data, networks = problem(), ensemble(members=3)
+    reference, other = law(data), law(data)
+    alone = [list(metric(data, networks, reference)) for metric in (prediction_rmse, function_distance_relative)]
+    assert len(computed) == 2
+    with shared_predictions():
+        together = [list(metric(data, networks, reference)) for metric in (prediction_rmse, function_distance_relative)]
+        assert len(computed) == 3
+        first, again = (predictions_from(reference, data, networks)[1] for _ in range(2))
+        assert first is again
+        with pytest.raises(ValueError, match="read-only"):
+            first[:] = 0
+        predictions_from(other, data, networks)
+        assert len(computed) == 4
+    predictions_from(reference, data, networks)
+    assert len(computed) == 5
+    assert together == alone

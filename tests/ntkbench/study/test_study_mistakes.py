@@ -26,10 +26,18 @@ WRONG = {
         {"id": "C2", "source": "s", "varies": "v", "refuted_by": "r", "judge": ["ntk_distance"]},
         'claim.judge[0]: no quantity is called "ntk_distance"; did you mean',
     ),
-    "control of nobody": (
+    "negative control of nobody": (
         "claim",
-        {"id": "C2", "source": "s", "varies": "v", "refuted_by": "r", "negative_controls": ["network against nobody"]},
+        {"id": "C2", "source": "s", "varies": "v", "refuted_by": "r", "negative_controls": ["nobody"]},
         'claim.negative_controls[0]: no reference or subject is labelled "nobody"',
+    ),
+    "negative control of a subject with nobody": (
+        "claim",
+        {
+            **{"id": "C2", "source": "s", "varies": "v", "refuted_by": "r"},
+            "negative_controls": [{"subject": "network", "reference": "nobody"}],
+        },
+        'claim.negative_controls[0].reference: no reference is labelled "nobody"',
     ),
     "unknown key in a table": ("training.step", 5, 'training.step: unknown key; did you mean "steps"?'),
     "unknown key of the rate": (

@@ -1,13 +1,13 @@
 """The way of training from a study's TOML to the cell, the comparison and the verdict."""
 
 import json
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from toy_runs import TOY, session, study
 
 from ntkbench.analysis.estimation.caveats import Caveats
+from ntkbench.analysis.series.records import MetricRows
 from ntkbench.dynamics import decompose, kernel_dynamics, stable_learning_rate
 from ntkbench.errors import DataError, StudyError
 from ntkbench.metrics.errors import predictions_from
@@ -140,6 +140,6 @@ def test_no_verdict_beyond_the_optimizers_own_limit(factor, unstable):
         {"metric": "largest_eigenvalue", "value": 4.0, "run_id": "r", "cell_id": "k", "member": None},
         {"metric": "d", "value": 1.0, "run_id": "r", "cell_id": "n", "reference": "ntk", "reference_cell_id": "k"},
     ]
-    caveats = Caveats(SimpleNamespace(cells=cells, measurements=pd.DataFrame(rows)))
+    caveats = Caveats(cells, MetricRows(pd.DataFrame(rows)))
     said = caveats.of("r", ["n"], "ntk", trained=True)
     assert (said is not None and "stable limit" in said) == unstable

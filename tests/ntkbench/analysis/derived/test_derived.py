@@ -11,6 +11,7 @@ from ntkbench.analysis.derived.cost import cost_left, descent_residual, limit_ra
 from ntkbench.analysis.derived.decay import decay_ratio, time_to_residual
 from ntkbench.analysis.derived.stability import stability_onset_ratio
 from ntkbench.analysis.derived.stopping import early_stopping, late_excess_kernel, late_excess_network
+from ntkbench.analysis.series.records import Tables
 
 N, RATE = 10, 0.2
 EIGENVALUES = np.array([20.0, 10.0, 10.0, 4.0, 3.9, 0.1])
@@ -50,7 +51,7 @@ def results(*tables, learning_rate_multiplier=1.0):
     spectra = pd.DataFrame(
         {"cell_id": "law", "output": 0, "component": np.arange(len(EIGENVALUES)), "eigenvalue": EIGENVALUES}
     )
-    return SimpleNamespace(measurements=measurements, cells=cells, spectra=spectra)
+    return Tables(SimpleNamespace(measurements=measurements, cells=cells, spectra=spectra))
 
 
 def value(table, metric):
