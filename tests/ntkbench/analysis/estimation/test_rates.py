@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ntkbench.analysis.estimation.rates import QUANTITIES, convergence_rates
+from ntkbench.analysis.estimation import rates as rates_module
+from ntkbench.analysis.estimation.rates import QUANTITIES, Rates, convergence_rates
 from ntkbench.analysis.series.cells import series_cells
 from ntkbench.analysis.series.keys import architecture_key
-from ntkbench.analysis.series.names import architecture_words
+from ntkbench.analysis.series.names import architecture_words, subject_words
 from ntkbench.analysis.series.records import MetricRows, over_layers, recorded
 from ntkbench.errors import NtkbenchError
 
@@ -194,7 +195,7 @@ def test_scales_that_differ_in_the_fifth_digit_are_two_architectures():
 
 
 def test_twins_in_float64_set_the_floor_of_rounding():
-    """The twin is known by its facts and no curve of its own, unless it is at every width; what is not ten times the
+    """The twin is known by its facts, and no curve of its own unless it is at every width; what is not ten times the
     distance to the twin is left out.
     """
     results = make_results(widths=(32, 128, 512, 2048), splits=(0,))
