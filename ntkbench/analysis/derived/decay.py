@@ -93,7 +93,7 @@ class _Laws:
     """The references that cells were compared with, as their spectra say."""
 
     def __init__(self, tables: Tables) -> None:
-        pairs = tables.measured.compared()[["cell_id", "reference", "reference_cell_id"]]
+        pairs = tables.measured.compared[["cell_id", "reference", "reference_cell_id"]]
         self._of = {(a, b): c for a, b, c in pairs.itertuples(index=False)}
         self._cells = {row["cell_id"]: row for row in tables.cells.to_dict("records")}
         own = tables.spectra[tables.spectra["output"] == 0]

@@ -24,7 +24,7 @@ class Caveats:
         """Look up what each subject was compared with, and how that was computed."""
         rows: list[Row] = cells.to_dict("records")  # type: ignore[assignment]
         self.cells = {(row["run_id"], row["cell_id"]): row for row in rows}
-        self._compared: list[Row] = measurements.compared().to_dict("records")  # type: ignore[assignment]
+        self._compared: list[Row] = measurements.compared.to_dict("records")  # type: ignore[assignment]
         largest = measurements.of("largest_eigenvalue")
         self._largest: dict[Any, float] = largest.groupby(["run_id", "cell_id"])["value"].first().to_dict()
         lost = measurements.of("diverged_step")

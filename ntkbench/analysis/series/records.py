@@ -31,7 +31,7 @@ class MetricRows:
 
     def of(self, metric: str) -> pd.DataFrame:
         """Return the rows of a metric, in the table's order."""
-        return _as_text(self.coded(metric))
+        return as_text(self.coded(metric))
 
     def coded(self, metric: str) -> pd.DataFrame:
         """Return the rows of a metric as they are stored, text perhaps as categories."""
@@ -42,20 +42,21 @@ class MetricRows:
         metrics = np.empty(len(self._rows), dtype=object)
         for metric, places in self._places.items():
             metrics[places] = metric
-        return _as_text(self._rows).assign(metric=metrics)
+        return as_text(self._rows).assign(metric=metrics)
 
+    @cached_property
     def compared(self) -> pd.DataFrame:
-        """Return each pair of a cell and a reference: run_id, cell_id, reference, reference_cell_id."""
+        """Each pair of a cell and a reference: run_id, cell_id, reference, reference_cell_id."""
         names = ["run_id", "cell_id", "reference"]
         codes = np.zeros(len(self._rows), dtype=np.int64)
         for name in names:
             own, values = pd.factorize(self._rows[name], use_na_sentinel=False)
             codes = codes * len(values) + own
         pairs = self._rows[[*names, "reference_cell_id"]].take(np.unique(codes, return_index=True)[1])
-        return _as_text(pairs[pairs["reference"].notna()])
+        return as_text(pairs[pairs["reference"].notna()])
 
 
-def _as_text(rows: pd.DataFrame) -> pd.DataFrame:
+def as_text(rows: pd.DataFrame) -> pd.DataFrame:
     """Return rows with text as text, where it is categories."""
     coded = [name for name in rows if isinstance(rows[name].dtype, pd.CategoricalDtype)]
     return rows.astype(dict.fromkeys(coded, "str"))
@@ -90,7 +91,7 @@ def recorded(stored: str, quantity: Quantity, measurements: MetricRows) -> pd.Da
 
     A member without a finite value at the last record has diverged, and has no largest value either.
     """
-    found = measurements.of(stored)
+    found = measurements.coded(stored)
     of_split = found["split"].isna() if quantity.split is None else found["split"] == quantity.split
     keys = ["run_id", "cell_id", "split_index", "reference", "member"]
     keys += ["component"] if quantity.layers else []
@@ -98,7 +99,9 @@ def recorded(stored: str, quantity: Quantity, measurements: MetricRows) -> pd.Da
     rows = rows[np.isfinite(rows["value"])].fillna({"time": 0.0})
     times = rows["time"].groupby([rows["run_id"], rows["cell_id"]])
     at_record = rows[rows["time"] == times.transform("min" if quantity.record == "first" else "max")]
+    at_record = as_text(at_record)
     if quantity.record == "max":
+        rows = as_text(rows)
         largest = rows.groupby(keys, dropna=False, as_index=False)["value"].max()
         at_record = largest.merge(at_record[keys], on=keys, how="inner")
     chosen: pd.DataFrame = at_record[[*keys, "value"]]
