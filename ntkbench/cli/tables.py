@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 _LARGEST_WRITTEN_OUT = 1e5
 _LONGEST_PAGE = 40  # rows
+_QUANTITY_WIDTH = 24  # of the names beside rates, on a narrow terminal
 _LEGEND = (
-    "Errors and function distances are root-mean-square over test points, in units of the\n"
-    "scaled targets, after the last step. The kernel's prediction for a distance starts from\n"
-    "the same f_0 and takes the same steps. NTK distances are relative, in Frobenius norm on\n"
-    "the training points. ± is one standard error over members. 'chance' is what independent\n"
-    "members with no common bias would leave in their mean."
+    "Errors and function distances are root-mean-square over test points, in units of the scaled targets, after the "
+    "last step. The kernel's prediction for a distance starts from the same f_0 and takes the same steps. NTK distances "
+    "are relative, in Frobenius norm on the training points. ± is one standard error over members. 'chance' is what "
+    "independent members with no common bias would leave in their mean."
 )
 
 
@@ -99,15 +99,15 @@ def _say_what_is_left_out(run: RunReport, console: Console) -> None:
 def _width_table(comparison: Comparison) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for heading in (
-        "\nwidth",
-        "mem-\nbers",
-        "RMSE of\nmembers",
-        "RMSE of\ntheir mean",
-        f"RMSE of\n{comparison.key.reference or 'kernel'}",
-        "members\nto kernel",
-        "mean to kernel\n(chance)",
-        "NTK to limit\nat start",
-        "NTK change\nin training",
+        "\n\nwidth",
+        "\nmem-\nbers",
+        "\nRMSE of\nmembers",
+        "RMSE of\ntheir\nmean",
+        f"\nRMSE of\n{comparison.key.reference or 'kernel'}",
+        "\nmembers\nto kernel",
+        "mean to\nkernel\n(chance)",
+        "NTK\nto limit\nat start",
+        "NTK\nchange in\ntraining",
     ):
         table.add_column(Text(heading), justify="right", overflow="fold")
     for row in comparison.by_width.to_dict("records"):
@@ -125,24 +125,24 @@ def _number(value: float) -> str:
 
 
 def _measured(row: Mapping[Any, Any], name: str) -> str:
-    """Return ``value ± error`` to two digits of the error, with the chance level in brackets where there is one."""
+    """Return ``value ±error`` to two digits of the error, with the chance level in brackets where there is one."""
     value, error, floor = row[name], row[f"{name}_se"], row.get(f"{name}_floor", math.nan)
     if math.isnan(value):
         return "-"
     if not 0 < error < _LARGEST_WRITTEN_OUT or value >= _LARGEST_WRITTEN_OUT:
         return _number(value)
     digits = max(0, 1 - math.floor(math.log10(error)))
-    text = f"{value:.{digits}f} ± {error:.{digits}f}"
+    text = f"{value:.{digits}f} ±{error:.{digits}f}"
     return text if math.isnan(floor) else f"{text} ({floor:.{digits}f})"
 
 
 def _rate_table(comparison: Comparison) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("quantity ~ width^p", overflow="fold")
-    table.add_column("claim")
-    for heading in ("fitted p", "95 % interval", "expected", "widths", "members"):
+    table.add_column("quantity ~ width^p", overflow="fold", min_width=_QUANTITY_WIDTH)
+    table.add_column("claim", no_wrap=True)
+    for heading in ("fitted p", "95 % interval", "expected", "widths, members"):
         table.add_column(heading, justify="right", overflow="fold")
-    table.add_column("verdict", overflow="fold")
+    table.add_column("verdict", overflow="fold", min_width=len("inconclusive"))
     methods = list(dict.fromkeys(rate.fit.method for rate, _ in comparison.rates))
     for rate, finding in comparison.rates:
         verdict = "" if finding is None else finding.verdict
@@ -152,8 +152,7 @@ def _rate_table(comparison: Comparison) -> Table:
             _number(rate.fit.estimate),
             _interval(*rate.fit.interval()),
             "" if finding is None else expected(finding),
-            str(rate.fit.n_widths),
-            str(rate.fit.n_members),
+            f"{rate.fit.n_widths}, {rate.fit.n_members}",
             f"{verdict} ({methods.index(rate.fit.method) + 1})",
         )
     reasons = [finding.reason for _, finding in comparison.rates if finding and finding.kind == "not-judged"]

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..series.names import task_words
 from ..series.quantities import ALL, quantity_name
-from .words import curve, distinct_subjects
+from .words import distinct_subjects
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,7 +73,7 @@ def draw_curves(found: Sequence[Finding], title: str) -> Figure:
 
 def _draw_panel(axes: Axes, metric: str, task: TaskKey, group: Sequence[Finding]) -> None:
     quantity = ALL.get(metric)
-    for index, (finding, words) in enumerate(zip(group, distinct_subjects(group, curve), strict=True)):
+    for index, (finding, words) in enumerate(zip(group, distinct_subjects(group, lambda _: ""), strict=True)):
         colour, marker = _COLOURS[index % len(_COLOURS)], _MARKERS[(index + index // len(_COLOURS)) % len(_MARKERS)]
         legend = _legend(finding, words)
         if quantity is None or finding.rate.points is None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..series.names import task_words
 from ..series.quantities import quantity_name
-from .words import curve, distinct_subjects
+from .words import distinct_subjects
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +40,7 @@ def draw_summary(scores: Sequence[Score], path: Path) -> None:
     for score in scores:
         place += 1.2
         axes.text(-_REACH, place, _heading(score), va="center", fontsize="small", weight="bold")
-        for finding, words in zip(score.judged, distinct_subjects(score.judged, _subject), strict=True):
+        for finding, words in zip(score.judged, distinct_subjects(score.judged, _task), strict=True):
             place += 1
             _draw(axes, place, finding)
             ticks.append((place, f"{quantity_name(finding.rate.metric)}: {words}"))
@@ -57,8 +57,8 @@ def _heading(score: Score) -> str:
     return f"{score.claim} {score.verdict}: {score.statement}{controls}"
 
 
-def _subject(key: SeriesKey) -> str:
-    return f"{curve(key)} ({task_words(key.task)})"
+def _task(key: SeriesKey) -> str:
+    return task_words(key.task)
 
 
 def _draw(axes: Axes, place: float, finding: Finding) -> None:

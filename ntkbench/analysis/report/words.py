@@ -24,31 +24,34 @@ _OPTIMIZERS = {
 _ROW_FACTS = ("backend", "optimizer", "steps", "members", "dtype", "seed")
 
 
-def distinct_subjects(found: Sequence[Finding], base: Callable[[SeriesKey], str] | None = None) -> list[str]:
-    """Return what each finding is of; where two of one quantity read the same, with the facts that differ.
+def distinct_subjects(found: Sequence[Finding], place: Callable[[SeriesKey], str] | None = None) -> list[str]:
+    """Return what each finding is of: its curve and its place, such as task and study.
 
-    :param base: the words to start from; default: activation, subject, reference, task and study.
+    Where two of one quantity read the same, the facts that differ follow the curve.
+
+    :param place: the place in words, "" for none; default: task and study.
     """
-    bases = [(base or subject)(finding.rate.key) for finding in found]
-    alike: dict[tuple[str, str], list[int]] = {}
-    for place, (finding, words) in enumerate(zip(found, bases, strict=True)):
-        alike.setdefault((finding.rate.metric, words), []).append(place)
-    result = list(bases)
-    for places in alike.values():
-        facts = [_facts(found[place]) for place in places]
+    bases = [(curve(finding.rate.key), (place or task_and_study)(finding.rate.key)) for finding in found]
+    alike: dict[tuple[str, str, str], list[int]] = {}
+    for index, (finding, words) in enumerate(zip(found, bases, strict=True)):
+        alike.setdefault((finding.rate.metric, *words), []).append(index)
+    result = [""] * len(bases)
+    for indices in alike.values():
+        facts = [_facts(found[index]) for index in indices]
         differing = [
             name for name in dict.fromkeys(name for own in facts for name in own)
             if len({own.get(name) for own in facts}) > 1
         ]  # fmt: skip
-        for place, own in zip(places, facts, strict=True):
+        for index, own in zip(indices, facts, strict=True):
+            words, where = bases[index]
             more = [f"{name} {own[name]}" for name in differing if name in own]
-            result[place] = ", ".join([bases[place], *more])
+            result[index] = ", ".join([words, *more]) + (f" ({where})" if where else "")
     return result
 
 
-def subject(key: SeriesKey) -> str:
-    """Return what a series is of: activation, subject, reference, task and study."""
-    return f"{curve(key)} ({task_words(key.task)}, {key.study})"
+def task_and_study(key: SeriesKey) -> str:
+    """Return where a series was measured."""
+    return f"{task_words(key.task)}, {key.study}"
 
 
 def curve(key: SeriesKey) -> str:

@@ -10,7 +10,7 @@ import pytest
 from ntkbench.analysis.estimation.rates import FittedRate
 from ntkbench.analysis.estimation.smallest_eigenvalues import Bounded
 from ntkbench.analysis.report.scoreboard_page import scoreboard_page
-from ntkbench.analysis.report.words import curve, distinct_subjects, training_words
+from ntkbench.analysis.report.words import distinct_subjects, training_words
 from ntkbench.analysis.series.keys import ArchitectureKey, SeriesKey, TaskKey
 from ntkbench.analysis.series.names import compared_words, task_words
 from ntkbench.analysis.series.quantities import ALL, QUANTITY_NAMES, quantity_name
@@ -54,20 +54,24 @@ def test_every_quantity_has_a_name():
 )
 def test_rows_differ_by_what_their_architectures_differ_in(facts, said):
     found = [finding(), finding(replace(KEY, architecture=replace(ARCHITECTURE, **facts)))]
-    base = "erf, network against ntk (task n_train=16, study)"
-    assert distinct_subjects(found) == [f"{base}, {words}" for words in said]
+    rows = [f"erf, network against ntk, {words} (task n_train=16, study)" for words in said]
+    assert distinct_subjects(found) == rows
     page = scoreboard_page(scores(found))
-    assert all(f"| {base}, {words} |" in page for words in said)
+    assert all(f"| {row} |" in page for row in rows)
 
 
 def test_rows_differ_by_what_their_backends_differ_in():
     found = [finding(backend_params_json=json.dumps({"rank": rank, "method": "a"})) for rank in (4, 8)]
-    assert [words.rpartition(", ")[2] for words in distinct_subjects(found)] == ["rank 4", "rank 8"]
+    assert distinct_subjects(found, lambda _: "") == [f"erf, network against ntk, rank {rank}" for rank in (4, 8)]
 
 
 def test_rows_that_differ_in_words_need_no_more():
     found = [finding(), finding(replace(KEY, labels=("other",))), finding(replace(KEY, reference=None))]
-    assert distinct_subjects(found, curve) == ["erf, network against ntk", "erf, other against ntk", "erf, network"]
+    assert distinct_subjects(found, lambda _: "") == [
+        "erf, network against ntk",
+        "erf, other against ntk",
+        "erf, network",
+    ]
 
 
 def test_a_task_and_a_series_in_words():
