@@ -31,8 +31,8 @@ _QUANTITY_WIDTH = 18  # of the names beside rates, on a narrow terminal
 _LEGEND = (
     "Errors and function distances are root-mean-square over test points, in units of the scaled targets, after the "
     "last step. The kernel's prediction for a distance starts from the same f_0 and takes the same steps. NTK "
-    "distances are relative, in Frobenius norm on the training points. ± is one standard error over members. 'chance' is what "
-    "independent members with no common bias would leave in their mean."
+    "distances are relative, in Frobenius norm on the training points. ± is one standard error over members. 'chance' "
+    "is what independent members with no common bias would leave in their mean."
 )
 
 

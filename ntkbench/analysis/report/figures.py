@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#000000")
 _MARKERS = ("o", "s", "^", "D")
 _FORMATS = ("png", "svg")
-_CHARACTERS = 95  # of a title
+_CHARACTERS = 62  # of a title over one panel
 _LINE = 44  # of a legend
 
 
@@ -58,18 +58,16 @@ def draw_figures(report: RunReport, plan: Plan, registry: Registry, folder: Path
         grid = figure.add_gridspec(max(len(fits), 1), 2 if fits else 1)
         _draw_rates(figure.add_subplot(grid[:, 0]), comparison)
         _draw_fits([figure.add_subplot(grid[i, 1]) for i in range(len(fits))], fits)
-        figure.suptitle(_title(comparison, digits))
+        figure.suptitle(_title(comparison, digits, _CHARACTERS * (2 if fits else 1)))
         name = "-".join([f"{index:02d}", comparison.key.task.name.replace("/", "-"), *comparison.key.labels])
         written += [_save(figure, folder / f"{name}.{kind}") for kind in _FORMATS]
     return written
 
 
-def _title(comparison: Comparison, digits: int) -> str:
+def _title(comparison: Comparison, digits: int, characters: int) -> str:
     key = comparison.key
-    words = (
-        f"{task_words(key.task)}: {architecture_words(key.architecture, digits)}, {training_words(comparison.facts)}"
-    )
-    return fill(words, _CHARACTERS)
+    architecture = architecture_words(key.architecture, digits)
+    return fill(f"{task_words(key.task)}: {architecture}, {training_words(comparison.facts)}", characters)
 
 
 def draw_claim(found: Sequence[Finding], study: Study, folder: Path) -> list[Path]:
