@@ -35,7 +35,7 @@ def test_tables_fit_80_columns(finished, monkeypatch):
     assert max(map(len, shown)) <= 80
     words = " ".join(said.split())
     assert "verdict" in words
-    assert all(word in words for word in ("±", "fitted p", "95 % interval", "(chance)"))
+    assert all(word in words for word in ("±", "fitted p", "95 %", "(chance)"))
     assert any("inconclusive" in line for line in lines)  # not broken
 
 
