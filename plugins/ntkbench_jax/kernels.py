@@ -116,7 +116,7 @@ def kernel_error(x1: ArrayLike, x2: ArrayLike | None = None, *, architecture: Ar
     """Return a bound of what is cut off from either kernel, relative to ``sqrt(k(x,x) k(x',x'))``, beyond rounding.
 
     Zero for closed forms; for an activation that is known as a function alone it is what its expansion achieved,
-    carried through the layers to first order, but for what the activation's curvature adds (see ``trace._grown``).
+    carried through the layers to first order (``trace._grown`` says what is left out between different points).
     """
     first, second = _inputs(x1, architecture), None if x2 is None else _inputs(x2, architecture)
     with enable_x64(True):
