@@ -18,6 +18,7 @@ from mpmath import mp, mpf
 from ntkbench.architecture import Architecture
 from ntkbench_jax import analytic_kernels
 
+from . import quadrature
 from .condition import condition, coordinate_condition
 from .recursion import entries
 
@@ -120,7 +121,9 @@ def measure(
 ) -> list[Measured]:
     """Both kernels of every pair, from a symmetric matrix and from a rectangle; the worse of the two."""
     firsts, seconds = (np.array(side) for side in zip(*pairs.values(), strict=True))
-    n, together = len(pairs), filled(np.concatenate([firsts, seconds]))
+    n, together = len(pairs), np.concatenate([firsts, seconds])
+    if n > SHAPE // 4 and activation not in quadrature.ACTIVATIONS:  # coincident pairs cost more than a program does
+        together = filled(together)
     exact = [entries(x, y, activation, depths, *scales) for x, y in pairs.values()]
     measured = []
     for depth in sorted(depths):
