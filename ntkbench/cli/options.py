@@ -36,10 +36,10 @@ _STUDY = (
 )
 _EXECUTION = (
     click.option("--jobs", type=click.IntRange(min=1), help="Cells at a time.  [default: cores // threads]"),
-    click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads per slot."),
+    click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads per process."),
     click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="End longer cells."),
     click.option("--device", default="cpu", show_default=True, callback=_device, help="cpu, cuda or cuda:N."),
-    click.option("--executor", type=click.Choice(["slots", "inline"]), default="slots", show_default=True),
+    click.option("--executor", type=click.Choice(["processes", "inline"]), default="processes", show_default=True),
     click.option("--fresh", is_flag=True, help="Discard what this run has so far."),
     click.option("--rerun", type=click.Choice(["failed"]), help="Try failed cells again."),
     click.option("--fail-fast", is_flag=True, help="Stop at the first failed cell."),

@@ -118,7 +118,7 @@ WRONG = {
     "a table for a list": ("task", {"name": "toy/line"}, "task: input should be a valid"),
     "a number for a table": ("training", 3, "training: "),
     "a step past the end": ("training.records", [0, 11], "records holds step 11, but training ends at step 10"),
-    "too many splits": ("task.0.splits", 1001, "task[0].splits: 1001 asked for, but toy/line has 1000"),
+    "too many splits": ("task.0.splits", 1001, "task[0].splits: asks for 1001, but toy/line has 1000"),
     "unknown activation of the store": (
         "store",
         {"predictions": "some"},
