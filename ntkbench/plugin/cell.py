@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Cell:
-    """One task, split, architecture and method, with all its members, steps and metrics; of a subject one set of widths.
+    """One task, split, architecture, method and, for a subject, widths; with all its members, steps and metrics.
 
     ``hidden_widths`` has one width per hidden layer; it is None for infinite width and () without hidden layers.
     ``references`` maps labels to the cells whose solutions this one reads; ``anchor`` is the label, among them or the

@@ -55,12 +55,14 @@ def test_parameters_are_frozen_and_complete():
 
 def test_the_estimate_grows_as_the_work_does():
     architecture = Architecture(depth=2)
-    base = SPEC.estimate(Workload(SIZES, architecture, 64, 8, 100, 10))
-    assert SPEC.estimate(Workload(SIZES, architecture, 64, 16, 100, 10)).flops == pytest.approx(2 * base.flops)
-    wide = SPEC.estimate(Workload(SIZES, architecture, 4096, 8, 100, 10))
+    base = SPEC.estimate(Workload(SIZES, architecture, (64,) * architecture.depth, 8, 100, 10))
+    assert SPEC.estimate(Workload(SIZES, architecture, (64,) * architecture.depth, 16, 100, 10)).flops == pytest.approx(
+        2 * base.flops
+    )
+    wide = SPEC.estimate(Workload(SIZES, architecture, (4096,) * architecture.depth, 8, 100, 10))
     assert wide.flops > 1000 * base.flops
     assert wide.bytes > 2 * 8 * 4096**2
-    assert SPEC.estimate(Workload(SIZES, Architecture(depth=0), None, 8, 100, 10)).flops > 0
+    assert SPEC.estimate(Workload(SIZES, Architecture(depth=0), (), 8, 100, 10)).flops > 0
 
 
 def test_layers_and_groups():
@@ -170,7 +172,7 @@ law = Solution(
 )
 momentum = 0.9 if case["optimizer"] == "heavy-ball" else 0.0
 training = Training(learning_rate=0.1, steps=steps, optimizer=case["optimizer"], momentum=momentum)
-common = {"width": case["width"], "members": case["members"], "dtype": "float32"}
+common = {"hidden_widths": (case["width"],) * 2, "members": case["members"], "dtype": "float32"}
 solve(Request(
     problem=Problem(**{name: rng.standard_normal(shape) for name, shape in shapes.items()}),
     architecture=Architecture(depth=2), training=training, parameters=Parameters(), seed=0,
@@ -205,7 +207,7 @@ def test_the_peak_of_memory_is_as_predicted(case):
 
 def test_the_estimate_knows_what_looking_costs():
     """An eigendecomposition takes more than 4/3 rows^3 (Golub and Van Loan, 8.3), at the first step and the last."""
-    work = Workload(SIZES, Architecture(depth=2), 64, 8, 100, 10)
+    work = Workload(SIZES, Architecture(depth=2), (64, 64), 8, 100, 10)
     rows = SIZES.n_train * SIZES.n_outputs
 
     def flops(name):

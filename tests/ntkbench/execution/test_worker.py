@@ -1,5 +1,6 @@
 """What happens around a backend in a worker: data scaled, solutions checked and kept, and turned into tables."""
 
+import json
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -15,6 +16,7 @@ from ntkbench.execution.check import check_solution
 from ntkbench.execution.data import scaled
 from ntkbench.execution.memory import peak_memory_bytes, reset_peak_memory
 from ntkbench.execution.tables import measurement_columns, prediction_columns, spectrum_columns
+from ntkbench.plugin.specs import MethodFacts
 from ntkbench.plugin.types import Measurement, Problem, Request, Solution, Training
 from ntkbench.store.solution_cache import has_solution, load_solution, save_solution
 
@@ -169,9 +171,9 @@ class TestCheck:
             check_solution("b", "reference", request("reference"), Solution(**wrong))
 
     @pytest.mark.parametrize("factor", [0.0, -1.0, np.nan, np.inf])
-    def test_a_rate_factor_is_positive(self, factor):
-        with pytest.raises(PluginError, match="learning_rate_multiplier is"):
-            check_solution("b", "reference", request("reference"), Solution(**GOOD, learning_rate_multiplier=factor))
+    def test_a_time_scale_is_positive(self, factor):
+        with pytest.raises(PluginError, match="time_scale is"):
+            check_solution("b", "reference", request("reference"), Solution(**GOOD, time_scale=factor))
 
     @pytest.mark.parametrize("rubbish", [None, {}, "solved"])
     def test_it_is_a_solution(self, rubbish):
@@ -181,13 +183,15 @@ class TestCheck:
 
 class TestSolutions:
     def test_what_is_kept_comes_back_read_only(self, tmp_path):
-        law = Solution(**GOOD, learning_rate=0.1, rho=0.25, learning_rate_multiplier=1.5)
+        training = Training(learning_rate=0.1, steps=np.arange(T), optimizer="nesterov", momentum=0.9, batch_seed=7)
+        law = Solution(**GOOD, training=training, rho=0.25, time_scale=1.5)
         save_solution(tmp_path / "solutions", "abc", law)
         assert has_solution(tmp_path / "solutions", "abc")
         found = load_solution(tmp_path / "solutions", "abc")
         for name, array in GOOD.items():
             np.testing.assert_array_equal(getattr(found, name), array)
-        assert (found.learning_rate, found.rho, found.learning_rate_multiplier) == (0.1, 0.25, 1.5)
+        assert (found.learning_rate, found.rho, found.time_scale) == (0.1, 0.25, 1.5)
+        assert found.training.as_json() == training.as_json()
         assert isinstance(found.kernel_train, np.memmap)
         with pytest.raises(ValueError, match="read-only"):
             found.kernel_train[0, 0] = 1
@@ -217,7 +221,7 @@ def cell(**changes):
         "split_index": 2,
         "compare_with": ("ntk",),
         "references": {"ntk": "cell-of-ntk"},
-        "parameters": {"kernel": "ntk"},
+        "facts": MethodFacts(kernel="ntk"),
         "store": {"predictions": "last", "spectra": 64},
     }
     return SimpleNamespace(**fields | changes)
@@ -240,14 +244,14 @@ def solved():
             "mean_test": RNG.standard_normal((T, M, O)),
             "variance_test": RNG.uniform(1, 2, (T, M, O)),
         },
-        learning_rate=0.1,
+        training=Training(learning_rate=0.1, steps=GOOD["steps"]),
     )
     diverged = np.array([-1, 1, -1, -1, -1, -1])
     train, test = RNG.standard_normal((E, T, N, O)), RNG.standard_normal((E, T, M, O))
     networks = Solution(
         times=GOOD["times"],
         steps=GOOD["steps"],
-        learning_rate=0.1,
+        training=law.training,
         members_train=train,
         members_test=test,
         diverged_at=diverged,
@@ -327,6 +331,12 @@ class TestTraining:
         assert found.learning_rate == 0.5 * 2 * 10 / 4.0
         assert found.times.tolist() == [0.0, 2.5, 5.0]
         assert found.resolved(99.0, 1) is found
+
+    def test_as_json_is_the_same_training(self):
+        training = Training(learning_rate=0.1, steps=np.array([0, 2]), batch_size=3, batch_seed=5, stop_loss=1e-3)
+        again = Training(**json.loads(json.dumps(training.as_json())))
+        assert again.as_json() == training.as_json()
+        np.testing.assert_array_equal(again.steps, training.steps)
 
     @pytest.mark.parametrize("eigenvalue", [0.0, -1.0, np.nan, np.inf])
     def test_a_kernel_without_a_limit(self, eigenvalue):
