@@ -55,11 +55,9 @@ def test_parameters_are_frozen_and_complete():
 
 def test_the_estimate_grows_as_the_work_does():
     architecture = Architecture(depth=2)
-    base = SPEC.estimate(Workload(SIZES, architecture, (64,) * architecture.depth, 8, 100, 10))
-    assert SPEC.estimate(Workload(SIZES, architecture, (64,) * architecture.depth, 16, 100, 10)).flops == pytest.approx(
-        2 * base.flops
-    )
-    wide = SPEC.estimate(Workload(SIZES, architecture, (4096,) * architecture.depth, 8, 100, 10))
+    base = SPEC.estimate(Workload(SIZES, architecture, (64, 64), 8, 100, 10))
+    assert SPEC.estimate(Workload(SIZES, architecture, (64, 64), 16, 100, 10)).flops == pytest.approx(2 * base.flops)
+    wide = SPEC.estimate(Workload(SIZES, architecture, (4096, 4096), 8, 100, 10))
     assert wide.flops > 1000 * base.flops
     assert wide.bytes > 2 * 8 * 4096**2
     assert SPEC.estimate(Workload(SIZES, Architecture(depth=0), (), 8, 100, 10)).flops > 0

@@ -238,10 +238,10 @@ class TestIdentity:
 
 
 PINNED = {
-    ("ntk", None): "e74086a1e79b05bf",
-    ("network", 4): "b337541adddc39d3",
-    ("network", 16): "b9af9045f667ea3e",
-    ("network", 64): "848d8601f3db9aa5",
+    ("ntk", None): "fda294e6a82ba2b9",
+    ("network", 4): "4fd8bc3057413507",
+    ("network", 16): "62a8e93fc1d7433e",
+    ("network", 64): "110aa2901999609c",
 }
 
 

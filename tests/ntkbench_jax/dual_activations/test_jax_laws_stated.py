@@ -1,6 +1,7 @@
 """What a study may state otherwise: a wrong theory, the posterior in place of the ensemble, and more of the law."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -77,9 +78,8 @@ class TestWrongTheories:
         asked = request(learning_rate_multiplier=1.25, learning_rate=0.4, fraction_of_max_stable=None)
         object.__setattr__(asked.problem, "loss", "huber")
         found = solve(asked)
-        object.__setattr__(asked, "parameters", asked.parameters.model_copy(update={"learning_rate_multiplier": 1.0}))
-        object.__setattr__(asked.training, "learning_rate", 0.5)
-        faster = solve(asked)
+        parameters = asked.parameters.model_copy(update={"learning_rate_multiplier": 1.0})
+        faster = solve(replace(asked, parameters=parameters, training=replace(asked.training, learning_rate=0.5)))
         assert (found.learning_rate, faster.learning_rate) == (0.4, 0.5)
         np.testing.assert_array_equal(found.mean_test, faster.mean_test)
 

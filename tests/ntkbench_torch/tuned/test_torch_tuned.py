@@ -284,6 +284,6 @@ def test_the_spec_and_what_it_costs():
     work = Workload(sizes, FLAT, (64,) * FLAT.depth, 2, 100, 2)
     one = plain_spec.estimate(work).flops
     assert spec.estimate(work).flops == pytest.approx(2 * one)  # chosen and then trained
-    deep = plain_spec.estimate(work._replace(architecture=Architecture(depth=4))).flops
+    deep = plain_spec.estimate(work._replace(architecture=Architecture(depth=4), hidden_widths=(64,) * 4)).flops
     told = spec.estimate(work._replace(parameters=Parameters(depth=(2, 4), rates=(0.1, 1.0))))
     assert told.flops == pytest.approx(2 * (one + deep) + deep)
