@@ -99,7 +99,6 @@ class TestSchedule:
     def test_what_does_not_fit_beside_the_running_ones_waits(self, plan, cells):
         """Of 10 bytes: 6 and then 3 pass over 5; 12, more than there is, runs alone."""
         sizes = {4: (5.0, 8.0), 16: (6.0, 9.0), 64: (3.0, 7.0), 256: (12.0, 1.0)}
-        cell = replace(cells["network", 4], references={})
         some = [
             replace(
                 cells["network", 4],
