@@ -28,10 +28,10 @@ class CellListener(Protocol):
     """Follows a run; the command line draws its progress."""
 
     def tick(self, progress: Progress, running: tuple[Cell, ...]) -> None:
-        """Called several times a second with the progress of the run."""
+        """React to progress, several times a second."""
 
     def finished(self, cell: Cell, outcome: Outcome, progress: Progress) -> None:
-        """Called after a cell has been committed."""
+        """React to a cell that has been committed."""
 
 
 @dataclass

@@ -12,11 +12,11 @@ from pydantic import ValidationError
 from ntkbench import Architecture
 from ntkbench.api.run import Options, plan_study
 from ntkbench.errors import DataError, StudyError, UnavailableError
-from ntkbench.plugin.specs import Sizes, Workload, import_target
+from ntkbench.plugin.specs import MethodFacts, Sizes, Workload, import_target
 from ntkbench.study.load import Overrides
 from ntkbench_torch import NetworkEnsemble, plugin
 from ntkbench_torch.devices import full_precision
-from ntkbench_torch.networks.layout import group_size, layer_sizes, parameter_count
+from ntkbench_torch.networks.layout import group_size, layer_sizes, parameter_count, widths_at
 from ntkbench_torch.parameters import Parameters
 
 SPEC = plugin.ntkbench_register_backends()[0]
@@ -226,3 +226,20 @@ def test_an_observable_that_cannot_apply_is_a_mistake_of_the_study():
     ):
         with pytest.raises(StudyError, match=message):
             plan_study("quickstart", Overrides(set={**one, key: value}), Options())
+
+
+def test_what_is_declared_of_networks():
+    asked = Parameters(output_scale=2.0, trained_layers="last", learning_rate_multiplier=0.5)
+    expected = MethodFacts(output_scale=2.0, trained_layers="last", learning_rate_multiplier=0.5)
+    assert SPEC.facts(asked) == expected
+    assert SPEC.facts(Parameters()) == MethodFacts()
+
+
+@pytest.mark.parametrize(
+    ("depth", "given", "expected"),
+    [(3, (8,), (8, 8, 8)), (2, (8, 4), (8, 4)), (0, (8,), ()), (2, None, None), (0, (), ())],
+)
+def test_a_candidate_of_another_depth_has_the_common_width(depth, given, expected):
+    assert widths_at(depth, given) == expected
+    with pytest.raises(DataError, match="2 widths given for 3 hidden layers"):
+        widths_at(3, (8, 4))

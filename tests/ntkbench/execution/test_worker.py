@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from toy_runs import rows, session, study, subject
 
-from ntkbench.errors import DataError, PluginError
+from ntkbench.errors import DataError, NtkbenchError, PluginError
 from ntkbench.execution.check import check_solution
 from ntkbench.execution.data import scaled
 from ntkbench.execution.memory import peak_memory_bytes, reset_peak_memory
+from ntkbench.execution.solve_cell import _training
 from ntkbench.execution.tables import measurement_columns, prediction_columns, spectrum_columns
 from ntkbench.plugin.specs import MethodFacts
 from ntkbench.plugin.types import Measurement, Problem, Request, Solution, Training
@@ -364,6 +365,29 @@ def run(tmp_path_factory):
     return session(text, tmp_path_factory.mktemp("cells") / "run", executor="inline")
 
 
+class TestOneLearningRate:
+    """The anchor's backend resolves the rate; every other cell takes it from the anchor's solution, to the last bit."""
+
+    def anchored(self, anchor):
+        training = Training(learning_rate=None, fraction_of_max_stable=0.5, steps=np.arange(3), momentum=0.0)
+        return SimpleNamespace(anchor=anchor, training=training)
+
+    def test_readers_take_the_anchors_rate(self):
+        anchor = Solution(**GOOD, training=Training(learning_rate=0.1 + 0.2, steps=np.arange(3)))
+        found = _training(self.anchored("ntk"), {"ntk": anchor})
+        assert (found.learning_rate, found.fraction_of_max_stable) == (0.1 + 0.2, None)
+        assert found.steps.tolist() == [0, 1, 2]
+
+    @pytest.mark.parametrize("anchor", [None, "ntk"])
+    def test_the_anchor_itself_and_absolute_rates_stay(self, anchor):
+        cell = self.anchored(anchor)
+        assert _training(cell, {}) is cell.training
+
+    def test_an_anchor_without_a_rate_is_named(self):
+        with pytest.raises(NtkbenchError, match='reference "svm" sets no learning rate'):
+            _training(self.anchored("svm"), {"svm": Solution(times=np.array([np.inf]))})
+
+
 class TestWholeCells:
     def test_metrics_of_the_study(self, run):
         measured = rows(run, "measurements")
@@ -381,6 +405,16 @@ class TestWholeCells:
         (rate,) = set(cells["learning_rate"])
         eigenvalues = rows(run, "spectra")["eigenvalue"]
         assert rate == pytest.approx(0.5 * 2 * 6 / eigenvalues.max(), rel=1e-12)
+
+    def test_rows_hold_declared_facts_and_expanded_widths(self, run):
+        cells = run.results.cells.set_index("role")
+        assert cells["kernel"].fillna("").to_dict() == {"reference": "ntk", "subject": ""}
+        assert (cells["learning_rate_multiplier"] == 1).all()
+        assert [len(found) for found in cells["deviations"]] == [0, 0]
+        assert (cells.loc["subject", "width"], cells.loc["subject", "widths"].tolist()) == (4, [4])
+        training = json.loads(cells.loc["subject", "training_json"])
+        assert (training["fraction_of_max_stable"], training["batch_seed"]) == (0.5, 0)
+        assert training["steps"][0] == 0
 
     def test_memory_and_time_are_known(self, run):
         cells = run.results.cells

@@ -146,6 +146,12 @@ def test_what_is_missing_is_named(complaint, missing):
     assert complaint(data) == ["study: 1 mistake", f"  {missing}: is missing"]
 
 
+@pytest.mark.parametrize("widths", [[8, 8], [8, [8, 8]], [[8, 4], [8, 4]]])
+def test_a_width_is_listed_once_however_it_is_written(complaint, widths):
+    data = study(architecture=[{"depth": 2}], subject=[subject(widths=widths)])
+    assert complaint(data) == ["study: 1 mistake", "  subject[0].widths: a width is listed twice"]
+
+
 def test_labels_are_used_once(complaint):
     assert 'label "ntk" is used twice' in complaint(study(subject=[subject("ntk")]))[1]
 
