@@ -114,7 +114,7 @@ class CellSchedule:
 
 @dataclass(frozen=True)
 class RunWork:
-    """What a run has to do: a decision for each cell, the cells to run or to recompute for the cache, and the schedule."""
+    """What a run has to do: decisions by cell, the cells to run, those to recompute for the cache, and the schedule."""
 
     decisions: dict[str, Decision]
     pending: tuple[Cell, ...]
