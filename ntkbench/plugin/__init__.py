@@ -27,7 +27,17 @@ if TYPE_CHECKING:
     from .outcome import Outcome
     from .registry import load_registry, require_available, unavailable_reason
     from .selection import Choices
-    from .specs import BackendSpec, Estimate, MetricSpec, Sizes, StudySpec, TaskSpec, Width, Workload, import_target
+    from .specs import (
+        BackendSpec,
+        Estimate,
+        MethodFacts,
+        MetricSpec,
+        Sizes,
+        StudySpec,
+        TaskSpec,
+        Workload,
+        import_target,
+    )
     from .statistics import fraction_correct, jackknife_error, rms
     from .terminal import duration, make_console, print_table, quantity
     from .types import Float, Int, Measurement, Problem, Request, Solution, Training
@@ -44,11 +54,11 @@ _HOMES = {
     "Choices": "selection",
     "BackendSpec": "specs",
     "Estimate": "specs",
+    "MethodFacts": "specs",
     "MetricSpec": "specs",
     "Sizes": "specs",
     "StudySpec": "specs",
     "TaskSpec": "specs",
-    "Width": "specs",
     "Workload": "specs",
     "import_target": "specs",
     "fraction_correct": "statistics",
@@ -89,6 +99,7 @@ __all__ = [
     "Float",
     "Int",
     "Measurement",
+    "MethodFacts",
     "MetricSpec",
     "NtkbenchError",
     "Outcome",
@@ -104,7 +115,6 @@ __all__ = [
     "Training",
     "UnavailableError",
     "UnknownNameError",
-    "Width",
     "Workload",
     "cores",
     "duration",

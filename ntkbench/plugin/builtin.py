@@ -14,6 +14,11 @@ _STUDIES = Path(__file__).parents[1] / "studies"
 @hookimpl
 def ntkbench_register_metrics() -> list[MetricSpec]:
     """Return the metrics that need only outputs and kernels."""
+    return [*_scores(), *_comparisons()]
+
+
+def _scores() -> list[MetricSpec]:
+    """Return the metrics of a solution alone, against the targets."""
     return [
         MetricSpec(
             name="rmse",
@@ -48,6 +53,12 @@ def ntkbench_register_metrics() -> list[MetricSpec]:
             goal="max",
             target="ntkbench.metrics.errors:accuracy",
         ),
+    ]
+
+
+def _comparisons() -> list[MetricSpec]:
+    """Return the metrics that compare an ensemble with a reference."""
+    return [
         MetricSpec(
             name="function_distance",
             version=1,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ntkbench.plugin import BackendSpec, Estimate, Workload, hookimpl
+from ntkbench.plugin import BackendSpec, Estimate, MethodFacts, Workload, hookimpl
 
 from .sources import SOURCES, source
 
@@ -36,7 +36,7 @@ def estimate(work: Workload) -> Estimate:
     Their draws and the products of these, two eigendecompositions, and the outputs.
     """
     sizes, members, records = work.sizes, work.members, work.records
-    count = float(sum(work.width) if isinstance(work.width, tuple) else work.width or 0)
+    count = float(work.width or sum(work.hidden_widths or ()))
     rows, points = sizes.n_train * sizes.n_outputs, sizes.n_train + sizes.n_test
     columns = points * sizes.n_outputs + 1
     draws = count * columns * (_FLOPS_PER_DRAW + 2.0 * columns)
@@ -60,6 +60,7 @@ def ntkbench_register_backends() -> tuple[BackendSpec, ...]:
             target="ntkbench_features.solve:solve",
             supports=supports,
             estimate=estimate,
+            facts=lambda parameters: MethodFacts(kernel=parameters.kernel),
             observables=OBSERVABLES,
             install='pip install "ntkbench[jax]" for functions = kernel, "ntkbench[torch]" for functions = tangent',
             citation="Jacot, Gabriel and Hongler 2018 (arXiv:1806.07572), section 3.1",

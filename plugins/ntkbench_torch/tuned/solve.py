@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import isfinite
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from ntkbench.plugin import Choices, Measurement, Solution
 
-from ..networks.layout import layer_sizes, parameter_count
+from ..networks.layout import layer_sizes, parameter_count, widths_at
 from .candidates import candidates, train
 from .select import TunedNetwork, choose
 
@@ -44,11 +45,12 @@ def solve(request: Request) -> Solution:
     depth, rate = chosen.candidate
     ended = chosen.step if chosen.step < int(training.steps[-1]) else -1
     diverged_at = found.diverged_at.cpu().numpy()
-    layers = layer_sizes(problem.x_train.shape[1], request.width, depth, problem.y_train.shape[1])
+    widths = widths_at(depth, request.hidden_widths)
+    layers = layer_sizes(problem.x_train.shape[1], widths, depth, problem.y_train.shape[1])
     return Solution(
         times=rate * training.times,
         steps=training.steps,
-        learning_rate=None if training.learning_rate is None else rate * training.learning_rate,
+        training=replace(training, learning_rate=rate * training.rate, batch_seed=request.seed),
         members_train=_prolonged(found.outputs, len(training.steps)),
         members_test=_prolonged(found.outputs_test, len(training.steps)),
         diverged_at=diverged_at,
@@ -73,7 +75,7 @@ def _counted(progress: Callable[[float, float], None], total: int) -> Callable[[
 def _settings(request: Request) -> str:
     """Return all that a choice depends on beside the problems to choose on."""
     training = request.training
-    told = (request.architecture, request.parameters, request.width, request.members, request.seed)
+    told = (request.architecture, request.parameters, request.hidden_widths, request.members, request.seed)
     machine = (request.device, request.dtype, request.threads)
     course = (training.optimizer, training.learning_rate, training.momentum, training.batch_size)
     return f"{told!r} {machine!r} {course!r} {training.steps.tolist()}"

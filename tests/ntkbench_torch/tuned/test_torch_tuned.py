@@ -47,7 +47,7 @@ def request(problem, *, steps=(0, 20), rate=1.0, members=2, architecture=FLAT, w
         architecture=architecture,
         training=Training(learning_rate=rate, steps=np.array(steps)),
         parameters=Parameters(**keys),
-        width=width,
+        hidden_widths=(width,) * architecture.depth,
         members=members,
         seed=5,
         dtype=dtype,
@@ -281,9 +281,9 @@ def test_the_spec_and_what_it_costs():
     assert import_target(spec.target) is backend.solve and import_target(spec.parameters) is Parameters
     plain_spec = plugin.ntkbench_register_backends()[0]
     sizes = Sizes(n_train=50, n_test=20, n_features=3, n_outputs=2, splits=1)
-    work = Workload(sizes, FLAT, 64, 2, 100, 2)
+    work = Workload(sizes, FLAT, (64,) * FLAT.depth, 2, 100, 2)
     one = plain_spec.estimate(work).flops
     assert spec.estimate(work).flops == pytest.approx(2 * one)  # chosen and then trained
-    deep = plain_spec.estimate(work._replace(architecture=Architecture(depth=4))).flops
+    deep = plain_spec.estimate(work._replace(architecture=Architecture(depth=4), hidden_widths=(64,) * 4)).flops
     told = spec.estimate(work._replace(parameters=Parameters(depth=(2, 4), rates=(0.1, 1.0))))
     assert told.flops == pytest.approx(2 * (one + deep) + deep)
