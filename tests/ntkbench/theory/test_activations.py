@@ -120,7 +120,7 @@ def measured_degree(spelling, parity):
 
 
 def measured_smoothness(spelling):
-    """Coefficients of a function with a kink in any derivative to the third decay as a power, of an analytic one not so."""
+    """Coefficients of functions with a jump in a derivative decay as a power, those of analytic ones exponentially."""
     coefficients, largest = chebyshev(spelling)
     tail = max(coefficients[k] for k in LAST)
     assert tail <= 1e-18 * largest or tail >= 1e-10 * largest
