@@ -90,7 +90,7 @@ def shortened(problem: Problem, parameters: Parameters) -> tuple[Float, Float]:
 
 def in_units_of(problem: Problem, part: Problem) -> Float:
     """Return by what the scaled targets of a problem to choose on are multiplied to be the whole problem's (O,)."""
-    return np.asarray(part.target_std) / np.asarray(problem.target_std)
+    return np.asarray(np.asarray(part.target_std) / np.asarray(problem.target_std))
 
 
 def _scores(problem: Problem, architecture: Architecture, parameters: Parameters) -> Float:
@@ -98,7 +98,7 @@ def _scores(problem: Problem, architecture: Architecture, parameters: Parameters
     if parameters.by == "marginal-likelihood":
         return _evidence(problem, architecture, parameters)
     squares = [_squares(part, in_units_of(problem, part), architecture, parameters) for part in problem.tuning]
-    return np.sum(squares, axis=0) / sum(part.y_test.size for part in problem.tuning)
+    return np.asarray(np.sum(squares, axis=0) / sum(part.y_test.size for part in problem.tuning))
 
 
 def _squares(part: Problem, unit: Float, architecture: Architecture, parameters: Parameters) -> Float:
@@ -111,7 +111,7 @@ def _squares(part: Problem, unit: Float, architecture: Architecture, parameters:
 
 
 def _kernel(x: Float, architecture: Architecture, parameters: Parameters) -> Float:
-    kernel = analytic_kernel(x, architecture=architecture, kernel=parameters.kernel)
+    kernel = np.asarray(analytic_kernel(x, architecture=architecture, kernel=parameters.kernel), dtype=np.float64)
     if not np.isfinite(kernel).all():
         raise OutOfRangeError(f"the kernel of {architecture!r} is beyond the range of float64 here")
     return kernel

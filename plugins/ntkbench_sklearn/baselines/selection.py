@@ -30,8 +30,14 @@ class Method(Protocol):
     """A method with settings to choose among."""
 
     name: str
-    settings: Sequence[Setting]
-    tuning_rows: int | None
+
+    @property
+    def settings(self) -> Sequence[Setting]:
+        """What to choose among."""
+
+    @property
+    def tuning_rows(self) -> int | None:
+        """How many training rows to choose on, the first ones; None for all."""
 
     def outputs(self, x: Float, y: Float, settings: Sequence[Setting], at: Float) -> Iterator[Float]:
         """Yield, for each setting in turn, what the method fitted to ``x`` (N, F), ``y`` (N, O) predicts at ``at``."""

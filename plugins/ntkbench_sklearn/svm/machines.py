@@ -113,7 +113,8 @@ def gram(problem: Problem, kernel: Kernel, architecture: Architecture, parameter
     x_train, x_test = scale * problem.x_train, scale * problem.x_test
     part = architecture.model_copy(update={"depth": kernel.depth})
     train = analytic_kernel(x_train, architecture=part, fixed_layers=kernel.fixed)
-    return train, analytic_kernel(x_test, x_train, architecture=part, fixed_layers=kernel.fixed)
+    test = analytic_kernel(x_test, x_train, architecture=part, fixed_layers=kernel.fixed)
+    return np.asarray(train, dtype=np.float64), np.asarray(test, dtype=np.float64)
 
 
 def _fit(kernel: Float, labels: Int, c: float, parameters: Parameters) -> tuple[SVC, bool]:
