@@ -17,6 +17,7 @@ from ..plugin.registry import require_available
 from ..plugin.specs import import_target
 from ..plugin.types import Request
 from ..store.solution_cache import load_solution, save_solution
+from ..theory.input_geometry import input_geometry
 from .check import check_solution
 from .data import load_problem
 from .memory import peak_memory_bytes, reset_peak_memory
@@ -124,6 +125,7 @@ def _facts(problem: Problem, solution: Solution) -> dict[str, Any]:
         "n_test": len(problem.x_test),
         "n_features": problem.x_train.shape[1],
         "n_outputs": problem.y_train.shape[1],
+        **input_geometry(problem.x_train)._asdict(),
         "loss": problem.loss,
         "target_scale": None if problem.target_std is None else problem.target_std.tolist(),
         "learning_rate": None if solution.learning_rate is None else float(solution.learning_rate),

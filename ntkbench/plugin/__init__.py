@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .options import DATA_DIR_OPTION, JSON_OPTION, PLUGIN_OPTION
     from .outcome import Outcome
     from .registry import load_registry, require_available, unavailable_reason
-    from .selection import Choices
+    from .selection import Selected, SelectionCache, at_grid_edge, select, tuning_problems
     from .specs import (
         BackendSpec,
         Estimate,
@@ -51,7 +51,11 @@ _HOMES = {
     "load_registry": "registry",
     "require_available": "registry",
     "unavailable_reason": "registry",
-    "Choices": "selection",
+    "Selected": "selection",
+    "SelectionCache": "selection",
+    "at_grid_edge": "selection",
+    "select": "selection",
+    "tuning_problems": "selection",
     "BackendSpec": "specs",
     "Estimate": "specs",
     "MethodFacts": "specs",
@@ -93,7 +97,6 @@ __all__ = [
     "PLUGIN_OPTION",
     "BackendSpec",
     "Cell",
-    "Choices",
     "DataError",
     "Estimate",
     "Float",
@@ -106,6 +109,8 @@ __all__ = [
     "PluginError",
     "Problem",
     "Request",
+    "Selected",
+    "SelectionCache",
     "Sizes",
     "Solution",
     "StoreError",
@@ -116,6 +121,7 @@ __all__ = [
     "UnavailableError",
     "UnknownNameError",
     "Workload",
+    "at_grid_edge",
     "cores",
     "duration",
     "fraction_correct",
@@ -129,7 +135,9 @@ __all__ = [
     "quantity",
     "require_available",
     "rms",
+    "select",
     "suggestion",
+    "tuning_problems",
     "unavailable_reason",
 ]
 

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from ..plugin.cell import Cell
     from ..plugin.outcome import Outcome
 
+_INPUTS = ("distinct_inputs", "input_norm", "antipodal_pairs")
+_KNOWN_ONCE_SOLVED = ("parameters", "loss", "target_scale", "compile_seconds", *_INPUTS)
+
 
 def cell_row(cell: Cell, outcome: Outcome, config: WorkerConfig, env_id: str) -> dict[str, Any]:
     """Return a row of ``cells`` without its key columns."""
@@ -30,7 +33,7 @@ def cell_row(cell: Cell, outcome: Outcome, config: WorkerConfig, env_id: str) ->
         "started_at": None if started is None else datetime.fromtimestamp(started, UTC),
         "env_id": env_id,
     }
-    unknown = {"parameters": None, "loss": None, "target_scale": None, "compile_seconds": None}
+    unknown = dict.fromkeys(_KNOWN_ONCE_SOLVED)
     return {**unknown, **row, **{key: value for key, value in outcome.facts.items() if value is not None}}
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ntkbench.plugin import Choices, Measurement, Solution
+from ntkbench.plugin import Measurement, SelectionCache, Solution
 
 from ..networks.layout import layer_sizes, parameter_count, widths_at
 from .candidates import candidates, train
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ntkbench.plugin import Float, Request
 
-_choices: Choices[TunedNetwork] = Choices()
+_selections: SelectionCache[TunedNetwork] = SelectionCache()
 
 
 def solve(request: Request) -> Solution:
@@ -38,7 +38,7 @@ def solve(request: Request) -> Solution:
     problem, training = request.problem, request.training
     fits = len(candidates(request.architecture, request.parameters)) * len(problem.tuning) + 1
     tick = _counted(request.progress, fits)
-    chosen = _choices.get(problem.tuning, _settings(request), lambda: choose(request, tick))
+    chosen = _selections.get(problem.tuning, _settings(request), lambda: choose(request, tick))
     steps = [step for step in training.steps.tolist() if step <= chosen.step]
     found = train(request, chosen.candidate, problem, steps)
     request.progress(fits, fits)
@@ -94,7 +94,7 @@ def _facts(chosen: TunedNetwork) -> Iterator[Measurement]:
         "chosen_depth": (chosen.candidate.depth, "layer"),
         "chosen_learning_rate": (chosen.candidate.rate, "1"),
         "chosen_step": (chosen.step, "step"),
-        "validation_score": (chosen.score, "1"),
+        "validation_score": (-chosen.score, "1"),
         "candidates_diverged": (chosen.diverged, "candidate"),
     }
     for name, (value, unit) in facts.items():
