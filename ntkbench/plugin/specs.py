@@ -96,6 +96,7 @@ class TaskSpec:
     :param standardise_inputs: whether the core scales inputs by training statistics.
     :param standardise_targets: whether the core scales targets by training statistics.
     :param requires: distributions it needs, such as ``scikit-learn>=1.4``.
+    :param requires_plugins: plugins whose public names it imports, such as ``jax``; ``jax|torch`` for at least one.
     :param install: what to type where they are missing.
     """
 
@@ -110,6 +111,7 @@ class TaskSpec:
     standardise_inputs: bool = True
     standardise_targets: bool = True
     requires: tuple[str, ...] = ()
+    requires_plugins: tuple[str, ...] = ()
     install: str = ""
     source: str = ""
     licence: str = ""
@@ -131,6 +133,7 @@ class BackendSpec:
     :param optimizers: what a study's training may ask of it; ``losses``, the costs it knows; ``batches``, whether a
         step may see some of the points; ``stops``, whether networks are left as they are once they are done;
         ``supports_non_gradient``, whether the direction of training may be no gradient.
+    :param requires_plugins: plugins whose public names it imports, such as ``jax``; ``jax|torch`` for at least one.
     """
 
     name: str
@@ -150,6 +153,7 @@ class BackendSpec:
     stops: bool = False
     supports_non_gradient: bool = False
     requires: tuple[str, ...] = ()
+    requires_plugins: tuple[str, ...] = ()
     install: str = ""
     citation: str = ""
 

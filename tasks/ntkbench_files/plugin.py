@@ -19,8 +19,6 @@ def ntkbench_register_tasks() -> list[TaskSpec]:
             target="ntkbench_files.table:load",
             sizes=sizes,
             fingerprint=fingerprint,
-            requires=("scikit-learn>=1.4",),
-            install='pip install "ntkbench[uci]"',
             source="the file that path names",
             licence="the file's own",
         )

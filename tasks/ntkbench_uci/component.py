@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ntkbench.architecture.nodes import Architecture
-from ntkbench.plugin import DataError, Problem
+from ntkbench.plugin import DataError, Problem, stratified_rows
 
 from .collection import COLLECTION
 from .readers import read
 from .scaling import standardised
-from .splits import stratified_rows
 
 if TYPE_CHECKING:
     from ntkbench.plugin import Float

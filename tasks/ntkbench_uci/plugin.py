@@ -85,7 +85,8 @@ def _component(dataset: Dataset) -> TaskSpec:
         fingerprint=partial(_fingerprint, dataset),
         standardise_inputs=False,
         standardise_targets=False,
-        requires=("scikit-learn>=1.4", "jax>=0.4.31"),
+        requires=("scikit-learn>=1.4",),
+        requires_plugins=("jax",),
         install='pip install "ntkbench[jax,uci]"',
         source="J18 Fig. 3: y = scale sqrt(N) v_i, v_i an eigenvector of Theta(X, X); there on MNIST, here on "
         f"https://archive.ics.uci.edu/dataset/{dataset.uci_id}",

@@ -107,7 +107,7 @@ def _numbers(rows: Cells, column: int, layout: Layout, where: str) -> Float:
 
 def _categories(values: list[str]) -> Float:
     """Return one column of 0 and 1 per category (rows, categories)."""
-    return (np.array(values)[:, None] == np.array(sorted(set(values)))).astype(np.float64)
+    return np.asarray(np.array(values)[:, None] == np.array(sorted(set(values))), dtype=np.float64)
 
 
 def _labels(values: list[str], classes: int, where: str) -> Int:

@@ -25,7 +25,7 @@ def cells_of_sheet(content: bytes, layout: Layout, where: str) -> Cells:
     except ImportError as error:
         raise DataError(f'{where}: a workbook needs python-calamine: pip install "ntkbench[uci]"') from error
     try:
-        book = CalamineWorkbook.from_filelike(BytesIO(content))  # type: ignore[arg-type]
+        book = CalamineWorkbook.from_filelike(BytesIO(content))
         name = layout.sheet or book.sheet_names[0]
         if name not in book.sheet_names:
             raise DataError(f'{where}: no sheet "{name}", but {", ".join(book.sheet_names)}')

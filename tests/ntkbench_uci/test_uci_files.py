@@ -145,12 +145,12 @@ def own_folder(data_folder, tmp_path, monkeypatch):
         target = tmp_path / path
         shutil.copytree((data_folder / path).parent, target.parent)
         monkeypatch.setenv("NTKBENCH_DATA", str(tmp_path))
-        loading._read.cache_clear()
+        loading._table.cache_clear()
         target.chmod(0o644)
         return target
 
     yield copy
-    loading._read.cache_clear()
+    loading._table.cache_clear()
 
 
 def without_a_row(lines):

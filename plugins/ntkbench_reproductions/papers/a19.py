@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ntkbench.analysis.report.pages import Page
-from ntkbench.plugin import StoreError
+from ntkbench.plugin import Page, StoreError
 
 from .layout import COLOURS, MARKERS, THEORY, panels
 
@@ -25,8 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from ntkbench.plugin import Float
-    from ntkbench.store.read import Results
+    from ntkbench.plugin import Float, ResultTables
 
 _PREFIX = "uci/a19/"
 _FILE = "fd_results.txt"
@@ -56,7 +54,7 @@ class Row:
     pma_sd: float = np.nan
 
 
-def accuracies_by_set(results: Results, label: str, protocol: str = "a19") -> pd.Series[float]:
+def accuracies_by_set(results: ResultTables, label: str, protocol: str = "a19") -> pd.Series[float]:
     """Return the mean accuracy over the splits of each set under a protocol, in per cent, by the set's name.
 
     Of networks it is that after the last step; a network that has diverged by then has none, and is left out.
@@ -67,7 +65,7 @@ def accuracies_by_set(results: Results, label: str, protocol: str = "a19") -> pd
     return means
 
 
-def _accuracy_rows(results: Results, label: str, protocol: str) -> pd.DataFrame:
+def _accuracy_rows(results: ResultTables, label: str, protocol: str) -> pd.DataFrame:
     """Return a row per set and split: ``set``, ``split_index`` and ``value``, the accuracy as a share of test rows.
 
     :raises StoreError: if there are none.
@@ -135,7 +133,7 @@ def row(accuracy: pd.Series[float], published: pd.DataFrame | None) -> Row:
     )
 
 
-def table_1(results: Results) -> Page:
+def table_1(results: ResultTables) -> Page:
     """Return the NTK row of A19 Table 1, beside the published one and the difference where all sets were run."""
     accuracy = accuracies_by_set(results, "ntk")
     published = published_accuracies()
@@ -162,7 +160,7 @@ def table_1(results: Results) -> Page:
     return Page("A19 Table 1: the NTK classifier on small UCI data sets", headings, tuple(lines), tuple(notes))
 
 
-def by_data_set(results: Results) -> Page:
+def by_data_set(results: ResultTables) -> Page:
     """Return the accuracy on each set and what was chosen there, beside the best published classifier."""
     accuracy, published = accuracies_by_set(results, "ntk"), published_accuracies()
     chosen = results.measurements[results.measurements["metric"].str.startswith("chosen_")]
@@ -185,7 +183,7 @@ def _best(accuracies: pd.Series[float]) -> tuple[str, str]:
     return f"{accuracies.max():.1f}", str(accuracies.idxmax())
 
 
-def leak(results: Results) -> Page:
+def leak(results: ResultTables) -> Page:
     """Return the average accuracy under both protocols, and their difference paired by data set."""
     protocols = {name: accuracies_by_set(results, "ntk", name) for name in ("a19", "nested")}
     both = sorted(set(protocols["a19"].index) & set(protocols["nested"].index))
@@ -235,14 +233,14 @@ def row_cells(values: Mapping[str, float]) -> tuple[str, ...]:
     )
 
 
-def _splits(results: Results, protocol: str, sets: Iterable[str]) -> str:
+def _splits(results: ResultTables, protocol: str, sets: Iterable[str]) -> str:
     """Return how many splits of these sets have an accuracy of the NTK: "4", or "2 to 4" where sets differ."""
     counts = _accuracy_rows(results, "ntk", protocol).groupby("set")["split_index"].nunique().loc[list(sets)]
     shown = sorted(set(counts))
     return " to ".join(str(count) for count in shown[:1] + shown[1:][-1:])
 
 
-def _cut_short(results: Results) -> str:
+def _cut_short(results: ResultTables) -> str:
     rows = results.measurements[results.measurements["metric"] == "fits_cut_short"]
     rows = rows.merge(results.cells[["cell_id", "task"]], on="cell_id")
     cut = rows[rows["value"] > 0]
@@ -253,7 +251,7 @@ def _cut_short(results: Results) -> str:
     return f"libsvm was cut short, at max_iter, in some fits on {len(names)} sets ({where})."
 
 
-def accuracies(results: Results) -> Figure:
+def accuracies(results: ResultTables) -> Figure:
     """Return the accuracy on each set against the best and the median of the published classifiers there.
 
     :raises StoreError: without accuracies, or without the published ones.

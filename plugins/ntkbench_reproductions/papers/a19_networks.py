@@ -6,15 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ntkbench.analysis.report.pages import Page
-from ntkbench.plugin import StoreError
+from ntkbench.plugin import Page, StoreError
 
 from .a19 import ALL_SETS, PUBLISHED_ROW, accuracies_by_set, mean_interval, published_accuracies, row, row_cells
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ntkbench.store.read import Results
+    from ntkbench.plugin import ResultTables
 
 _KERNEL = "ntk"
 _HE = {"rank": 40.97, "average": 80.88, "sd": 14.96, "p90": 81.11, "p95": 65.56, "pma": 94.34, "pma_sd": 7.22}
@@ -26,7 +25,7 @@ PUBLISHED = {
 }
 
 
-def networks(results: Results) -> Page:
+def networks(results: ResultTables) -> Page:
     """Return a row of A19 Table 1 for each label, on the sets that all of them have, and the published ones of all."""
     table = accuracies(results)
     published = published_accuracies()
@@ -53,7 +52,7 @@ def networks(results: Results) -> Page:
     return Page("A19 Table 1: networks beside the NTK on the same data sets", headings, tuple(lines), tuple(notes))
 
 
-def networks_by_data_set(results: Results) -> Page:
+def networks_by_data_set(results: ResultTables) -> Page:
     """Return the accuracy of each label on each set, and the depth and the rate that networks chose there."""
     table = accuracies(results)
     chosen = {label: _chosen(results, str(label)) for label in table if label != _KERNEL}
@@ -66,7 +65,7 @@ def networks_by_data_set(results: Results) -> Page:
     return Page("Networks and the NTK on each data set, and what was chosen", headings, tuple(lines), notes)
 
 
-def accuracies(results: Results) -> pd.DataFrame:
+def accuracies(results: ResultTables) -> pd.DataFrame:
     """Return accuracies in per cent, sets by labels in the study's order, of the sets on which every label has one.
 
     :raises StoreError: if there are none.
@@ -87,7 +86,7 @@ def _less(table: pd.DataFrame, label: str) -> str:
     return f"{difference.mean():+.2f} [{low:+.2f}, {high:+.2f}]"
 
 
-def _chosen(results: Results, label: str) -> dict[str, str]:
+def _chosen(results: ResultTables, label: str) -> dict[str, str]:
     """Return the depth and the learning rate chosen on each set, of its first split."""
     rows = results.measurements[results.measurements["metric"].isin(["chosen_depth", "chosen_learning_rate"])]
     cells = results.cells[results.cells["label"] == label]
@@ -99,14 +98,14 @@ def _chosen(results: Results, label: str) -> dict[str, str]:
     }
 
 
-def _budget(results: Results) -> str:
+def _budget(results: ResultTables) -> str:
     """Return how long and how wide networks were, for a note."""
     steps = sorted({int(run["resolved"]["training"]["steps"]) for run in results.runs})
     widths = sorted({int(width) for width in results.cells["width"].dropna()})
     return f"{' or '.join(f'{step:,}' for step in steps)} steps at width {' or '.join(map(str, widths))}"
 
 
-def _diverged(results: Results) -> str:
+def _diverged(results: ResultTables) -> str:
     lost = results.cells[results.cells["status"] == "diverged"]
     if lost.empty:
         return "No chosen network diverged."

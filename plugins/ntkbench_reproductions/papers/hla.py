@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ntkbench.analysis.report.pages import Page
-from ntkbench.plugin import StoreError
+from ntkbench.plugin import Page, StoreError
 
 from ..statistics.paired import holm, p_text, paired_test
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from ntkbench.store.read import Results
+    from ntkbench.plugin import ResultTables
 
 PUBLISHED = ("PBP", "MC dropout", "deep ensembles")
 _RMSE = {
@@ -45,17 +44,17 @@ _NLL = {
 }
 
 
-def errors(results: Results) -> Page:
+def errors(results: ResultTables) -> Page:
     """Return test errors in the data's own units, a row per set and a column per method."""
     return _page(results, "rmse_unscaled", "Test error (RMSE) in the data's own units", _RMSE)
 
 
-def likelihoods(results: Results) -> Page:
+def likelihoods(results: ResultTables) -> Page:
     """Return negative log-likelihoods of test targets, in nats per point, in the data's own units."""
     return _page(results, "negative_log_likelihood", "Negative log-likelihood of test targets, nats per point", _NLL)
 
 
-def by_split(results: Results, metric: str) -> pd.DataFrame:
+def by_split(results: ResultTables, metric: str) -> pd.DataFrame:
     """Return ``metric`` on the test rows of the sets: columns task, method, split_index, n_train, test_share, value.
 
     Of networks it is that of their ensemble's mean after the last step, and the width is part of the method's name.
@@ -78,7 +77,7 @@ def by_split(results: Results, metric: str) -> pd.DataFrame:
     return found
 
 
-def differences(results: Results) -> Page:
+def differences(results: ResultTables) -> Page:
     """Return how each method's test error differs from the study's first one, split by split, with corrected p."""
     found = by_split(results, "rmse_unscaled")
     first, *others = dict.fromkeys(found["method"])
@@ -111,7 +110,7 @@ def _digits(value: float) -> int:
     return 2 if abs(value) >= 0.2 else 4
 
 
-def _page(results: Results, metric: str, title: str, published: Mapping[str, tuple[str, ...]]) -> Page:
+def _page(results: ResultTables, metric: str, title: str, published: Mapping[str, tuple[str, ...]]) -> Page:
     found = by_split(results, metric)
     labels = list(dict.fromkeys(found["method"]))
     lines = []

@@ -29,13 +29,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from ntkbench.plugin import Float
-    from ntkbench.store.read import Results
+    from ntkbench.plugin import Float, ResultTables
 
 _TENTH = 1.2815515655446004  # the normal distribution's 90th percentile, in standard deviations
 
 
-def kernel_slice(results: Results) -> Figure:
+def kernel_slice(results: ResultTables) -> Figure:
     """Return J18 Fig. 1: Theta(x_0, x) on the circle of networks before and after training, and of the limit (C2, C4).
 
     One panel per width. Needs the metric ``ntk_slice`` of networks and of a reference, ``component`` the test point.
@@ -60,7 +59,7 @@ def kernel_slice(results: Results) -> Figure:
     return figure
 
 
-def _limit_slice(results: Results) -> Float:
+def _limit_slice(results: ResultTables) -> Float:
     rows = measured(results, "ntk_slice", role="reference")
     one = rows[rows["cell_id"] == rows["cell_id"].iloc[0]].drop_duplicates("component")
     values: Float = one.sort_values("component")["value"].to_numpy(dtype=float)
@@ -74,7 +73,7 @@ def _draw_slices(panel: Axes, rows: pd.DataFrame, colour: str, dashes: str, labe
         panel.plot(grid_angles(len(values)), closed(values), label=label if count == 0 else None, **style)
 
 
-def function_law(results: Results) -> Figure:
+def function_law(results: ResultTables) -> Figure:
     """Return J18 Fig. 2: trained networks on the circle, and the median and percentiles of the limit's Gaussian (C8).
 
     One panel per width; 10th and 90th percentiles are the law's mean -+ 1.2816 of its standard deviations.
@@ -110,7 +109,7 @@ def _draw_networks(panel: Axes, rows: pd.DataFrame) -> None:
     panel.set_title(f"n = {int(rows['width'].iloc[0])}, {rows['member'].nunique()} networks")
 
 
-def _draw_training_points(panel: Axes, results: Results) -> None:
+def _draw_training_points(panel: Axes, results: ResultTables) -> None:
     """Mark the training points where the task's parameters say where they are: at even angles and without noise."""
     parameters = task_parameters(results)
     if parameters.get("angles") != "even" or parameters.get("noise"):
@@ -119,7 +118,7 @@ def _draw_training_points(panel: Axes, results: Results) -> None:
     panel.plot(angles, np.sin(2 * angles) / 2, "o", color=COLOURS[0], zorder=5, label="training points")
 
 
-def _last_outputs(results: Results, role: str) -> pd.DataFrame:
+def _last_outputs(results: ResultTables, role: str) -> pd.DataFrame:
     """Return own predictions on test points at each cell's last time; of networks the members' alone."""
     cells = results.cells.loc[results.cells["role"] == role, ["cell_id", "width", "label"]]
     rows = results.predictions[results.predictions["reference"].isna() & (results.predictions["split"] == "test")]
@@ -129,7 +128,7 @@ def _last_outputs(results: Results, role: str) -> pd.DataFrame:
     return found[found["time"] == found.groupby("cell_id")["time"].transform("max")]
 
 
-def _law(results: Results) -> tuple[Float, Float]:
+def _law(results: ResultTables) -> tuple[Float, Float]:
     """Return mean and standard deviation (M,) of the first reference at its last time."""
     rows = _last_outputs(results, "reference")
     rows = rows[rows["variance"].notna()]
@@ -139,7 +138,7 @@ def _law(results: Results) -> tuple[Float, Float]:
     return one["value"].to_numpy(dtype=float), np.sqrt(one["variance"].to_numpy(dtype=float))
 
 
-def component_path(results: Results) -> Figure:
+def component_path(results: ResultTables) -> Figure:
     """Return J18 Fig. 3 b and c: how far f_t leaves the straight line, and what is left along the component (C9, C15).
 
     The target less f_0 is a multiple of component i of the kernel, so the limit's f_t stays on a line. With r the
@@ -177,7 +176,7 @@ def _draw_band(panel: Axes, times: Float, values: Float, colour: str, dashes: An
     panel.plot(times, middle, color=colour, linestyle=dashes, label=label)
 
 
-def _draw_limit(line: Axes, along: Axes, results: Results, index: int, times: Float) -> None:
+def _draw_limit(line: Axes, along: Axes, results: ResultTables, index: int, times: Float) -> None:
     """Draw gradient descent with the limit kernel: no deviation, and ``scale (1 - eta lambda / N)^k`` to go."""
     spectrum = results.spectra[(results.spectra["component"] == index) & results.spectra["member"].isna()]
     cell = results.cells[results.cells["cell_id"] == spectrum["cell_id"].iloc[0]].iloc[0]

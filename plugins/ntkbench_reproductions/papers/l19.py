@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ntkbench.analysis.estimation.rates import convergence_rates
+from ntkbench import convergence_rates
 from ntkbench.plugin import StoreError
 
 from .layout import COLOURS, DASHES, MARKERS, THEORY, by_time, measured, panels, widths_of
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from ntkbench.store.read import Results
+    from ntkbench import Results
+    from ntkbench.plugin import ResultTables
 
 _POINTS = 6  # test points whose outputs are drawn
 
@@ -94,7 +95,7 @@ def _label_widths(panel: Axes, widths: list[int]) -> None:
     panel.xaxis.minorticks_off()
 
 
-def linearized_training(results: Results) -> Figure:
+def linearized_training(results: ResultTables) -> Figure:
     """Return networks beside their own linearizations in training (C6): outputs, loss, and their distance.
 
     Left: outputs at a few test points of the first member of the widest ensemble. Middle: loss on both splits, mean
@@ -118,7 +119,7 @@ def linearized_training(results: Results) -> Figure:
     return figure
 
 
-def _draw_outputs(panel: Axes, results: Results, linear: str) -> None:
+def _draw_outputs(panel: Axes, results: ResultTables, linear: str) -> None:
     cells = results.cells.loc[results.cells["role"] == "subject", ["cell_id", "width", "label"]]
     own = results.predictions[results.predictions["reference"].isna() & (results.predictions["split"] == "test")]
     rows = own.merge(cells[cells["width"] == cells["width"].max()], on="cell_id")
@@ -136,7 +137,7 @@ def _draw_outputs(panel: Axes, results: Results, linear: str) -> None:
     panel.set_title(f"outputs at {_POINTS} test points, n = {widths_of(rows)[-1]}", fontsize="medium")
 
 
-def _draw_losses(panel: Axes, results: Results, linear: str) -> None:
+def _draw_losses(panel: Axes, results: ResultTables, linear: str) -> None:
     rows = measured(results, "loss")
     widths = widths_of(rows)
     for split, markers in (("train", "o"), ("test", "s")):
@@ -151,7 +152,7 @@ def _draw_losses(panel: Axes, results: Results, linear: str) -> None:
     panel.set_title("loss on training and test points", fontsize="medium")
 
 
-def _draw_distances(panel: Axes, results: Results) -> None:
+def _draw_distances(panel: Axes, results: ResultTables) -> None:
     rows = measured(results, "linearization_distance", split="test")
     steps_of = rows.drop_duplicates("time").set_index("time")["step"]
     for width, colour, dashes in zip(widths_of(rows), COLOURS, DASHES, strict=False):

@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from ntkbench.plugin import Float
-    from ntkbench.store.read import Results
+    from ntkbench.plugin import Float, ResultTables
 
 # Okabe and Ito's colours, told apart in every kind of colour blindness; markers and dashes tell them apart in grey.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00")
@@ -44,7 +43,7 @@ def legend_below(figure: Figure, axes: Axes, columns: int = 4) -> None:
     figure.legend(handles, labels, loc="outside lower center", ncols=columns, fontsize="small")
 
 
-def measured(results: Results, metric: str, *, split: str | None = None, role: str = "subject") -> pd.DataFrame:
+def measured(results: ResultTables, metric: str, *, split: str | None = None, role: str = "subject") -> pd.DataFrame:
     """Return the rows of a metric with ``width`` and ``label`` of their cells; of networks the members' alone.
 
     :raises StoreError: if there are none, saying so.
@@ -66,7 +65,7 @@ def widths_of(rows: pd.DataFrame) -> list[int]:
     return [int(width) for width in np.sort(rows["width"].dropna().unique())]
 
 
-def task_parameters(results: Results) -> dict[str, Any]:
+def task_parameters(results: ResultTables) -> dict[str, Any]:
     """Return the parameters of the study's one task.
 
     :raises StoreError: if there is no cell.

@@ -6,15 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ntkbench.analysis.report.pages import Page
-from ntkbench.plugin import StoreError
+from ntkbench.plugin import Page, StoreError
 
 from .spectral import complexity, cumulative_power, effective_dimension, target_alignment
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ntkbench.store.read import Results
+    from ntkbench.plugin import ResultTables
 
 _MODES = 10
 EXPLANATIONS = {
@@ -40,7 +39,7 @@ _OBSERVED = {  # column: (metric, at the first step)
 _OF_MEAN = "function_distance_of_mean"
 
 
-def agreement_table(results: Results) -> pd.DataFrame:
+def agreement_table(results: ResultTables) -> pd.DataFrame:
     """Return a row per data set and width, each number the mean over splits (and members, and layers).
 
     ``distance`` of single networks, ``distance_of_mean`` of their ensemble's mean with ``floor``, its chance level,
@@ -70,7 +69,7 @@ def agreement_table(results: Results) -> pd.DataFrame:
     return table.reset_index()
 
 
-def _compared(results: Results) -> pd.DataFrame:
+def _compared(results: ResultTables) -> pd.DataFrame:
     """Return the cells of networks compared with a kernel, ``reference_cell_id``, their test targets' ``scale``."""
     rows = results.measurements
     pairs = rows[rows["metric"] == _OF_MEAN][["cell_id", "reference_cell_id"]].drop_duplicates()
@@ -84,7 +83,7 @@ def _compared(results: Results) -> pd.DataFrame:
     return cells
 
 
-def _last(results: Results, metric: str, *, members: bool = False, first: bool = False) -> pd.Series[float]:
+def _last(results: ResultTables, metric: str, *, members: bool = False, first: bool = False) -> pd.Series[float]:
     """Return a metric by cell after the last step (or before the first): of members their mean, or the ensemble's."""
     rows = results.measurements
     rows = rows[(rows["metric"] == metric) & (rows["split"].isna() | (rows["split"] != "train") | (metric != "rmse"))]
@@ -94,7 +93,7 @@ def _last(results: Results, metric: str, *, members: bool = False, first: bool =
     return values
 
 
-def _of_spectra(results: Results) -> pd.DataFrame:
+def _of_spectra(results: ResultTables) -> pd.DataFrame:
     """Return what the kernel's spectrum says at the last step, by ``reference_cell_id``."""
     import pandas as pd
 
@@ -118,7 +117,7 @@ def _of_spectra(results: Results) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def agreement(results: Results) -> Page:
+def agreement(results: ResultTables) -> Page:
     """Return the networks' distance to the kernel's prediction, a row per data set, the farthest first."""
     table = agreement_table(results)
     widths = sorted(int(width) for width in table["width"].unique())

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ntkbench.analysis.report.pages import Page
-from ntkbench.plugin import StoreError
+from ntkbench.plugin import Page, StoreError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ntkbench.store.read import Results
+    from ntkbench.plugin import ResultTables
 
 _CHOSEN, _AT_GRID_EDGE = "chosen_", "_at_grid_edge"
 _NO_LIST = "-"
 
 
-def choices(results: Results) -> Page:
+def choices(results: ResultTables) -> Page:
     """Return a row per set and method that had lists: of each setting the range over splits, and the ends taken.
 
     :raises StoreError: where no backend says what it chose.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import isnan
 from typing import TYPE_CHECKING, NamedTuple
 
-from ntkbench.analysis.report.pages import Page
+from ntkbench.plugin import Page
 
 from ..papers.layout import COLOURS, MARKERS, panels
 from ..statistics.paired import holm, p_text
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from ntkbench.store.read import Results
+    from ntkbench.plugin import ResultTables
 
 OUTCOMES = {"distance": "one network", "distance_of_mean": "their mean"}
 _LEVEL = 0.05
@@ -53,7 +53,7 @@ def explained(table: pd.DataFrame) -> list[Explanation]:
     ]
 
 
-def explanations(results: Results) -> Page:
+def explanations(results: ResultTables) -> Page:
     """Return Spearman's correlation of each candidate with the networks' distance to the kernel, over data sets."""
     table = agreement_table(results)
     found = explained(table)
@@ -97,7 +97,7 @@ def _text(found: RankCorrelation) -> str:
     return "-" if isnan(found.rho) else f"{found.rho:+.2f} [{found.low:+.2f}, {found.high:+.2f}]"
 
 
-def agreement_and_explanations(results: Results) -> Figure:
+def agreement_and_explanations(results: ResultTables) -> Figure:
     """Draw the distance by data set and width, and beside it the correlations of all candidates with it."""
     table = agreement_table(results)
     figure, (left, right) = panels(2, width=6.5)

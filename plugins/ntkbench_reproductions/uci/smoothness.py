@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ntkbench.analysis.report.pages import Page
-from ntkbench.plugin import StoreError
+from ntkbench.plugin import Page, StoreError
 
 from ..statistics.paired import Paired, holm, p_text, paired_test
 from ..statistics.rank_correlation import rank_correlation
@@ -17,7 +16,7 @@ from ..statistics.rank_correlation import rank_correlation
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ntkbench.store.read import Results
+    from ntkbench.plugin import ResultTables
 
 ROUGH = "relu"
 KERNELS = ("ntk", "nngp")
@@ -29,7 +28,7 @@ CANDIDATES = {
 }
 
 
-def log_ratios(results: Results) -> pd.DataFrame:
+def log_ratios(results: ResultTables) -> pd.DataFrame:
     """Return a row per set, noise added, activation and split: test errors ``ntk``, ``nngp``, the log of their ratio.
 
     Further columns: ``test_share``, test rows over training rows; the NNGP's ``noise_std`` and ``chosen_ridge``; d.
@@ -55,7 +54,7 @@ def log_ratios(results: Results) -> pd.DataFrame:
     return table
 
 
-def smooth_kernels(results: Results) -> Page:
+def smooth_kernels(results: ResultTables) -> Page:
     """Return the NTK's error over the NNGP's, by set and activation, and whether smooth activations even them out."""
     table = log_ratios(results)
     table = table[table["noise"] == 0]
@@ -91,7 +90,7 @@ def smooth_kernels(results: Results) -> Page:
     )
 
 
-def added_noise(results: Results) -> Page:
+def added_noise(results: ResultTables) -> Page:
     """Return the NTK's error over the NNGP's where noise was added to training targets, against none added."""
     table = log_ratios(results)
     noisy = table[table["noise"] > 0]
@@ -124,7 +123,7 @@ def added_noise(results: Results) -> Page:
     )
 
 
-def advantage_explained(results: Results) -> Page:
+def advantage_explained(results: ResultTables) -> Page:
     """Return Spearman's correlation, over sets, of the NTK's disadvantage with what is known of them."""
     means = candidates(results)
     found = [(text, rank_correlation(means[name], means["log_ratio"])) for name, text in CANDIDATES.items()]
@@ -145,7 +144,7 @@ def advantage_explained(results: Results) -> Page:
     )
 
 
-def candidates(results: Results) -> pd.DataFrame:
+def candidates(results: ResultTables) -> pd.DataFrame:
     """Return the mean over splits of ``log_ratio`` and of all candidates, a row per set; rough kernel, no noise."""
     table = log_ratios(results)
     table = table[(table["noise"] == 0) & (table["activation"] == ROUGH)].copy()

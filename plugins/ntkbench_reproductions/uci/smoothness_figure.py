@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from ntkbench.store.read import Results
+    from ntkbench.plugin import ResultTables
 
 _SPREAD = 0.4  # of the step between levels of noise, so that curves' error bars stand beside each other
 _TICKS = (0.5, 1, 2, 4, 8)
 
 
-def smoothness_and_noise(results: Results) -> Figure:
+def smoothness_and_noise(results: ResultTables) -> Figure:
     """Draw the ratio of test errors, by set and activation, a mark per split, and by the noise added.
 
     There it is the mean over splits, of the logarithm, +- Nadeau and Bengio's standard error; under two splits none.

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing import IO
 
 LARGEST_MEMBER = 1 << 28
+_BLOCK = 1 << 20
 _IGNORED = "__MACOSX/"
 _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
 _DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError)
@@ -59,7 +60,8 @@ class Archive:
             tape = self._stack.enter_context(tarfile.open(fileobj=file))  # noqa: SIM115 - the stack closes it
             found = {one.name: _Entry(one.size, partial(tape.extractfile, one)) for one in tape if one.isreg()}
             assert tape.fileobj is not None
-            tape.fileobj.read()  # to its end, where a compressed one has its checksum
+            while tape.fileobj.read(_BLOCK):  # to its end, where a compressed one has its checksum
+                pass
         return {name: entry for name, entry in found.items() if not name.startswith(_IGNORED)}
 
     def __enter__(self) -> Archive:
