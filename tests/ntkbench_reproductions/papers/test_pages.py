@@ -11,10 +11,11 @@ import pytest
 from scipy import stats
 from toy_runs import session, study
 
-from ntkbench.analysis.report.pages import Page, write_study_pages
+from ntkbench.analysis.report.pages import write_study_pages
 from ntkbench.cli.tables import show_comparisons, show_pages
 from ntkbench.errors import StoreError
 from ntkbench.metrics.errors import rmse, rmse_unscaled
+from ntkbench.plugin import Page
 from ntkbench.plugin.types import Problem, Solution
 from ntkbench_reproductions.papers import a19, a19_networks, hla
 from ntkbench_reproductions.uci.choices import choices
