@@ -11,9 +11,7 @@ import pytest
 from ntkbench.plugin import load_registry
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = {
-    path.parent.name: path.parent for path in ROOT.glob("*/ntkbench_*/__init__.py") if path.parts[-3] != "tests"
-}
+PACKAGES = {path.parent.name: path.parent for path in ROOT.glob("[pt]*/ntkbench_*/plugin.py")}
 SDK = ("ntkbench.plugin", "ntkbench.theory", "ntkbench.architecture", "ntkbench.dynamics")
 
 
@@ -54,9 +52,8 @@ def violations(package, root):
             if owner == "ntkbench":
                 allowed = of_the_sdk(module, name)
             else:
-                allowed = owner == package or (
-                    owner in others and module == owner and name in import_module(owner).__all__
-                )
+                public = owner in others and module == owner and name in import_module(owner).__all__
+                allowed = owner == package or public
             if not allowed:
                 yield f"{path.relative_to(ROOT)} imports {name} from {module}"
 
@@ -77,7 +74,9 @@ def test_a_plugin_imports_the_sdk_and_public_names_of_plugins_it_requires(packag
 
 def test_a_violation_is_found(tmp_path, monkeypatch):
     (tmp_path / "bad.py").write_text(
-        "import ntkbench_torch\nfrom ntkbench.store.read import Results\nfrom ntkbench_jax.activations import unsupported\n"
+        "import ntkbench_torch\n"
+        "from ntkbench.store.read import Results\n"
+        "from ntkbench_jax.activations import unsupported\n"
     )
     monkeypatch.setattr(f"{__name__}.ROOT", tmp_path)
     assert len(list(violations("ntkbench_sklearn", tmp_path))) == 3

@@ -88,9 +88,9 @@ def _show(kind: str, spec: Any, owner: str, registry: Registry) -> None:
     click.echo(f"{spec.name} (version {spec.version}, from plugin {owner})\n  {spec.summary}")
     if reason := _reason(spec, registry):
         click.echo(f"  unavailable: {reason}")
-    for label in ("role", "unit", "goal", "source", "licence", "citation", "requires"):
+    for label in ("role", "unit", "goal", "source", "licence", "citation", "requires", "requires_plugins"):
         if value := getattr(spec, label, None):
-            click.echo(f"  {label}: {', '.join(value) if isinstance(value, tuple) else value}")
+            click.echo(f"  {label.replace('_', ' ')}: {', '.join(value) if isinstance(value, tuple) else value}")
     if not getattr(spec, "default", True):
         click.echo("  only where a study lists it")
     if known := getattr(spec, "observables", None):
