@@ -1,4 +1,4 @@
-"""A19 Table 1 (Arora et al. 2019, arXiv:1910.01663), rows NN: networks beside the NTK on the same data sets."""
+"""Rows NN of A19 Table 1: networks beside the NTK on the same data sets."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import numpy as np
 
 from ntkbench.plugin import Page, StoreError
 
-from .a19 import ALL_SETS, PUBLISHED_ROW, accuracies_by_set, mean_interval, published_accuracies, row, row_cells
+from ...statistics.paired import mean_interval
+from .accuracies import accuracies_by_set, row_cells, table_row
+from .published import ALL_SETS, ROWS, published_accuracies
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,57 +18,51 @@ if TYPE_CHECKING:
     from ntkbench.plugin import ResultTables
 
 _KERNEL = "ntk"
-_HE = {"rank": 40.97, "average": 80.88, "sd": 14.96, "p90": 81.11, "p95": 65.56, "pma": 94.34, "pma_sd": 7.22}
-_NTK = {"rank": 38.06, "average": 81.02, "sd": 14.47, "p90": 85.56, "p95": 60.00, "pma": 94.55, "pma_sd": 5.89}
-PUBLISHED = {
-    _KERNEL: ("NTK, A19 Table 1", PUBLISHED_ROW),
-    "network-he": ("NN (He init), A19 Table 1", _HE),
-    "network-ntk": ("NN (NTK init), A19 Table 1", _NTK),
-}
 
 
 def networks(results: ResultTables) -> Page:
-    """Return a row of A19 Table 1 for each label, on the sets that all of them have, and the published ones of all."""
-    table = accuracies(results)
+    """Return a row of A19 Table 1 per label, on the data sets they share; with all of them, the published rows too."""
+    table = shared_accuracies(results)
     published = published_accuracies()
     lines = []
     for label in table:
-        cells = row_cells(vars(row(table[label], published)))
-        lines.append((f"{label}, here", *cells, _less(table, str(label))))
+        cells = row_cells(vars(table_row(table[label], published)))
+        lines.append((f"{label}, here", *cells, _difference(table, str(label))))
     if len(table) == ALL_SETS:
-        lines += [(name, *row_cells(numbers), "") for name, numbers in PUBLISHED.values()]
+        lines += [(name, *row_cells(numbers), "") for name, numbers in ROWS.values()]
     notes = [
-        f"{len(table)} of {ALL_SETS} data sets; accuracy on test rows in %, after the last step, mean of the "
-        "resamples, +- the standard deviation over sets; P90, P95 and PMA as in A19, against published classifiers. "
-        "The last column is the mean difference over sets and Student's 95 % interval for it.",
-        f"Trained {_budget(results)}. Depth and learning rate are chosen on halves that hold the test rows too (A19).",
+        f"{len(table)} of {ALL_SETS} data sets; test accuracy in % after the last step, mean of the resamples, +- the "
+        "standard deviation over data sets; P90, P95 and PMA as in A19, against published classifiers. "
+        "Last column: mean difference over data sets with Student's 95 % interval.",
+        f"Trained {_budget(results)}. Depth and learning rate are chosen on halves that overlap the test rows, as in "
+        "A19.",
         _diverged(results),
     ]
     if published is None:
         notes.append("Rank, P90, P95 and PMA need the table of published accuracies in the data folder.")
     if len(table) < ALL_SETS:
-        notes.append("The published rows are of all sets, 2,000 steps and up to 5 hidden layers: --size full.")
+        notes.append("The published rows cover all data sets, 2,000 steps and up to 5 hidden layers: --size full.")
     else:
-        notes.append("The published rows of networks are quoted from memory: the paper itself was not at hand.")
-    headings = ("classifier", "Friedman rank", "average accuracy", "P90", "P95", "PMA", f"less {_KERNEL}")
+        notes.append("The published rows of networks are quoted from memory: check them against the paper.")
+    headings = ("classifier", "Friedman rank", "average accuracy", "P90", "P95", "PMA", f"minus {_KERNEL}")
     return Page("A19 Table 1: networks beside the NTK on the same data sets", headings, tuple(lines), tuple(notes))
 
 
 def networks_by_data_set(results: ResultTables) -> Page:
-    """Return the accuracy of each label on each set, and the depth and the rate that networks chose there."""
-    table = accuracies(results)
+    """Return the accuracy of each label on each data set, with the depth and learning rate chosen for networks."""
+    table = shared_accuracies(results)
     chosen = {label: _chosen(results, str(label)) for label in table if label != _KERNEL}
     lines = []
     for name, values in table.iterrows():
         settings = [found.get(str(name), "-") for found in chosen.values()]
         lines.append((str(name), *(f"{value:.2f}" for value in values), *settings))
-    headings = ("data set", *map(str, table), *(f"{label}: hidden layers, rate" for label in chosen))
-    notes = ("Accuracy on test rows in %, after the last step, mean of the resamples.", _diverged(results))
+    headings = ("data set", *map(str, table), *(f"{label}: hidden layers, learning rate" for label in chosen))
+    notes = ("Test accuracy in % after the last step, mean of the resamples.", _diverged(results))
     return Page("Networks and the NTK on each data set, and what was chosen", headings, tuple(lines), notes)
 
 
-def accuracies(results: ResultTables) -> pd.DataFrame:
-    """Return accuracies in per cent, sets by labels in the study's order, of the sets on which every label has one.
+def shared_accuracies(results: ResultTables) -> pd.DataFrame:
+    """Return accuracies in per cent, data sets by labels in the study's order, where every label has one.
 
     :raises StoreError: if there are none.
     """
@@ -78,7 +74,7 @@ def accuracies(results: ResultTables) -> pd.DataFrame:
     return table
 
 
-def _less(table: pd.DataFrame, label: str) -> str:
+def _difference(table: pd.DataFrame, label: str) -> str:
     if label == _KERNEL or _KERNEL not in table:
         return ""
     difference = np.asarray(table[label] - table[_KERNEL], dtype=np.float64)
@@ -87,7 +83,7 @@ def _less(table: pd.DataFrame, label: str) -> str:
 
 
 def _chosen(results: ResultTables, label: str) -> dict[str, str]:
-    """Return the depth and the learning rate chosen on each set, of its first split."""
+    """Return the depth and the learning rate chosen on each data set, from its first split."""
     rows = results.measurements[results.measurements["metric"].isin(["chosen_depth", "chosen_learning_rate"])]
     cells = results.cells[results.cells["label"] == label]
     found = rows.merge(cells[["cell_id", "task"]], on="cell_id")
@@ -99,7 +95,7 @@ def _chosen(results: ResultTables, label: str) -> dict[str, str]:
 
 
 def _budget(results: ResultTables) -> str:
-    """Return how long and how wide networks were, for a note."""
+    """Return how many steps and which widths networks were trained with, for a note."""
     steps = sorted({int(run["resolved"]["training"]["steps"]) for run in results.runs})
     widths = sorted({int(width) for width in results.cells["width"].dropna()})
     return f"{' or '.join(f'{step:,}' for step in steps)} steps at width {' or '.join(map(str, widths))}"
@@ -110,4 +106,4 @@ def _diverged(results: ResultTables) -> str:
     if lost.empty:
         return "No chosen network diverged."
     counts = ", ".join(f"{label} {count}" for label, count in lost["label"].value_counts().items())
-    return f"Chosen networks that diverged on the training rows, and are left out of the means: {counts}."
+    return f"Chosen networks that diverged in training, left out of the means: {counts}."
