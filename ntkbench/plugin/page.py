@@ -17,5 +17,5 @@ class Page:
     def markdown(self) -> str:
         """Return the page as Markdown."""
         lines = [self.headings, tuple("---" for _ in self.headings), *self.rows]
-        table = "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+        table = "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |" for cells in lines)
         return f"# {self.title}\n\n{table}\n\n" + "".join(f"{note}\n\n" for note in self.notes)

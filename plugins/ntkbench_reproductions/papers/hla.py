@@ -100,8 +100,8 @@ def differences(results: ResultTables) -> Page:
         ("data set", "method", "splits", "difference", "relative", "corrected p"),
         tuple(lines),
         (
-            "+- is the standard error of Nadeau and Bengio's corrected resampled t-test; p is two-sided, Holm-corrected "
-            "over all rows, and - with fewer than three splits.",
+            "+- is the standard error of Nadeau and Bengio's corrected resampled t-test; p is two-sided and Holm-"
+            "corrected over all rows; - with fewer than three splits.",
         ),
     )
 

@@ -6,6 +6,7 @@ correlations", for the standard error of Fisher's z; their interval is most accu
 
 from __future__ import annotations
 
+from math import isnan
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -50,6 +51,11 @@ def rank_correlation(x: ArrayLike, y: ArrayLike) -> RankCorrelation:
     ranks, others = _standard_ranks(first), _standard_ranks(second)
     rho = float(np.clip(ranks @ others, -1.0, 1.0))
     return RankCorrelation(rho, *bonett_wright(rho, count), _permuted(ranks, others), count)
+
+
+def correlation_text(found: RankCorrelation) -> str:
+    """Return a correlation as tables print it: rho with its interval, or ``-`` for nan."""
+    return "-" if isnan(found.rho) else f"{found.rho:+.2f} [{found.low:+.2f}, {found.high:+.2f}]"
 
 
 def bonett_wright(rho: float, count: int, confidence: float = 0.95) -> tuple[float, float]:

@@ -70,7 +70,7 @@ def agreement_table(results: ResultTables) -> pd.DataFrame:
 
 
 def _compared(results: ResultTables) -> pd.DataFrame:
-    """Return the cells of networks compared with a kernel, with ``reference_cell_id`` and their test targets' ``scale``."""
+    """Return the cells of networks compared with a kernel, with ``reference_cell_id`` and test targets' ``scale``."""
     rows = results.measurements
     pairs = rows[rows["metric"] == _OF_MEAN][["cell_id", "reference_cell_id"]].drop_duplicates()
     cells = results.cells[results.cells["role"] == "subject"].merge(pairs, on="cell_id")

@@ -9,7 +9,7 @@ from ntkbench.plugin import COLOURS, MARKERS, Page
 
 from ..layout import panels
 from ..statistics.paired import holm, p_text
-from ..statistics.rank_correlation import RankCorrelation, rank_correlation
+from ..statistics.rank_correlation import RankCorrelation, correlation_text, rank_correlation
 from .agreement import EXPLANATIONS, agreement_table
 
 if TYPE_CHECKING:
@@ -62,10 +62,9 @@ def explanations(results: ResultTables) -> Page:
             OUTCOMES[one.outcome],
             EXPLANATIONS[one.candidate],
             str(one.over_all.units),
-            _text(one.over_all),
+            correlation_text(one.over_all),
             p_text(one.corrected_p),
-            f"{one.regression.rho:+.2f} ({one.regression.units})",
-            f"{one.classes.rho:+.2f} ({one.classes.units})",
+            *(f"{_rho(kind)} ({kind.units})" for kind in (one.regression, one.classes)),
             "yes" if one.established else "no",
         )
         for one in found
@@ -93,8 +92,8 @@ def explanations(results: ResultTables) -> Page:
     )
 
 
-def _text(found: RankCorrelation) -> str:
-    return "-" if isnan(found.rho) else f"{found.rho:+.2f} [{found.low:+.2f}, {found.high:+.2f}]"
+def _rho(found: RankCorrelation) -> str:
+    return "-" if isnan(found.rho) else f"{found.rho:+.2f}"
 
 
 def agreement_and_explanations(results: ResultTables) -> Figure:

@@ -11,7 +11,7 @@ import numpy as np
 from ntkbench.plugin import Page, StoreError
 
 from ..statistics.paired import PairedTest, holm, p_text, paired_test
-from ..statistics.rank_correlation import rank_correlation
+from ..statistics.rank_correlation import correlation_text, rank_correlation
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,8 +85,8 @@ def smooth_kernels(results: ResultTables) -> Page:
         (
             "Test RMSE in standard deviations of the training targets, mean over splits; NTK / NNGP: geometric mean of "
             "the ratio; noise: standard deviation, by maximum likelihood on the NNGP's validation rows.",
-            f"p: for {ROUGH}, that the ratio is 1; for others, that it equals that of {ROUGH}. Corrected resampled "
-            f"t-test of the log ratio, Holm-corrected over all {len(tasks) * (1 + len(smooth))} tests.",
+            f"p tests whether the ratio is 1 for {ROUGH}, and whether others have the ratio of {ROUGH}: corrected "
+            f"resampled t-test of the log ratio, Holm-corrected over all {len(tasks) * (1 + len(smooth))} tests.",
         ),
     )
 
@@ -117,9 +117,10 @@ def added_noise(results: ResultTables) -> Page:
         ("data set", "noise added", *columns),
         tuple(rows),
         (
-            "Geometric mean over splits of the ratio of test errors (RMSE against targets without added noise). Noise is "
-            "in standard deviations of the targets, on training and validation rows. p: that the ratio equals the one "
-            f"without noise; corrected resampled t-test of log ratios, paired by split, Holm over all {len(tests)}.",
+            "Geometric mean over splits of the ratio of test errors (RMSE against targets without added noise). Noise: "
+            "in standard deviations of the targets, on training and validation rows. p tests whether noise changes "
+            "the ratio: corrected resampled t-test of log ratios, paired by split, Holm-corrected over all "
+            f"{len(tests)} tests.",
         ),
     )
 
@@ -130,7 +131,7 @@ def advantage_explained(results: ResultTables) -> Page:
     found = [(text, rank_correlation(means[name], means["log_ratio"])) for name, text in CANDIDATES.items()]
     corrected = holm([one.p for _, one in found])
     rows = tuple(
-        (text, str(one.units), f"{one.rho:+.2f} [{one.low:+.2f}, {one.high:+.2f}]", p_text(p))
+        (text, str(one.units), correlation_text(one), p_text(p))
         for (text, one), p in zip(found, corrected, strict=True)
     )
     return Page(

@@ -59,7 +59,7 @@ def split_counts(results: ResultTables, protocol: str, sets: Iterable[str]) -> s
 
 
 def _accuracy_rows(results: ResultTables, label: str, protocol: str) -> pd.DataFrame:
-    """Return a row per data set and split: ``set``, ``split_index`` and ``value``, the accuracy on test rows as a share.
+    """Return a row per data set and split: ``set``, ``split_index`` and ``value``, the test accuracy as a fraction.
 
     :raises StoreError: if there are none.
     """

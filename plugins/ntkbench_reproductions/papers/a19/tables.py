@@ -36,7 +36,7 @@ def table_1(results: ResultTables) -> Page:
     notes = [
         f"{found.sets} of {ALL_SETS} data sets; test accuracy in %, mean of "
         f"{split_counts(results, 'a19', accuracy.index)} resamples, +- the standard deviation over data sets. "
-        "P90, P95: % of data sets with at least 90, 95 % of the best published accuracy; PMA: accuracy in % of that one.",
+        "P90, P95: % of data sets with at least 90, 95 % of the best published accuracy; PMA: accuracy in % of it.",
         "Depth, fixed layers and C are chosen on halves of each data set that overlap its test rows, as in A19.",
         _cut_short(results),
     ]
