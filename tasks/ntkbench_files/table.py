@@ -26,7 +26,7 @@ class Columns(NamedTuple):
 
 
 def sizes(parameters: TableParameters) -> Sizes:
-    """Return the sizes of the task; the file is read for it, once as long as it does not change.
+    """Return the sizes of the task; the file is read once, and again when it has changed.
 
     :raises DataError: for a file that cannot be read as this table, or has too few rows.
     """
@@ -59,9 +59,9 @@ def load(parameters: TableParameters, split_index: int, seed: int) -> Problem:
 
 
 def read(parameters: TableParameters) -> Columns:
-    """Return a table's columns; text among the features becomes one column of 0 and 1 for each category.
+    """Return a table's columns; a text feature becomes one column of 0 and 1 per category.
 
-    :raises DataError: if the file or a column is not there, or a value is missing or no number.
+    :raises DataError: if the file, a column or a value is missing, or a value is not a number.
     """
     path = Path(parameters.path)
     if not path.is_file():
@@ -90,7 +90,7 @@ def _read(parameters: TableParameters, modified: int, size: int) -> Columns:
         return Columns(x, _numbers(target, parameters.target, parameters.path), None)
     found, labels = np.unique(_present(target, parameters.target, parameters.path), return_inverse=True)
     if len(found) < 2:
-        raise DataError(f'{parameters.path}: column "{parameters.target}" has one class only')
+        raise DataError(f'{parameters.path}: column "{parameters.target}" has only one class')
     return Columns(x, labels.astype(np.int64), len(found))
 
 
@@ -124,8 +124,8 @@ def _numbers(column: Any, name: str, path: str) -> Float:
     try:
         numbers = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        hint = 'kind = "classification" is for classes'
-        raise DataError(f'{path}: column "{name}" is not of numbers but {column.type}; {hint}') from error
+        hint = 'for classes set kind = "classification"'
+        raise DataError(f'{path}: column "{name}" holds {column.type}, not numbers; {hint}') from error
     if not np.isfinite(numbers).all():
         raise DataError(f'{path}: column "{name}", row {int(np.argmin(np.isfinite(numbers))) + 1}: not a finite number')
     return numbers

@@ -48,7 +48,7 @@ def load_random(dataset: Dataset, parameters: RandomSplit, split_index: int, see
 
 
 def load_published(dataset: Dataset, parameters: PublishedSplit, split_index: int, seed: int) -> Problem:
-    """Return a published 90/10 split with a part of its training rows to choose on; the seed matters to noise alone."""
+    """Return a published 90/10 split with validation rows; the seed only affects noise."""
     rows = published_splits.split_rows(dataset, parameters, split_index)
     return _cut(_table(dataset), rows, parameters, seed, split_index)
 
@@ -68,10 +68,10 @@ def _cut(
 
 
 def load_resample(dataset: Dataset, parameters: A19Split, split_index: int, seed: int) -> Problem:
-    """Return a resample of the A19 collection with what to choose on.
+    """Return a resample of the A19 collection with its tuning problems.
 
-    Under the protocol ``a19`` inputs are as the file has them, standardised over all its rows by its authors, and no
-    seed enters. Under ``nested`` each problem, inner ones included, is standardised by its own training rows.
+    Under the protocol ``a19`` inputs are those of the file, which its authors standardised over all rows, and the seed
+    is not used. Under ``nested`` each problem, inner ones included, is standardised by its own training rows.
     """
     table = _table(dataset)
     if parameters.protocol == "a19":

@@ -1,4 +1,4 @@
-"""How many rows to train and test on, without loading any."""
+"""The sizes of random splits, without loading any data."""
 
 from __future__ import annotations
 
