@@ -88,7 +88,7 @@ def archive(data_folder, server, tmp_path, monkeypatch):
 def test_fetching_puts_into_the_cache_what_tasks_then_read(archive, tmp_path):
     answer = ran("fetch", "uci/a19/zoo", code=1)  # the 86 others of the real archive are not in this one
     assert f"4 data sets fetched into {tmp_path / 'cache'}, 86 not fetched." in answer
-    assert "no abalone/abalone_R.dat in it, but ./zoo/" in answer
+    assert "no abalone/abalone_R.dat; it holds ./zoo/" in answer
     assert "Not redistributable: a19/titanic." in answer
     assert "4 of 4 data sets match the published data." in ran(
         "verify", "a19/zoo", "a19/iris", "a19/titanic", "a19/lenses"

@@ -40,7 +40,7 @@ def openml_table(data_id: int, cache: Path, patience: float) -> bytes:
             raise DataError(f"OpenML {data_id}: the server answers {error.code} {error.reason}") from error
         raise
     except (HTTPException, EOFError) as error:
-        raise InterruptedDownloadError(f"broke off: {error}") from error
+        raise InterruptedDownloadError(f"interrupted: {error}") from error
     except (ValueError, KeyError) as error:
         raise DataError(f"OpenML {data_id}: an answer that cannot be read: {error!r}") from error
     finally:

@@ -97,9 +97,9 @@ class Resume:
         except InterruptedDownloadError:
             raise
         except (requests.exceptions.RequestException, HTTPError) as error:
-            raise InterruptedDownloadError(f"broke off after {here:,} bytes: {error}") from error
+            raise InterruptedDownloadError(f"interrupted after {here:,} bytes: {error}") from error
         if whole is not None and here != whole:
-            raise InterruptedDownloadError(f"broke off after {here:,} of {whole:,} bytes")
+            raise InterruptedDownloadError(f"interrupted after {here:,} of {whole:,} bytes")
 
 
 def partial_files(folder: Path, url: str) -> tuple[Path, Path]:
