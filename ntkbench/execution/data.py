@@ -27,7 +27,7 @@ def load_problem(cell: Cell, registry: Registry) -> Problem:
     :raises DataError: if the task's data are not finite or do not fit together.
     """
     spec = registry.tasks.get(cell.task)
-    require_available(spec)
+    require_available(spec, registry)
     parameters = json.dumps(cell.task_parameters, sort_keys=True)
     return _load(spec, parameters, cell.split_index, cell.seed, cell.loss)
 

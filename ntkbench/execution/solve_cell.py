@@ -54,7 +54,7 @@ def _solve(job: Job, registry: Registry, config: WorkerConfig, progress: Progres
     problem = load_problem(cell, registry)
     references = {label: load_solution(Path(job.solutions), key) for label, key in cell.references.items()}
     spec = registry.backends.get(cell.backend)
-    require_available(spec)
+    require_available(spec, registry)
     request = _request(job, problem, references, import_target(spec.parameters), config, progress)
     solution: Solution = import_target(spec.target)(request)
     check_solution(cell.backend, cell.role, request, solution)

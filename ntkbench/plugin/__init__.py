@@ -21,11 +21,15 @@ if TYPE_CHECKING:
         suggestion,
     )
     from .cell import Cell
+    from .data_table import DataTable, centred_targets
+    from .figure_style import BAND_COLOUR, COLOURS, DASHES, MARKERS, THEORY_COLOUR
     from .hookspecs import hookimpl
     from .machine import cores, memory_bytes
     from .options import DATA_DIR_OPTION, JSON_OPTION, PLUGIN_OPTION
     from .outcome import Outcome
-    from .registry import load_registry, require_available, unavailable_reason
+    from .page import Page
+    from .registry import load_registry, missing_plugin, require_available, unavailable_reason
+    from .result_tables import ResultTables
     from .selection import Selected, SelectionCache, at_grid_edge, select, tuning_problems
     from .specs import (
         BackendSpec,
@@ -38,17 +42,27 @@ if TYPE_CHECKING:
         Workload,
         import_target,
     )
+    from .splits import random_rows, stratified_rows
     from .statistics import fraction_correct, jackknife_error, rms
     from .terminal import duration, make_console, print_table, quantity
     from .types import Float, Int, Measurement, Problem, Request, Solution, Training
 
 _HOMES = {
     "Cell": "cell",
+    "DataTable": "data_table",
+    "centred_targets": "data_table",
+    "BAND_COLOUR": "figure_style",
+    "COLOURS": "figure_style",
+    "DASHES": "figure_style",
+    "MARKERS": "figure_style",
+    "THEORY_COLOUR": "figure_style",
     "hookimpl": "hookspecs",
     "Outcome": "outcome",
     "cores": "machine",
     "memory_bytes": "machine",
+    "Page": "page",
     "load_registry": "registry",
+    "missing_plugin": "registry",
     "require_available": "registry",
     "unavailable_reason": "registry",
     "Selected": "selection",
@@ -56,6 +70,7 @@ _HOMES = {
     "at_grid_edge": "selection",
     "select": "selection",
     "tuning_problems": "selection",
+    "ResultTables": "result_tables",
     "BackendSpec": "specs",
     "Estimate": "specs",
     "MethodFacts": "specs",
@@ -65,6 +80,8 @@ _HOMES = {
     "TaskSpec": "specs",
     "Workload": "specs",
     "import_target": "specs",
+    "random_rows": "splits",
+    "stratified_rows": "splits",
     "fraction_correct": "statistics",
     "jackknife_error": "statistics",
     "rms": "statistics",
@@ -92,12 +109,18 @@ _HOMES = {
     "suggestion": "..errors",
 }
 __all__ = [
+    "BAND_COLOUR",
+    "COLOURS",
+    "DASHES",
     "DATA_DIR_OPTION",
     "JSON_OPTION",
+    "MARKERS",
     "PLUGIN_OPTION",
+    "THEORY_COLOUR",
     "BackendSpec",
     "Cell",
     "DataError",
+    "DataTable",
     "Estimate",
     "Float",
     "Int",
@@ -106,9 +129,11 @@ __all__ = [
     "MetricSpec",
     "NtkbenchError",
     "Outcome",
+    "Page",
     "PluginError",
     "Problem",
     "Request",
+    "ResultTables",
     "Selected",
     "SelectionCache",
     "Sizes",
@@ -122,6 +147,7 @@ __all__ = [
     "UnknownNameError",
     "Workload",
     "at_grid_edge",
+    "centred_targets",
     "cores",
     "duration",
     "fraction_correct",
@@ -131,11 +157,14 @@ __all__ = [
     "load_registry",
     "make_console",
     "memory_bytes",
+    "missing_plugin",
     "print_table",
     "quantity",
+    "random_rows",
     "require_available",
     "rms",
     "select",
+    "stratified_rows",
     "suggestion",
     "tuning_problems",
     "unavailable_reason",

@@ -285,10 +285,35 @@ def missing_requirement(requires: tuple[str, ...], install: str = "") -> str | N
     return None
 
 
-def unavailable_reason(spec: TaskSpec | BackendSpec) -> str | None:
-    """Return why a task or backend cannot be used here, or None; a check that raises counts as a reason."""
+def missing_plugin(requires_plugins: Iterable[str], registry: Registry) -> str | None:
+    """Return why a required plugin such as ``jax``, or each of ``jax|torch``, cannot be used here, or None."""
+    for entry in requires_plugins:
+        reasons = [_unusable(name, registry) for name in entry.split("|")]
+        if all(reasons):
+            return "; ".join(map(str, reasons))
+    return None
+
+
+def _unusable(name: str, registry: Registry) -> str | None:
+    report = next((report for report in registry.plugins if report.name == name), None)
+    if report is None:
+        return f'needs the plugin "{name}", which is not installed'
+    if report.status != "ok":
+        return f'needs the plugin "{name}", which is {report.status}' + (f": {report.reason}" if report.reason else "")
+    own = [spec for spec in registry.backends if registry.backends.owners[spec.name] == name]
+    missing = (missing_requirement(spec.requires, spec.install) for spec in own)
+    return next((f'needs the plugin "{name}": {reason}' for reason in missing if reason), None)
+
+
+def unavailable_reason(spec: TaskSpec | BackendSpec, registry: Registry | None = None) -> str | None:
+    """Return why a task or backend cannot be used here, or None; a check that raises counts as a reason.
+
+    :param registry: the plugins that ``requires_plugins`` is held against; by default the installed ones.
+    """
     try:
         reason = missing_requirement(spec.requires, spec.install)
+        if reason is None and spec.requires_plugins:
+            reason = missing_plugin(spec.requires_plugins, load_registry() if registry is None else registry)
         if reason is None and isinstance(spec, TaskSpec):
             reason = spec.available()
     except Exception as error:
@@ -296,7 +321,7 @@ def unavailable_reason(spec: TaskSpec | BackendSpec) -> str | None:
     return reason
 
 
-def require_available(spec: TaskSpec | BackendSpec) -> None:
+def require_available(spec: TaskSpec | BackendSpec, registry: Registry | None = None) -> None:
     """Raise :class:`UnavailableError` if a task or backend cannot be used here."""
-    if reason := unavailable_reason(spec):
+    if reason := unavailable_reason(spec, registry):
         raise UnavailableError(f"{spec.name} is unavailable: {reason}")

@@ -132,6 +132,7 @@ class TaskSpec:
     :param standardise_inputs: whether the core scales inputs by training statistics.
     :param standardise_targets: whether the core scales targets by training statistics.
     :param requires: distributions it needs, such as ``scikit-learn>=1.4``.
+    :param requires_plugins: plugins whose public names it imports, such as ``jax``; ``jax|torch`` for at least one.
     :param install: the command that installs them.
     """
 
@@ -146,6 +147,7 @@ class TaskSpec:
     standardise_inputs: bool = True
     standardise_targets: bool = True
     requires: tuple[str, ...] = ()
+    requires_plugins: tuple[str, ...] = ()
     install: str = ""
     source: str = ""
     licence: str = ""
@@ -170,6 +172,7 @@ class BackendSpec:
     :param batches: whether it trains in mini-batches.
     :param stops: whether it stops networks early (``stop_loss``, ``stop_patience``).
     :param supports_non_gradient: whether the training direction may be no gradient.
+    :param requires_plugins: plugins whose public names it imports, such as ``jax``; ``jax|torch`` for at least one.
     """
 
     name: str
@@ -190,6 +193,7 @@ class BackendSpec:
     stops: bool = False
     supports_non_gradient: bool = False
     requires: tuple[str, ...] = ()
+    requires_plugins: tuple[str, ...] = ()
     install: str = ""
     citation: str = ""
 

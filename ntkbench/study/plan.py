@@ -83,7 +83,7 @@ class _TaskFacts:
     unavailable: str | None
 
 
-def _task_facts(task: ResolvedTask) -> _TaskFacts:
+def _task_facts(task: ResolvedTask, registry: Registry) -> _TaskFacts:
     spec = task.spec
     return _TaskFacts(
         name=spec.name,
@@ -92,7 +92,7 @@ def _task_facts(task: ResolvedTask) -> _TaskFacts:
         parameters=task.parameters.model_dump(mode="json"),
         loss=task.entry.loss,
         sizes=spec.sizes(task.parameters),
-        unavailable=unavailable_reason(spec),
+        unavailable=unavailable_reason(spec, registry),
     )
 
 
@@ -113,7 +113,7 @@ class _Expansion:
 
     def cells(self) -> Iterator[Cell]:
         for resolved in self.study.tasks:
-            task = _task_facts(resolved)
+            task = _task_facts(resolved, self.registry)
             for split_index in range(resolved.entry.splits):
                 for architecture in self.study.study.architecture:
                     yield from self._problem_cells(_Place(task, split_index, architecture))
@@ -169,7 +169,7 @@ class _Expansion:
             estimate=self._estimate(place, method),
         )
         cell = replace(cell, cell_id=digest(cell.identity(), 16))
-        reason = task.unavailable or unavailable_reason(backend) or backend.supports(place.architecture)
+        reason = task.unavailable or unavailable_reason(backend, self.registry) or backend.supports(place.architecture)
         return replace(cell, skip=reason or self._skip_reason(cell))
 
     def _estimate(self, place: _Place, method: ResolvedMethod) -> Estimate:

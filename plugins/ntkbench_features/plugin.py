@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ntkbench.plugin import BackendSpec, Estimate, MethodFacts, Workload, hookimpl
 
-from .sources import SOURCES, source
+from .sources import SOURCES, unsupported
 
 if TYPE_CHECKING:
     from ntkbench.architecture.nodes import Architecture
@@ -24,7 +24,7 @@ def supports(architecture: Architecture) -> str | None:
     """
     if architecture.depth == 0:
         return "networks without hidden layers have no width, and the width is the number of random functions"
-    reasons = {kind: source(kind).supports(architecture) for kind in SOURCES}
+    reasons = {kind: unsupported(kind, architecture) for kind in SOURCES}
     if all(reasons.values()):
         return "; ".join(f"functions = {kind}: {reason}" for kind, reason in reasons.items())
     return None
@@ -62,6 +62,7 @@ def ntkbench_register_backends() -> tuple[BackendSpec, ...]:
             estimate=estimate,
             facts=lambda parameters: MethodFacts(kernel=parameters.kernel),
             observables=OBSERVABLES,
+            requires_plugins=("jax|torch",),
             install='pip install "ntkbench[jax]" for functions = kernel, "ntkbench[torch]" for functions = tangent',
             citation="Jacot, Gabriel and Hongler 2018 (arXiv:1806.07572), section 3.1",
         ),

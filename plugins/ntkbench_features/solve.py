@@ -9,7 +9,6 @@ from scipy.linalg import norm
 
 from ntkbench.dynamics import kernel_dynamics
 from ntkbench.plugin import DataError, Measurement, Solution
-from ntkbench_torch.observables import operator_norm
 
 from .draw import Draw, draw_functions, factor
 from .sources import require
@@ -131,6 +130,8 @@ def kernel_distance(kernel: Matrix, references: Mapping[str, Solution], member: 
     ``|K~ - K (x) Id|_F / |K (x) Id|_F``, and the largest absolute eigenvalue of the difference over the largest of K.
     A reference without ``kernel_train`` is passed over.
     """
+    from ntkbench_torch import operator_norm
+
     for label, law in references.items():
         if law.kernel_train is None:
             continue

@@ -25,7 +25,7 @@ _BLOCK = 4096  # points looked at at a time
 _PROCESS_BYTES = 3.5e8  # a process that has imported torch
 
 
-def supports(architecture: Architecture) -> str | None:
+def unsupported(architecture: Architecture) -> str | None:
     """Return why networks of this architecture cannot be trained, or None."""
     if reason := unsupported_activation(architecture.activation):
         return reason
@@ -104,7 +104,7 @@ def ntkbench_register_backends() -> tuple[BackendSpec, ...]:
             role="subject",
             parameters="ntkbench_torch.parameters:Parameters",
             target="ntkbench_torch.solve:solve",
-            supports=supports,
+            supports=unsupported,
             estimate=estimate,
             facts=facts,
             observables=OBSERVABLES,
@@ -126,7 +126,7 @@ def ntkbench_register_backends() -> tuple[BackendSpec, ...]:
             role="subject",
             parameters="ntkbench_torch.tuned.parameters:Parameters",
             target="ntkbench_torch.tuned.solve:solve",
-            supports=supports,
+            supports=unsupported,
             estimate=estimate_tuned,
             optimizers=OPTIMIZERS,
             losses=LOSSES,
@@ -142,7 +142,7 @@ def ntkbench_register_backends() -> tuple[BackendSpec, ...]:
             role="subject",
             parameters="ntkbench_torch.stability.solve:Parameters",
             target="ntkbench_torch.stability.solve:solve",
-            supports=supports,
+            supports=unsupported,
             estimate=estimate_stability,
             requires=("torch>=2.4",),
             install='pip install "ntkbench[torch]"',

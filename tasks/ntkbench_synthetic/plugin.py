@@ -123,7 +123,6 @@ def _in_any_dimension() -> list[TaskSpec]:
             summary="a draw of the Gaussian process that infinitely wide networks are at initialization (NNGP)",
             source="f ~ N(0, K_L) jointly at training and test points (J18 Prop. 1, L18)",
             citation=_L18,
-            requires=("jax>=0.4.31",),
-            install='pip install "ntkbench[jax]"',
+            requires_plugins=("jax",),
         ),
     ]
