@@ -81,8 +81,8 @@ def learning_speed_ratio(problem: Problem, subject: Solution, reference: Solutio
 def _response(problem: Problem, subject: Solution, reference: Solution) -> tuple[Float, Float]:
     """Return f - p and the derivative of p by the log of the rate, each (E, T, M, O)."""
     assert subject.members_test is not None
-    rates = [reference.learning_rate_multiplier * (1 + nudge) for nudge in (_NUDGE, -_NUDGE)]
-    nudged = (replace(reference, learning_rate_multiplier=rate) for rate in rates)
+    rates = [reference.time_scale * (1 + nudge) for nudge in (_NUDGE, -_NUDGE)]
+    nudged = (replace(reference, time_scale=rate) for rate in rates)
     with np.errstate(over="ignore", invalid="ignore"):  # a theory that diverges
         now = predictions_from(reference, problem, subject)[1]
         faster, slower = (kernel_predictions(each, problem, subject)[1] for each in nudged)

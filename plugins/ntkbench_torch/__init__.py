@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .networks.ensemble import NetworkEnsemble
     from .networks.module_ensemble import ModuleEnsemble
+    from .observables.norms import operator_norm
+    from .plugin import unsupported
     from .stability.thresholds import Thresholds, stability_thresholds
     from .training.trajectory import Trajectory
 
@@ -16,9 +18,19 @@ _HOMES = {
     "NetworkEnsemble": "networks.ensemble",
     "Thresholds": "stability.thresholds",
     "Trajectory": "training.trajectory",
+    "operator_norm": "observables.norms",
     "stability_thresholds": "stability.thresholds",
+    "unsupported": "plugin",
 }
-__all__ = ["ModuleEnsemble", "NetworkEnsemble", "Thresholds", "Trajectory", "stability_thresholds"]
+__all__ = [
+    "ModuleEnsemble",
+    "NetworkEnsemble",
+    "Thresholds",
+    "Trajectory",
+    "operator_norm",
+    "stability_thresholds",
+    "unsupported",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...plugin.figure_style import COLOURS, MARKERS, THEORY_COLOUR
 from ..series.names import task_words
 from ..series.quantities import ALL, quantity_name
 from .words import distinct_subjects
@@ -21,9 +22,7 @@ if TYPE_CHECKING:
     from ..series.keys import TaskKey
     from ..verdicts.judge import Finding
 
-# Okabe and Ito's colours; markers and dashes tell curves apart in grey.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9")
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+_COLOURS = (*COLOURS[:4], THEORY_COLOUR, *COLOURS[4:])
 _COLUMNS = 3
 _PANEL, _PANEL_HEIGHT, _LEGEND_LINE = 6.2, 5.0, 0.21  # inches
 _CHARACTERS = 82  # of a title over one panel
@@ -74,7 +73,7 @@ def draw_curves(found: Sequence[Finding], title: str) -> Figure:
 def _draw_panel(axes: Axes, metric: str, task: TaskKey, group: Sequence[Finding]) -> None:
     quantity = ALL.get(metric)
     for index, (finding, words) in enumerate(zip(group, distinct_subjects(group, lambda _: ""), strict=True)):
-        colour, marker = _COLOURS[index % len(_COLOURS)], _MARKERS[(index + index // len(_COLOURS)) % len(_MARKERS)]
+        colour, marker = _COLOURS[index % len(_COLOURS)], MARKERS[(index + index // len(_COLOURS)) % len(MARKERS)]
         legend = _legend(finding, words)
         if quantity is None or finding.rate.points is None:
             _draw_value(axes, index, finding, colour, marker, legend)

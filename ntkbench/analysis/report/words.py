@@ -43,9 +43,9 @@ def distinct_subjects(found: Sequence[Finding], place: Callable[[SeriesKey], str
             if len({own.get(name) for own in facts}) > 1
         ]  # fmt: skip
         for index, own in zip(indices, facts, strict=True):
-            words, where = bases[index]
+            name_of_curve, where = bases[index]
             more = [f"{name} {own[name]}" for name in differing if name in own]
-            result[index] = ", ".join([words, *more]) + (f" ({where})" if where else "")
+            result[index] = ", ".join([name_of_curve, *more]) + (f" ({where})" if where else "")
     return result
 
 

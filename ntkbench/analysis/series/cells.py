@@ -56,7 +56,7 @@ def series_cells(cells: pd.DataFrame, axis: Axis = "width", controls: Collection
     """
     frame = _networks(cells)
     rows: list[dict[str, Any]] = frame.to_dict("records")  # type: ignore[assignment]
-    places = [_place(row, axis) for row in rows]
+    places = [float(row[axis]) for row in rows]
     subjects = [
         _Subject(_key(row, task, axis), _facts(row, axis), str(row.get("dtype")), row["label"] in controls)
         for row, task in zip(rows, task_keys(rows), strict=True)
@@ -85,12 +85,6 @@ def _facts(row: Mapping[str, Any], axis: Axis) -> Hashable:
     parameters = parsed(row.get("backend_params_json"))
     parameters.pop(axis, None)
     return frozen(parameters), tuple(frozen(row.get(name)) for name in _SUBJECT_FACTS)
-
-
-def _place(row: Mapping[str, Any], axis: Axis) -> float:
-    if axis == "learning_rate_multiplier":
-        return float(parsed(row.get("backend_params_json")).get(axis, 1.0))
-    return float(row[axis])
 
 
 def _joined(subjects: list[_Subject], places: list[float], axis: Axis) -> list[_Subject]:

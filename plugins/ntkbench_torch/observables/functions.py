@@ -96,9 +96,9 @@ def _predictions(observation: Observation, law: Solution) -> tuple[Float, Float]
     view = observation.view
     if law.kernel_train is None or law.kernel_test is None or law.eigenvalues is None or law.eigenvectors is None:
         return None
-    when: TimeSpec = {"times": [law.learning_rate_multiplier * view.time / (1 - view.momentum)]}
+    when: TimeSpec = {"times": [law.time_scale * view.time / (1 - view.momentum)]}
     if law.steps is not None:
-        when = {"steps": [view.step], "learning_rate": law.learning_rate_multiplier * view.learning_rate}
+        when = {"steps": [view.step], "learning_rate": law.time_scale * view.learning_rate}
         when |= {"optimizer": view.optimizer, "momentum": view.momentum}
     start, start_test = observation.start
     spectrum = Spectrum(law.eigenvalues, law.eigenvectors, precision=precision_of(law.kernel_train))
