@@ -55,7 +55,7 @@ def test_something_is_expected_of_all_that_is_judged(name):
     study = resolve_study(name, REGISTRY, Overrides())
     architecture = study.study.architecture[0]
     facts = {"activation": architecture.activation, "depth": architecture.depth, "bias_std": architecture.bias_std}
-    facts |= {"n_features": 2, "n_train": 12, "task": "synthetic/circle", "task_params_json": "{}"}
+    facts |= {"n_features": 2, "n_train": 12, "distinct_inputs": 12, "antipodal_pairs": 0, "input_norm": 1.0}
     for quantity in study.study.claim.judge:
         found = claims.expectation(quantity, facts, study.study.claim.id)
         assert found is not None
