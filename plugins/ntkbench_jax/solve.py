@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,13 +21,14 @@ from ntkbench.dynamics import (
 )
 from ntkbench.plugin import DataError, Measurement, Problem, Request, Solution, Training, UnavailableError
 
-from .kernels.analytic import analytic_kernel, analytic_kernels, kernel_diagonal
+from .kernels.analytic import analytic_kernel
+from .matrices import KernelMatrices
 from .variance import law_of
 
 if TYPE_CHECKING:
     from ntkbench.dynamics import TimeSpec
 
-    from .kernels.analytic import Float, Kernels
+    from .kernels.analytic import Float
     from .parameters import Parameters
 
 _ENTRY_ERROR = {"float32": 4e-6, "float64": 1e-13}  # of the kernels, relative to sqrt(k(x,x) k(x',x'))
@@ -60,7 +61,7 @@ def solve(request: Request) -> Solution:
 
 def _solved(request: Request) -> Solution:
     parameters: Parameters = request.parameters
-    kernels = Matrices.of(request)
+    kernels = KernelMatrices.of(request)
     train, test = (getattr(pair, parameters.kernel) for pair in (kernels.train, kernels.test))
     spectrum = decompose(train)
     request.progress(2, 3)
@@ -147,31 +148,6 @@ def _slice(request: Request, point: int) -> tuple[Measurement, ...]:
         Measurement(metric="ntk_slice", value=float(value), unit="1", split="test", component=j)
         for j, value in enumerate(analytic_kernel(x[point : point + 1], x, **where)[0])
     )
-
-
-class Matrices(NamedTuple):
-    """Both kernels between training points, of test with training points, and of each test point with itself.
-
-    ``test_test``: between test points, where their covariance is asked for.
-    """
-
-    train: Kernels
-    test: Kernels
-    test_diagonal: Kernels
-    test_test: Kernels | None
-
-    @classmethod
-    def of(cls, request: Request) -> Matrices:
-        """Return the kernels of a request, finite."""
-        where: dict[str, Any] = {"architecture": request.architecture, "dtype": request.dtype, "device": request.device}
-        x_train, x_test = request.problem.x_train, request.problem.x_test
-        train = analytic_kernels(x_train, **where)
-        request.progress(1, 3)
-        between = analytic_kernels(x_test, **where) if request.parameters.covariance else None
-        matrices = cls(train, analytic_kernels(x_test, x_train, **where), kernel_diagonal(x_test, **where), between)
-        if not all(np.isfinite(part).all() for kernels in matrices if kernels is not None for part in kernels):
-            raise DataError(f"the kernel of {request.architecture!r} is beyond the range of {request.dtype}")
-        return matrices
 
 
 def _when(parameters: Parameters, training: Training) -> TimeSpec:

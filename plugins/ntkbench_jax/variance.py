@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from ntkbench.dynamics import Spectrum, TimeSpec
 
+    from .matrices import KernelMatrices
     from .parameters import Parameters
-    from .solve import Matrices
 
     Array = NDArray[np.float64]
 
@@ -28,7 +28,7 @@ class Law(NamedTuple):
 
 
 def law_of(
-    parameters: Parameters, spectrum: Spectrum, kernels: Matrices, rho: float, records: int, when: TimeSpec
+    parameters: Parameters, spectrum: Spectrum, kernels: KernelMatrices, rho: float, records: int, when: TimeSpec
 ) -> Law:
     """Return the law a study asks for, of any one output, at ``records`` times.
 
@@ -47,7 +47,7 @@ def law_of(
     return Law(law.train, law.test, covariance)
 
 
-def posterior(parameters: Parameters, spectrum: Spectrum, kernels: Matrices, rho: float) -> Law:
+def posterior(parameters: Parameters, spectrum: Spectrum, kernels: KernelMatrices, rho: float) -> Law:
     """Return the posterior of a Gaussian process with the driving kernel as its prior, without the axis T.
 
     ``Theta(x, x') - Theta(x, X) (T + rho I)^-1 Theta(X, x')``, the pseudo-inverse where that is singular: at no time

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from ntkbench.architecture.nodes import Architecture
-    from ntkbench_jax.kernel_command.array_files import Matrix
 
+    from .array_files import Matrix
     from .request import KernelRequest
 
 _PARAMETERIZATIONS = ("ntk", "standard", "standard-global-rate")
@@ -66,7 +66,7 @@ def kernel_command(**options: Any) -> None:
     without X2, X1 with itself. Nothing is centred or scaled. The summary says how exact and how well conditioned they
     are. FILE.npz holds the arrays nngp and ntk and, as JSON, the architecture and the summary without the spectrum.
     """
-    from ntkbench_jax.kernel_command.array_files import write_npz
+    from .array_files import write_npz
 
     request = _request(options)
     from .summary import KernelSummary  # with it JAX: after mistakes have been told
@@ -91,13 +91,12 @@ def kernel_command(**options: Any) -> None:
 def _request(options: dict[str, Any]) -> KernelRequest:
     """Find every mistake that can be found before the work starts."""
     from ntkbench.plugin import load_registry, require_available
-    from ntkbench_jax.kernel_command.array_files import check_target
 
-    from ..plugin import ntkbench_register_backends
+    from ..backends import JAX
+    from .array_files import check_target
     from .request import KernelRequest
 
-    for spec in ntkbench_register_backends():
-        require_available(spec)
+    require_available(JAX)
     if options["plugins"]:
         load_registry(options["plugins"])
     architecture = _architecture(options)
@@ -133,7 +132,7 @@ def _architecture(options: dict[str, Any]) -> Architecture:
 
 
 def _inputs(options: dict[str, Any]) -> tuple[Matrix, Matrix | None]:
-    from ntkbench_jax.kernel_command.array_files import read_matrix
+    from .array_files import read_matrix
 
     x1, x2, arrays = options["x1"], options["x2"], options["arrays"]
     paths = [path for path in (x1, x2) if path is not None]

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ntkbench.architecture.nodes import Architecture
-    from ntkbench_jax.kernel_command.array_files import Matrix
+
+    from .array_files import Matrix
 
     Kernel = NDArray[np.floating[Any]]
     Facts = dict[str, Any]

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ntkbench.architecture.nodes import Architecture
-    from ntkbench_jax.kernel_command.array_files import Matrix
+
+    from .array_files import Matrix
 
 SPECTRUM_POINTS = 4000  # diagonalised unasked up to here: about half a minute
 
