@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from ntkbench.plugin import BackendSpec, Estimate
 from ntkbench.theory.losses import LOSSES
@@ -12,10 +12,14 @@ from .regression.suitable import cost_at_rest, suitable
 from .tuned import TUNING_ROWS
 
 if TYPE_CHECKING:
+    from ntkbench.architecture.nodes import Architecture
     from ntkbench.plugin import Workload
 
+    from .regression.suitable import Solver
 
-_FLOPS_PER_PAIR = {"relu": 150, "erf": 500}  # per layer; transcendental functions counted as 20
+
+_FLOPS_PER_PAIR = {"relu": 150}  # per layer; transcendental functions counted as 20
+_FLOPS_PER_PAIR_OF_OTHERS = 500
 _BYTES = 8
 _TRIDIAGONAL = 5.0  # times N^3: 4/3 of operations, half of which go at the memory's speed
 
@@ -24,16 +28,19 @@ def estimate(work: Workload) -> Estimate:
     """Return what kernels, one eigendecomposition and the law at the recorded times will cost."""
     (n, m, features, outputs, _), architecture, records = work.sizes, work.architecture, work.records
     pairs = n * (n + 1) / 2 + n * m
-    kernels = pairs * (4 * features + architecture.depth * _FLOPS_PER_PAIR.get(architecture.activation, 500))
+    kernels = pairs * (4 * features + architecture.depth * _flops_per_pair(architecture))
     law = records * (n + m) * n * (2 * n + 2 * outputs)
     held = 8 * n * n + 5 * n * m + records * (n + m) * outputs * 5
     if getattr(work.parameters, "covariance", False):
-        kernels += (
-            m * (m + 1) / 2 * (4 * features + architecture.depth * _FLOPS_PER_PAIR.get(architecture.activation, 500))
-        )
+        kernels += m * (m + 1) / 2 * (4 * features + architecture.depth * _flops_per_pair(architecture))
         law += records * 2 * m * n * m
         held += (records + 4) * m * m
     return Estimate(flops=kernels + 10.0 * n**3 + law, bytes=float(_BYTES * held))
+
+
+def _flops_per_pair(architecture: Architecture) -> int:
+    name = architecture.activation if isinstance(architecture.activation, str) else ""
+    return _FLOPS_PER_PAIR.get(name, _FLOPS_PER_PAIR_OF_OTHERS)
 
 
 def estimate_tuned(work: Workload) -> Estimate:
@@ -42,12 +49,13 @@ def estimate_tuned(work: Workload) -> Estimate:
     Sizes do not tell how many problems there are to choose on: one is counted.
     """
     sizes, parameters = work.sizes, work.parameters
-    rows, solver, depths, others = min(sizes.n_train, TUNING_ROWS), "auto", (work.architecture.depth,), 1
+    solver: Solver | Literal["auto"] = "auto"
+    rows, depths, others = min(sizes.n_train, TUNING_ROWS), (work.architecture.depth,), 1
     if parameters is not None:
         rows, solver = min(sizes.n_train, parameters.tuning_rows), parameters.solver
         depths = parameters.depth or depths
         others = len(parameters.weight_std or "1") * len(parameters.bias_std or "1")
-    per_layer = _FLOPS_PER_PAIR.get(work.architecture.activation, 500)
+    per_layer = _flops_per_pair(work.architecture)
     per_pair = [4.0 * sizes.n_features + depth * per_layer for depth in depths]
     choice = others * sum(_TRIDIAGONAL * rows**3 + 1.5 * rows * rows * pair for pair in per_pair)
     noise, whole = (

@@ -30,10 +30,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from .regression.problem import Kernel
+
     Array = NDArray[np.float64]
 
 
-class NTKRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
+class NTKRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """The mean and the law of infinitely wide networks trained on the squared error, from f_0 ~ N(0, nngp).
 
     Inputs and targets are taken as they are, neither centred nor scaled; float32 ones are computed with in float64.
@@ -72,7 +74,7 @@ class NTKRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         activation: str | Callable[..., Any] = "relu",
         weight_std: float = 2**0.5,
         bias_std: float = 0.1,
-        kernel: str = "ntk",
+        kernel: Kernel = "ntk",
         ridge: float = 0.0,
         time: float = inf,
         solver: str = "auto",

@@ -19,7 +19,7 @@ from ntkbench.dynamics import (
     operator_norm,
     smallest_eigenvalue,
 )
-from ntkbench.plugin import DataError, Measurement, Problem, Request, Solution, Training, UnavailableError
+from ntkbench.plugin import DataError, Measurement, Solution, UnavailableError
 
 from .kernels.analytic import analytic_kernel
 from .matrices import KernelMatrices
@@ -27,8 +27,8 @@ from .variance import law_of
 
 if TYPE_CHECKING:
     from ntkbench.dynamics import TimeSpec
+    from ntkbench.plugin import Float, Problem, Request, Training
 
-    from .kernels.analytic import Float
     from .parameters import Parameters
 
 _ENTRY_ERROR = {"float32": 4e-6, "float64": 1e-13}  # of the kernels, relative to sqrt(k(x,x) k(x',x'))

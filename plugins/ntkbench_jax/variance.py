@@ -36,7 +36,9 @@ def law_of(
     """
     if parameters.law == "posterior":
         found = posterior(parameters, spectrum, kernels, rho)
-        return Law(*(None if part is None else np.repeat(part[None], records, axis=0) for part in found))
+        train, test = (np.repeat(part[None], records, axis=0) for part in (found.train, found.test))
+        constant = None if found.covariance is None else np.repeat(found.covariance[None], records, axis=0)
+        return Law(train, test, constant)
     start = Modes.of_driving(spectrum) if parameters.kernel == "nngp" else Modes.of(spectrum, kernels.train.nngp)
     between = getattr(kernels.test, parameters.kernel)
     law = ensemble_law(spectrum, between, start, kernels.test.nngp, kernels.test_diagonal.nngp, rho=rho, **when)

@@ -45,20 +45,27 @@ def find_law(activation: str | Callable[..., Any]) -> Law:
 
     :raises DataError: for a function that cannot be imported.
     """
-    spelled = parse_activation(activation) if isinstance(activation, str) else None
-    if spelled is not None and spelled.name in _CLOSED_FORMS:
+    if not isinstance(activation, str):
+        return _of_function(activation)
+    spelled = parse_activation(activation)
+    if spelled.name in _CLOSED_FORMS:
         target, fixed = _CLOSED_FORMS[spelled.name]
         law: Law = _attribute(f"{__package__}.{target}")(**dict(spelled.parameters), **fixed)
         return law
-    return _of_function(activation, spelled)
+    return _of_name(spelled)
 
 
-def _of_function(activation: str | Callable[..., Any], spelled: Activation | None) -> Law:
+def _of_function(function: Callable[..., Any]) -> Law:
+    from .series import adaptive
+
+    return adaptive(function, getattr(function, "__name__", repr(function)))
+
+
+def _of_name(spelled: Activation) -> Law:
+    """Return the law of an activation without a closed form: a function known here, or the user's."""
     from . import functions
     from .series import adaptive
 
-    if spelled is None:
-        return adaptive(activation, getattr(activation, "__name__", repr(activation)))
     if ":" not in spelled.name:
         return adaptive(functions.FUNCTIONS[spelled.name], spelled.name)
     try:

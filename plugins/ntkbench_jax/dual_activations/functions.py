@@ -10,10 +10,7 @@ import numpy as np
 
 from ntkbench.plugin import DataError
 
-try:
-    from jax import enable_x64
-except ImportError:  # JAX before 0.8
-    from jax.experimental import enable_x64
+from ..x64 import enable_x64
 
 Array = jax.Array
 Function = Callable[[Array], Array]
@@ -40,7 +37,7 @@ def difference(function: Function, x: Array, y: Array, gap: Array) -> Array:
     first, second = function(x), function(y)
     direct, bend = first - second, gap * mean
     size = jnp.maximum(jnp.abs(first), jnp.abs(second))
-    return jnp.where(jnp.abs(bend - direct) <= 16 * jnp.finfo(x.dtype).eps * size, bend, direct)
+    return jnp.where(jnp.abs(bend - direct) <= 16 * np.finfo(x.dtype).eps * size, bend, direct)
 
 
 def checked(function: Function, name: str) -> Function:
@@ -69,7 +66,7 @@ def checked(function: Function, name: str) -> Function:
 
 def _tried(function: Function, x: Array, where: str) -> tuple[Array, Array]:
     try:
-        shape = jax.eval_shape(function, jax.ShapeDtypeStruct(x.shape, x.dtype))
+        shape = jax.eval_shape(function, x)
     except Exception as error:  # whatever the user's code raises
         raise DataError(f"{where}: fails on a JAX array ({_first_line(error)}); {_WRITE}") from error
     if getattr(shape, "shape", None) != x.shape:

@@ -46,7 +46,7 @@ class Gelu:
         (share1, square1, reach1), (share2, square2, reach2) = first.coefficients, second.coefficients
         both, over_turn = share1 * share2, covariance.dtype.type(1 / (2 * PI))
         rho = jnp.clip(covariance * both, -1, 1)
-        least = square1 + square2 * (1 - square1) + jnp.finfo(covariance.dtype).tiny
+        least = square1 + square2 * (1 - square1) + np.finfo(covariance.dtype).tiny
         square = jnp.maximum((1 - rho) * (1 + rho), least)
         root = jnp.sqrt(square)
         orthant, tangent = arcsin(rho) * over_turn + 0.25, rho / root * over_turn

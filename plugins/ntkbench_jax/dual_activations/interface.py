@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 Array = jax.Array
@@ -109,7 +109,7 @@ def one_plus_cosine(pair: Pair | Features) -> Array:
 
 def finite(x: Array) -> Array:
     """Return ``x`` with infinities replaced by the largest number."""
-    largest = jnp.finfo(x.dtype).max
+    largest = np.finfo(x.dtype).max
     return jnp.clip(x, -largest, largest)
 
 

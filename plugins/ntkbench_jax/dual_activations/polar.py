@@ -10,13 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .functions import Function, difference, enable_x64, value_and_slope
+from ..x64 import enable_x64
+from .functions import Function, difference, value_and_slope
 from .interface import Features, Moments, Pair, ratio
 from .rules import Rule, ladder
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 Array = jax.Array
+T = TypeVar("T")
 _AT_ONCE = 2**17  # evaluations
 _SMALLEST = 1e-300  # stands for a deviation of 0, so that each side of 0 is still told from the other
 
@@ -82,7 +84,8 @@ class Polar:
             result = result._replace(cosine=result.cosine * turned)
         else:
             result = result._replace(response=result.response * turned)
-        return jax.tree.map(lambda x: x.reshape(shape), result)
+        shaped: Features = jax.tree.map(lambda x: x.reshape(shape), result)
+        return shaped
 
     @property
     def _batch(self) -> int:
@@ -94,15 +97,14 @@ class Polar:
 
     def _on_line(self, deviation: Array) -> tuple[Array, Array, Array]:
         """Return phi and phi' at both sides of 0 along the radii, and the weights (2, radii)."""
-        r, w = jax.lax.optimization_barrier(self.rule.line())
+        r, w = _opaque(self.rule.line())
         sides = np.array([[1.0], [-1.0]])
         values, slopes = value_and_slope(self.function, deviation * (sides * r))
         return values, slopes, jnp.broadcast_to(w, values.shape)
 
     def _arcs(self, pair: Pair) -> _Arcs:
         """Divide the circle; the arcs on which u and v have the same sign span the supplement of the pair's angle."""
-        # the barrier keeps the compiler from working on these for seconds
-        (x, y, w), (r, radial) = jax.lax.optimization_barrier((self.rule.arc(), self.rule.disc()))
+        (x, y, w), (r, radial) = _opaque((self.rule.arc(), self.rule.disc()))
         x, y, w = (part[:, None] for part in (x, y, w))
         angle, supplement = jnp.arctan2(pair.sine, pair.cosine), jnp.arctan2(pair.sine, -pair.cosine)
         same = _U_SIDES == _V_SIDES
@@ -144,6 +146,12 @@ class Polar:
         u = np.array([[1.0], [-1.0]]) * r
         change = difference(self.function, pair.first * u, pair.second * u, pair.gap * u)
         return f1, f2, jnp.sum(weight * change * (ratio(one, f1 + f2) + ratio(two, f1 + f2)))
+
+
+def _opaque(constants: T) -> T:
+    """Keep the compiler from working on large constants, which takes it seconds."""
+    kept: T = jax.lax.optimization_barrier(constants)  # type: ignore[no-untyped-call]
+    return kept
 
 
 def _in_batches(function: Callable[[Any], Any], points: Any, size: int) -> Any:

@@ -11,7 +11,8 @@ import numpy as np
 
 from ntkbench.plugin import UnavailableError
 
-from .functions import Function, checked, enable_x64, value_and_slope
+from ..x64 import enable_x64
+from .functions import Function, checked, value_and_slope
 from .hermite import BLOCK, Hermite, Parity, nodes, weighted_polynomials
 from .polar import polar
 
@@ -168,8 +169,8 @@ class _Moments(NamedTuple):
 def _moments(sampled: _Sampled, reach: float, order: int) -> _Moments:
     values, slopes = sampled.values * sampled.root, sampled.slopes * sampled.root
     polynomials = weighted_polynomials(reach, len(sampled.root) // 2, order)
-    squares = (np.einsum("ij,ij->i", part, part) for part in (values, slopes))
-    return _Moments(*squares, values @ sampled.root, slopes @ polynomials.T)
+    square, slope = (np.einsum("ij,ij->i", part, part) for part in (values, slopes))
+    return _Moments(square, slope, values @ sampled.root, slopes @ polynomials.T)
 
 
 def _tails(moments: _Moments, deviations: Floats) -> Floats:
@@ -184,7 +185,8 @@ def _tails(moments: _Moments, deviations: Floats) -> Floats:
 def _left(parts: Floats, whole: Floats) -> Floats:
     sums = np.concatenate([np.zeros((len(parts), 1)), np.cumsum(parts, axis=1)], axis=1)
     rest = np.abs(whole[:, None] - sums)
-    return np.max(np.divide(rest, whole[:, None], out=np.zeros_like(rest), where=whole[:, None] > 0), axis=0)
+    shares = np.divide(rest, whole[:, None], out=np.zeros_like(rest), where=whole[:, None] > 0)
+    return np.asarray(shares.max(axis=0))
 
 
 def _coarsest(function: Function, deviations: Floats, reach: float, fine: _Moments) -> tuple[int, float]:

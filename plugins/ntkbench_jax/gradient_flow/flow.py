@@ -13,7 +13,8 @@ import numpy as np
 from ntkbench.dynamics import decompose
 from ntkbench.plugin import DataError
 
-from ..kernels.analytic import enable_x64, find_device
+from ..kernels.analytic import find_device
+from ..x64 import enable_x64
 from .losses import find_cost, targets_of
 from .ode import Basis, Solver, Statistics, integrate, make_basis, total
 

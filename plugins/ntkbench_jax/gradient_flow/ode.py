@@ -178,7 +178,7 @@ def _attempt(
         return found, None
     if solution.result == diffrax.RESULTS.max_steps_reached:
         return found, _OUT_OF_STEPS
-    return found, str(diffrax.RESULTS[solution.result]).splitlines()[0]  # type: ignore[misc]
+    return found, str(diffrax.RESULTS[solution.result]).splitlines()[0]
 
 
 def _stops(times: Array, halvings: int) -> Array:

@@ -165,8 +165,8 @@ def _compute(request: KernelRequest) -> dict[str, np.ndarray[Any, Any]]:
         elif len(request.kernels) == 2:
             both = kernels.analytic_kernels(request.x1, request.x2, **how)
         else:
-            [name] = request.kernels
-            return {name: kernels.analytic_kernel(request.x1, request.x2, kernel=name, **how)}
+            how["kernel"] = request.kernels[0]
+            return {request.kernels[0]: kernels.analytic_kernel(request.x1, request.x2, **how)}
     except MemoryError:
         raise DataError(f"{request.described()} are too large for the memory") from None
     return {name: getattr(both, name) for name in request.kernels}

@@ -22,17 +22,13 @@ from ..activations import unsupported
 from ..dual_activations.catalogue import find_law
 from ..dual_activations.hermite import Hermite
 from ..dual_activations.polar import Polar
+from ..x64 import enable_x64
 from . import geometry
 from .equal_norm import Series, angular_series, sphere_tile
 from .layer_statistics import Trace, trace
 from .near_parallel import pair_kernels
 from .pair_queue import Waiting
 from .tiles import Block, Tile, block, tile_program
-
-try:
-    from jax import enable_x64
-except ImportError:  # JAX before 0.8
-    from jax.experimental import enable_x64
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -100,7 +96,7 @@ def analytic_kernel(
 
     :raises DataError: for an ``out`` of another shape.
     """
-    given = {} if out is None else {kernel: out}
+    given: dict[str, Float] = {} if out is None else {kernel: out}
     return _evaluate(x1, x2, architecture, dtype, device, (kernel,), given, fixed_layers)[0]
 
 
@@ -152,9 +148,10 @@ def _result_type(dtype: Any, *inputs: ArrayLike) -> np.dtype[Any]:
     if dtype is None:
         singles = all(np.asarray(x).dtype == np.float32 for x in inputs)
         return np.dtype(np.float32 if singles else np.float64)
-    if np.dtype(dtype) not in (np.float32, np.float64):
-        raise DataError(f"kernels: dtype {np.dtype(dtype)} is not float32 or float64")
-    return np.dtype(dtype)
+    given: np.dtype[Any] = np.dtype(dtype)
+    if given not in (np.float32, np.float64):
+        raise DataError(f"kernels: dtype {given} is not float32 or float64")
+    return given
 
 
 class _Side(NamedTuple):
@@ -197,7 +194,7 @@ class _Network(NamedTuple):
         traced, fitted, error = trace(points.rms(), law, architecture, fixed_layers)
         n = len(x1)
         first, second = (
-            _Side(geometry.Points(*(array[part] for array in points)), traced.take(part))
+            _Side(points.take(part), traced.take(part))
             for part in (slice(0, n), slice(0, n) if x2 is None else slice(n, None))
         )
         return cls(first, second, x2 is None, fitted, error, architecture, fixed_layers)
@@ -343,7 +340,7 @@ def _diagonal(trace: Trace) -> Kernels:
         return Kernels(deviation**2, np.where(deviation == 0, 0.0, deviation * trace.root) ** 2)
 
 
-def _rounded(values: geometry.Array, dtype: np.dtype[Any]) -> Float:
+def _rounded(values: Float, dtype: np.dtype[Any]) -> Float:
     with np.errstate(over="ignore", under="ignore"):
         return values.astype(dtype)
 

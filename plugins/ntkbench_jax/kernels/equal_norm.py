@@ -14,8 +14,7 @@ import numpy as np
 from scipy.fft import dct
 
 from ..dual_activations.arcs import angle
-from ..dual_activations.interface import Features
-from .near_parallel import abstract_kernels
+from .near_parallel import PairMeasures, abstract_kernels
 from .tiles import PARALLEL, Tile, compiled, cosines
 
 if TYPE_CHECKING:
@@ -67,7 +66,7 @@ def _at_nodes(
     nodes = np.cos(np.pi * (np.arange(count) + 0.5) / count)
     theta = np.pi / 2 + (np.pi / 2 - _SMALLEST_ANGLE) * nodes
     same, nothing = np.full(count, rms), np.zeros(count)
-    pairs = Features(same, same, nothing, np.cos(theta), np.sin(theta), nothing)
+    pairs = PairMeasures(same, same, nothing, np.cos(theta), np.sin(theta))
     return np.stack(abstract_kernels(pairs, law, architecture, place, fixed_layers), axis=1)
 
 

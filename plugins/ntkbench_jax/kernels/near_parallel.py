@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -23,6 +23,16 @@ _LENGTHS = (256, 4096)  # of lists: only so many shapes, so that few programs ar
 LONGEST_LIST = _LENGTHS[-1]
 
 
+class PairMeasures(NamedTuple):
+    """P pairs of inputs: root mean squares of both, their difference, cosine and sine of the angle; (P,) each."""
+
+    first: geometry.Array
+    second: geometry.Array
+    norm_difference: geometry.Array
+    cosine: geometry.Array
+    sine: geometry.Array
+
+
 def pair_kernels(
     first: geometry.Points,
     second: geometry.Points,
@@ -33,25 +43,25 @@ def pair_kernels(
 ) -> tuple[geometry.Array, geometry.Array]:
     """Return both kernels (P,) of P pairs, the points of ``first`` with those of ``second``; with 64 bits enabled."""
     angles = geometry.angles(first, second)
-    inputs = Features(first.rms(), second.rms(), angles.gap, angles.cosine, angles.sine, np.zeros_like(angles.gap))
-    return abstract_kernels(inputs, law, architecture, place, fixed_layers)
+    measures = PairMeasures(first.rms(), second.rms(), angles.gap, angles.cosine, angles.sine)
+    return abstract_kernels(measures, law, architecture, place, fixed_layers)
 
 
 def abstract_kernels(
-    inputs: Features, law: Homogeneous | Smooth, architecture: Architecture, place: Any, fixed_layers: int = 0
+    measures: PairMeasures, law: Homogeneous | Smooth, architecture: Architecture, place: Any, fixed_layers: int = 0
 ) -> tuple[geometry.Array, geometry.Array]:
     """Return both kernels (P,) of pairs given by their measures, as :func:`pair_kernels` finds them."""
-    count = len(inputs.cosine)
+    count = len(measures.cosine)
     scales = np.float64(architecture.weight_std), np.float64(architecture.bias_std), np.int64(architecture.depth)
     fixed = np.int64(fixed_layers) if fixed_layers else None
     nngp, ntk = np.empty(count), np.empty(count)
     for start in range(0, count, _LENGTHS[-1]):
         part = slice(start, min(start + _LENGTHS[-1], count))
         length = next(n for n in _LENGTHS if n >= part.stop - part.start)
-        padded = Features(*(np.pad(field[part], (0, length - (part.stop - part.start))) for field in inputs))
-        result = jax.device_get(
-            _network(law, architecture.global_rate, *jax.device_put((padded, *scales, fixed), place))
-        )
+        padded = [np.pad(field[part], (0, length - (part.stop - part.start))) for field in measures]
+        padded.append(np.zeros(length))  # inputs have no response
+        inputs, *arguments = jax.device_put((padded, *scales, fixed), place)
+        result = jax.device_get(_network(law, architecture.global_rate, Features(*inputs), *arguments))
         nngp[part], ntk[part] = (kernel[: part.stop - part.start] for kernel in result)
     return nngp, ntk
 

@@ -87,9 +87,10 @@ def block(
         extreme |= architecture.weight_std > high
         if not isinstance(law, Homogeneous):
             extreme |= (trace.deviation[1:-1] > _LARGEST_HIDDEN).any(axis=0) | _contracted(trace, architecture)
-        moments = Moments(trace.rms, trace.slope, trace.coefficients)
+        moments = trace.rms, trace.slope, trace.coefficients
         parts = jax.tree.map(lambda part: part.astype(dtype), (trace.deviation, weight, bias, moments))
-        return Block(directions.astype(dtype), extreme, *parts)
+        deviation, weight, bias, moments = parts
+        return Block(directions.astype(dtype), extreme, deviation, weight, bias, Moments(*moments))
 
 
 def _contracted(trace: Trace, architecture: Architecture) -> NDArray[np.bool_]:
@@ -122,7 +123,8 @@ def tile_program(
     arguments = jax.device_put((*scales, depth, fixed), place)
 
     def tile(rows: Block, columns: Block) -> Tile:
-        return program(law, unrolled, architecture.global_rate, rows, columns, *arguments)
+        found: Tile = program(law, unrolled, architecture.global_rate, rows, columns, *arguments)
+        return found
 
     return tile
 
@@ -143,23 +145,10 @@ def _homogeneous(
     cosine = cosines(rows, columns)
     first = _input_covariance(rows, columns, cosine, bias_std)
 
-    def affine(layer: Any, distance: jax.Array) -> jax.Array:
-        weight1, weight2, bias1, bias2 = (
-            rows.weight[layer],
-            columns.weight[layer],
-            rows.bias[layer],
-            columns.bias[layer],
-        )
-        apart = ((weight1[:, None] - weight2) ** 2 + (bias1[:, None] - bias2) ** 2) / 2
-        return _outer(weight1, weight2) * distance + apart
-
-    def covariance(layer: Any, distance: jax.Array) -> jax.Array:
-        return _outer(rows.deviation[layer], columns.deviation[layer]) * (1 - distance)
-
     def step(layer: Any, state: jax.Array) -> jax.Array:
         inner, response = law.turn(jnp.real(state))
-        distance = affine(layer + 1, inner)
-        own = covariance(layer + 1, distance)
+        distance = _affine(rows, columns, layer + 1, inner)
+        own = _covariance(rows, columns, layer + 1, distance)
         if global_rate:
             own = _outer(rows.moments.rms[layer], columns.moments.rms[layer]) * (1 - inner)
         own = _trained(own, layer + 1, fixed)
@@ -167,9 +156,21 @@ def _homogeneous(
         return jax.lax.complex(distance, own + slopes * response * jnp.imag(state))
 
     tangent = jnp.zeros_like(first) if global_rate else _trained(first, 0, fixed)
-    last = _repeat(step, unrolled, depth, jax.lax.complex(affine(0, 1 - cosine), tangent))
-    nngp = first if unrolled == 0 else covariance(-1, jnp.real(last))
+    last = _repeat(step, unrolled, depth, jax.lax.complex(_affine(rows, columns, 0, 1 - cosine), tangent))
+    nngp = first if unrolled == 0 else _covariance(rows, columns, -1, jnp.real(last))
     return Tile(jax.lax.complex(nngp, jnp.imag(last)), _careful(jnp.abs(cosine) > PARALLEL, rows, columns))
+
+
+def _affine(rows: Block, columns: Block, layer: Any, distance: jax.Array) -> jax.Array:
+    """Return 1 - cos behind an affine layer from that before it."""
+    weight1, weight2 = rows.weight[layer], columns.weight[layer]
+    bias1, bias2 = rows.bias[layer], columns.bias[layer]
+    apart: jax.Array = ((weight1[:, None] - weight2) ** 2 + (bias1[:, None] - bias2) ** 2) / 2
+    return _outer(weight1, weight2) * distance + apart
+
+
+def _covariance(rows: Block, columns: Block, layer: Any, distance: jax.Array) -> jax.Array:
+    return _outer(rows.deviation[layer], columns.deviation[layer]) * (1 - distance)
 
 
 @partial(compiled, static_argnums=(0, 1, 2))
@@ -205,7 +206,8 @@ def _repeat(
     step: Callable[[Any, jax.Array], jax.Array], unrolled: int | None, depth: jax.Array | None, state: jax.Array
 ) -> jax.Array:
     if unrolled is None:
-        return jax.lax.fori_loop(0, depth, step, state)
+        last: jax.Array = jax.lax.fori_loop(0, depth, step, state)
+        return last
     for layer in range(unrolled):
         state = step(layer, state)
     return state
@@ -228,8 +230,10 @@ def cosines(rows: Block, columns: Block) -> jax.Array:
 def _input_covariance(rows: Block, columns: Block, cosine: jax.Array, bias_std: jax.Array) -> jax.Array:
     """Return K_1, whose terms may be of any sizes."""
     lengths = _outer(rows.weight[0] * rows.deviation[0], columns.weight[0] * columns.deviation[0])
-    return lengths * cosine + bias_std**2
+    covariance: jax.Array = lengths * cosine + bias_std**2
+    return covariance
 
 
 def _careful(parallel: jax.Array, rows: Block, columns: Block) -> jax.Array:
-    return parallel | rows.extreme[:, None] | columns.extreme
+    careful: jax.Array = parallel | rows.extreme[:, None] | columns.extreme
+    return careful

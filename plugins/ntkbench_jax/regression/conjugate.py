@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .source import Array
+    from .source import Array, Float
 
 _PATIENCE = 20  # iterations without a better residual, after which rounding has the last word
 
@@ -25,8 +25,8 @@ class Iterated:
 
 
 def conjugate_gradients(
-    product: Callable[[Array], Array],
-    precondition: Callable[[Array], Array],
+    product: Callable[[Array], Float],
+    precondition: Callable[[Array], Float],
     right: Array,
     *,
     tolerance: float,
@@ -56,7 +56,8 @@ def conjugate_gradients(
         if direction is not None and image is not None:
             search -= _ratio(_inner(search, image), _inner(direction, image)) * direction
         direction = search
-        image, current = np.split(product(np.hstack([direction, x])), 2, axis=1)
+        products = np.asarray(product(np.hstack([direction, x])), dtype=np.float64)
+        image, current = np.split(products, 2, axis=1)
         residual = right - current
         step = _ratio(_inner(direction, residual), _inner(direction, image))
         x = x + step * direction
@@ -71,16 +72,18 @@ def conjugate_gradients(
 
 def column_scale(right: Array) -> Array:
     """Return the power of two (O,) by which each column of (N, O) is of order 1, so that no square leaves the range."""
-    return np.ldexp(1.0, np.frexp(np.abs(right).max(axis=0, initial=0.0))[1] - 1)
+    scale: Array = np.ldexp(1.0, np.frexp(np.abs(right).max(axis=0, initial=0.0))[1] - 1)
+    return scale
 
 
-def _preconditioned(precondition: Callable[[Array], Array], residual: Array) -> Array:
+def _preconditioned(precondition: Callable[[Array], Float], residual: Array) -> Array:
     scale = _norms(residual)
     return np.asarray(precondition(_ratio(residual, scale)), dtype=np.float64) * scale
 
 
 def _inner(a: Array, b: Array) -> Array:
-    return np.einsum("no,no->o", a, b)
+    products: Array = np.einsum("no,no->o", a, b)
+    return products
 
 
 def _norms(a: Array) -> Array:
@@ -89,4 +92,5 @@ def _norms(a: Array) -> Array:
 
 def _ratio(numerator: Array, denominator: Array) -> Array:
     """Return the quotient, or 0 where the denominator is not positive: a column that is solved, or beyond help."""
-    return np.divide(numerator, denominator, out=np.zeros_like(numerator), where=denominator > 0)
+    quotient: Array = np.divide(numerator, denominator, out=np.zeros_like(numerator), where=denominator > 0)
+    return quotient

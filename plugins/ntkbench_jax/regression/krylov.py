@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from ntkbench.dynamics import TimeSpec
 
-    from .source import Array
+    from .source import Array, Float
 
 _ROUNDINGS = 4 * float(np.finfo(np.float64).eps)  # what the recurrence, and the sum of a prediction, add up to
 _FIRST_LOOK = 8  # steps before the first, which costs k^3, little against the products
@@ -63,7 +63,7 @@ class KrylovDynamics:
 
 
 def krylov_dynamics(
-    product: Callable[[Array], Array],
+    product: Callable[[Array], Float],
     residual: Array,
     *,
     learning_rate: float | None = None,
@@ -162,7 +162,8 @@ class _Training(NamedTuple):
         factor = np.minimum(factor, 0.5 / np.sqrt(self.rho) if self.rho > 0 else np.inf)
         with np.errstate(invalid="ignore"):
             truncation = np.where(small.truncation == 0, 0.0, small.truncation * factor)
-        return truncation + _ROUNDINGS * np.sqrt(small.largest) * np.linalg.norm(small.weights, axis=1)
+        rounding = _ROUNDINGS * np.sqrt(small.largest) * np.linalg.norm(small.weights, axis=1)
+        return np.asarray(truncation + rounding)
 
     def _truncation(self, tail: Array, weights: Array, left: Array, largest: float) -> Array:
         schedule = self.schedule
@@ -181,13 +182,13 @@ class _Training(NamedTuple):
 
 
 def _grow(
-    product: Callable[[Array], Array], starts: Array, training: _Training, tolerance: float, largest: int
+    product: Callable[[Array], Float], starts: Array, training: _Training, tolerance: float, largest: int
 ) -> list[_Solved]:
     spaces = [KrylovSpace(column, largest) for column in starts.T]
     smalls: dict[KrylovSpace, _Small] = {}
     look, active = _FIRST_LOOK, spaces
     while active:
-        images = product(np.stack([space.last for space in active], axis=1))
+        images = np.asarray(product(np.stack([space.last for space in active], axis=1)), dtype=np.float64)
         for space, image in zip(active, images.T, strict=True):
             space.extend(image)
         for space in active:
