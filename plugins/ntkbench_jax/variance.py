@@ -53,7 +53,7 @@ def posterior(parameters: Parameters, spectrum: Spectrum, kernels: KernelMatrice
     """Return the posterior of a Gaussian process with the driving kernel as its prior, without the axis T.
 
     ``Theta(x, x') - Theta(x, X) (T + rho I)^-1 Theta(X, x')``, the pseudo-inverse where that is singular: at no time
-    the law of networks whose layers are all trained (theory.md, "Law of an ensemble"), but often taken for it.
+    the law of networks whose layers are all trained (docs/theory.md, "Law of an ensemble"), but often taken for it.
     """
     eigenvalues = spectrum.cleaned
     inverted = eigenvalues + rho > spectrum.cutoff

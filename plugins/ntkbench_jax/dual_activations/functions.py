@@ -26,16 +26,16 @@ def value_and_slope(function: Function, x: Array) -> tuple[Array, Array]:
     return value, slope
 
 
-def difference(function: Function, x: Array, y: Array, gap: Array) -> Array:
-    """Return phi(x) - phi(y) for x - y = ``gap``: by the mean of phi' in between, where that agrees to rounding."""
+def difference(function: Function, x: Array, y: Array, change: Array) -> Array:
+    """Return phi(x) - phi(y) for x - y = ``change``: by the mean of phi' between them if that agrees to rounding."""
     positions, weights = np.polynomial.legendre.leggauss(_MEAN_VALUE)
 
     def add(total: Array, node: tuple[Array, Array]) -> tuple[Array, None]:
-        return total + node[1] * value_and_slope(function, y + node[0] * gap)[1], None
+        return total + node[1] * value_and_slope(function, y + node[0] * change)[1], None
 
-    mean, _ = jax.lax.scan(add, jnp.zeros_like(gap), (jnp.asarray((1 + positions) / 2), jnp.asarray(weights / 2)))
+    mean, _ = jax.lax.scan(add, jnp.zeros_like(change), (jnp.asarray((1 + positions) / 2), jnp.asarray(weights / 2)))
     first, second = function(x), function(y)
-    direct, bend = first - second, gap * mean
+    direct, bend = first - second, change * mean
     size = jnp.maximum(jnp.abs(first), jnp.abs(second))
     return jnp.where(jnp.abs(bend - direct) <= 16 * np.finfo(x.dtype).eps * size, bend, direct)
 

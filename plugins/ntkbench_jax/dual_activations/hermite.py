@@ -60,7 +60,7 @@ class _HermitePoint(NamedTuple):
 
 @dataclass(frozen=True)
 class Hermite:
-    """The law of ``function`` by ``order`` Hermite coefficients of its derivative, a sum over ``2 steps + 1`` nodes.
+    """The dual of ``function`` by ``order`` Hermite coefficients of its derivative, a sum over ``2 steps + 1`` nodes.
 
     ``parity`` says that phi' is even, or odd but for a constant: then every other coefficient is left out.
     ``sign`` is 1 or -1 for an even or odd phi, else 0. ``short`` terms are enough for float32.
@@ -137,7 +137,7 @@ class Hermite:
         one, two = self._point(pair.first), self._point(pair.second)
         (f1, _, c1), (f2, _, c2) = one.moments, two.moments
         u, root = nodes(self.reach, self.steps)
-        apart = difference(self.function, pair.first * u, pair.second * u, pair.gap * u) * root
+        apart = difference(self.function, pair.first * u, pair.second * u, pair.norm_difference * u) * root
         unit1, change = _over(one.values, f1), _over(apart, f2)
         rejected = change - unit1 * (unit1 @ change)
         aligned = unit1 @ _over(two.values, f2)
@@ -151,7 +151,7 @@ class Hermite:
         return Features(
             first=f1,
             second=f2,
-            gap=apart @ sums,
+            norm_difference=apart @ sums,
             cosine=jnp.where(distance < 0.5, 1 - distance, direct),
             sine=jnp.sqrt(jnp.maximum(distance * (2 - distance), 0.0)),
             response=scale * slopes,

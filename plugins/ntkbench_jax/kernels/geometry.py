@@ -1,7 +1,7 @@
 """Norms and angles of pairs of inputs, to the last digits whatever the pair (numpy, float64).
 
-Inner products do not know how far apart two close points are: 1 - cos comes out as rounding. So pairs that are nearly
-parallel are measured one by one, from their difference and from what is left of one after projection on the other.
+An inner product loses the distance of two close points: 1 - cos comes out as rounding. So nearly parallel pairs are
+measured one by one, from their difference and from the remainder of one after projection on the other.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Points(NamedTuple):
 
 
 class Angles(NamedTuple):
-    """Of pairs (P,): ``cosine`` and ``sine`` of their angle, and ``gap``, the first's rms less the second's.
+    """Of pairs (P,): ``cosine`` and ``sine`` of the angle, and ``norm_difference``, the first's rms minus the second's.
 
     The cosine's error is absolute, a few roundings; the other two have errors a few roundings of what separates the
     pair (from each other, or from each other's antipode).
@@ -47,7 +47,7 @@ class Angles(NamedTuple):
 
     cosine: Array
     sine: Array
-    gap: Array
+    norm_difference: Array
 
 
 def points(x: Array) -> Points:
@@ -65,7 +65,7 @@ def angles(first: Points, second: Points) -> Angles:
     zero = lengths == 0
     safe = np.where(zero[:, None], 1.0, first.scaled)
     sine = np.where(zero, 1.0, _sine(safe, second.scaled, np.where(zero, 1.0, second.norm)))
-    return Angles(cosine, sine, _gap(first, second))
+    return Angles(cosine, sine, _norm_difference(first, second))
 
 
 def _sine(x: Array, y: Array, norm: Array) -> Array:
@@ -83,7 +83,7 @@ def _subtract_multiple(y: Array, multiple: Array, x: Array) -> Array:
     return (((y - high * x_high) - high * x_low) - low * x_high) - low * x_low
 
 
-def _gap(first: Points, second: Points) -> Array:
+def _norm_difference(first: Points, second: Points) -> Array:
     """Return the difference of two rms from (x - y).(x + y), which knows it for close and for antipodal points."""
     exponent = np.maximum(first.exponent, second.exponent)
     x, y = (np.ldexp(p.scaled, p.exponent - exponent) for p in (first, second))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from ntkbench.architecture.nodes import Architecture
 
-    from ..dual_activations.catalogue import Law
+    from ..dual_activations.catalogue import DualActivation
 
     Array = NDArray[np.float64]
 
@@ -42,7 +42,7 @@ class Trace(NamedTuple):
 
 
 def trace(
-    inputs: Array, law: Law, architecture: Architecture, fixed_layers: int = 0
+    inputs: Array, law: DualActivation, architecture: Architecture, fixed_layers: int = 0
 ) -> tuple[Trace, Homogeneous | Smooth, float]:
     """Follow points of root mean square ``inputs`` (n,) through all layers; to be called with 64 bits enabled.
 

@@ -1,6 +1,6 @@
 """Ordinary pairs, tile by tile: one compiled program takes two blocks of points through all layers.
 
-What depends on one point alone is known beforehand (:mod:`.trace`), so a pair costs a dozen operations a layer.
+What depends on one point alone is computed first (:mod:`.layer_statistics`): a pair costs a dozen operations a layer.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from .layer_statistics import Trace
 
-PARALLEL = 0.98  # |cos| beyond which a pair is left to :mod:`.pairs`
-_LARGEST_HIDDEN = 30.0  # deviation behind the first activation up to which smooth laws keep their digits here
+PARALLEL = 0.98  # |cos| beyond which a pair is left to :mod:`.near_parallel`
+_LARGEST_HIDDEN = 30.0  # deviation behind the first activation up to which smooth duals keep their digits here
 _LOST = 10.0  # of squared angles, that a tile may lose
 _UNROLLED = 4  # layers up to which a program is compiled for its very depth
 # vectors of 64 bytes where the CPU has them, which XLA by default halves; a fifth faster
@@ -32,9 +32,9 @@ compiled = partial(jax.jit, compiler_options={"xla_cpu_prefer_vector_width": 512
 
 
 class Block(NamedTuple):
-    """What a program wants to know of n points, for L = depth + 1 affine layers.
+    """The input of a program: n points, for L = depth + 1 affine layers.
 
-    ``direction`` (n, F) are unit vectors; ``extreme`` (n,) says whether a point's pairs are left to :mod:`.pairs`;
+    ``direction`` (n, F) are unit vectors; ``extreme`` (n,) says which points' pairs go to :mod:`.near_parallel`;
     ``deviation`` (L, n) is sqrt(K_l(x,x)), ``weight`` and ``bias`` (L, n) the shares in it of what comes in, weighted,
     and of the bias: weight^2 + bias^2 = 1; ``moments`` (depth, ..., n) are of the activations.
     """
@@ -58,21 +58,21 @@ class Block(NamedTuple):
 
 
 class Tile(NamedTuple):
-    """``nngp + i ntk`` (n, m), and ``careful`` (n, m), which pairs are to be done again with care.
+    """``nngp + i ntk`` (n, m), and ``needs_high_precision`` (n, m), those that :mod:`.near_parallel` computes again.
 
     One complex array and not two real ones, since XLA on the CPU fuses all layers into one loop for one result, and
     computes them again for another.
     """
 
     kernels: Any
-    careful: Any
+    needs_high_precision: Any
 
 
 def block(
     directions: NDArray[np.float64],
     rms: NDArray[np.float64],
     trace: Trace,
-    law: Homogeneous | Smooth,
+    dual: Homogeneous | Smooth,
     architecture: Architecture,
     dtype: np.dtype[Any],
 ) -> Block:
@@ -85,7 +85,7 @@ def block(
         slopes = trace.slope * max(architecture.weight_std, 1.0)
         extreme = ((sizes < low) | (sizes > high)).any(axis=0) | (slopes > high).any(axis=0)
         extreme |= architecture.weight_std > high
-        if not isinstance(law, Homogeneous):
+        if not isinstance(dual, Homogeneous):
             extreme |= (trace.deviation[1:-1] > _LARGEST_HIDDEN).any(axis=0) | _contracted(trace, architecture)
         moments = trace.rms, trace.slope, trace.coefficients
         parts = jax.tree.map(lambda part: part.astype(dtype), (trace.deviation, weight, bias, moments))
@@ -111,10 +111,10 @@ def _scaled_parts(architecture: Architecture, incoming: NDArray[np.float64]) -> 
 
 
 def tile_program(
-    law: Homogeneous | Smooth, architecture: Architecture, dtype: np.dtype[Any], place: Any, fixed_layers: int = 0
+    dual: Homogeneous | Smooth, architecture: Architecture, dtype: np.dtype[Any], place: Any, fixed_layers: int = 0
 ) -> Callable[[Block, Block], Tile]:
     """Return what computes both kernels of the points of two blocks that are on ``place``."""
-    program = _homogeneous if isinstance(law, Homogeneous) else _smooth
+    program = _homogeneous if isinstance(dual, Homogeneous) else _smooth
     few = architecture.depth <= _UNROLLED
     unrolled, depth = (architecture.depth, None) if few else (None, np.int32(architecture.depth))
     with np.errstate(over="ignore", under="ignore"):  # points are extreme then
@@ -123,7 +123,7 @@ def tile_program(
     arguments = jax.device_put((*scales, depth, fixed), place)
 
     def tile(rows: Block, columns: Block) -> Tile:
-        found: Tile = program(law, unrolled, architecture.global_rate, rows, columns, *arguments)
+        found: Tile = program(dual, unrolled, architecture.global_rate, rows, columns, *arguments)
         return found
 
     return tile
@@ -131,7 +131,7 @@ def tile_program(
 
 @partial(compiled, static_argnums=(0, 1, 2))
 def _homogeneous(
-    law: Homogeneous,
+    dual: Homogeneous,
     unrolled: int | None,
     global_rate: bool,
     rows: Block,
@@ -146,7 +146,7 @@ def _homogeneous(
     first = _input_covariance(rows, columns, cosine, bias_std)
 
     def step(layer: Any, state: jax.Array) -> jax.Array:
-        inner, response = law.turn(jnp.real(state))
+        inner, response = dual.dual_cosine(jnp.real(state))
         distance = _affine(rows, columns, layer + 1, inner)
         own = _covariance(rows, columns, layer + 1, distance)
         if global_rate:
@@ -158,7 +158,7 @@ def _homogeneous(
     tangent = jnp.zeros_like(first) if global_rate else _trained(first, 0, fixed)
     last = _repeat(step, unrolled, depth, jax.lax.complex(_affine(rows, columns, 0, 1 - cosine), tangent))
     nngp = first if unrolled == 0 else _covariance(rows, columns, -1, jnp.real(last))
-    return Tile(jax.lax.complex(nngp, jnp.imag(last)), _careful(jnp.abs(cosine) > PARALLEL, rows, columns))
+    return Tile(jax.lax.complex(nngp, jnp.imag(last)), _needs_high_precision(jnp.abs(cosine) > PARALLEL, rows, columns))
 
 
 def _affine(rows: Block, columns: Block, layer: Any, distance: jax.Array) -> jax.Array:
@@ -175,7 +175,7 @@ def _covariance(rows: Block, columns: Block, layer: Any, distance: jax.Array) ->
 
 @partial(compiled, static_argnums=(0, 1, 2))
 def _smooth(
-    law: Smooth,
+    dual: Smooth,
     unrolled: int | None,
     global_rate: bool,
     rows: Block,
@@ -192,14 +192,14 @@ def _smooth(
     def step(layer: Any, state: jax.Array) -> jax.Array:
         one = jax.tree.map(lambda part: part[layer][..., :, None], rows.moments)
         other = jax.tree.map(lambda part: part[layer][..., None, :], columns.moments)
-        values, slopes = law.products(one, other, jnp.real(state))
+        values, slopes = dual.products(one, other, jnp.real(state))
         covariance = weight_std**2 * values + bias_std**2
         own = _trained(values if global_rate else covariance, layer + 1, fixed)
         return jax.lax.complex(covariance, own + weight_std**2 * slopes * jnp.imag(state))
 
     tangent = jnp.zeros_like(first) if global_rate else _trained(first, 0, fixed)
     last = _repeat(step, unrolled, depth, jax.lax.complex(first, tangent))
-    return Tile(last, _careful(parallel, rows, columns))
+    return Tile(last, _needs_high_precision(parallel, rows, columns))
 
 
 def _repeat(
@@ -234,6 +234,6 @@ def _input_covariance(rows: Block, columns: Block, cosine: jax.Array, bias_std: 
     return covariance
 
 
-def _careful(parallel: jax.Array, rows: Block, columns: Block) -> jax.Array:
-    careful: jax.Array = parallel | rows.extreme[:, None] | columns.extreme
-    return careful
+def _needs_high_precision(parallel: jax.Array, rows: Block, columns: Block) -> jax.Array:
+    needs_high_precision: jax.Array = parallel | rows.extreme[:, None] | columns.extreme
+    return needs_high_precision

@@ -76,10 +76,10 @@ def products(law, first, second, covariance):
         )
 
 
-def features(law, first, second, angle, gap=None):
+def features(law, first, second, angle, norm_difference=None):
     with enable_x64(True):
-        gap = first - second if gap is None else gap
-        parts = (first, second, gap, np.cos(angle), np.sin(angle), 0.0)
+        norm_difference = first - second if norm_difference is None else norm_difference
+        parts = (first, second, norm_difference, np.cos(angle), np.sin(angle), 0.0)
         return jax.tree.map(lambda x: float(x[0]), features_of(law, Pair(*(jnp.array([part]) for part in parts))))
 
 
@@ -160,9 +160,9 @@ def test_nearly_parallel_pairs_keep_the_digits_of_their_angle(name, second, angl
         assert abs(found.response / response - 1) < 2e-14
         assert abs(found.first / norm1 - 1) < 2e-15
         if second != 1:
-            assert abs(found.gap / (norm1 - norm2) - 1) < 1e-13
+            assert abs(found.norm_difference / (norm1 - norm2) - 1) < 1e-13
         else:
-            assert found.gap == 0
+            assert found.norm_difference == 0
 
 
 def elu_given(mean, deviation):
@@ -247,7 +247,7 @@ def test_both_routes_agree(name):
         assert abs(first[0] - second[0]) < (missed1 + missed2 + ROUNDING) * first[2]
         assert abs(first[1] - second[1]) < (missed1 + missed2 + ROUNDING) * first[3]
     for angle in (1e-6, np.pi - 1e-6, 1.0):
-        first, second = (features(law, deviation, 2.4, angle, gap=0.1) for law in (one, two))
+        first, second = (features(law, deviation, 2.4, angle, norm_difference=0.1) for law in (one, two))
         for here, there in zip(first, second, strict=True):
             assert here == pytest.approx(there, rel=1e-12, abs=1e-15)
 
@@ -255,10 +255,10 @@ def test_both_routes_agree(name):
 def test_relu_as_a_function_is_relu():
     law, error = law_of(jax.nn.relu, 1e-8, 1.0, 1e8)
     for angle in (1e-7, 0.5, 2.0, np.pi - 1e-3):
-        found = features(law, 1.0, 2.0, angle, gap=-1.0)
+        found = features(law, 1.0, 2.0, angle, norm_difference=-1.0)
         cosine = (np.sin(angle) + (np.pi - angle) * np.cos(angle)) / np.pi
         assert abs(found.cosine - cosine) < error + ROUNDING
-        assert found.gap == pytest.approx(-np.sqrt(0.5), rel=1e-14)
+        assert found.norm_difference == pytest.approx(-np.sqrt(0.5), rel=1e-14)
         assert found.response == pytest.approx(1 - angle / np.pi, rel=1e-13)  # s s' / f f' is 2
         assert found.sine > 0
     near = features(law, 1.0, 1.0, 1e-7)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ntkbench.architecture.nodes import Architecture
-from ntkbench_jax.dual_activations.catalogue import find_law
+from ntkbench_jax.dual_activations.catalogue import find_dual_activation
 from ntkbench_jax.kernels.analytic import enable_x64
 from ntkbench_jax.kernels.layer_statistics import _grown, trace
 
@@ -51,7 +51,7 @@ class Nearly:
     activation: str
 
     def resolved(self, deviations):
-        return find_law(self.activation), MISSED
+        return find_dual_activation(self.activation), MISSED
 
 
 def within(depth, weight_std, bias_std, rms, activation="relu"):
