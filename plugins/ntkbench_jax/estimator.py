@@ -44,7 +44,7 @@ class NTKRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ig
     :param activation: the name of one, such as ``relu`` or ``erf``, or whatever else ``Architecture`` takes.
     :param weight_std: sigma_w; ``bias_std``: sigma_b.
     :param kernel: ``ntk``, all layers trained, or ``nngp``, the last one alone: at ``time = inf`` and ``ridge = 0``
-        exact Bayesian inference, mean and covariance (theory C16).
+        exact Bayesian inference, mean and covariance (C16).
     :param ridge: relative to the kernel's mean diagonal: the cost gains ``rho / (2N) |theta - theta_0|^2``.
     :param time: of gradient flow on the mean over points of half the squared error; inf is kernel regression.
     :param solver: how, for N training points (the memory is that of the fit; a fitted one keeps what is in brackets):

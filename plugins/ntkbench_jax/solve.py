@@ -1,4 +1,4 @@
-"""Solve one reference: kernels, one eigendecomposition, and the law of the ensemble at the asked times."""
+"""Solve one reference: kernels, one eigendecomposition, and the law of the ensemble at the requested times."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ def solve(request: Request) -> Solution:
     """Return mean and variance of infinitely wide networks, trained on ``request.problem`` from f_0 ~ N(0, nngp).
 
     The kernel that drives training is Theta, or, for ``kernel = "nngp"``, K: the last layer alone is trained, which at
-    t = inf is exact Bayesian inference (theory C8, C16; Lee et al. 2019, eqs. 14-16). A theory that is wrong on purpose
-    has its weight_std and its learning rate multiplied; times, and the rate it reports, are still the study's.
+    t = inf is exact Bayesian inference (C8, C16; Lee et al. 2019, eqs. 14-16). A deliberately wrong theory multiplies
+    weight_std and the learning rate; the reported times and rate remain the study's.
 
-    :raises UnavailableError: for an architecture or device that JAX has no kernel or place for here.
-    :raises DataError: for a kernel beyond the range of ``request.dtype``, or without a stable rate, or a ``slice_at``
-        without its test point.
+    :raises UnavailableError: for an architecture without analytic kernels, or a missing device.
+    :raises DataError: for a kernel beyond the range of ``request.dtype`` or without a stable rate, or a ``slice_at``
+        beyond the test points.
     """
     parameters: Parameters = request.parameters
     architecture = request.architecture
@@ -98,7 +98,7 @@ def _solved(request: Request) -> Solution:
 def _step_by_step(
     request: Request, training: Training, train: Float, test: Float, spectrum: Spectrum, rho: float
 ) -> Solution:
-    """Return descent from f_0 = 0 on any cost, or in mini-batches: no law of the ensemble is known in closed form."""
+    """Return descent from f_0 = 0 on any cost or in mini-batches, where the law has no closed form."""
     if request.parameters.dynamics == "flow":
         raise UnavailableError('dynamics = "flow" is for the squared error and whole batches; use "descent"')
     found = kernel_descent(
@@ -151,7 +151,7 @@ def _slice(request: Request, point: int) -> tuple[Measurement, ...]:
 
 
 def _when(parameters: Parameters, training: Training) -> TimeSpec:
-    """Return the keywords of :func:`kernel_dynamics` that say when to look."""
+    """Return the steps or times, as keywords of :func:`kernel_dynamics`."""
     if parameters.dynamics == "flow":
         return {"times": parameters.learning_rate_multiplier * _flow_times(parameters, training)}
     return {
@@ -167,7 +167,7 @@ def _flow_times(parameters: Parameters, training: Training) -> Float:
 
 
 def _rate(parameters: Parameters, training: Training) -> float:
-    """Return the theory's rate: the training's, known by now, times the factor by which the theory is wrong."""
+    """Return the theory's learning rate: the training's times the multiplier of a wrong theory."""
     if training.learning_rate is None:
         raise DataError("the learning rate is unresolved")
     return parameters.learning_rate_multiplier * training.learning_rate
@@ -178,7 +178,7 @@ def _of_every_output(variance: Float, problem: Problem) -> Float:
 
 
 def _facts(kernel: Float, spectrum: Spectrum, rho: float, entry_error: float) -> dict[str, float]:
-    """Return what the driving kernel's spectrum says; ``smallest_eigenvalue_error`` counts the entries' errors too."""
+    """Return facts of the driving kernel's spectrum; ``smallest_eigenvalue_error`` includes the entries' errors."""
     smallest = smallest_eigenvalue(kernel, spectrum, entry_error)
     return {
         "largest_eigenvalue": spectrum.eigenvalues[0],

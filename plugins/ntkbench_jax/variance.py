@@ -1,4 +1,4 @@
-"""The law's spread about its mean: of an ensemble of trained networks, or of the kernel's own posterior (C8, C16)."""
+"""Variances of the law of an ensemble of trained networks, or of the kernel's own posterior (C8, C16)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Law(NamedTuple):
 def law_of(
     parameters: Parameters, spectrum: Spectrum, kernels: KernelMatrices, rho: float, records: int, when: TimeSpec
 ) -> Law:
-    """Return the law a study asks for, of any one output, at ``records`` times.
+    """Return the requested law of any one output at ``records`` times.
 
     :param spectrum: of the kernel that drives training; ``rho``: the absolute ridge.
     """
@@ -52,8 +52,8 @@ def law_of(
 def posterior(parameters: Parameters, spectrum: Spectrum, kernels: KernelMatrices, rho: float) -> Law:
     """Return the posterior of a Gaussian process with the driving kernel as its prior, without the axis T.
 
-    ``Theta(x, x') - Theta(x, X) (T + rho I)^-1 Theta(X, x')``, the pseudo-inverse where that is singular: at no time
-    the law of networks whose layers are all trained (docs/theory.md, "Law of an ensemble"), but often taken for it.
+    ``Theta(x, x') - Theta(x, X) (T + rho I)^-1 Theta(X, x')``, the pseudo-inverse where that is singular: often
+    taken for the law of networks whose layers are all trained, which it is at no time (docs/theory.md).
     """
     eigenvalues = spectrum.cleaned
     inverted = eigenvalues + rho > spectrum.cutoff

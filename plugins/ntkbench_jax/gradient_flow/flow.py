@@ -81,7 +81,7 @@ def cost_flow(
     :param f0_train: (*B, N, O), with ``f0_test`` (*B, M, O); zero where None.
     :param solver: see :func:`~ntkbench_jax.gradient_flow.ode.integrate`; ``spectrum``: ``decompose(kernel_train)``.
     :param device: a JAX platform, such as ``cpu`` or ``cuda:1``.
-    :raises DataError: for arguments that make no sense, or a tolerance that integration does not attain.
+    :raises DataError: for invalid arguments, or a tolerance that is not attained.
     :raises UnavailableError: if diffrax or the device is missing.
     """
     function = find_cost(cost, delta)

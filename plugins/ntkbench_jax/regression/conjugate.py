@@ -17,7 +17,10 @@ _PATIENCE = 20  # iterations without a better residual, after which rounding has
 
 @dataclass(frozen=True, eq=False)
 class Iterated:
-    """``solution`` (N, O), its ``residual`` (O,), |b - A x| / |b| in the 2-norm, and how many ``iterations``."""
+    """``solution`` (N, O), the best iterate of each column, after so many ``iterations``.
+
+    ``residual`` (O,) is |b - A x| / |b| in the 2-norm.
+    """
 
     solution: Array
     residual: Array
@@ -32,18 +35,15 @@ def conjugate_gradients(
     tolerance: float,
     max_iterations: int = 100,
 ) -> Iterated:
-    """Solve ``A x = right`` (N, O), column by column but with common products, for a symmetric positive definite A.
+    """Solve ``A x = right`` (N, O) for a symmetric positive definite A; columns share products.
 
-    Each direction is made conjugate to the last one by its own product (flexible conjugate gradients; Notay 2000), so
-    the preconditioner may round, as one in float32 does. Each product also covers the solution so far: the residual is
-    ``b - A x`` itself, not a recurrence that drifts from it, and what is returned is the best iterate of each column.
-    Iterative refinement is the first of these steps repeated; this never takes more.
+    Flexible conjugate gradients (Notay 2000), so the preconditioner may round; each product also covers the current
+    solution, so the residual is ``b - A x`` itself.
 
     :param product: maps (N, K) to ``A`` times it, in float64.
     :param precondition: maps (N, O), of columns of unit norm, to about ``A^-1`` times it.
     """
-    scale = column_scale(right)
-    right = right / scale
+    right = right / (scale := column_scale(right))
     norms = _norms(right)
     x, best = np.zeros_like(right), np.zeros_like(right)
     lowest = np.where(norms > 0, 1.0, 0.0)

@@ -74,11 +74,10 @@ def krylov_dynamics(
     max_dimension: int = 2000,
     group: int = 8,
 ) -> KrylovDynamics:
-    """Train from ``residual = y - f_0(X)`` (N, O) with a kernel known by its products (theory C7; L19, eqs. 8-9).
+    """Train from ``residual = y - f_0(X)`` (N, O) with a kernel given by its products (C7; L19, eqs. 8-9).
 
-    The space of each column grows until ``error`` is at most ``tolerance`` at every time, or float64 or
-    ``max_dimension`` ends it: look at ``error``. It takes about ``sqrt(t lambda_max / N)`` products, fewer where the
-    spectrum decays, and a vector of memory each. ``t = inf`` converges as conjugate gradients do.
+    The space of each column grows until ``error`` is at most ``tolerance`` at every time, or until float64 or
+    ``max_dimension`` stops it. That takes about ``sqrt(t lambda_max / N)`` products and as many vectors of memory.
 
     :param product: maps (N, K) to ``T`` times it; T is symmetric positive semidefinite.
     :param steps: (T,) of gradient descent at a ``learning_rate``, or ``times`` (T,) of gradient flow.
