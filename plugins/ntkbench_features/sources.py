@@ -1,4 +1,4 @@
-"""Who supplies the random functions: another backend's package, asked through what it registers."""
+"""The backends that supply the random functions."""
 
 from __future__ import annotations
 
@@ -16,14 +16,17 @@ SOURCES: dict[Kind, str] = {"kernel": "jax", "tangent": "torch"}
 
 
 def source(kind: Kind) -> BackendSpec:
-    """Return the backend that functions of this kind come from."""
+    """Return the backend that supplies functions of this kind."""
     name = SOURCES[kind]
     specs: tuple[BackendSpec, ...] = tuple(import_module(f"ntkbench_{name}.plugin").ntkbench_register_backends())
     return next(spec for spec in specs if spec.name == name)
 
 
 def require(kind: Kind, architecture: Architecture) -> None:
-    """Raise :class:`UnavailableError` where functions of this kind cannot be had: a package or a kernel is missing."""
+    """Check that functions of this kind are available.
+
+    :raises UnavailableError: if a package is not installed, or the architecture is not supported.
+    """
     from ntkbench.plugin import require_available
 
     spec = source(kind)

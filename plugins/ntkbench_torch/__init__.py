@@ -1,4 +1,4 @@
-"""Ensembles of finite networks, drawn and trained exactly as the theory of the neural tangent kernel speaks of them."""
+"""Ensembles of finite networks, initialized and trained exactly as the theory of the neural tangent kernel assumes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["ModuleEnsemble", "NetworkEnsemble", "Thresholds", "Trajectory", "sta
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name, and torch with it, when it is first used (PEP 562)."""
+    """Import a public name, and torch with it, on first use (PEP 562)."""
     if name not in _HOMES:
         raise AttributeError(f"module 'ntkbench_torch' has no attribute {name!r}")
     return getattr(import_module(f".{_HOMES[name]}", __name__), name)

@@ -1,4 +1,4 @@
-"""Which activations networks can be trained with here; light enough for planning."""
+"""The activations this backend supports. Light: no torch."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ FUNCTIONS = (
     "softsign",
     "swish",
     "tanh",
-)  # beyond the catalogue, without parameters
+)  # without parameters, beside those of the catalogue
 
 
 def unsupported_activation(activation: str | Callable[[Any], Any]) -> str | None:
-    """Return why networks cannot have this activation, or None. A function is checked when it is used."""
+    """Return why networks cannot have this activation, or None; functions are checked when they are first used."""
     if not isinstance(activation, str):
         return None
     try:
@@ -38,8 +38,8 @@ def unsupported_activation(activation: str | Callable[[Any], Any]) -> str | None
     if ":" in spelled.name:
         return None
     if spelled.name not in known:
-        there = ", ".join(known) + ", and functions as module:function"
-        return f'no activation "{activation}" for networks; there are {there}' + suggestion(spelled.name, known)
+        available = ", ".join(known) + ", and functions as module:function"
+        return f'no activation "{activation}" for networks; there are {available}' + suggestion(spelled.name, known)
     if spelled.name in FUNCTIONS and spelled.parameters:
         return f'activation "{spelled.name}" has no parameters'
     return None
