@@ -188,11 +188,11 @@ print(peak_memory_bytes() / estimate(work).bytes)
     "case",
     [
         {"width": 64},
-        {"width": 6000},
-        {"width": 4096, "optimizer": "adam"},
-        {"width": 256, "N": 300, "M": 100, "O": 6, "members": 4, "observe": sorted(SPEC.observables)},
+        pytest.param({"width": 5000, "members": 1}, marks=pytest.mark.exhaustive),  # as the next, without buffers
+        {"width": 4096, "members": 1, "optimizer": "adam"},
+        {"width": 256, "N": 240, "M": 100, "O": 6, "members": 2, "observe": sorted(SPEC.observables)},
         {"width": 128, "N": 100, "M": 3000, "members": 8, "observe": sorted(SPEC.observables)},
-        {"width": 16, "N": 512, "members": 100, "observe": ["initial_moments"]},
+        {"width": 16, "N": 400, "members": 100, "observe": ["initial_moments"]},
     ],
     ids=["small", "wide", "adam", "kernels", "test points", "kernels of all members"],
 )

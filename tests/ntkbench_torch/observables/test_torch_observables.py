@@ -8,7 +8,7 @@ from plain_training import Member, split
 
 from ntkbench import Architecture
 from ntkbench.plugin.types import Problem, Request, Solution, Training
-from ntkbench_torch.observables import recorder as watch
+from ntkbench_torch.observables import recorder
 from ntkbench_torch.observables.catalogue import OBSERVABLES
 from ntkbench_torch.observables.moments import OBSERVABLE
 from ntkbench_torch.parameters import Parameters
@@ -110,7 +110,7 @@ def test_every_observable_has_rows():
         measured = {r.metric for r in observed(name)}
         assert measured
         assert measured <= metrics
-    assert {*watch._MEASURES, OBSERVABLE} == set(OBSERVABLES)  # moments are of all groups together
+    assert {*recorder._MEASURES, OBSERVABLE} == set(OBSERVABLES)  # moments are of all groups together
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
@@ -342,13 +342,24 @@ def test_when_observables_are_looked_at_by_default():
 
 def test_members_looked_at_one_by_one_have_the_same_rows(monkeypatch):
     together = observed(*OBSERVABLES)
-    monkeypatch.setattr(watch, "_KERNEL_FLOATS", 1)
+    monkeypatch.setattr(recorder, "_KERNEL_FLOATS", 1)
     alone = observed(*OBSERVABLES)
     for metric in {r.metric for r in together}:
         one, other = by_reference(together, metric), by_reference(alone, metric)
         assert one.keys() == other.keys()
         for at, value in one.items():
             assert other[at] == pytest.approx(value, rel=1e-9, abs=1e-14)
+
+
+def test_a_kernel_that_overflows_has_no_eigenvalue():
+    """Members on their way to infinity have finite outputs for a while, but no longer a finite kernel."""
+    training = Training(learning_rate=50.0, steps=np.arange(8))
+    architecture = ERF.model_copy(update={"activation": "relu"})
+    rows = observed(
+        "smallest_eigenvalue", "weight_change", architecture=architecture, training=training, dtype="float32"
+    )
+    last = {metric: max(r.step for r in rows if r.metric == metric) for metric in {r.metric for r in rows}}
+    assert last["ntk_smallest_eigenvalue"] < last["weight_change_absolute"]
 
 
 def test_float32_sees_the_same():
