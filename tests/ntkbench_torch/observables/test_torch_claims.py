@@ -191,11 +191,11 @@ def test_a_linear_network_follows_its_kernel_along_no_gradient():
     solution, data = solved(architecture=linear, training=training), problem()
     kernel, between = (1.44 * x @ data.x_train.T / F + 0.25 for x in (data.x_train, data.x_test))
     start = {"f0_train": solution.members_train[:, 0], "f0_test": solution.members_test[:, 0]}
-    course = {"learning_rate": RATE, "steps": STEPS, **start}
-    expected = kernel_descent(kernel, between, data.y_train, non_gradient=0.7, **course)
+    options = {"learning_rate": RATE, "steps": STEPS, **start}
+    expected = kernel_descent(kernel, between, data.y_train, non_gradient=0.7, **options)
     assert solution.members_train == pytest.approx(expected.train, abs=1e-13)
     assert solution.members_test == pytest.approx(expected.test, abs=1e-13)
-    along_gradient = kernel_descent(kernel, between, data.y_train, **course)
+    along_gradient = kernel_descent(kernel, between, data.y_train, **options)
     assert np.abs(expected.test - along_gradient.test).max() > 0.01
 
 
