@@ -1,4 +1,4 @@
-"""``ntkbench list``, ``show`` and ``plugins``: what there is, and where it comes from."""
+"""``ntkbench list``, ``show`` and ``plugins``: everything registered, and its origin."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _reason(spec: Any) -> str | None:
 @PLUGIN_OPTION
 @JSON_OPTION
 def list_command(kind: str, plugins: tuple[str, ...], as_json: bool) -> None:
-    """List tasks, backends, metrics or studies, with those that cannot be used here and why."""
+    """List tasks, backends, metrics or studies; say which are unavailable here and why."""
     known = getattr(_registry(plugins), kind)
     rows = [(spec.name, spec.summary, _reason(spec), known.owners[spec.name]) for spec in known]
     if as_json:
@@ -50,7 +50,7 @@ def list_command(kind: str, plugins: tuple[str, ...], as_json: bool) -> None:
 @PLUGIN_OPTION
 @JSON_OPTION
 def plugins_command(plugins: tuple[str, ...], as_json: bool) -> None:
-    """List the plugins that were found, and what is wrong with those that were set aside."""
+    """List the plugins found, and why some are not loaded."""
     from dataclasses import asdict
 
     reports = _registry(plugins).plugins
@@ -91,10 +91,10 @@ def _show(kind: str, spec: Any, owner: str) -> None:
         if value := getattr(spec, label, None):
             click.echo(f"  {label}: {', '.join(value) if isinstance(value, tuple) else value}")
     if not getattr(spec, "default", True):
-        click.echo("  only where a study lists it")
+        click.echo("  only in studies that list it")
     if known := getattr(spec, "observables", None):
         usual = known if spec.observed_by_default is None else spec.observed_by_default
-        click.echo("  observables (* where a study lists none):")
+        click.echo("  observables (* measured by default):")
         for name, meaning in known.items():
             click.echo(f"    {'*' if name in usual else ' '} {name}: {meaning}")
     if hasattr(spec, "parameters"):

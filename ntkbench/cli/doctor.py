@@ -1,4 +1,4 @@
-"""``ntkbench doctor``: what is here, what is missing, and what to type."""
+"""``ntkbench doctor``: what is installed, what is missing and how to install it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..plugin.options import JSON_OPTION, PLUGIN_OPTION
 @PLUGIN_OPTION
 @JSON_OPTION
 def doctor_command(plugins: tuple[str, ...], as_json: bool) -> None:
-    """Check this installation: versions, plugins, devices, and what is unavailable and why."""
+    """Check this installation: versions, plugins, devices, and what is missing."""
     report = examine(plugins)
     if as_json:
         click.echo(json.dumps(report, indent=2))
@@ -25,7 +25,7 @@ def doctor_command(plugins: tuple[str, ...], as_json: bool) -> None:
 
 
 def examine(plugins: tuple[str, ...]) -> dict[str, Any]:
-    """Return what the doctor found."""
+    """Return the findings."""
     from dataclasses import asdict
 
     from ..execution.environment import describe_environment

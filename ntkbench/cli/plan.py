@@ -1,4 +1,4 @@
-"""``ntkbench plan``: what would run, what is already done, what it would cost."""
+"""``ntkbench plan``: what would run, what is finished, what it would cost."""
 
 from __future__ import annotations
 

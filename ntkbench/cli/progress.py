@@ -1,4 +1,4 @@
-"""Show how a run goes: a live line on a terminal, plain lines in a log."""
+"""Show the progress of a run: a live line on a terminal, plain lines in a log."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class QuietDisplay(NullProgress):
 
 
 class LineDisplay(QuietDisplay):
-    """Says what it does in lines on standard error: every cell if verbose, else now and then."""
+    """Prints lines on standard error: one per cell if verbose, else one every ten seconds."""
 
     def __init__(self, console: Console, *, verbose: bool) -> None:
         self.console, self.verbose = console, verbose
@@ -44,24 +44,24 @@ class LineDisplay(QuietDisplay):
         self._cells = self._done = 0
 
     def started(self, plan: Plan, work: RunWork, path: Path) -> None:
-        """Say where the run lies and how much there is to do."""
+        """Print the run's folder and how many cells it will run."""
         self._cells = len(work.pending)
         done = sum(decision == "done" for decision in work.decisions.values())
-        text = f"{plan.run_id}: {len(plan.cells)} cells, {done} already done, {self._cells} to run, in {path}"
+        text = f"{plan.run_id}: {len(plan.cells)} cells, {done} finished before, {self._cells} to run, in {path}"
         self.console.print(text, highlight=False, soft_wrap=True)
         if warning := too_large(work.pending, work.schedule.memory):
             self.console.print(f"warning: {warning}", highlight=False, markup=False, soft_wrap=True)
         self._next = time.monotonic() + _LINE_SECONDS
 
     def tick(self, progress: RunProgress, running: tuple[Cell, ...]) -> None:
-        """Say how far it is, now and then."""
+        """Print the progress, at most every ten seconds."""
         if time.monotonic() >= self._next and running:
             self._next = time.monotonic() + _LINE_SECONDS
             names = "; ".join(cell_words(cell) for cell in running)
             self.console.print(f"{_estimate(progress)}: {names}", highlight=False, soft_wrap=True)
 
     def finished(self, cell: Cell, outcome: Outcome, progress: RunProgress) -> None:
-        """Say how a cell ended, if that is asked for or not as it should be."""
+        """Print how a cell ended: every cell if verbose, else only those that are not ok."""
         self._done += 1
         if self.verbose or outcome.status != "ok":
             took = "" if outcome.wall_seconds is None else f" in {duration(outcome.wall_seconds)}"
@@ -101,29 +101,29 @@ def _estimate(progress: RunProgress) -> str:
 
 
 def make_progress_display(*, quiet: bool, verbose: bool) -> QuietDisplay:
-    """Return the listener that suits standard error."""
+    """Return the display that suits standard error."""
     console = Console(stderr=True)
     if quiet:
         return QuietDisplay()
     return (Bar if console.is_terminal else LineDisplay)(console, verbose=verbose)
 
 
-class StudyWatchers:
-    """Watchers for one study after another, each of which says which one it is."""
+class StudyDisplays:
+    """A progress display for one study after another; each prints its number."""
 
     def __init__(self, *, quiet: bool, verbose: bool) -> None:
         self._quiet, self._verbose = quiet, verbose
         self._console = Console(stderr=True)
         self._stack = ExitStack()
 
-    def __enter__(self) -> StudyWatchers:
+    def __enter__(self) -> StudyDisplays:
         return self
 
     def __exit__(self, *exception: object) -> None:
         self._stack.close()
 
     def of(self, number: int, count: int) -> QuietDisplay:
-        """Return the listener of a study; that of the one before is closed."""
+        """Return the display of a study, and close that of the study before."""
         self._stack.close()
         if not self._quiet:
             self._console.print(f"study {number} of {count}", highlight=False)

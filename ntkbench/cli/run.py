@@ -41,7 +41,7 @@ def run_command(**options: Any) -> None:
     else:
         _show(session)
     if session.summary.interrupted:
-        click.echo("Interrupted. The same command goes on from here.", err=True)
+        click.echo("Interrupted. Rerun the command to continue.", err=True)
         raise click.exceptions.Exit(INTERRUPTED)
     if claim_fails(session):
         raise click.exceptions.Exit(CLAIM_FAILED)

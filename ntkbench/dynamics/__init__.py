@@ -1,4 +1,4 @@
-"""What gradient descent on the squared error does to a function, told from kernel matrices alone (numpy and scipy).
+"""Gradient descent on the squared error, predicted from kernel matrices alone (numpy and scipy).
 
 Per output and eigenvalue lambda of ``T = Theta(X, X)``, with the cost ``C + rho / (2N) |theta - theta_0|^2``:
 

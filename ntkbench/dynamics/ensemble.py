@@ -131,7 +131,7 @@ def ensemble_covariance(
     rho: float = 0.0,
     **when: Unpack[TimeSpec],
 ) -> Array:
-    """Return the covariance (T, M, M) between test points of which :func:`ensemble_law` gives the diagonal.
+    """Return the covariance (T, M, M) between test points; :func:`ensemble_law` gives its diagonal.
 
     :param nngp_test_test: (M, M), the law K of ``f_0`` between test points; the rest as there.
     :raises DataError: for shapes that do not fit, values that are not finite, or an ambiguous schedule.

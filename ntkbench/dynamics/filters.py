@@ -37,7 +37,7 @@ class Filters(NamedTuple):
 
 
 def make_filters(spectrum: Spectrum, schedule: StepSchedule, rho: float) -> Filters:
-    """Return the filters of a kernel, a schedule and an absolute ridge (theory.md, "Gradient descent, exactly").
+    """Return the filters of a kernel, a schedule and an absolute ridge (docs/theory.md, "Gradient descent, exactly").
 
     :raises DataError: for a ridge that is negative or not finite, or a rate beyond the range of float64.
     """

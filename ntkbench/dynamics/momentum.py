@@ -24,7 +24,7 @@ from .double_double import DoubleDouble
 Array = NDArray[np.float64]
 LARGEST_RATE = 2.0**900  # of what double-double arithmetic can multiply
 _LARGE = 100  # entries beyond 2**100 are scaled down, so that the next product is in range
-_LARGEST_POWER = 2**40  # beyond it a number is infinite, however it goes on
+_LARGEST_POWER = 2**40  # beyond it a number is infinite in any case
 
 
 @dataclass(frozen=True, eq=False)

@@ -41,7 +41,7 @@ class SmallestEigenvalue(NamedTuple):
 
 
 def operator_norm(eigenvalues: ArrayLike) -> float:
-    """Return the largest absolute eigenvalue over N: the norm of a kernel on its data (theory.md, "Norms")."""
+    """Return the largest absolute eigenvalue over N: the norm of a kernel on its data (docs/theory.md, "Norms")."""
     values = np.asarray(eigenvalues, dtype=np.float64)
     return float(np.abs(values).max() / len(values))
 

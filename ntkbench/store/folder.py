@@ -170,7 +170,7 @@ def _said(path: Path) -> Iterator[None]:
 
 @contextmanager
 def open_run(path: Path, plan: Plan, *, fresh: bool) -> Iterator[RunFolder]:
-    """Hold a run's folder for writing while the context lasts; another process that tries is told so.
+    """Hold a run's folder for writing while the context lasts; a second process gets an error.
 
     :raises StoreError: if the folder is foreign, in use, unwritable, or holds cells that ``plan`` has not.
     """

@@ -53,7 +53,7 @@ def stable_learning_rate(
 
     With ``lambda`` the largest of ``eigenvalues`` plus the absolute ridge ``rho``: ``2 N / lambda`` for gradient
     descent, ``2 (1 + mu) N / lambda`` for heavy-ball, and ``2 (1 + mu) N / ((1 + 2 mu) lambda)`` for Nesterov, where a
-    root of the update's companion matrix reaches -1 (theory.md, "Gradient descent, exactly").
+    root of the update's companion matrix reaches -1 (docs/theory.md, "Gradient descent, exactly").
 
     :raises DataError: for a momentum that the optimizer cannot have.
     """

@@ -93,7 +93,7 @@ class TestRun:
         second = toy()
         assert second.returncode == 0
         assert "nothing left to do, 4 already done" in second.stdout
-        assert "4 cells, 4 already done, 0 to run" in second.stderr
+        assert "4 cells, 4 finished before, 0 to run" in second.stderr
 
     def test_json_is_all_that_is_on_stdout(self, toy):
         found = toy("--json", "--set", "subject.behave=print")
@@ -227,8 +227,8 @@ class TestCatalogue:
         assert "role: subject" in found
 
     def test_show_says_which_metrics_have_to_be_listed(self):
-        assert "only where a study lists it" in invoke("show", "law_agreement").output
-        assert "only where a study lists it" not in invoke("show", "rmse").output
+        assert "only in studies that list it" in invoke("show", "law_agreement").output
+        assert "only in studies that list it" not in invoke("show", "rmse").output
 
     def test_plugins(self):
         found = invoke("plugins", "--plugin", TOY, "--json")

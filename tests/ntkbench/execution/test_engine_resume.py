@@ -85,7 +85,7 @@ def test_ctrl_c_leaves_a_run_that_goes_on(uninterrupted, tmp_path):
     output = (tmp_path / "output").read_text()
     assert len(workers) == 2
     assert code == 130
-    assert "Interrupted. The same command goes on from here." in output
+    assert "Interrupted. Rerun the command to continue." in output
     assert "Traceback" not in output
 
     cells = rows(tmp_path / "run")
