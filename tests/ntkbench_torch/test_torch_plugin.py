@@ -203,7 +203,7 @@ def test_the_peak_of_memory_is_as_predicted(case):
     assert 0.6 < float(answer.stdout) < 1.15
 
 
-def test_the_estimate_knows_what_looking_costs():
+def test_the_estimate_knows_what_observing_costs():
     """An eigendecomposition takes more than 4/3 rows^3 (Golub and Van Loan, 8.3), at the first step and the last."""
     work = Workload(SIZES, Architecture(depth=2), 64, 8, 100, 10)
     rows = SIZES.n_train * SIZES.n_outputs

@@ -101,7 +101,7 @@ def _reference_kernel(request: Request) -> _ReferenceKernel:
     if reference is None or reference.eigenvalues is None or reference.eigenvectors is None:
         raise DataError("backend torch-stability: needs a reference with eigenvalues in compare_with")
     if request.training.steps[-1] != 0 or request.problem.loss != "squared-error":
-        raise DataError("backend torch-stability: trains at rates of its own, on the squared error: set steps = 0")
+        raise DataError("backend torch-stability: chooses its own learning rates, on squared error only: set steps = 0")
     return _ReferenceKernel(label, reference.eigenvalues, reference.eigenvectors)
 
 

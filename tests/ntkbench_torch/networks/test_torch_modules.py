@@ -192,7 +192,7 @@ def test_a_member_that_diverges_leaves_the_others_alone(data):
 
 
 def test_a_member_that_reaches_its_goal_stays(data):
-    from ntkbench_torch.training.loop import Stop
+    from ntkbench_torch.training.stop import Stop
 
     x, y, _ = data
     own = modules()

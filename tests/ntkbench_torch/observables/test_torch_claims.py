@@ -126,7 +126,7 @@ def test_the_direction_of_training_has_the_gradients_norm():
     x, y = (torch.from_numpy(a.copy()) for a in (data.x_train, data.y_train))
     for k, parameters in enumerate(networks()):
         leaves = [tensor.clone().requires_grad_() for layer in parameters for tensor in layer]
-        plain.cost(ERF, list(zip(leaves[::2], leaves[1::2], strict=True)), x, y).backward()
+        plain.loss(ERF, list(zip(leaves[::2], leaves[1::2], strict=True)), x, y).backward()
         norm = sum(float((leaf.grad**2).sum()) for leaf in leaves)
         assert table(solution, "cost_rate")[k, 0, None, None] == pytest.approx(norm, rel=1e-10)
         residual = (plain.output(ERF, parameters, x) - y).numpy()

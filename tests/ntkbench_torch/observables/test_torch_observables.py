@@ -327,7 +327,7 @@ def test_one_output_has_no_blocks_between_outputs():
     assert not observed("output_blocks", n_outputs=1)
 
 
-def test_when_observables_are_looked_at_by_default():
+def test_when_observables_are_measured_by_default():
     rows = observed(*OBSERVABLES, parameters=Parameters())
     steps = {metric: sorted({r.step for r in rows if r.metric == metric}) for metric in {r.metric for r in rows}}
     assert steps["ntk_distance_frobenius"] == steps["nngp_distance_frobenius"] == steps["output_blocks"] == [0]
@@ -340,7 +340,7 @@ def test_when_observables_are_looked_at_by_default():
         assert steps[metric] == [0, 1, 6, 20]
 
 
-def test_members_looked_at_one_by_one_have_the_same_rows(monkeypatch):
+def test_members_measured_one_by_one_have_the_same_rows(monkeypatch):
     together = observed(*OBSERVABLES)
     monkeypatch.setattr(recorder, "_KERNEL_FLOATS", 1)
     alone = observed(*OBSERVABLES)
