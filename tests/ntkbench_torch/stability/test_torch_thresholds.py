@@ -75,7 +75,9 @@ def test_the_onset_tends_to_the_limit_as_steps_grow(data):
     limit = limits(ensemble(), x)
     onsets = []
     for steps in (5, 50, 500):
-        found = stability_thresholds(ensemble, x, y, limit=limit, steps=steps, settle=steps, goal=0.9, resolution=1e-4)
+        found = stability_thresholds(
+            ensemble, x, y, limit=limit, steps=steps, settle=steps, goal=0.9, resolution=1e-4, highest=4.0
+        )
         onsets.append(found.onset.value)
     onsets = np.array(onsets)
     assert (onsets > 1).all()
@@ -146,7 +148,7 @@ def test_momentum_has_a_limit_of_its_own(data):
         for theta in ensemble().ntk(x).numpy()
     ]
     found = stability_thresholds(
-        ensemble, x, y, limit=limit, steps=400, settle=400, goal=0.9, optimizer="heavy-ball", momentum=0.5
+        ensemble, x, y, limit=limit, steps=400, settle=400, goal=0.9, optimizer="heavy-ball", momentum=0.5, highest=2.0
     )
     assert (found.onset.value > 0.99).all()
     assert (found.onset.value < 1.05).all()
