@@ -105,7 +105,7 @@ def observed(spec: dict[str, Any], case: Case) -> Task:
         architecture=architecture(case),
         training=Training(learning_rate=RATE, steps=steps),
         parameters=Parameters(ntk_steps=spec["ntk_steps"]),
-        width=case.width,
+        hidden_widths=(case.width,) * case.depth,
         members=case.members,
         seed=0,
         dtype=case.dtype,

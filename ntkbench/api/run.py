@@ -39,7 +39,7 @@ class Options:
     device: str = "cpu"
     data_dir: str | None = None
     plugins: tuple[str, ...] = ()
-    executor: Literal["slots", "inline"] = "slots"
+    executor: Literal["processes", "inline"] = "processes"
     fresh: bool = False
     rerun_failed: bool = False
     fail_fast: bool = False
@@ -48,7 +48,7 @@ class Options:
         """Return what workers need to know of it."""
         return WorkerConfig(threads=self.threads, device=self.device, plugins=self.plugins, data_dir=self.data_dir)
 
-    def slots(self) -> int:
+    def processes(self) -> int:
         """Return how many cells run at a time: ``jobs``, or as many as the cores allow."""
         return self.jobs or max(1, cores() // self.threads)
 
@@ -179,9 +179,9 @@ def _executor(
         from ..execution.inline import InlineExecutor
 
         return InlineExecutor(registry, options.worker_config())
-    from ..execution.process_pool import SlotPool
+    from ..execution.process_pool import WorkerPool
 
-    return SlotPool(options.slots(), options.worker_config(), options.timeout, folder.temporary)
+    return WorkerPool(options.processes(), options.worker_config(), options.timeout, folder.temporary)
 
 
 def _analyse(folder: RunFolder, plan: Plan, registry: Registry, results: Results, *, changed: bool) -> None:

@@ -150,7 +150,7 @@ def spectrum_columns(cell: Cell, problem: Problem, solution: Solution) -> Column
     outputs = problem.y_train.shape[1]
     component, output = np.indices((count, outputs)).reshape(2, -1)
     columns: Columns = {
-        "kernel": cell.parameters.get("kernel", "ntk"),
+        "kernel": cell.facts.kernel or "ntk",
         "member": None,
         "step": None if solution.steps is None else int(solution.steps[-1]),
         "time": float(solution.times[-1]),

@@ -81,11 +81,10 @@ def learning_speed_ratio(problem: Problem, subject: Solution, reference: Solutio
 def _response(problem: Problem, subject: Solution, reference: Solution) -> tuple[Float, Float]:
     """Return f - p and the derivative of p by the log of the rate, each (E, T, M, O)."""
     assert subject.members_test is not None
-    factors = [reference.learning_rate_multiplier * (1 + nudge) for nudge in (0.0, _NUDGE, -_NUDGE)]
+    factors = [reference.time_scale * (1 + nudge) for nudge in (0.0, _NUDGE, -_NUDGE)]
     with np.errstate(over="ignore", invalid="ignore"):  # a theory that diverges
         now, faster, slower = (
-            predictions_from(replace(reference, learning_rate_multiplier=factor), problem, subject)[1]
-            for factor in factors
+            predictions_from(replace(reference, time_scale=factor), problem, subject)[1] for factor in factors
         )
         slope = (faster - slower) / (log(1 + _NUDGE) - log(1 - _NUDGE))
         return until_stopped(subject.members_test - now, subject), slope

@@ -49,7 +49,7 @@ def solve(request: Request) -> Solution:
     return Solution(
         times=training.times,
         steps=training.steps,
-        learning_rate=training.learning_rate,
+        training=training,
         members_train=train,
         members_test=test,
         diverged_at=mark_divergence(train, test, training.steps),
@@ -64,8 +64,10 @@ def _functions(request: Request) -> Callable[[int], RandomFunctions]:
 
     parameters: Parameters = request.parameters
     count, problem = request.width, request.problem
-    if not isinstance(count, int) or count < 1:
-        raise DataError(f"backend features: width is {count}; it is the number of functions, one positive number")
+    if count is None or count < 1:
+        raise DataError(
+            f"backend features: hidden widths are {request.hidden_widths}; expected one positive number of functions"
+        )
     points = np.concatenate([problem.x_train, problem.x_test])
     kernels = analytic_kernels(points, architecture=request.architecture, dtype="float64", device=request.device)
     kernel = getattr(kernels, parameters.kernel)
@@ -84,7 +86,7 @@ def _network(request: Request) -> Callable[[int], RandomFunctions]:
     sizes: dict[str, Any] = {
         "in_features": x_train.shape[1],
         "out_features": request.problem.y_train.shape[1],
-        "width": request.width,
+        "width": request.hidden_widths,
         "seed": request.seed,
         "device": request.device,
         "dtype": request.dtype,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ntkbench.plugin import BackendSpec, Estimate, hookimpl
+from ntkbench.plugin import BackendSpec, Estimate, MethodFacts, hookimpl
 from ntkbench.theory.losses import LOSSES
 
 from .activations import unsupported
@@ -76,6 +76,7 @@ def ntkbench_register_backends() -> Iterable[BackendSpec]:
         target="ntkbench_jax.solve:solve",
         supports=unsupported,
         estimate=estimate,
+        facts=lambda parameters: parameters.facts(),
         optimizers=("gradient-descent", "heavy-ball", "nesterov"),
         losses=LOSSES,
         batches=True,
@@ -97,6 +98,7 @@ def ntkbench_register_backends() -> Iterable[BackendSpec]:
         target="ntkbench_jax.tuned.solve:solve",
         supports=unsupported,
         estimate=estimate_tuned,
+        facts=lambda parameters: MethodFacts(kernel=parameters.kernel),
         requires=("jax>=0.4.31",),
         install='pip install "ntkbench[jax]"',
         citation="Lee et al. 2018 (arXiv:1711.00165), Lee et al. 2019 (arXiv:1902.06720), eqs. 14-16",

@@ -53,7 +53,7 @@ def solve(request: Request) -> Solution:
     solution = _solved(request)
     return replace(
         solution,
-        learning_rate_multiplier=parameters.learning_rate_multiplier,
+        time_scale=parameters.learning_rate_multiplier,
         measurements=(*solution.measurements, *rows),
     )
 
@@ -78,7 +78,7 @@ def _solved(request: Request) -> Solution:
     return Solution(
         times=_flow_times(parameters, training) if "times" in when else training.times,
         steps=training.steps if "steps" in when else None,
-        learning_rate=training.learning_rate,
+        training=training,
         mean_train=mean.train,
         mean_test=mean.test,
         variance_train=_of_every_output(law.train, request.problem),
@@ -111,14 +111,14 @@ def _step_by_step(
         momentum=training.momentum,
         rho=rho,
         batch_size=training.batch_size,
-        batch_seed=request.seed,
+        batch_seed=training.batch_seed,
         non_gradient=training.non_gradient,
     )
     request.progress(3, 3)
     return Solution(
         times=training.times,
         steps=training.steps,
-        learning_rate=training.learning_rate,
+        training=training,
         mean_train=found.train,
         mean_test=found.test,
         kernel_train=train,
@@ -192,9 +192,7 @@ def _flow_times(parameters: Parameters, training: Training) -> Float:
 
 def _rate(parameters: Parameters, training: Training) -> float:
     """Return the theory's rate: the training's, known by now, times the factor by which the theory is wrong."""
-    if training.learning_rate is None:
-        raise DataError("the learning rate is unresolved")
-    return parameters.learning_rate_multiplier * training.learning_rate
+    return parameters.learning_rate_multiplier * training.rate
 
 
 def _of_every_output(variance: Float, problem: Problem) -> Float:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .networks.ensemble import NetworkEnsemble
     from .networks.module_ensemble import ModuleEnsemble
+    from .plugin import unsupported
     from .stability.thresholds import Thresholds, stability_thresholds
     from .training.trajectory import Trajectory
 
@@ -17,8 +18,16 @@ _HOMES = {
     "Thresholds": "stability.thresholds",
     "Trajectory": "training.trajectory",
     "stability_thresholds": "stability.thresholds",
+    "unsupported": "plugin",
 }
-__all__ = ["ModuleEnsemble", "NetworkEnsemble", "Thresholds", "Trajectory", "stability_thresholds"]
+__all__ = [
+    "ModuleEnsemble",
+    "NetworkEnsemble",
+    "Thresholds",
+    "Trajectory",
+    "stability_thresholds",
+    "unsupported",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ntkbench.plugin import BackendSpec, Estimate, Workload, hookimpl
+from ntkbench.plugin import BackendSpec, Estimate, MethodFacts, Workload, hookimpl
 from ntkbench.theory.losses import LOSSES
 from ntkbench.theory.optimizers import OPTIMIZERS
 
 from .names import unsupported_activation
-from .networks.layout import group_size, layer_sizes, parameter_count
+from .networks.layout import group_size, layer_sizes, parameter_count, widths_at
 from .observables.catalogue import OBSERVABLES, OBSERVED_BY_DEFAULT, inapplicable
 from .observables.costs import observation_cost
 
 if TYPE_CHECKING:
     from ntkbench.architecture.nodes import Architecture
+
+    from .parameters import Parameters
 
 _BYTES = {"float32": 4, "float64": 8}
 _BUFFERS = {"gradient-descent": 0, "heavy-ball": 1, "nesterov": 1, "adam": 3}  # per parameter that an optimizer keeps
@@ -23,7 +25,7 @@ _BLOCK = 4096  # points evaluated per block
 _PROCESS_BYTES = 3.5e8  # of a process that has imported torch
 
 
-def supports(architecture: Architecture) -> str | None:
+def unsupported(architecture: Architecture) -> str | None:
     """Return why networks of this architecture cannot be trained, or None."""
     if reason := unsupported_activation(architecture.activation):
         return reason
@@ -39,7 +41,7 @@ def estimate(work: Workload) -> Estimate:
     weight and point; a record takes a forward pass of the test points. Only one group of members is in memory at once.
     """
     sizes = work.sizes
-    layers = layer_sizes(sizes.n_features, work.width, work.architecture.depth, sizes.n_outputs)
+    layers = layer_sizes(sizes.n_features, work.hidden_widths, work.architecture.depth, sizes.n_outputs)
     parameters = parameter_count(layers)
     first = (layers[0] + 1) * layers[1]
     step = 2 * min(work.batch_size or sizes.n_train, sizes.n_train) * (3 * parameters - first)
@@ -71,13 +73,24 @@ def estimate_tuned(work: Workload) -> Estimate:
     parameters = work.parameters
     depths = (work.architecture.depth,) if parameters is None else parameters.depth or (work.architecture.depth,)
     rates = 1 if parameters is None else len(parameters.rates)
-    each = [
-        estimate(work._replace(architecture=work.architecture.model_copy(update={"depth": depth}), observe=()))
-        for depth in depths
-    ]
+    each = [estimate(_at_depth(work, depth)) for depth in depths]
     largest = max(each, key=lambda found: found.flops)
     flops = rates * sum(found.flops for found in each) + largest.flops
     return Estimate(flops=flops, bytes=max(found.bytes for found in each))
+
+
+def _at_depth(work: Workload, depth: int) -> Workload:
+    architecture = work.architecture.model_copy(update={"depth": depth})
+    return work._replace(architecture=architecture, hidden_widths=widths_at(depth, work.hidden_widths), observe=())
+
+
+def facts(parameters: Parameters) -> MethodFacts:
+    """Return what the core needs to know of networks trained by the backend ``torch``."""
+    return MethodFacts(
+        output_scale=parameters.output_scale,
+        trained_layers=parameters.trained_layers,
+        learning_rate_multiplier=parameters.learning_rate_multiplier,
+    )
 
 
 def _trained() -> BackendSpec:
@@ -88,8 +101,9 @@ def _trained() -> BackendSpec:
         role="subject",
         parameters="ntkbench_torch.parameters:Parameters",
         target="ntkbench_torch.solve:solve",
-        supports=supports,
+        supports=unsupported,
         estimate=estimate,
+        facts=facts,
         observables=OBSERVABLES,
         observed_by_default=OBSERVED_BY_DEFAULT,
         inapplicable=inapplicable,
@@ -112,7 +126,7 @@ def _tuned() -> BackendSpec:
         role="subject",
         parameters="ntkbench_torch.tuned.parameters:Parameters",
         target="ntkbench_torch.tuned.solve:solve",
-        supports=supports,
+        supports=unsupported,
         estimate=estimate_tuned,
         optimizers=OPTIMIZERS,
         losses=LOSSES,
@@ -131,7 +145,7 @@ def _stability() -> BackendSpec:
         role="subject",
         parameters="ntkbench_torch.stability.solve:Parameters",
         target="ntkbench_torch.stability.solve:solve",
-        supports=supports,
+        supports=unsupported,
         estimate=estimate_stability,
         requires=("torch>=2.4",),
         install='pip install "ntkbench[torch]"',

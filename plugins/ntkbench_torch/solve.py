@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -44,14 +44,14 @@ def solve(request: Request) -> Solution:
         raise DataError("backend torch: expected at least one member and an absolute learning rate")
     _check_non_gradient(request)
     problem, depth = request.problem, request.architecture.depth
-    layers = layer_sizes(problem.x_train.shape[1], request.width, depth, problem.y_train.shape[1])
+    layers = layer_sizes(problem.x_train.shape[1], request.hidden_widths, depth, problem.y_train.shape[1])
     group = group_size(layers, find_device(request.device).type)
     learning_rate = request.parameters.learning_rate_multiplier * training.learning_rate
     groups = _solve_groups(request, learning_rate, group)
     return Solution(
         times=request.parameters.learning_rate_multiplier * training.times,
         steps=training.steps,
-        learning_rate=learning_rate,
+        training=replace(training, learning_rate=learning_rate, batch_seed=request.seed),
         members_train=_joined(part.outputs for part in groups),
         members_test=_joined(part.outputs_test for part in groups),
         diverged_at=np.concatenate([part.diverged_at.cpu().numpy() for part in groups]),
@@ -186,7 +186,7 @@ def _draw(request: Request, first: int, members: int) -> NetworkEnsemble:
         request.architecture,
         in_features=problem.x_train.shape[1],
         out_features=problem.y_train.shape[1],
-        width=request.width,
+        width=request.hidden_widths,
         members=members,
         seed=request.seed,
         device=request.device,
@@ -201,10 +201,9 @@ def _draw(request: Request, first: int, members: int) -> NetworkEnsemble:
 def _output_scale(request: Request) -> float:
     """Return the study's ``output_scale``, divided by the root of the last hidden width in mean-field scaling."""
     scale = float(request.parameters.output_scale)
-    if request.parameters.scaling == "ntk" or request.width is None:
+    if request.parameters.scaling == "ntk" or not request.hidden_widths:
         return scale
-    last: int = request.width if isinstance(request.width, int) else request.width[-1]
-    return float(scale * float(last) ** -0.5)
+    return float(scale * float(request.hidden_widths[-1]) ** -0.5)
 
 
 class _Observer:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -107,7 +106,6 @@ class _Laws:
         if reference not in self._eigenvalues:
             return None
         cell, eigenvalues = self._cells[key["cell_id"]], self._eigenvalues[reference]
-        factor = json.loads(self._cells[reference]["backend_params_json"]).get("learning_rate_multiplier", 1.0)
-        rate = factor * cell["learning_rate"] / cell["n_train"]
+        rate = self._cells[reference]["learning_rate_multiplier"] * cell["learning_rate"] / cell["n_train"]
         with np.errstate(divide="ignore"):
             return _Law(eigenvalues, np.log(np.abs(1 - rate * eigenvalues)))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...plugin.figure_style import COLOURS, MARKERS, THEORY_COLOUR
 from ..series.quantities import ALL
 
 if TYPE_CHECKING:
@@ -18,9 +19,7 @@ if TYPE_CHECKING:
 
     from ..verdicts.judge import Finding
 
-# Okabe and Ito's colours; markers and dashes tell curves apart in grey.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9")
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+_COLOURS = (*COLOURS[:4], THEORY_COLOUR, *COLOURS[4:])
 _COLUMNS = 3
 _PANEL, _PANEL_HEIGHT, _LEGEND_LINE = 6.2, 5.0, 0.21  # inches
 _CHARACTERS = 82  # of a title over one panel
@@ -70,7 +69,7 @@ def draw_curves(found: Sequence[Finding], title: str) -> Figure:
 def _draw_panel(axes: Axes, metric: str, task: str, group: Sequence[Finding]) -> None:
     quantity = ALL.get(metric)
     for index, finding in enumerate(group):
-        style = (_COLOURS[index % len(_COLOURS)], _MARKERS[(index + index // len(_COLOURS)) % len(_MARKERS)])
+        style = (_COLOURS[index % len(_COLOURS)], MARKERS[(index + index // len(_COLOURS)) % len(MARKERS)])
         if quantity is None or finding.rate.points is None:
             _draw_value(axes, index, finding, *style)
         elif quantity.law == "power":

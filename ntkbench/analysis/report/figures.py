@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...errors import NtkbenchError
+from ...plugin.figure_style import BAND_COLOUR, COLOURS, MARKERS, THEORY_COLOUR
 from ...theory.claims import expected_exponent
 from .comparisons import COMPARED, Comparison, comparisons
 from .curves import draw_curves
@@ -28,9 +29,8 @@ if TYPE_CHECKING:
     from ...study.plan import Plan
     from ..verdicts.judge import Finding
 
-# Okabe and Ito's colours, told apart in every kind of colour blindness; markers and dashes tell them apart in grey.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#000000")
-_MARKERS = ("o", "s", "^", "D")
+_COLOURS = (*COLOURS[:3], THEORY_COLOUR)
+_MARKERS = MARKERS[:4]
 _FORMATS = ("png", "svg")
 _LABELS = {
     "function_distance": "network to kernel (member)",
@@ -188,14 +188,14 @@ def _draw_fit(axes: Axes, fit: dict[str, Any]) -> None:
     law = fit["law"].sort_values("point")
     mean, spread = law["value"].to_numpy(), 1.96 * np.sqrt(law["variance"].to_numpy(dtype=float))
     axes.fill_between(
-        test[order], (mean - spread)[order], (mean + spread)[order], color="#BBBBBB", label="kernel: 95 % of networks"
+        test[order], (mean - spread)[order], (mean + spread)[order], color=BAND_COLOUR, label="kernel: 95 % of networks"
     )
     networks = fit["networks"][fit["networks"]["member"].notna()]
     for count, (_, rows) in enumerate(networks.groupby("member")):
         values = rows.sort_values("point")["value"].to_numpy()
         label = "networks" if count == 0 else None
         axes.plot(test[order], values[order], color=_COLOURS[1], linewidth=0.8, alpha=0.8, label=label)
-    axes.plot(test[order], mean[order], color="#000000", linestyle="--", label="kernel: mean")
+    axes.plot(test[order], mean[order], color=THEORY_COLOUR, linestyle="--", label="kernel: mean")
     axes.plot(train, fit["problem"].y_train[:, 0], ".", color=_COLOURS[0], label="training points")
     axes.set_ylabel("f(x), target units")
     axes.set_title(f"width {fit['cell'].width}: networks after training, and the law of the limit", fontsize="medium")

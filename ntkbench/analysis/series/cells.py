@@ -78,9 +78,7 @@ def series_cells(cells: pd.DataFrame, axis: Axis) -> pd.DataFrame:
 
 
 def _setting(facts: pd.DataFrame, axis: Axis) -> list[float]:
-    if axis == "output_scale":
-        return [float(value) for value in facts["output_scale"]]
-    return [float(json.loads(text).get(axis, 1.0)) for text in facts["backend_params_json"]]
+    return [float(value) for value in facts[axis]]
 
 
 def _networks(cells: pd.DataFrame) -> pd.DataFrame:

@@ -132,33 +132,17 @@ def _mish(x: Array) -> Array:
     return x * tanh(jax.nn.softplus(x))
 
 
-def _quick_gelu(x: Array) -> Array:
-    return x * sigmoid(1.702 * x)
-
-
-def _gelu_tanh(x: Array) -> Array:
-    return jax.nn.gelu(x, approximate=True)
-
-
-def _squareplus(x: Array) -> Array:
-    return jax.nn.squareplus(x)
-
-
 FUNCTIONS: dict[str, Function] = {
     "arctan": jnp.arctan,
     "celu": jax.nn.celu,
     "elu": jax.nn.elu,
-    "gelu_tanh": _gelu_tanh,
     "log_cosh": log_cosh,
-    "logistic": sigmoid,
     "mish": _mish,
-    "quick_gelu": _quick_gelu,
     "selu": jax.nn.selu,
     "sigmoid": sigmoid,
     "silu": _silu,
     "softplus": jax.nn.softplus,
     "softsign": jax.nn.soft_sign,
-    "squareplus": _squareplus,
     "swish": _silu,
     "tanh": tanh,
 }

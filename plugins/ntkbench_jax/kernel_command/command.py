@@ -28,7 +28,8 @@ _FILE = click.Path(path_type=Path)
 
 
 def _activations() -> str:
-    lines = [f"  {name}{_defaults(defaults)}: {formula}" for name, (formula, defaults) in CATALOGUE.items()]
+    closed = {name: entry for name, entry in CATALOGUE.items() if entry.closed_form}
+    lines = [f"  {name}{_defaults(entry.defaults)}: {entry.formula}" for name, entry in closed.items()]
     numerical = f"To 1e-13, with the achieved error: {', '.join(FUNCTIONS)};\nand functions as module:function."
     return "\b\nActivations in closed form:\n" + "\n".join(lines) + "\n\n\b\n" + numerical
 

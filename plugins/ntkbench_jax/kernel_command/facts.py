@@ -19,21 +19,25 @@ if TYPE_CHECKING:
     Facts = dict[str, Any]
 
 _ENTRY_ERROR = {"float64": 1e-13, "float32": 4e-6}  # of an entry, relative to sqrt(k(x,x) k(x',x')), as tested
-_STEP = 1e-6  # relative, of lengths
+_WELL_CONDITIONED = 100.0  # condition number beyond which it grows in proportion
+_SCALES = ("weight_std", "bias_std")
+_STEP = 1e-6  # relative, of a scale
 
 
 def entry_error_of(x: Matrix, architecture: Architecture, dtype: str) -> float:
     """Return what an entry of the kernels of points ``x`` (N, F) may be off, relative to ``sqrt(k(x,x) k(x',x'))``.
 
-    What the tests hold every kernel to, times the largest condition number of k(x, x) with respect to the length of x
-    where that is above 1: powers and exponentials amplify errors from layer to layer. What an expansion cuts off is
-    not in it: see :func:`..kernels.kernel_error`.
+    What the tests hold every entry to: in float64 1e-13, or 1e-15 times its condition number with respect to each
+    layer's weight_std and bias_std where that is more. Powers and exponentials amplify errors from layer to layer. Here
+    it is the largest condition number of k(x, x), all layers' scales moving together. What an expansion cuts off is not
+    in it: see :func:`..kernels.kernel_error`.
     """
     points = np.asarray(x, np.float64)
-    kernels, shorter = (np.array(kernel_diagonal(z, architecture=architecture)) for z in (points, (1 - _STEP) * points))
-    known = np.isfinite(kernels) & (kernels > 0) & (shorter > 0)
-    condition = np.abs(np.log(kernels[known] / shorter[known])) / (2 * _STEP)
-    return _ENTRY_ERROR[dtype] * max(1.0, float(condition.max(initial=0.0)))
+    moved = [architecture.model_copy(update={name: getattr(architecture, name) * (1 - _STEP)}) for name in _SCALES]
+    kernels, *others = (np.array(kernel_diagonal(points, architecture=a)) for a in (architecture, *moved))
+    known = np.isfinite(kernels) & (kernels > 0) & np.all([other > 0 for other in others], axis=0)
+    condition = sum(np.abs(np.log(kernels[known] / other[known])) / _STEP for other in others)
+    return _ENTRY_ERROR[dtype] * max(1.0, float(np.max(condition, initial=0.0)) / _WELL_CONDITIONED)
 
 
 def facts(kernel: Kernel, *, square: bool) -> Facts:

@@ -13,6 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..dual_activations.interface import Homogeneous, Moments, Smooth
+from ..dual_activations.polar import Polar
+from .rounding import growth
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 PARALLEL = 0.98  # |cos| beyond which a pair is left to :mod:`.pairs`
 _LARGEST_HIDDEN = 30.0  # deviation behind the first activation up to which smooth laws keep their digits here
 _LOST = 10.0  # of squared angles, that a tile may lose
+# roundings that layers may magnify rounding to; a law makes up to 7 where growth() counts one: 7 * 120 * 2^-53 < 1e-13
+_LARGEST_GROWTH = {"float64": 120.0, "float32": 60.0}
 _UNROLLED = 4  # layers up to which a program is compiled for its very depth
 # vectors of 64 bytes where the CPU has them, which XLA by default halves; a fifth faster
 compiled = partial(jax.jit, compiler_options={"xla_cpu_prefer_vector_width": 512})
@@ -87,6 +91,7 @@ def block(
         extreme |= architecture.weight_std > high
         if not isinstance(law, Homogeneous):
             extreme |= (trace.deviation[1:-1] > _LARGEST_HIDDEN).any(axis=0) | _contracted(trace, architecture)
+            extreme |= _magnified(trace, law, architecture, dtype)
         moments = Moments(trace.rms, trace.slope, trace.coefficients)
         parts = jax.tree.map(lambda part: part.astype(dtype), (trace.deviation, weight, bias, moments))
         return Block(directions.astype(dtype), extreme, *parts)
@@ -103,6 +108,15 @@ def _contracted(trace: Trace, architecture: Architecture) -> NDArray[np.bool_]:
         together = np.minimum(together, 1.0) * gain  # no angle is large
         lost |= (together < 1 / _LOST) & (np.prod(gains[layer + 1 :], axis=0) > _LOST)
     return lost
+
+
+def _magnified(
+    trace: Trace, law: Smooth, architecture: Architecture, dtype: np.dtype[Any]
+) -> NDArray[np.bool_] | np.bool_:
+    """Return where layers magnify rounding too far; one layer does not, |cos| being below ``PARALLEL`` before it."""
+    if architecture.depth < 2 or isinstance(law, Polar):  # polar laws' pairs all get care
+        return np.False_
+    return ~(growth(trace, law, architecture) <= _LARGEST_GROWTH[dtype.name])
 
 
 def _scaled_parts(architecture: Architecture, incoming: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:

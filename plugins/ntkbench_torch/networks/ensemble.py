@@ -11,7 +11,7 @@ from ntkbench.plugin import DataError, UnavailableError
 
 from ..devices import full_precision
 from ..empirical_ntk.tangent_kernel import tangent_kernel
-from ..plugin import supports
+from ..plugin import unsupported
 from ..training.grouped import GroupedEnsemble
 from .fully_connected import FullyConnected
 from .initialization import draw_layer
@@ -62,7 +62,7 @@ class NetworkEnsemble(GroupedEnsemble):
         subtract_init: bool = False,
         trained_layers: TrainedLayers = "all",
     ) -> None:
-        if reason := supports(architecture):
+        if reason := unsupported(architecture):
             raise UnavailableError(f"backend torch: {reason}")
         super().__init__(
             members=members,

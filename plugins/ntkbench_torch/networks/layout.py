@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 from ntkbench.plugin import DataError
 
-if TYPE_CHECKING:
-    from ntkbench.plugin import Width
-
+Width = int | tuple[int, ...] | None
 _GROUP_LIMIT = {"cpu": 8, "cuda": 64}
 _GROUP_FLOATS = {"cpu": 2**19, "cuda": 2**28}
 
@@ -27,6 +24,18 @@ def layer_sizes(n_features: int, width: Width, depth: int, n_outputs: int) -> tu
     if any(size is None or size < 1 for size in sizes):
         raise DataError(f"every layer needs at least one unit, got {sizes}")
     return tuple(int(size) for size in sizes if size is not None)
+
+
+def widths_at(depth: int, hidden_widths: tuple[int, ...] | None) -> tuple[int, ...] | None:
+    """Return the widths of a candidate with ``depth`` hidden layers: those given, or the one they share.
+
+    :raises DataError: for another number of layers than there are widths, if these differ.
+    """
+    if hidden_widths is None or len(hidden_widths) == depth:
+        return hidden_widths
+    if len({*hidden_widths}) != 1:
+        raise DataError(f"{len(hidden_widths)} widths given for {depth} hidden layers: {hidden_widths}")
+    return hidden_widths[:1] * depth
 
 
 def parameter_count(layers: tuple[int, ...]) -> int:

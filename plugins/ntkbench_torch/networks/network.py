@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import torch
 
 from .activations import find_activation
-from .layout import layer_sizes
+from .layout import Width, layer_sizes
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from ntkbench.architecture.nodes import Architecture
-    from ntkbench.plugin import Width
 
     from ..training.updates import Update
     from .activations import TorchActivation

@@ -98,9 +98,9 @@ def _predictions(observation: Observation, reference: Solution) -> tuple[Float, 
         return None
     if reference.eigenvalues is None or reference.eigenvectors is None:
         return None
-    when: TimeSpec = {"times": [reference.learning_rate_multiplier * snapshot.time / (1 - snapshot.momentum)]}
+    when: TimeSpec = {"times": [reference.time_scale * snapshot.time / (1 - snapshot.momentum)]}
     if reference.steps is not None:
-        when = {"steps": [snapshot.step], "learning_rate": reference.learning_rate_multiplier * snapshot.learning_rate}
+        when = {"steps": [snapshot.step], "learning_rate": reference.time_scale * snapshot.learning_rate}
         when |= {"optimizer": snapshot.optimizer, "momentum": snapshot.momentum}
     start, start_test = observation.start
     spectrum = Spectrum(reference.eigenvalues, reference.eigenvectors, precision=precision_of(reference.kernel_train))

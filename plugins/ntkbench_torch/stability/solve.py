@@ -78,7 +78,7 @@ def solve(request: Request) -> Solution:
     return Solution(
         times=request.training.times,
         steps=request.training.steps,
-        learning_rate=request.training.learning_rate,
+        training=request.training,
         members_train=train[:, None],
         members_test=test[:, None],
         diverged_at=np.full(request.members, -1, dtype=np.int64),
@@ -137,7 +137,7 @@ def _draw(request: Request) -> NetworkEnsemble:
         request.architecture,
         in_features=problem.x_train.shape[1],
         out_features=problem.y_train.shape[1],
-        width=request.width,
+        width=request.hidden_widths,
         members=request.members,
         seed=request.seed,
         device=request.device,

@@ -46,7 +46,7 @@ def solved(*names, members=E, n_outputs=O, training=None, architecture=ERF, **pa
         architecture=architecture,
         training=training or Training(learning_rate=RATE, steps=STEPS),
         parameters=Parameters(**parameters),
-        width=WIDTH,
+        hidden_widths=(WIDTH,) * architecture.depth,
         members=members,
         seed=SEED,
         observe=frozenset(names),
@@ -224,7 +224,7 @@ class TestStability:
             "architecture": ERF,
             "training": self.STILL,
             "parameters": self.SETTINGS,
-            "width": WIDTH,
+            "hidden_widths": (WIDTH,) * ERF.depth,
             "members": 3,
             "seed": SEED,
             "references": {"ntk": law()},
@@ -265,7 +265,7 @@ class TestStability:
             eigenvalues=values[::-1].copy(),
             eigenvectors=vectors[:, ::-1].copy(),
         )
-        solution = stability.solve(self.request(architecture=linear, width=None, references={"ntk": exact}))
+        solution = stability.solve(self.request(architecture=linear, hidden_widths=(), references={"ntk": exact}))
         found = {(r.metric, r.member): r.value for r in solution.measurements}
         for k in range(3):
             ratio = found["stability_onset", k] / found["stability_onset_kernel", k]

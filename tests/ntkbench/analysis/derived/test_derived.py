@@ -1,6 +1,5 @@
 """Numbers made of several rows: rates of decay, times of least error, residuals of descent, all from known curves."""
 
-import json
 from types import SimpleNamespace
 
 import numpy as np
@@ -42,9 +41,9 @@ def results(*tables, learning_rate_multiplier=1.0):
     measurements = pd.DataFrame([row for table in tables for row in table])
     cells = pd.DataFrame(
         [
-            {"cell_id": "net", "learning_rate": RATE, "n_train": N, "backend_params_json": "{}"},
+            {"cell_id": "net", "learning_rate": RATE, "n_train": N, "learning_rate_multiplier": 1.0},
             {"cell_id": "law", "learning_rate": RATE, "n_train": N}
-            | {"backend_params_json": json.dumps({"learning_rate_multiplier": learning_rate_multiplier})},
+            | {"learning_rate_multiplier": learning_rate_multiplier},
         ]
     )
     spectra = pd.DataFrame(

@@ -32,7 +32,7 @@ def make_results(*, splits=(0, 1), widths=(32, 128, 512), members=6, status="ok"
             facts |= {"n_train": 8, "learning_rate": 0.5}
             cells.append(cell | facts | ARCHITECTURE | {"width": width, "members": members})
             rows += [cell | row for row in make_rows(width, members)]
-    kernel = {"kernel": "ntk", "ridge": 0.0, "backend_params_json": "{}"}
+    kernel = {"kernel": "ntk", "ridge": 0.0, "deviations": ()}
     cells.append(cells[0] | kernel | {"cell_id": "ntk", "role": "reference", "label": "ntk", "width": None})
     measurements = pd.DataFrame(rows).astype({"member": "Int64", "step": "Int64"})
     return SimpleNamespace(cells=pd.DataFrame(cells).astype({"width": "Int64"}), measurements=measurements)

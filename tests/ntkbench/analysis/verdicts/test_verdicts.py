@@ -139,7 +139,7 @@ def test_one_step_is_reported_and_the_unknown_unexpected():
     assert expected_exponent("rmse", "relu") is None
 
 
-NTK = {"kernel": "ntk", "ridge": 0.0, "backend_params_json": "{}"}
+NTK = {"kernel": "ntk", "ridge": 0.0, "deviations": ()}
 
 
 def make_results(exponents, activation="erf", references=("ntk",), kernel=NTK):
@@ -147,7 +147,7 @@ def make_results(exponents, activation="erf", references=("ntk",), kernel=NTK):
     facts = {"run_id": "r", "study": "s", "task": "t", "label": "network", "role": "subject", "status": "ok"}
     facts |= {"activation": activation, "depth": 2, "weight_std": 1.5, "bias_std": 0.1, "split_index": 0, "members": 40}
     widths = 64 * 2 ** np.arange(7)
-    facts |= {"n_train": 8, "learning_rate": 0.5, "training_json": '{"optimizer":"gradient-descent"}'}
+    facts |= {"n_train": 8, "learning_rate": 0.5, "training_json": '{"optimizer":"gradient-descent","momentum":0.0}'}
     networks = [facts | {"cell_id": str(n), "width": n} for n in widths]
     kernels = [facts | kernel | {"cell_id": label, "label": label, "role": "reference"} for label in references]
     cells = pd.DataFrame([*networks, *kernels])
@@ -203,7 +203,7 @@ def test_no_results_give_an_empty_table():
     [
         ({"kernel": "nngp"}, "kernel is nngp"),
         ({"ridge": 0.1}, "ridge 0.1"),
-        ({"backend_params_json": '{"dynamics":"flow"}'}, "gradient flow"),
+        ({"deviations": ("the reference follows gradient flow",)}, "gradient flow"),
     ],
 )
 def test_what_is_not_the_theory_is_reported_and_widens_no_family(kernel, said):
