@@ -1,4 +1,4 @@
-"""What this package registers: the backend ``features``, without importing JAX or torch."""
+"""The package's backend, what it supports and what it costs. Light: neither JAX nor torch."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 OBSERVABLES = {"ntk_distance": "distance of the functions' kernel to each reference's kernel (C11)"}
 _FLOPS_PER_DRAW = 30  # of a Gaussian number
-_BLOCK_BYTES = 2.5e7  # of draws in memory, in float64 and rounded
-_PROCESS_BYTES = 3.5e8  # a process that has imported JAX or torch
+_BLOCK_BYTES = 2.5e7  # of one block of draws, in float64 and rounded
+_PROCESS_BYTES = 3.5e8  # of a process that has imported JAX or torch
 
 
 def supports(architecture: Architecture) -> str | None:
     """Return why no random functions can be drawn for this architecture, or None if either kind can.
 
-    A study's own choice between the two is known only when a cell is solved.
+    Which kind a study uses is known only when a cell is solved.
     """
     if architecture.depth == 0:
         return "networks without hidden layers have no width, and the width is the number of random functions"
@@ -31,9 +31,9 @@ def supports(architecture: Architecture) -> str | None:
 
 
 def estimate(work: Workload) -> Estimate:
-    """Return what functions drawn from a kernel cost, ``width`` of them; tangent features of that width cost less.
+    """Return the cost of ``width`` functions drawn from a kernel; tangent features of that width cost less.
 
-    Their draws and the products of these, two eigendecompositions, and the outputs.
+    It is that of the draws and their products, two eigendecompositions, and the outputs.
     """
     sizes, members, records = work.sizes, work.members, work.records
     count = float(work.width or sum(work.hidden_widths or ()))
@@ -48,7 +48,7 @@ def estimate(work: Workload) -> Estimate:
 
 @hookimpl
 def ntkbench_register_backends() -> tuple[BackendSpec, ...]:
-    """Bring the backend ``features``."""
+    """Register the backend ``features``."""
     return (
         BackendSpec(
             name="features",

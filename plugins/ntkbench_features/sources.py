@@ -1,4 +1,4 @@
-"""Who supplies the random functions: the plugin ``jax`` or ``torch``, of which one is enough."""
+"""The plugins that supply the random functions: ``jax`` or ``torch``; one is enough."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ def unsupported(kind: Kind, architecture: Architecture) -> str | None:
 
 
 def require(kind: Kind, architecture: Architecture) -> None:
-    """Raise :class:`UnavailableError` where functions of this kind cannot be had: a package or a kernel is missing."""
+    """Check that functions of this kind are available.
+
+    :raises UnavailableError: if a plugin is missing, or the architecture is not supported.
+    """
     from ntkbench.plugin import load_registry, missing_plugin
 
     if reason := missing_plugin((SOURCES[kind],), load_registry()) or unsupported(kind, architecture):

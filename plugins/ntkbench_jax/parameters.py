@@ -1,4 +1,4 @@
-"""The keys a study may give this backend, two of which make its theory a wrong one, to be refuted."""
+"""The keys of a study for this backend; two of them make its theory deliberately wrong, as a negative control."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class Parameters(BaseModel):
     law: Literal["ensemble", "posterior"] = Field(
         default="ensemble", description="the variance: of trained networks, or of the kernel's posterior (C8, C16)"
     )
-    covariance: bool = Field(default=False, description="whether the law's covariance between test points is found too")
+    covariance: bool = Field(default=False, description="also compute the law's covariance between test points")
     slice_at: int | None = Field(
-        default=None, ge=0, description="yield ntk_slice, the NTK between this test point and each"
+        default=None, ge=0, description="record ntk_slice, the NTK between this test point and every other"
     )
 
     def facts(self) -> MethodFacts:

@@ -1,4 +1,4 @@
-"""Ensembles of finite networks, drawn and trained exactly as the theory of the neural tangent kernel speaks of them."""
+"""Ensembles of finite networks, initialized and trained exactly as the theory of the neural tangent kernel assumes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .networks.ensemble import NetworkEnsemble
     from .networks.module_ensemble import ModuleEnsemble
-    from .observables.norms import operator_norm
     from .plugin import unsupported
     from .stability.thresholds import Thresholds, stability_thresholds
     from .training.trajectory import Trajectory
@@ -18,7 +17,6 @@ _HOMES = {
     "NetworkEnsemble": "networks.ensemble",
     "Thresholds": "stability.thresholds",
     "Trajectory": "training.trajectory",
-    "operator_norm": "observables.norms",
     "stability_thresholds": "stability.thresholds",
     "unsupported": "plugin",
 }
@@ -27,14 +25,13 @@ __all__ = [
     "NetworkEnsemble",
     "Thresholds",
     "Trajectory",
-    "operator_norm",
     "stability_thresholds",
     "unsupported",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name, and torch with it, when it is first used (PEP 562)."""
+    """Import a public name, and torch with it, on first use (PEP 562)."""
     if name not in _HOMES:
         raise AttributeError(f"module 'ntkbench_torch' has no attribute {name!r}")
     return getattr(import_module(f".{_HOMES[name]}", __name__), name)

@@ -1,4 +1,4 @@
-"""Which activations networks can be trained with here; light enough for planning."""
+"""The activations this backend supports. Light: no torch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def unsupported_activation(activation: str | Callable[[Any], Any]) -> str | None:
-    """Return why networks cannot have this activation, or None. A function is checked when it is used."""
+    """Return why networks cannot have this activation, or None; functions are checked when they are first used."""
     if not isinstance(activation, str):
         return None
     try:
@@ -21,5 +21,5 @@ def unsupported_activation(activation: str | Callable[[Any], Any]) -> str | None
         return str(error)
     if ":" in spelled.name or spelled.name in CATALOGUE:
         return None
-    there = ", ".join(CATALOGUE) + ", and functions as module:function"
-    return f'no activation "{activation}" for networks; there are {there}' + suggestion(spelled.name, CATALOGUE)
+    available = ", ".join(CATALOGUE) + ", and functions as module:function"
+    return f'no activation "{activation}" for networks; there are {available}' + suggestion(spelled.name, CATALOGUE)

@@ -9,7 +9,7 @@ from ntkbench.errors import DataError, UnavailableError
 from ntkbench.plugin.types import Problem, Request, Solution, Training
 from ntkbench_torch import NetworkEnsemble
 from ntkbench_torch import solve as solving
-from ntkbench_torch.observables import operator_norm
+from ntkbench_torch.observables.norms import operator_norm
 from ntkbench_torch.parameters import Parameters
 from ntkbench_torch.solve import solve
 

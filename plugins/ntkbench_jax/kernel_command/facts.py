@@ -1,4 +1,4 @@
-"""What a kernel says of itself: its entries, and the ends of its spectrum with their errors."""
+"""Facts of a kernel matrix: its entries, and the ends of its spectrum with their errors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ntkbench.architecture.nodes import Architecture
-    from ntkbench_jax.kernel_command.array_files import Matrix
+
+    from .array_files import Matrix
 
     Kernel = NDArray[np.floating[Any]]
     Facts = dict[str, Any]
@@ -25,7 +26,7 @@ _STEP = 1e-6  # relative, of a scale
 
 
 def entry_error_of(x: Matrix, architecture: Architecture, dtype: str) -> float:
-    """Return what an entry of the kernels of points ``x`` (N, F) may be off, relative to ``sqrt(k(x,x) k(x',x'))``.
+    """Return a bound of an entry's error for points ``x`` (N, F), relative to ``sqrt(k(x,x) k(x',x'))``.
 
     What the tests hold every entry to: in float64 1e-13, or 1e-15 times its condition number with respect to each
     layer's weight_std and bias_std where that is more. Powers and exponentials amplify errors from layer to layer. Here
@@ -41,7 +42,7 @@ def entry_error_of(x: Matrix, architecture: Architecture, dtype: str) -> float:
 
 
 def facts(kernel: Kernel, *, square: bool) -> Facts:
-    """Return what a kernel says of itself: (N, N) or (N,) of points with themselves if ``square``, else (N, M)."""
+    """Return facts of a kernel's entries: (N, N), or (N,) of points with themselves, if ``square``; else (N, M)."""
     found: Facts = {}
     with np.errstate(over="ignore", invalid="ignore"):
         if square:
@@ -55,7 +56,7 @@ def facts(kernel: Kernel, *, square: bool) -> Facts:
 
 
 def spectrum_facts(kernel: Kernel, entry_error: float) -> Facts:
-    """Return the ends of the spectrum of a kernel (N, N) whose entries are off by ``entry_error`` (theory C13)."""
+    """Return the ends of the spectrum of a kernel (N, N) whose entries have errors up to ``entry_error`` (C13)."""
     from ntkbench.dynamics import decompose, smallest_eigenvalue
 
     spectrum = decompose(kernel)

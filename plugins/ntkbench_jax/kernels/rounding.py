@@ -35,7 +35,7 @@ class _State(NamedTuple):
     tangent_error: jax.Array
 
 
-def growth(trace: Trace, law: Smooth, architecture: Architecture) -> NDArray[np.float64]:
+def growth(trace: Trace, dual: Smooth, architecture: Architecture) -> NDArray[np.float64]:
     """Return how many roundings of ``sqrt(k(x,x) k(x',x'))`` either kernel may be off by, beside one per layer: (n,).
 
     To first order, and for pairs of points of one norm: each layer rounds K, and its slope multiplies that error; in
@@ -55,17 +55,17 @@ def growth(trace: Trace, law: Smooth, architecture: Architecture) -> NDArray[np.
     state = _State(first, first, jnp.abs(square[0]) + 0 * first, jnp.zeros_like(first))
     for layer in range(architecture.depth):
         moments = Moments(trace.rms[layer], trace.slope[layer], tuple(part[layer] for part in trace.coefficients))
-        state = _layer(law, *jax.device_put((jax.tree.map(padded, moments), square[layer + 1]), place), state, *scales)
+        state = _layer(dual, *jax.device_put((jax.tree.map(padded, moments), square[layer + 1]), place), state, *scales)
     return np.asarray(_relative(state, square[-1], padded(trace.root)))[:count]
 
 
 @partial(jax.jit, static_argnums=0)
 def _layer(
-    law: Smooth, moments: Moments, square: jax.Array, state: _State, weight_std: jax.Array, bias_std: jax.Array
+    dual: Smooth, moments: Moments, square: jax.Array, state: _State, weight_std: jax.Array, bias_std: jax.Array
 ) -> _State:
     """Apply a layer; ``square`` is K(x, x) after it."""
     one, two = (jax.tree.map(lambda part: part[..., None, :], moments) for _ in range(2))
-    products = partial(law.products, one, two)
+    products = partial(dual.products, one, two)
     (value, slope), (_, bend) = jax.jvp(products, (state.covariance,), (jnp.ones_like(state.covariance),))
     weight = weight_std**2
     covariance = weight * value + bias_std**2

@@ -88,4 +88,4 @@ def _units(ensemble: NetworkEnsemble, parameters: Parameters) -> float:
 
     A global rate is over the last hidden width; the one of ``he`` is that of every weight, as in any training loop.
     """
-    return float(ensemble.form.layers[-2]) if parameters.initialization == "he" else 1.0
+    return float(ensemble.scales.layers[-2]) if parameters.initialization == "he" else 1.0

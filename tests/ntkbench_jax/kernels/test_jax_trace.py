@@ -8,7 +8,7 @@ import pytest
 from high_precision.activations import closed_form
 
 from ntkbench.architecture.nodes import Architecture
-from ntkbench_jax.dual_activations.catalogue import find_law
+from ntkbench_jax.dual_activations.catalogue import find_dual_activation
 from ntkbench_jax.kernels.analytic import enable_x64
 from ntkbench_jax.kernels.layer_statistics import _Errors, _grown, _Response, _response, trace
 
@@ -52,7 +52,7 @@ class Nearly:
     activation: str
 
     def resolved(self, deviations):
-        return find_law(self.activation), MISSED
+        return find_dual_activation(self.activation), MISSED
 
 
 def within(depth, weight_std, bias_std, rms, activation="relu"):
@@ -138,14 +138,14 @@ def test_bounds_of_what_has_overflowed_of_no_points_and_of_closed_forms():
 )
 def test_the_response_of_a_layer(activation, deviation, exact):
     with enable_x64(True):
-        found = _response(find_law(activation), np.array([deviation]), 1.3, 0.0)
+        found = _response(find_dual_activation(activation), np.array([deviation]), 1.3, 0.0)
     np.testing.assert_allclose(found, np.abs(exact), rtol=1e-6, atol=3e-6)
 
 
 @pytest.mark.parametrize("deviations", [[], [0.0], [0.0, np.inf], [1e-200, 1e200]])
 def test_the_response_of_points_out_of_range(deviations):
     with enable_x64(True):
-        assert np.isfinite(_response(find_law("monomial(degree=3)"), np.array(deviations), 1.3, 0.0)).all()
+        assert np.isfinite(_response(find_dual_activation("monomial(degree=3)"), np.array(deviations), 1.3, 0.0)).all()
 
 
 @pytest.mark.parametrize("depth", [2, 4, 8])
