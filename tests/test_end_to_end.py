@@ -1,4 +1,4 @@
-"""The main job with the real backends: from a study through worker slots to tables, rates and figures."""
+"""The main job with the real backends: from a study through worker processes to tables, rates and figures."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SMALL = {
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    return tmp_path_factory.mktemp("run") / "slots"
+    return tmp_path_factory.mktemp("run") / "processes"
 
 
 @pytest.fixture(scope="module")

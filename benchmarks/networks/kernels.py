@@ -89,12 +89,17 @@ def against_jacobians(bench: Bench) -> Iterator[Row]:
         note=f"results differ by {apart:.1e} of the largest entry",
         samples={"seconds": found.seconds},
     )
+    yield _memory_row(bench, spec, figure, setting)
+
+
+def _memory_row(bench: Bench, spec: dict[str, Any], figure: str, setting: str) -> Row:
+    """Return the memory of our kernel over that of the Jacobian's contraction."""
     memory = {}
     for name in ("ours", "plain"):
         with bench.fresh_ours(name) as worker:
             worker.ask("prepare", key="ntk", spec=spec)
             memory[name] = max(worker.ask("memory", key="ntk")["extra_bytes"] for _ in range(3)) / 2**20
-    yield Row(
+    return Row(
         figure,
         setting,
         "our memory / torch.func's",

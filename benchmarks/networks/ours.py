@@ -45,7 +45,7 @@ def architecture(case: Case) -> Architecture:
 
 
 def train(spec: dict[str, Any], case: Case) -> Task:
-    """Return training of all members, which goes on where the last call left it."""
+    """Return training of all members, continuing where the last call ended."""
     (x, y), ensemble = case.data(), networks(case)
 
     def task() -> Result:
@@ -92,7 +92,7 @@ def observed(spec: dict[str, Any], case: Case) -> Task:
     (x, y), steps = case.data(), np.array(spec["steps"])
     theta = x @ x.T / FEATURES + np.eye(len(x))
     found = decompose(theta)
-    law = Solution(
+    reference = Solution(
         times=RATE * steps,
         steps=steps,
         kernel_train=theta,
@@ -105,12 +105,12 @@ def observed(spec: dict[str, Any], case: Case) -> Task:
         architecture=architecture(case),
         training=Training(learning_rate=RATE, steps=steps),
         parameters=Parameters(ntk_steps=spec["ntk_steps"]),
-        width=case.width,
+        hidden_widths=(case.width,) * case.depth,
         members=case.members,
         seed=0,
         dtype=case.dtype,
         observe=frozenset(spec["observe"]),
-        references={"law": law},
+        references={"ntk": reference},
     )
 
     def task() -> Result:

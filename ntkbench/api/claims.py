@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from ..errors import NtkbenchError, suggestion
 from ..plugin.registry import load_registry
-from ..store.read import load
 from ..study.load import Overrides
 from ..theory.claims import STATEMENTS
 from .run import NullProgress, Options, RunListener, Session, execute
@@ -18,25 +17,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    import pandas as pd
-
-    from ..analysis.verdicts.judge import Finding
-    from ..analysis.verdicts.scoreboard import Score
+    from ..analysis.report.report import Report
     from ..plugin.registry import Registry
-    from ..store.read import Results
 
 BOARD = "scoreboard"
 
 
 @dataclass(frozen=True)
 class Board:
-    """What came of all studies: their sessions, the findings they share, and the score of each claim."""
+    """What came of all studies: their sessions, and one report of them, judged as one family."""
 
     path: Path
     sessions: tuple[Session, ...]
-    results: Results
-    findings: tuple[Finding, ...]
-    scores: tuple[Score, ...]
+    report: Report
 
 
 def studies_of_claims(registry: Registry, claims: Sequence[str] = ()) -> dict[str, str]:
@@ -78,8 +71,7 @@ def run_claims(
     :param watcher_of: called with a study's number, from 1, and how many there are.
     :raises NtkbenchError: for a claim that is none, or a folder that cannot be used.
     """
-    from ..analysis.verdicts.judge import as_table, judged_findings
-    from ..analysis.verdicts.scoreboard import scores
+    from ..analysis.report.report import joined
 
     names = studies_of_claims(load_registry(options.plugins), claims)
     sessions: list[Session] = []
@@ -88,24 +80,23 @@ def run_claims(
         sessions.append(session)
         if session.summary.interrupted:
             break
-    results = load(*(session.path for session in sessions))
-    found = judged_findings(results, family="all")
-    board = Board(out, tuple(sessions), results, tuple(found), tuple(scores(found)))
+    board = Board(out, tuple(sessions), joined([session.report for session in sessions]))
     if not any(session.summary.interrupted for session in sessions):
-        _write(board, as_table(found))
+        _write(board)
     return board
 
 
-def _write(board: Board, verdicts: pd.DataFrame) -> None:
+def _write(board: Board) -> None:
     """Write the scoreboard's table and its pages beside the runs."""
     from ..analysis.report.scoreboard_page import scoreboard_page
     from ..analysis.report.summary_page import draw_summary
+    from ..analysis.verdicts.judge import as_table
     from ..store.arrow import from_frame, write_parquet
 
     folder = board.path / "verdicts"
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{BOARD}.parquet"
-    write_parquet(from_frame("verdicts", verdicts), file, file.with_suffix(".part"), sync=False)
-    (board.path / f"{BOARD}.md").write_text(scoreboard_page(board.scores), encoding="utf-8")
+    write_parquet(from_frame("verdicts", as_table(board.report.findings)), file, file.with_suffix(".part"), sync=False)
+    (board.path / f"{BOARD}.md").write_text(scoreboard_page(board.report.scores), encoding="utf-8")
     for kind in ("png", "svg"):
-        draw_summary(board.scores, board.path / f"{BOARD}.{kind}")
+        draw_summary(board.report.scores, board.path / f"{BOARD}.{kind}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -22,6 +23,7 @@ from ..study.plan import Plan, make_plan
 from ..study.resolve import resolve_study
 
 if TYPE_CHECKING:
+    from ..analysis.report.report import Report
     from ..execution.executor import Executor
     from ..execution.progress import Progress
     from ..plugin.cell import Cell
@@ -39,7 +41,7 @@ class Options:
     device: str = "cpu"
     data_dir: str | None = None
     plugins: tuple[str, ...] = ()
-    executor: Literal["slots", "inline"] = "slots"
+    executor: Literal["processes", "inline"] = "processes"
     fresh: bool = False
     rerun_failed: bool = False
     fail_fast: bool = False
@@ -48,7 +50,7 @@ class Options:
         """Return what workers need to know of it."""
         return WorkerConfig(threads=self.threads, device=self.device, plugins=self.plugins, data_dir=self.data_dir)
 
-    def slots(self) -> int:
+    def processes(self) -> int:
         """Return how many cells run at a time: ``jobs``, or as many as the cores allow."""
         return self.jobs or max(1, cores() // self.threads)
 
@@ -79,12 +81,19 @@ class RunListener(CellListener):
 
 @dataclass(frozen=True)
 class Session:
-    """What came of a call: the run's folder, how its cells ended, and its results."""
+    """What came of a call: the run's folder, how its cells ended, its results, and what they say."""
 
     path: Path
     plan: Plan
     summary: RunSummary
     results: Results
+
+    @cached_property
+    def report(self) -> Report:
+        """What the results say, computed when it is first asked for, and once."""
+        from ..analysis.report.report import analyse
+
+        return analyse(self.results)
 
 
 def run(
@@ -166,10 +175,10 @@ def execute(
             listener,
             fail_fast=options.fail_fast,
         ).run()
-        results = load(path)
+        session = Session(path, plan, summary, load(path))
         if not summary.interrupted:
-            _analyse(folder, plan, registry, results, changed=bool(summary.counts))
-    return Session(path, plan, summary, results)
+            _analyse(folder, session, registry)
+    return session
 
 
 def _executor(
@@ -179,27 +188,27 @@ def _executor(
         from ..execution.inline import InlineExecutor
 
         return InlineExecutor(registry, options.worker_config())
-    from ..execution.process_pool import SlotPool
+    from ..execution.process_pool import WorkerPool
 
-    return SlotPool(options.slots(), options.worker_config(), options.timeout, folder.temporary)
+    return WorkerPool(options.processes(), options.worker_config(), options.timeout, folder.temporary)
 
 
-def _analyse(folder: RunFolder, plan: Plan, registry: Registry, results: Results, *, changed: bool) -> None:
+def _analyse(folder: RunFolder, session: Session, registry: Registry) -> None:
     """Write verdicts and figures, unless they are there and nothing has changed."""
-    if not changed and (folder.path / "figures").is_dir():
+    if not session.summary.counts and (folder.path / "figures").is_dir():
         return
     from ..analysis.report.figures import draw_claim, draw_figures
     from ..analysis.report.pages import write_study_pages
     from ..analysis.report.study_figures import draw_study_figures
-    from ..analysis.verdicts.judge import as_table, judged_findings
+    from ..analysis.verdicts.judge import as_table
 
-    found = judged_findings(results)
-    if found:
-        folder.write_verdicts(plan.study.study.name, as_table(found))
+    study, (report,) = session.plan.study.study, session.report.runs
+    if report.findings:
+        folder.write_verdicts(study.name, as_table(report.findings))
     with folder.replacing("figures") as figures:
-        if plan.study.study.claim is None:
-            draw_figures(results, plan, registry, figures)
+        if study.claim is None:
+            draw_figures(report, session.plan, registry, figures)
         else:
-            draw_claim(found, plan.study.study, figures)
-        draw_study_figures(results, plan.study.study.figures, figures)
-        write_study_pages(results, plan.study.study.pages, figures)
+            draw_claim(report.findings, study, figures)
+        draw_study_figures(session.results, study.figures, figures)
+        write_study_pages(session.results, study.pages, figures)

@@ -22,11 +22,11 @@ def _registry(plugins: tuple[str, ...]) -> Registry:
     return load_registry(plugins)
 
 
-def _reason(spec: Any) -> str | None:
+def _reason(spec: Any, registry: Registry) -> str | None:
     from ..plugin.registry import unavailable_reason
     from ..plugin.specs import BackendSpec, TaskSpec
 
-    return unavailable_reason(spec) if isinstance(spec, TaskSpec | BackendSpec) else None
+    return unavailable_reason(spec, registry) if isinstance(spec, TaskSpec | BackendSpec) else None
 
 
 @click.command("list")
@@ -35,8 +35,9 @@ def _reason(spec: Any) -> str | None:
 @JSON_OPTION
 def list_command(kind: str, plugins: tuple[str, ...], as_json: bool) -> None:
     """List tasks, backends, metrics or studies; say which are unavailable here and why."""
-    known = getattr(_registry(plugins), kind)
-    rows = [(spec.name, spec.summary, _reason(spec), known.owners[spec.name]) for spec in known]
+    registry = _registry(plugins)
+    known = getattr(registry, kind)
+    rows = [(spec.name, spec.summary, _reason(spec, registry), known.owners[spec.name]) for spec in known]
     if as_json:
         names = ("name", "summary", "unavailable", "plugin")
         click.echo(json.dumps([dict(zip(names, row, strict=True)) for row in rows], indent=2))
@@ -77,19 +78,19 @@ def show_command(name: str, plugins: tuple[str, ...]) -> None:
         known = [spec.name for _, known in kinds for spec in known]
         raise UnknownNameError(f'nothing is called "{name}"{suggestion(name, known)} (see: ntkbench list tasks)')
     for kind, spec, owner in found:
-        _show(kind, spec, owner)
+        _show(kind, spec, owner, registry)
 
 
-def _show(kind: str, spec: Any, owner: str) -> None:
+def _show(kind: str, spec: Any, owner: str, registry: Registry) -> None:
     if kind == "studies":
         click.echo(spec.path.read_text(encoding="utf-8").rstrip())
         return
     click.echo(f"{spec.name} (version {spec.version}, from plugin {owner})\n  {spec.summary}")
-    if reason := _reason(spec):
+    if reason := _reason(spec, registry):
         click.echo(f"  unavailable: {reason}")
-    for label in ("role", "unit", "goal", "source", "licence", "citation", "requires"):
+    for label in ("role", "unit", "goal", "source", "licence", "citation", "requires", "requires_plugins"):
         if value := getattr(spec, label, None):
-            click.echo(f"  {label}: {', '.join(value) if isinstance(value, tuple) else value}")
+            click.echo(f"  {label.replace('_', ' ')}: {', '.join(value) if isinstance(value, tuple) else value}")
     if not getattr(spec, "default", True):
         click.echo("  only in studies that list it")
     if known := getattr(spec, "observables", None):

@@ -31,7 +31,7 @@ def claims_command(claims: tuple[str, ...], **options: Any) -> None:
     from ..api.claims import run_claims
     from .progress import StudyDisplays
     from .run import run_options
-    from .scoreboard import report, show_board
+    from .scoreboard import board_record, show_board
 
     with StudyDisplays(quiet=options["quiet"] or options["as_json"], verbose=options["verbose"]) as displays:
         board = run_claims(
@@ -43,7 +43,7 @@ def claims_command(claims: tuple[str, ...], **options: Any) -> None:
             watcher_of=displays.of,
         )
     if options["as_json"]:
-        click.echo(json.dumps(report(board), indent=2))
+        click.echo(json.dumps(board_record(board), indent=2))
     else:
         show_board(board)
     _exit(board)
@@ -54,7 +54,7 @@ def _exit(board: Board) -> None:
     if any(session.summary.interrupted for session in board.sessions):
         click.echo("Interrupted. Rerun the command to continue.", err=True)
         raise click.exceptions.Exit(INTERRUPTED)
-    if any(score.verdict == "fails" for score in board.scores):
+    if any(score.verdict == "fails" for score in board.report.scores):
         raise click.exceptions.Exit(CLAIM_FAILED)
     if any(session.summary.failures for session in board.sessions):
         raise click.exceptions.Exit(CELLS_FAILED)

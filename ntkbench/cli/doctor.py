@@ -36,8 +36,8 @@ def examine(plugins: tuple[str, ...]) -> dict[str, Any]:
     return {
         "environment": describe_environment(registry),
         "plugins": [asdict(report) for report in registry.plugins],
-        "available": [spec.name for spec in specs if not unavailable_reason(spec)],
-        "unavailable": {spec.name: reason for spec in specs if (reason := unavailable_reason(spec))},
+        "available": [spec.name for spec in specs if not unavailable_reason(spec, registry)],
+        "unavailable": {spec.name: reason for spec in specs if (reason := unavailable_reason(spec, registry))},
     }
 
 

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 def cell_words(cell: Cell) -> str:
     """Return a cell in a few words: ``synthetic/circle network width 512``."""
-    width = cell.width if not isinstance(cell.width, tuple) else "x".join(map(str, cell.width))
+    width = cell.width or "x".join(map(str, cell.hidden_widths or ()))
     split = f" split {cell.split_index}" if cell.split_index else ""
-    return f"{cell.task}{split} {cell.label}" + (f" width {width}" if width is not None else "")
+    return f"{cell.task}{split} {cell.label}" + (f" width {width}" if width else "")
 
 
 def too_large(cells: Iterable[Cell], memory: float) -> str | None:

@@ -41,7 +41,7 @@ _EXECUTION = (
         "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Stop cells that take longer."
     ),
     click.option("--device", default="cpu", show_default=True, callback=_device, help="cpu, cuda or cuda:N."),
-    click.option("--executor", type=click.Choice(["slots", "inline"]), default="slots", show_default=True),
+    click.option("--executor", type=click.Choice(["processes", "inline"]), default="processes", show_default=True),
     click.option("--fresh", is_flag=True, help="Discard this run's results and start over."),
     click.option("--rerun", type=click.Choice(["failed"]), help="Rerun failed cells."),
     click.option("--fail-fast", is_flag=True, help="Stop at the first failed cell."),

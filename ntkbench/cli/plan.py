@@ -51,6 +51,7 @@ def _record(cell: Cell, decision: str) -> dict[str, Any]:
         "architecture": cell.architecture.model_dump(),
         "label": cell.label,
         "width": cell.width,
+        "widths": cell.hidden_widths,
         "members": cell.members,
         "flops": cell.estimate.flops,
         "bytes": cell.estimate.bytes,

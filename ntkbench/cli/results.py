@@ -45,11 +45,12 @@ def _line(path: Path, run: dict[str, Any], results: Any) -> dict[str, Any]:
 @click.argument("run", type=click.Path(path_type=Path))
 def show_run(run: Path) -> None:
     """Show the comparison of the run in folder RUN again."""
+    from ..analysis.report.report import analyse
     from ..store.read import load
     from .tables import show_comparisons, show_failed_cells
 
     results = load(run)
-    show_comparisons(results)
+    show_comparisons(analyse(results))
     show_failed_cells(results)
 
 

@@ -37,24 +37,16 @@ def run_command(**options: Any) -> None:
             options["study"], overrides_from(options), run_options(options), options["out"], listener, arguments
         )
     if options["as_json"]:
-        click.echo(json.dumps(_report(session), indent=2))
+        click.echo(json.dumps(_record(session), indent=2))
     else:
         _show(session)
     if session.summary.interrupted:
         click.echo("Interrupted. Rerun the command to continue.", err=True)
         raise click.exceptions.Exit(INTERRUPTED)
-    if claim_fails(session):
+    if session.report.claim_fails:
         raise click.exceptions.Exit(CLAIM_FAILED)
     if session.summary.failures:
         raise click.exceptions.Exit(CELLS_FAILED)
-
-
-def claim_fails(session: Session) -> bool:
-    """Return whether a claim that its own study measures fails; controls, wrong on purpose, should."""
-    if session.plan.study.study.claim is None:
-        return False
-    verdicts = session.results.verdicts
-    return bool(((verdicts["role"] == "claim") & (verdicts["verdict"] == "fails")).any())
 
 
 def run_options(options: dict[str, Any]) -> Options:
@@ -79,7 +71,7 @@ def _show(session: Session) -> None:
     from .tables import show_comparisons, show_pages, show_problems
 
     if not session.summary.interrupted and session.plan.study.study.claim is None:
-        show_comparisons(session.results)
+        show_comparisons(session.report)
     elif not session.summary.interrupted:
         from .scoreboard import show_run
 
@@ -89,8 +81,9 @@ def _show(session: Session) -> None:
     show_problems(session)
 
 
-def _report(session: Session) -> dict[str, Any]:
-    from ..analysis.estimation.rates import convergence_rates
+def _record(session: Session) -> dict[str, Any]:
+    from ..analysis.estimation.rates import rate_table
+    from ..analysis.verdicts.judge import as_table
 
     summary = session.summary
     done = not summary.interrupted
@@ -106,8 +99,8 @@ def _report(session: Session) -> dict[str, Any]:
             {"cell_id": cell.cell_id, "task": cell.task, "label": cell.label, "status": status, "reason": reason}
             for cell, status, reason in summary.problems
         ],
-        "rates": _records(convergence_rates(session.results)) if done else [],
-        "verdicts": _records(session.results.verdicts) if done else [],
+        "rates": _records(rate_table(session.report.rates)) if done else [],
+        "verdicts": _records(as_table(session.report.findings)) if done else [],
     }
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from ..analysis.report.scoreboard_page import expected, interval, number, subject
-from ..analysis.verdicts.judge import as_table, judged_findings, minimum_detectable_deviation
-from ..analysis.verdicts.scoreboard import scores
+from ..analysis.report.words import control_words, distinct_subjects, expected, interval, number
+from ..analysis.series.quantities import quantity_name
+from ..analysis.verdicts.judge import as_table, minimum_detectable_deviation
 from ..plugin.terminal import make_console
 from .tables import show_problems
 
@@ -32,7 +33,7 @@ _STYLES = {"holds": "green", "fails": "bold red", "inconclusive": "yellow", "rep
 def show_board(board: Board) -> None:
     """Print what was measured of each claim, and then the claims with their verdicts."""
     console = make_console()
-    family = _show_scores(console, board.scores)
+    family = _show_scores(console, board.report.scores)
     for session in board.sessions:
         if session.summary.failures or session.summary.problems:
             show_problems(session)
@@ -43,7 +44,7 @@ def show_board(board: Board) -> None:
 def show_run(session: Session) -> None:
     """Print what one study measured of its claim."""
     console = make_console()
-    family = _show_scores(console, scores(judged_findings(session.results)))
+    family = _show_scores(console, session.report.scores)
     console.print(_legend(family), soft_wrap=True, highlight=False)
 
 
@@ -53,11 +54,9 @@ def _show_scores(console: Console, found: Sequence[Score]) -> int:
     for score in found:
         console.print(f"\n[bold]{score.claim}[/bold] {score.statement}", soft_wrap=True, highlight=False)
         console.print(_findings(score, family))
-        for name, refuted in score.negative_controls.items():
-            said = (
-                "refuted, as it should be" if refuted else "NOT refuted: this measurement cannot tell it from a truth"
-            )
-            console.print(f"  control {name}: {said}", soft_wrap=True, highlight=False, markup=False)
+        for control in score.negative_controls:
+            said = "refuted, as it should be" if control.refuted else "NOT refuted: this measurement cannot detect it"
+            console.print(f"  control {control_words(control)}: {said}", soft_wrap=True, highlight=False, markup=False)
     return family
 
 
@@ -77,11 +76,11 @@ def _findings(score: Score, family: int) -> Table:
     for heading in ("measured", "95 % interval", "expected", "detects", "points", "members"):
         table.add_column(heading, justify="right")
     table.add_column("verdict")
-    for finding in score.findings:
+    for finding, subject in zip(score.findings, distinct_subjects(score.findings), strict=True):
         fit = finding.rate.fit
         table.add_row(
-            finding.rate.metric,
-            subject(finding),
+            quantity_name(finding.rate.metric),
+            subject,
             number(fit.estimate),
             interval(*fit.interval()),
             expected(finding),
@@ -106,23 +105,21 @@ def _summary(board: Board) -> Table:
     for heading in ("judged", "hold", "fail", "controls refuted"):
         table.add_column(heading, justify="right")
     table.add_column("verdict")
-    for score in board.scores:
+    for score in board.report.scores:
         verdicts = [finding.verdict for finding in score.findings]
         table.add_row(
             score.claim,
             score.statement,
-            str(len(verdicts) - verdicts.count("reported")),
+            str(len(score.judged)),
             str(verdicts.count("holds")),
             str(verdicts.count("fails")),
-            f"{sum(score.negative_controls.values())} of {len(score.negative_controls)}"
-            if score.negative_controls
-            else "-",
+            f"{score.refuted_controls} of {len(score.negative_controls)}" if score.negative_controls else "-",
             Text(score.verdict, style=_STYLES[score.verdict]),
         )
     return table
 
 
-def report(board: Board) -> dict[str, Any]:
+def board_record(board: Board) -> dict[str, Any]:
     """Return the scoreboard as JSON."""
     return {
         "path": str(board.path),
@@ -131,11 +128,11 @@ def report(board: Board) -> dict[str, Any]:
                 "claim": score.claim,
                 "statement": score.statement,
                 "verdict": score.verdict,
-                "negative_controls": score.negative_controls,
+                "negative_controls": [asdict(control) for control in score.negative_controls],
             }
-            for score in board.scores
+            for score in board.report.scores
         ],
         "failures": sum(session.summary.failures for session in board.sessions),
         "interrupted": any(session.summary.interrupted for session in board.sessions),
-        "verdicts": json.loads(as_table(board.findings).to_json(orient="records")),
+        "verdicts": json.loads(as_table(board.report.findings).to_json(orient="records")),
     }

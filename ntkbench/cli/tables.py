@@ -10,64 +10,64 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from ..analysis.estimation.rates import subject_cells
-from ..analysis.report.comparisons import COMPARED, Comparison, comparisons
+from ..analysis.report.comparisons import COMPARED, Comparison
 from ..analysis.report.pages import study_pages
+from ..analysis.report.words import expected, training_words
+from ..analysis.series.names import architecture_words, digits_needed, subject_words, task_words
+from ..analysis.series.quantities import quantity_name
 from ..plugin.terminal import make_console, print_table
 from .formatting import cell_words
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from ..analysis.report.report import Report, RunReport
     from ..api.run import Session
     from ..store.read import Results
 
 _LARGEST_WRITTEN_OUT = 1e5
 _LONGEST_PAGE = 40  # rows
-_QUANTITY_WORDS = {
-    "function_distance": "distance to kernel, members, last step",
-    "function_distance_max": "distance to kernel, members, largest over steps",
-    "function_distance_of_mean": "distance to kernel, their mean, last step",
-    "function_distance_of_mean_over_time": "distance to kernel, their mean, over all steps",
-    "ntk_distance_frobenius": "empirical NTK to limit, at start, Frobenius",
-    "ntk_distance_operator": "empirical NTK to limit, at start, operator norm",
-    "ntk_change_frobenius": "change of NTK in training, Frobenius",
-}
+_QUANTITY_WIDTH = 18  # of the names beside rates, on a narrow terminal
+_LEGEND = (
+    "Errors and function distances are root-mean-square over test points, in units of the scaled targets, after the "
+    "last step. The kernel's prediction for a distance starts from the same f_0 and takes the same steps. NTK "
+    "distances are relative, in Frobenius norm on the training points. ± is one standard error over members. 'chance' "
+    "is what independent members with no common bias would leave in their mean."
+)
 
 
-def show_comparisons(results: Results) -> None:
+def show_comparisons(report: Report) -> None:
     """Print one table per task: by width, errors and distances; below it the fitted exponents."""
     console = make_console()
-    found = [comparison for comparison in comparisons(results) if _says_anything(comparison)]
+    found = [comparison for comparison in report.comparisons if _says_anything(comparison)]
+    digits = digits_needed(comparison.key for comparison in found)
     for comparison in found:
-        facts = comparison.facts
-        console.print(
-            f"\n[bold]{comparison.task}[/bold]: {comparison.label} against {comparison.reference or 'nothing'}"
-        )
-        splits = "" if facts["splits"] == 1 else f", mean of {facts['splits']} splits"
-        console.print(
-            f"{comparison.architecture}; {facts['n_train']} training and {facts['n_test']} test points, "
-            f"{facts['n_features']} features, {facts['n_outputs']} outputs{splits}; {facts['steps']} steps of "
-            f"gradient descent at rate {facts['learning_rate']:.3g}, {facts['dtype']}, seed {facts['seed']}",
-            soft_wrap=True,
-        )
+        for line in _heading(comparison, digits):
+            console.print(line, soft_wrap=True)
         console.print(_width_table(comparison))
         console.print(_rate_table(comparison))
-    _say_what_is_left_out(results, console)
-    if not found:
-        return
-    console.print(
-        "Errors and function distances are root-mean-square over test points, in units of the scaled targets, after\n"
-        "the last step. The kernel's prediction for a distance starts from the same f_0 and takes the same steps. NTK\n"
-        "distances are relative, in Frobenius norm on the training points. ± is one standard error over members.\n"
-        "'chance' is what independent members with no common bias would leave in their mean."
+    for run in report.runs:
+        _say_what_is_left_out(run, console)
+    if found:
+        console.print(_LEGEND)
+
+
+def _heading(comparison: Comparison, digits: int) -> tuple[str, str]:
+    """Return what is compared, and how it was trained."""
+    key, facts = comparison.key, comparison.facts
+    splits = "" if comparison.splits == 1 else f", mean of {comparison.splits} splits"
+    return (
+        f"\n[bold]{task_words(key.task)}[/bold]: {subject_words(key)} against {key.reference or 'nothing'}",
+        f"{architecture_words(key.architecture, digits)}; {facts['n_train']} training and {facts['n_test']} test "
+        f"points, {facts['n_features']} features, {facts['n_outputs']} outputs{splits}; {training_words(facts)}, "
+        f"{facts['dtype']}, seed {facts['seed']}",
     )
 
 
 def _says_anything(comparison: Comparison) -> bool:
     """Return whether a comparison has a number to show: of a study of accuracies alone it has none."""
     numbers = comparison.by_width.drop(columns=["width", "members"], errors="ignore")
-    return not comparison.rates.empty or bool(numbers.notna().to_numpy().any())
+    return bool(comparison.rates) or bool(numbers.notna().to_numpy().any())
 
 
 def show_pages(results: Results, names: Sequence[str]) -> None:
@@ -86,10 +86,10 @@ def show_pages(results: Results, names: Sequence[str]) -> None:
             console.print(note, markup=False)
 
 
-def _say_what_is_left_out(results: Results, console: Console) -> None:
+def _say_what_is_left_out(run: RunReport, console: Console) -> None:
     """Name the networks that have no place in a table by width: no hidden layer, or layers of different widths."""
-    cells = results.cells[(results.cells["role"] == "subject") & (results.cells["status"] == "ok")]
-    left_out = len(cells) - len(subject_cells(results.cells))
+    cells = run.results.cells
+    left_out = int(((cells["role"] == "subject") & (cells["status"] == "ok")).sum()) - len(run.fitted.cells().frame)
     if left_out:
         console.print(
             f"{left_out} ensembles without one width (depth 0, unequal layers) are in the stored tables only."
@@ -97,19 +97,19 @@ def _say_what_is_left_out(results: Results, console: Console) -> None:
 
 
 def _width_table(comparison: Comparison) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for heading in (
-        "width",
-        "members",
-        "test RMSE,\nmembers",
-        "test RMSE,\ntheir mean",
-        f"test RMSE,\n{comparison.reference or 'kernel'}",
-        "distance to kernel,\nmembers",
-        "distance to kernel,\ntheir mean (chance)",
-        "empirical NTK\nto limit, at start",
-        "change of NTK\nin training",
+        "\n\nwidth",
+        "\nmem-\nbers",
+        "\nRMSE of\nmembers",
+        "RMSE of\ntheir\nmean",
+        f"\nRMSE of\n{comparison.key.reference or 'kernel'}",
+        "\nmembers\nto kernel",
+        "mean to\nkernel\n(chance)",
+        "NTK\nto limit\nat start",
+        "NTK\nchange in\ntraining",
     ):
-        table.add_column(heading, justify="right")
+        table.add_column(Text(heading), justify="right", overflow="fold")
     for row in comparison.by_width.to_dict("records"):
         table.add_row(
             str(row["width"]),
@@ -125,38 +125,38 @@ def _number(value: float) -> str:
 
 
 def _measured(row: Mapping[Any, Any], name: str) -> str:
-    """Return ``value ± error`` to two digits of the error, with the chance level in brackets where there is one."""
+    """Return ``value ±error`` to two digits of the error, with the chance level in brackets where there is one."""
     value, error, floor = row[name], row[f"{name}_se"], row.get(f"{name}_floor", math.nan)
     if math.isnan(value):
         return "-"
     if not 0 < error < _LARGEST_WRITTEN_OUT or value >= _LARGEST_WRITTEN_OUT:
         return _number(value)
     digits = max(0, 1 - math.floor(math.log10(error)))
-    text = f"{value:.{digits}f} ± {error:.{digits}f}"
+    text = f"{value:.{digits}f} ±{error:.{digits}f}"
     return text if math.isnan(floor) else f"{text} ({floor:.{digits}f})"
 
 
 def _rate_table(comparison: Comparison) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("quantity ~ width^p", "claim"):
-        table.add_column(heading)
-    for heading in ("fitted p", "95 % interval", "expected", "widths", "members"):
-        table.add_column(heading, justify="right")
-    table.add_column("verdict")
-    methods = list(dict.fromkeys(comparison.rates["method"]))
-    for row in comparison.rates.to_dict("records"):
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("quantity ~ width^p", overflow="fold", min_width=_QUANTITY_WIDTH)
+    table.add_column("claim", no_wrap=True)
+    for heading in ("fitted p", "95 % interval", "expected", "widths, members"):
+        table.add_column(heading, justify="right", overflow="fold")
+    table.add_column("verdict", overflow="fold", min_width=len("inconclusive"))
+    methods = list(dict.fromkeys(rate.fit.method for rate, _ in comparison.rates))
+    for rate, finding in comparison.rates:
+        verdict = "" if finding is None else finding.verdict
         table.add_row(
-            _QUANTITY_WORDS.get(row["metric"], row["metric"]),
-            _text(row.get("claim")),
-            _number(row["exponent"]),
-            _interval(row["ci_low"], row["ci_high"]),
-            _expected(row),
-            str(row["n_widths"]),
-            str(row["n_members"]),
-            f"{_text(row.get('verdict'))} ({methods.index(row['method']) + 1})",
+            quantity_name(rate.metric),
+            "" if finding is None else finding.expectation.claim,
+            _number(rate.fit.estimate),
+            _interval(*rate.fit.interval()),
+            "" if finding is None else expected(finding),
+            f"{rate.fit.n_widths}, {rate.fit.n_members}",
+            f"{verdict} ({methods.index(rate.fit.method) + 1})",
         )
-    reasons = comparison.rates.loc[comparison.rates["verdict"] == "reported", "reason"].dropna()
-    reported = dict.fromkeys(f"reported {reason}" for reason in reasons if reason.startswith("without"))
+    reasons = [finding.reason for _, finding in comparison.rates if finding and finding.kind == "not-judged"]
+    reported = dict.fromkeys(f"reported {reason}" for reason in reasons)
     table.caption = Text("\n".join([*(f"({i}) {method}" for i, method in enumerate(methods, 1)), *reported]))
     table.caption_justify = "left"
     return table
@@ -164,19 +164,6 @@ def _rate_table(comparison: Comparison) -> Table:
 
 def _interval(low: float, high: float) -> str:
     return "-" if math.isnan(low) or math.isnan(high) else f"[{low:.3f}, {high:.3f}]"
-
-
-def _expected(row: Mapping[Any, Any]) -> str:
-    expected, low, high = row["expected"], row["band_low"], row["band_high"]
-    if math.isnan(high):
-        return ""
-    if math.isnan(low):
-        return f"at most {high:g}"
-    return f"{expected:g} in [{low:g}, {high:g}]"
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
 
 
 def show_problems(session: Session) -> None:

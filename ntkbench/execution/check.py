@@ -1,4 +1,4 @@
-"""Check what a backend returned: a wrong shape is named at once."""
+"""Check what a backend returned: shapes, finite laws, positive time scales."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def check_solution(backend: str, role: str, request: Request, solution: Solution) -> None:
-    """Raise :class:`PluginError` if a field has not the shape that ``Solution`` documents, or holds what it may not."""
+    """Raise :class:`PluginError`, naming the field, if a solution is not what a :class:`Solution` promises."""
     if not isinstance(solution, Solution):
         raise PluginError(f'backend "{backend}": returned {type(solution).__name__}, expected a Solution')
     for name, shape in _shapes(role, request, solution).items():
@@ -28,11 +28,8 @@ def check_solution(backend: str, role: str, request: Request, solution: Solution
         array = getattr(solution, name)
         if array is not None and not np.isfinite(array).all():
             raise PluginError(f'backend "{backend}": {name} holds values that are not finite')
-    if not 0 < solution.learning_rate_multiplier < np.inf:
-        raise PluginError(
-            f'backend "{backend}": learning_rate_multiplier is {solution.learning_rate_multiplier}, '
-            "expected a positive number"
-        )
+    if not 0 < solution.time_scale < np.inf:
+        raise PluginError(f'backend "{backend}": time_scale is {solution.time_scale}, expected a positive number')
 
 
 def _shapes(role: str, request: Request, solution: Solution) -> dict[str, tuple[int, ...]]:

@@ -1,4 +1,4 @@
-"""Load a cell's problem and scale it by training statistics."""
+"""Load the problem of a cell and scale it by the statistics of its training points."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 
 def load_problem(cell: Cell, registry: Registry) -> Problem:
-    """Return the problem of a cell, scaled as it is trained on; the last few are kept.
+    """Return the problem of a cell, scaled for training; the last few are cached.
 
     :raises DataError: if the task's data are not finite or do not fit together.
     """
     spec = registry.tasks.get(cell.task)
-    require_available(spec)
+    require_available(spec, registry)
     parameters = json.dumps(cell.task_parameters, sort_keys=True)
     return _load(spec, parameters, cell.split_index, cell.seed, cell.loss)
 
@@ -42,9 +42,9 @@ def _load(spec: TaskSpec, parameters: str, split_index: int, seed: int, loss: Lo
 
 
 def with_loss(problem: Problem, loss: Loss) -> Problem:
-    """Return the problem with another cost; for cross-entropy its targets are class probabilities, of labels one-hot.
+    """Return the problem with another cost; cross-entropy turns labels into one-hot class probabilities.
 
-    :raises DataError: where a problem has no classes.
+    :raises DataError: for cross-entropy, if the problem has no classes.
     """
     problem = replace(problem, tuning=tuple(with_loss(part, loss) for part in problem.tuning))
     if loss != "cross-entropy":
@@ -66,7 +66,7 @@ def with_loss(problem: Problem, loss: Loss) -> Problem:
 def scaled(problem: Problem, *, inputs: bool, targets: bool) -> Problem:
     """Centre and scale columns by the mean and standard deviation (ddof 0) of the training points.
 
-    A constant column is centred and has scale 1. The problems to tune on are scaled each by its own training points.
+    A constant column is centred and has scale 1. Each tuning problem is scaled by its own training points.
     """
     tuning = tuple(scaled(part, inputs=inputs, targets=targets) for part in problem.tuning)
     changes: dict[str, Any] = {"tuning": tuning}
@@ -81,7 +81,7 @@ def scaled(problem: Problem, *, inputs: bool, targets: bool) -> Problem:
 
 
 def _statistics(columns: Float) -> tuple[Float, Float]:
-    """Return mean and scale per column; rounding in a constant column is not mistaken for a spread."""
+    """Return mean and scale per column; the rounding error of a constant column does not count as a spread."""
     constant = columns.min(axis=0) == columns.max(axis=0)
     mean = np.where(constant, columns[0], columns.mean(axis=0))
     std = np.where(constant, 1.0, columns.std(axis=0))

@@ -1,4 +1,4 @@
-"""What every executor does: take jobs while it has room, and report events. A cluster would be one more of these."""
+"""The interface of executors: accept jobs while there is room, and report events."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Progressed:
 
 @dataclass(frozen=True)
 class Finished:
-    """A cell came to an end, good or bad."""
+    """A cell has ended, successfully or not."""
 
     cell_id: str
     outcome: Outcome

@@ -1,4 +1,4 @@
-"""The executor for people who debug a plugin: cells run in this very process, so breakpoints work.
+"""The executor for debugging a plugin: cells run in this process, so breakpoints work.
 
 It enforces no timeout and survives no crash.
 """
@@ -21,16 +21,16 @@ class InlineExecutor:
     """Runs one job at a time, when asked for events."""
 
     def __init__(self, registry: Registry, config: WorkerConfig) -> None:
-        """Hold this process's numerical libraries to the config's threads, as far as they still listen."""
+        """Limit the threads of numerical libraries; some that are already loaded keep their own number."""
         from threadpoolctl import threadpool_limits
 
         os.environ.update({k: v for k, v in thread_environment(config.threads).items() if k not in os.environ})
         threadpool_limits(limits=config.threads)
-        self._registry, self._setting = registry, config
+        self._registry, self._config = registry, config
         self._job: Job | None = None
 
     def free(self) -> int:
-        """Return 1 unless a job waits to be run."""
+        """Return 1 unless a job is waiting."""
         return 0 if self._job else 1
 
     def submit(self, job: Job) -> None:
@@ -38,15 +38,15 @@ class InlineExecutor:
         self._job = job
 
     def events(self, timeout: float) -> list[Event]:
-        """Run the job that waits, to its end."""
+        """Run the waiting job to its end."""
         if self._job is None:
             return []
         job, self._job = self._job, None
-        return [Finished(job.cell.cell_id, run_job(job, self._registry, self._setting, _silent))]
+        return [Finished(job.cell.cell_id, run_job(job, self._registry, self._config, _no_progress))]
 
     def close(self) -> None:
         """Do nothing: nothing runs between calls."""
 
 
-def _silent(done: float, total: float) -> None:
+def _no_progress(done: float, total: float) -> None:
     return None

@@ -1,4 +1,4 @@
-"""What a worker gets: how it runs, and one cell after another to solve."""
+"""The messages to a worker: its configuration, then one job after another."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerConfig:
-    """How a worker runs: none of it changes what a cell is, and threads alone may change its last bits."""
+    """How a worker runs. None of it changes a cell's identity; ``threads`` and ``device`` may change last bits."""
 
     threads: int = 1
     device: str = "cpu"

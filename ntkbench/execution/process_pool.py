@@ -1,4 +1,4 @@
-"""Worker slots on this machine: child processes that outlive cells, and whose death costs one cell only."""
+"""Worker processes on this machine: each solves cell after cell, and if one dies only its present cell is lost."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _PROC, _GROUPS = Path("/proc"), Path("/sys/fs/cgroup")
 
 
 @dataclass
-class _Slot:
+class _WorkerProcess:
     process: subprocess.Popen[bytes]
     connection: Connection
     log: IO[bytes]
@@ -41,47 +41,47 @@ class _Slot:
     oom_kills: int = field(default=0)
 
 
-class SlotPool:
-    """Up to ``jobs`` slots, started when there is work for them."""
+class WorkerPool:
+    """Up to ``jobs`` worker processes, each started when there is work for it."""
 
     def __init__(self, jobs: int, config: WorkerConfig, timeout: float | None, folder: Path) -> None:
-        self._jobs, self._setting, self._timeout, self._folder = jobs, config, timeout, folder
-        self._slots: list[_Slot] = []
+        self._jobs, self._config, self._timeout, self._folder = jobs, config, timeout, folder
+        self._workers: list[_WorkerProcess] = []
 
     def free(self) -> int:
         """Return how many more jobs can be submitted now."""
-        return self._jobs - sum(slot.job is not None for slot in self._slots)
+        return self._jobs - sum(worker.job is not None for worker in self._workers)
 
     def submit(self, job: Job) -> None:
-        """Send a job to an idle slot, starting one if need be."""
-        slot = next((slot for slot in self._slots if slot.job is None), None) or self._start()
-        slot.job, slot.started_at, slot.clock = job, time.time(), time.monotonic()
-        slot.log_start, slot.oom_kills = slot.log.seek(0, os.SEEK_END), _oom_kills()
+        """Send a job to an idle worker; start one if there is none."""
+        worker = next((worker for worker in self._workers if worker.job is None), None) or self._start()
+        worker.job, worker.started_at, worker.clock = job, time.time(), time.monotonic()
+        worker.log_start, worker.oom_kills = worker.log.seek(0, os.SEEK_END), _oom_kills()
         try:
-            slot.connection.send(job)
+            worker.connection.send(job)
         except OSError:
-            return  # it died while idle: the next events() finds that out
+            return  # it died while idle: the next events() notices
 
     def events(self, timeout: float) -> list[Event]:
-        """Return progress and outcomes; a slot that died or ran out of time has ended its cell."""
+        """Return progress and outcomes; a worker that died or ran out of time ends its cell."""
         found: list[Event] = []
-        busy = {slot.connection: slot for slot in self._slots if slot.job}
+        busy = {worker.connection: worker for worker in self._workers if worker.job}
         for connection in wait(list(busy), self._patience(timeout)):
             found += self._receive(busy[connection])  # type: ignore[index]
-        for slot in [slot for slot in self._slots if slot.job and self._overdue(slot)]:
-            found.append(self._end(slot, "timeout", f"still running after --timeout {self._timeout:g} s"))
+        for worker in [worker for worker in self._workers if worker.job and self._overdue(worker)]:
+            found.append(self._end(worker, "timeout", f"still running after --timeout {self._timeout:g} s"))
         return found
 
     def close(self) -> None:
-        """Kill all slots."""
-        for slot in self._slots:
-            _kill(slot)
-            slot.log.close()
-        self._slots.clear()
+        """Kill all workers."""
+        for worker in self._workers:
+            _kill(worker)
+            worker.log.close()
+        self._workers.clear()
 
-    def _start(self) -> _Slot:
+    def _start(self) -> _WorkerProcess:
         ours, theirs = Pipe()
-        log = (self._folder / f"slot-{len(self._slots)}-{time.monotonic_ns()}.log").open("a+b", buffering=0)
+        log = (self._folder / f"worker-{len(self._workers)}-{time.monotonic_ns()}.log").open("a+b", buffering=0)
         process = subprocess.Popen(
             [sys.executable, "-m", "ntkbench.execution.worker_process", str(theirs.fileno())],
             stdin=subprocess.DEVNULL,
@@ -89,80 +89,80 @@ class SlotPool:
             stderr=log,
             pass_fds=[theirs.fileno()],
             start_new_session=True,
-            env=os.environ | thread_environment(self._setting.threads) | {"PYTHONUNBUFFERED": "1"},
+            env=os.environ | thread_environment(self._config.threads) | {"PYTHONUNBUFFERED": "1"},
         )
         theirs.close()
-        slot = _Slot(process, ours, log)
-        ours.send(self._setting)
-        self._slots.append(slot)
-        return slot
+        worker = _WorkerProcess(process, ours, log)
+        ours.send(self._config)
+        self._workers.append(worker)
+        return worker
 
     def _patience(self, timeout: float) -> float:
-        """Return how long to wait, not past the first deadline."""
+        """Return how long to wait: at most until the first deadline."""
         if self._timeout is None:
             return timeout
-        left = [self._deadline(slot, self._timeout) - time.monotonic() for slot in self._slots if slot.job]
+        left = [self._deadline(worker, self._timeout) - time.monotonic() for worker in self._workers if worker.job]
         return max(0.0, min([timeout, *left]))
 
-    def _deadline(self, slot: _Slot, timeout: float) -> float:
-        """Return when a slot's cell has had its time; a process that only starts is given more."""
-        return slot.clock + (timeout if slot.ready else max(timeout, _START_SECONDS))
+    def _deadline(self, worker: _WorkerProcess, timeout: float) -> float:
+        """Return when a worker's cell times out; a process that is still starting gets longer."""
+        return worker.clock + (timeout if worker.ready else max(timeout, _START_SECONDS))
 
-    def _overdue(self, slot: _Slot) -> bool:
-        return self._timeout is not None and time.monotonic() >= self._deadline(slot, self._timeout)
+    def _overdue(self, worker: _WorkerProcess) -> bool:
+        return self._timeout is not None and time.monotonic() >= self._deadline(worker, self._timeout)
 
-    def _receive(self, slot: _Slot) -> list[Event]:
+    def _receive(self, worker: _WorkerProcess) -> list[Event]:
         found: list[Event] = []
         try:
-            while slot.job and slot.connection.poll():
-                kind, content = slot.connection.recv()
+            while worker.job and worker.connection.poll():
+                kind, content = worker.connection.recv()
                 if kind == "ready":
-                    slot.ready, slot.clock = True, time.monotonic()
+                    worker.ready, worker.clock = True, time.monotonic()
                 elif kind == "progress":
                     done, total = content
-                    found.append(Progressed(slot.job.cell.cell_id, done / (total or 1)))
+                    found.append(Progressed(worker.job.cell.cell_id, done / (total or 1)))
                 else:
-                    found.append(self._finish(slot, content))
+                    found.append(self._finish(worker, content))
         except (EOFError, OSError):
-            found.append(self._died(slot))
+            found.append(self._died(worker))
         return found
 
-    def _finish(self, slot: _Slot, outcome: Outcome) -> Finished:
-        assert slot.job is not None
-        cell_id, slot.job = slot.job.cell.cell_id, None
-        printed = _log_of(slot)
+    def _finish(self, worker: _WorkerProcess, outcome: Outcome) -> Finished:
+        assert worker.job is not None
+        cell_id, worker.job = worker.job.cell.cell_id, None
+        printed = _log_of(worker)
         log = "\n".join(text for text in (printed, outcome.log) if text)
         return Finished(cell_id, _with_log(outcome, log))
 
-    def _died(self, slot: _Slot) -> Event:
-        """Tell how a slot died from its exit code; one that never was ready would never be."""
+    def _died(self, worker: _WorkerProcess) -> Event:
+        """Return how a worker died, by its exit code; if it was never ready, no other would be."""
         try:
-            code = slot.process.wait(_DEATH_SECONDS)
+            code = worker.process.wait(_DEATH_SECONDS)
         except subprocess.TimeoutExpired:
-            return self._end(slot, "crashed", "its worker closed the connection and hung")
-        if not slot.ready:
-            raise NtkbenchError(f"a worker could not start (exit code {code}):\n{_log_of(slot).strip()[-2000:]}")
-        if code == -signal.SIGKILL and _oom_kills() > slot.oom_kills:
-            return self._end(slot, "out_of_memory", "its worker was killed by the system for want of memory", -code)
+            return self._end(worker, "crashed", "its worker closed the connection and hung")
+        if not worker.ready:
+            raise NtkbenchError(f"a worker could not start (exit code {code}):\n{_log_of(worker).strip()[-2000:]}")
+        if code == -signal.SIGKILL and _oom_kills() > worker.oom_kills:
+            return self._end(worker, "out_of_memory", "the system ran out of memory and killed its worker", -code)
         if code < 0:
-            return self._end(slot, "crashed", f"its worker died of {_signal_name(-code)}", -code)
-        return self._end(slot, "crashed", f"its worker exited with code {code}")
+            return self._end(worker, "crashed", f"its worker died of {_signal_name(-code)}", -code)
+        return self._end(worker, "crashed", f"its worker exited with code {code}")
 
-    def _end(self, slot: _Slot, status: Status, reason: str, exit_signal: int | None = None) -> Finished:
-        """Kill a slot for good, and end the cell it was at."""
-        assert slot.job is not None
-        self._slots.remove(slot)
-        _kill(slot)
+    def _end(self, worker: _WorkerProcess, status: Status, reason: str, exit_signal: int | None = None) -> Finished:
+        """Kill a worker, and end the cell it was solving."""
+        assert worker.job is not None
+        self._workers.remove(worker)
+        _kill(worker)
         outcome = Outcome(
             status=status,
             reason=reason,
             exit_signal=exit_signal,
-            started_at=slot.started_at,
-            wall_seconds=time.monotonic() - slot.clock,
-            log=_log_of(slot),
+            started_at=worker.started_at,
+            wall_seconds=time.monotonic() - worker.clock,
+            log=_log_of(worker),
         )
-        slot.log.close()
-        return Finished(slot.job.cell.cell_id, outcome)
+        worker.log.close()
+        return Finished(worker.job.cell.cell_id, outcome)
 
 
 def _with_log(outcome: Outcome, log: str) -> Outcome:
@@ -171,21 +171,21 @@ def _with_log(outcome: Outcome, log: str) -> Outcome:
     return replace(outcome, log=log) if log != outcome.log else outcome
 
 
-def _kill(slot: _Slot) -> None:
-    """Kill a slot's whole process group, and wait for it to be gone."""
+def _kill(worker: _WorkerProcess) -> None:
+    """Kill a worker's whole process group, and wait until it has ended."""
     try:
-        os.killpg(slot.process.pid, signal.SIGKILL)
+        os.killpg(worker.process.pid, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):
-        slot.process.kill()
-    slot.process.wait()
-    slot.connection.close()
+        worker.process.kill()
+    worker.process.wait()
+    worker.connection.close()
 
 
-def _log_of(slot: _Slot) -> str:
-    """Return what was printed during the slot's present cell, its end if it is long."""
-    end = slot.log.seek(0, os.SEEK_END)
-    slot.log.seek(max(slot.log_start, end - _LOG_BYTES))
-    return slot.log.read(_LOG_BYTES).decode(errors="replace")
+def _log_of(worker: _WorkerProcess) -> str:
+    """Return what was printed during the worker's present cell; only the end if it is long."""
+    end = worker.log.seek(0, os.SEEK_END)
+    worker.log.seek(max(worker.log_start, end - _LOG_BYTES))
+    return worker.log.read(_LOG_BYTES).decode(errors="replace")
 
 
 def _signal_name(number: int) -> str:
@@ -196,7 +196,7 @@ def _signal_name(number: int) -> str:
 
 
 def _oom_kills() -> int:
-    """Return how often Linux has killed for want of memory: in our control group if it counts them, else at all."""
+    """Return how many processes Linux has killed because memory ran out, in our control group if it counts them."""
     for path in (*_control_group_counters(), _PROC / "vmstat"):
         try:
             lines = path.read_text().splitlines()

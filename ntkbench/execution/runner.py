@@ -1,4 +1,4 @@
-"""Run a plan: start what is ready, commit what comes back, stop cleanly when asked to."""
+"""Run a plan: start cells that are ready, commit their outcomes, stop cleanly on an interrupt."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
     from .job import WorkerConfig
 
 _TICK_SECONDS = 0.5
-_GOES_ON = ("interrupted", "timeout", "crashed")  # what a checkpoint is kept after
+_GOES_ON = ("interrupted", "timeout", "crashed")  # after these a cell keeps its checkpoint
 
 
 class CellListener(Protocol):
-    """Is told how a run goes; the command line draws it."""
+    """Follows a run; the command line draws its progress."""
 
     def tick(self, progress: Progress, running: tuple[Cell, ...]) -> None:
-        """Be told how far it has come, several times a second."""
+        """React to progress, several times a second."""
 
     def finished(self, cell: Cell, outcome: Outcome, progress: Progress) -> None:
-        """Be told that a cell has been committed."""
+        """React to a cell that has been committed."""
 
 
 @dataclass
 class RunSummary:
-    """How a run went: how many cells ended how in this session, and how many were left as they were."""
+    """How a session went: the number of cells by status, and of those kept from earlier sessions."""
 
     counts: Counter[str] = field(default_factory=Counter)
     kept: int = 0
@@ -46,7 +46,7 @@ class RunSummary:
 
     @property
     def failures(self) -> int:
-        """Cells that did not do what was asked, in this session or an earlier one."""
+        """The number of cells that failed or were skipped, in this session or an earlier one."""
         return sum(self.counts[status] for status in FAILURES) + self.counts["skipped"] + self.kept_failures
 
 
@@ -77,7 +77,7 @@ class Runner:
         self.summary = RunSummary()
 
     def run(self) -> RunSummary:
-        """Run until nothing is left; an interrupt commits what was running as ``interrupted`` and ends it."""
+        """Run until nothing is left; an interrupt ends the running cells and commits them as ``interrupted``."""
         self._keep()
         try:
             while self.schedule.left() and not (self.fail_fast and self.summary.failures):
@@ -92,7 +92,7 @@ class Runner:
         return self.summary
 
     def _keep(self) -> None:
-        """Count what is left as it was, and commit the cells that must not run."""
+        """Count the cells that are kept, and commit those that must not run."""
         for cell_id, decision in self.work.decisions.items():
             cell = self.cells[cell_id]
             if decision == "skip":
@@ -129,13 +129,13 @@ class Runner:
             cell = self.running.pop(event.cell_id)
             self.schedule.finish(cell.cell_id, ok=event.outcome.status == "ok", outcome=_past(event.outcome))
             ended.append((cell, event.outcome))
-        self._start_ready()  # workers go on while the tables are written
+        self._start_ready()  # workers compute while the tables are written
         for cell, outcome in ended:
             self.progress.progress(cell.cell_id, 1.0)
             if cell.cell_id not in self.refill:
                 self._commit(cell, outcome)
             elif outcome.status != "ok":
-                self.summary.problems.append((cell, outcome.status, f"solved again for its cache: {outcome.reason}"))
+                self.summary.problems.append((cell, outcome.status, f"recomputed for the cache: {outcome.reason}"))
         self.listener.tick(self.progress, tuple(self.running.values()))
 
     def _commit(self, cell: Cell, outcome: Outcome) -> None:
@@ -150,7 +150,7 @@ class Runner:
         self.listener.finished(cell, outcome, self.progress)
         try:
             self.registry.hook.ntkbench_cell_finished(cell=cell, outcome=outcome)
-        except Exception as error:  # a plugin that only listens must not end the run
+        except Exception as error:  # a failing listener must not end the run
             warnings.warn(f"a plugin's ntkbench_cell_finished failed: {error!r}", stacklevel=2)
 
     def _attempt(self, cell: Cell) -> int:

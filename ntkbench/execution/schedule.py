@@ -1,4 +1,4 @@
-"""Which cells to run, in which order, and which to leave: a plan held against what is already done."""
+"""Decide which cells of a plan to run, and in which order, given what is already done."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FAILURES = frozenset({"failed", "timeout", "crashed", "out_of_memory", "diverged
 
 
 def decide(cell: Cell, done: Mapping[str, Done], *, rerun_failed: bool) -> Decision:
-    """Return what to do with a cell, by how its last attempt ended."""
+    """Return what to do with a cell, given how its last attempt ended."""
     before = done.get(cell.cell_id)
     if before is not None and before.status == "ok":
         return "done"
@@ -35,16 +35,16 @@ def decide(cell: Cell, done: Mapping[str, Done], *, rerun_failed: bool) -> Decis
 
 
 class CellSchedule:
-    """Cells still to run. One is ready once the solutions it reads are there; the costliest ready cell goes first.
+    """Cells still to run. A cell is ready once the solutions it reads exist; the most expensive ready cell goes first.
 
-    Of the ready ones those are passed over that do not fit, by their estimate, into the ``memory`` (bytes) that the
-    running ones leave; a cell that does not fit into the whole of it runs alone.
+    Ready cells wait if, by their estimates, they do not fit into ``memory`` (bytes) beside the running ones; a cell
+    larger than all of ``memory`` runs alone.
     """
 
     def __init__(
         self, cells: Iterable[Cell], solved: Iterable[str], failed: Mapping[str, str], memory: float = inf
     ) -> None:
-        """Start with the cells to run, the solutions at hand, and the cells that failed, with what became of them."""
+        """Start with the cells to run, the cells whose solutions exist, and how the failed cells ended."""
         self._ready: list[tuple[bool, float, int, Cell]] = []
         self._missing: dict[str, set[str]] = {}
         self._readers: dict[str, list[Cell]] = {}
@@ -71,7 +71,7 @@ class CellSchedule:
         heapq.heappush(self._ready, (cell.role != "reference", -cell.estimate.flops, next(self._order), cell))
 
     def take(self) -> Cell | None:
-        """Return a ready cell that fits into memory, and count it as running, or None."""
+        """Return a ready cell that fits into memory and count it as running; None if there is none."""
         held = sum(cell.estimate.bytes for cell in self._running.values())
         passed = []
         found = None
@@ -92,7 +92,7 @@ class CellSchedule:
         return blocked
 
     def finish(self, cell_id: str, *, ok: bool, outcome: str) -> None:
-        """Note how a cell ended: its readers become ready, or blocked because their reference ``outcome``."""
+        """Record how a cell ended: its readers become ready, or are blocked because their reference ``outcome``."""
         self._running.pop(cell_id, None)
         for reader in self._readers.pop(cell_id, []):
             missing = self._missing.get(reader.cell_id)
@@ -108,13 +108,13 @@ class CellSchedule:
                 self._push(reader)
 
     def left(self) -> bool:
-        """Return whether anything is still to start, to wait for, or to be called blocked."""
+        """Return whether any cell is still ready, running, waiting or not yet reported as blocked."""
         return bool(self._ready or self._missing or self._blocked or self._running)
 
 
 @dataclass(frozen=True)
 class RunWork:
-    """What a run has to do: decisions by cell, cells whose solutions must be recomputed, and the schedule of both."""
+    """What a run has to do: decisions by cell, the cells to run, those to recompute for the cache, and the schedule."""
 
     decisions: dict[str, Decision]
     pending: tuple[Cell, ...]
@@ -125,7 +125,7 @@ class RunWork:
 def plan_work(
     plan: Plan, done: Mapping[str, Done], solutions: Path, *, rerun_failed: bool, memory: float = inf
 ) -> RunWork:
-    """Hold a plan against what is done: what is missing, and what must be recomputed for it, in ``memory`` bytes."""
+    """Return what is missing from a plan, and what must be recomputed for it, scheduled within ``memory`` bytes."""
     decisions = {cell.cell_id: decide(cell, done, rerun_failed=rerun_failed) for cell in plan.cells}
     cells = plan.by_id()
     pending = {key: cells[key] for key, decision in decisions.items() if decision == "run"}

@@ -15,8 +15,9 @@ from ..errors import NtkbenchError
 from ..plugin.outcome import Outcome
 from ..plugin.registry import require_available
 from ..plugin.specs import import_target
-from ..plugin.types import Request, Training
+from ..plugin.types import Request
 from ..store.solution_cache import load_solution, save_solution
+from ..theory.input_geometry import input_geometry
 from .check import check_solution
 from .data import load_problem
 from .memory import peak_memory_bytes, reset_peak_memory
@@ -25,14 +26,14 @@ from .tables import all_tables
 if TYPE_CHECKING:
     from ..plugin.cell import Cell
     from ..plugin.registry import Registry
-    from ..plugin.types import Problem, Solution
+    from ..plugin.types import Problem, Solution, Training
     from .job import Job, WorkerConfig
 
 ProgressCallback = Callable[[float, float], None]
 
 
 def run_job(job: Job, registry: Registry, config: WorkerConfig, progress: ProgressCallback) -> Outcome:
-    """Solve a job's cell. What goes wrong becomes the outcome's status and reason; nothing is raised but exits."""
+    """Solve a job's cell. An exception becomes the outcome's status and reason; only exits are raised."""
     started, clock = time.time(), time.perf_counter()
     reset_peak_memory()
     try:
@@ -53,19 +54,12 @@ def _solve(job: Job, registry: Registry, config: WorkerConfig, progress: Progres
     problem = load_problem(cell, registry)
     references = {label: load_solution(Path(job.solutions), key) for label, key in cell.references.items()}
     spec = registry.backends.get(cell.backend)
-    require_available(spec)
+    require_available(spec, registry)
     request = _request(job, problem, references, import_target(spec.parameters), config, progress)
     solution: Solution = import_target(spec.target)(request)
     check_solution(cell.backend, cell.role, request, solution)
-    training = request.training
-    solution = replace(
-        solution,
-        optimizer=training.optimizer,
-        momentum=training.momentum,
-        batch_size=training.batch_size,
-        batch_seed=request.seed,
-        non_gradient=training.non_gradient,
-    )
+    if cell.role == "subject" and solution.training is None:
+        solution = replace(solution, training=request.training)
     if cell.role == "reference":
         save_solution(Path(job.solutions), cell.cell_id, solution)
     status, reason = _verdict(cell, solution)
@@ -86,9 +80,9 @@ def _request(
     return Request(
         problem=problem,
         architecture=cell.architecture,
-        training=_training(cell, problem, references),
+        training=_training(cell, references),
         parameters=model.model_validate(cell.parameters),
-        width=cell.width,
+        hidden_widths=cell.hidden_widths,
         members=cell.members,
         seed=cell.seed,
         observe=frozenset(cell.observe),
@@ -101,15 +95,17 @@ def _request(
     )
 
 
-def _training(cell: Cell, problem: Problem, references: dict[str, Solution]) -> Training:
-    """Return the training with the rate that the anchor's solution settled on; the anchor settles its own."""
-    training = Training(steps=np.asarray(cell.steps, dtype=np.int64), **cell.training)
+def _training(cell: Cell, references: dict[str, Solution]) -> Training:
+    """Return the training with the rate that the anchor's solution reached; the anchor itself resolves its own."""
     if cell.anchor is None or cell.anchor not in references:
-        return training
-    anchor = references[cell.anchor]
-    if anchor.eigenvalues is None:
-        raise NtkbenchError(f'reference "{cell.anchor}" has no eigenvalues: it cannot set the learning rate')
-    return training.resolved(float(anchor.eigenvalues[0]) + anchor.rho, len(problem.x_train))
+        return cell.training
+    rate = references[cell.anchor].learning_rate
+    if rate is None:
+        raise NtkbenchError(
+            f'reference "{cell.anchor}" sets no learning rate: its backend finds no largest eigenvalue; '
+            "give an absolute learning_rate, or another reference in training.learning_rate"
+        )
+    return replace(cell.training, learning_rate=rate, fraction_of_max_stable=None)
 
 
 def _verdict(cell: Cell, solution: Solution) -> tuple[str, str | None]:
@@ -123,12 +119,13 @@ def _verdict(cell: Cell, solution: Solution) -> tuple[str, str | None]:
 
 
 def _facts(problem: Problem, solution: Solution) -> dict[str, Any]:
-    """Return what the ``cells`` row can only know after solving."""
+    """Return the columns of the ``cells`` row that are known only after solving."""
     return {
         "n_train": len(problem.x_train),
         "n_test": len(problem.x_test),
         "n_features": problem.x_train.shape[1],
         "n_outputs": problem.y_train.shape[1],
+        **input_geometry(problem.x_train)._asdict(),
         "loss": problem.loss,
         "target_scale": None if problem.target_std is None else problem.target_std.tolist(),
         "learning_rate": None if solution.learning_rate is None else float(solution.learning_rate),
@@ -138,7 +135,7 @@ def _facts(problem: Problem, solution: Solution) -> dict[str, Any]:
 
 
 def _failure(error: Exception) -> dict[str, Any]:
-    """Return an exception as status, reason and a log with its traceback (no traceback for a user's mistake)."""
+    """Return an exception as status, reason and log; the log has its traceback, unless it is a user's mistake."""
     import traceback
 
     memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or _names_memory(error)
@@ -153,6 +150,6 @@ def _failure(error: Exception) -> dict[str, Any]:
 
 
 def _names_memory(error: Exception) -> bool:
-    """Return whether a RuntimeError of torch or XLA is really an allocation that failed."""
+    """Return whether a RuntimeError of torch or XLA means that an allocation failed."""
     text = str(error)
     return isinstance(error, RuntimeError) and ("can't allocate memory" in text or "RESOURCE_EXHAUSTED" in text)

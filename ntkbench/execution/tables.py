@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import PluginError
-from ..metrics.errors import predictions_from
+from ..metrics.errors import predictions_from, shared_predictions
 from ..plugin.specs import import_target
 from ..plugin.types import Float, Measurement, Problem, Solution
 from ..store.arrow import to_table
@@ -150,7 +150,7 @@ def spectrum_columns(cell: Cell, problem: Problem, solution: Solution) -> Column
     outputs = problem.y_train.shape[1]
     component, output = np.indices((count, outputs)).reshape(2, -1)
     columns: Columns = {
-        "kernel": cell.parameters.get("kernel", "ntk"),
+        "kernel": cell.facts.kernel or "ntk",
         "member": None,
         "step": None if solution.steps is None else int(solution.steps[-1]),
         "time": float(solution.times[-1]),
@@ -176,10 +176,11 @@ def all_tables(
     key: Mapping[str, Any],
 ) -> dict[str, pa.Table]:
     """Return every table this cell fills, ready to be written."""
-    rows = measure(cell, problem, solution, references, registry)
-    tables = {
-        "measurements": measurement_columns(cell, rows),
-        "predictions": prediction_columns(cell, problem, solution, references),
-        "spectra": spectrum_columns(cell, problem, solution),
-    }
+    with shared_predictions():  # measurements are made while their columns are
+        rows = measure(cell, problem, solution, references, registry)
+        tables = {
+            "measurements": measurement_columns(cell, rows),
+            "predictions": prediction_columns(cell, problem, solution, references),
+            "spectra": spectrum_columns(cell, problem, solution),
+        }
     return {name: to_table(name, columns, key) for name, columns in tables.items() if columns}

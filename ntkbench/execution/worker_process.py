@@ -1,9 +1,9 @@
-"""A slot: a process that lives as long as the run and solves cells one after another.
+"""A worker: a process that lives as long as the run and solves one cell after another.
 
 ``python -m ntkbench.execution.worker_process FD`` talks over the socket it inherited as descriptor FD: it receives a
 :class:`WorkerConfig`, answers ``ready``, then receives :class:`Job` after :class:`Job` and answers each with progress
-and one outcome. It ends when the other end closes, even in the middle of a cell. It writes no table; what it and its
-libraries print goes to its standard output and error, which belong to whoever started it.
+and one outcome. It exits when the other end closes, even in the middle of a cell. It writes no tables. What it and its
+libraries print goes to its standard output and error, which the parent redirects.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def _apply(config: WorkerConfig) -> None:
 
 
 def _listen(connection: Connection, inbox: queue.SimpleQueue[Any]) -> None:
-    """Pass messages on; when the other end is gone there is nobody left to work for."""
+    """Pass messages on; exit when the other end is gone."""
     while True:
         try:
             inbox.put(connection.recv())
@@ -64,13 +64,13 @@ def _listen(connection: Connection, inbox: queue.SimpleQueue[Any]) -> None:
 
 
 def _die_with_parent() -> None:
-    """Ask Linux to end this process with its parent, should it be stuck in code that never lets go of the lock."""
+    """Ask Linux to end this process with its parent, even if it is stuck in code that never releases the GIL."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class _Reporter:
-    """Sends progress, but not more often than anyone can read."""
+    """Sends progress, at most ten times a second."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection, self._next = connection, 0.0

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .errors import finite_members, predictions_from, row_at, until_stopped, with_error
+from .errors import finite_members, predictions_from, row_at, training_of, until_stopped, with_error
 from .moments import MomentEstimate, Sample, covariance_distance, covariance_slope, kurtosis, mean_slope, variance_ratio
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def _common_records(subject: Solution, reference: Solution) -> list[tuple[int, i
     if subject.steps is not None and reference.steps is not None:
         same = np.asarray(subject.steps)[:, None] == np.asarray(reference.steps)
     else:
-        times = np.asarray(subject.times)[:, None] / (1 - subject.momentum)
+        times = np.asarray(subject.times)[:, None] / (1 - training_of(subject).momentum)
         same = np.isclose(times, np.asarray(reference.times), rtol=_SAME_TIME, atol=0)
     same &= (np.asarray(subject.times) > 0)[:, None]
     return [(int(record), int(of_law)) for record, of_law in np.argwhere(same)]

@@ -6,6 +6,8 @@ A row with a member is that network's own number; a row without is of the ensemb
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -17,7 +19,7 @@ from ..theory.losses import cost
 
 if TYPE_CHECKING:
     from ..dynamics import TimeSpec
-    from ..plugin.types import Int, Problem, Solution
+    from ..plugin.types import Int, Problem, Solution, Training
 
 Split = Literal["train", "test"]
 
@@ -101,12 +103,45 @@ def accuracy(problem: Problem, solution: Solution, reference: Solution | None) -
     return _score("accuracy", "fraction", "max", solution, truth, fraction_correct)  # type: ignore[arg-type]
 
 
+_Asked = tuple["Solution", "Problem", "Solution"]
+_SHARED: ContextVar[dict[tuple[int, ...], tuple[_Asked, tuple[Float, Float]]] | None] = ContextVar(
+    "shared", default=None
+)
+
+
+@contextmanager
+def shared_predictions() -> Iterator[None]:
+    """Within this context, :func:`predictions_from` computes the predictions of each pair of solutions once.
+
+    The metrics of one cell ask for the same ones, which take longer than the metrics themselves. They are read-only.
+    """
+    token = _SHARED.set({})
+    try:
+        yield
+    finally:
+        _SHARED.reset(token)
+
+
 def predictions_from(reference: Solution, problem: Problem, subject: Solution) -> tuple[Float, Float]:
     """Return the kernel's predictions (E, T, N, O), (E, T, M, O) from each member's own f_0, at the subject's steps.
 
     Steps are those of the subject's own optimizer; a reference by gradient flow is taken at the flow-equivalent times
-    ``learning_rate * step / (1 - momentum)`` (claim C7, theory.md "Gradient descent, exactly").
+    ``learning_rate * step / (1 - momentum)`` (C7 in docs/theory.md).
     """
+    if (shared := _SHARED.get()) is None:
+        return kernel_predictions(reference, problem, subject)
+    asked = (reference, problem, subject)
+    key = tuple(map(id, asked))
+    if key not in shared:
+        found = kernel_predictions(*asked)
+        for part in found:
+            part.setflags(write=False)
+        shared[key] = asked, found  # which keeps what was asked alive, and so its identity
+    return shared[key][1]
+
+
+def kernel_predictions(reference: Solution, problem: Problem, subject: Solution) -> tuple[Float, Float]:
+    """Compute what :func:`predictions_from` returns."""
     if (
         reference.kernel_train is None
         or reference.kernel_test is None
@@ -116,12 +151,13 @@ def predictions_from(reference: Solution, problem: Problem, subject: Solution) -
         or subject.members_test is None
     ):
         raise ValueError("a comparison needs the reference's kernels and eigenvectors, and the subject's members")
-    if problem.loss != "squared-error" or subject.batch_size is not None or subject.non_gradient:
+    training = training_of(subject)
+    if problem.loss != "squared-error" or training.batch_size is not None or training.non_gradient:
         return _predicted_step_by_step(reference, problem, subject)
-    when: TimeSpec = {"times": reference.learning_rate_multiplier * subject.times / (1 - subject.momentum)}
+    when: TimeSpec = {"times": reference.time_scale * subject.times / (1 - training.momentum)}
     if reference.steps is not None and subject.steps is not None:
-        when = {"steps": subject.steps, "learning_rate": _rate(reference, subject)}
-        when |= {"optimizer": subject.optimizer, "momentum": subject.momentum}
+        when = {"steps": subject.steps, "learning_rate": reference.time_scale * training.rate}
+        when |= {"optimizer": training.optimizer, "momentum": training.momentum}
     found = kernel_dynamics(
         reference.kernel_train,
         reference.kernel_test,
@@ -137,31 +173,32 @@ def predictions_from(reference: Solution, problem: Problem, subject: Solution) -
     return found.train, found.test
 
 
-def _rate(reference: Solution, subject: Solution) -> float:
-    """Return the learning rate at which a reference says that the subject was trained."""
-    if subject.learning_rate is None:
-        raise ValueError("a comparison at the subject's steps needs its learning rate")
-    return reference.learning_rate_multiplier * subject.learning_rate
+def training_of(subject: Solution) -> Training:
+    """Return how a subject was trained."""
+    if subject.training is None:
+        raise ValueError("a comparison needs the subject's training")
+    return subject.training
 
 
 def _predicted_step_by_step(reference: Solution, problem: Problem, subject: Solution) -> tuple[Float, Float]:
-    if subject.steps is None or subject.learning_rate is None:
+    if subject.steps is None:
         raise ValueError("descent on this cost is followed step by step: the subject has no steps")
+    training = training_of(subject)
     found = kernel_descent(
         reference.kernel_train,  # type: ignore[arg-type]
         reference.kernel_test,  # type: ignore[arg-type]
         problem.y_train,
         f0_train=subject.members_train[:, 0],  # type: ignore[index]
         f0_test=subject.members_test[:, 0],  # type: ignore[index]
-        learning_rate=_rate(reference, subject),
+        learning_rate=reference.time_scale * training.rate,
         steps=subject.steps,
         loss=problem.loss,
-        optimizer=subject.optimizer,
-        momentum=subject.momentum,
+        optimizer=training.optimizer,
+        momentum=training.momentum,
         rho=reference.rho,
-        batch_size=subject.batch_size,
-        batch_seed=subject.batch_seed,
-        non_gradient=subject.non_gradient,
+        batch_size=training.batch_size,
+        batch_seed=training.batch_seed,
+        non_gradient=training.non_gradient,
     )
     return found.train, found.test
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..plugin.statistics import rms
-from .errors import finite_members, predictions_from, row_at, until_stopped, with_error
+from .errors import finite_members, kernel_predictions, predictions_from, row_at, until_stopped, with_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,11 +81,10 @@ def learning_speed_ratio(problem: Problem, subject: Solution, reference: Solutio
 def _response(problem: Problem, subject: Solution, reference: Solution) -> tuple[Float, Float]:
     """Return f - p and the derivative of p by the log of the rate, each (E, T, M, O)."""
     assert subject.members_test is not None
-    factors = [reference.learning_rate_multiplier * (1 + nudge) for nudge in (0.0, _NUDGE, -_NUDGE)]
+    rates = [reference.time_scale * (1 + nudge) for nudge in (_NUDGE, -_NUDGE)]
+    nudged = (replace(reference, time_scale=rate) for rate in rates)
     with np.errstate(over="ignore", invalid="ignore"):  # a theory that diverges
-        now, faster, slower = (
-            predictions_from(replace(reference, learning_rate_multiplier=factor), problem, subject)[1]
-            for factor in factors
-        )
+        now = predictions_from(reference, problem, subject)[1]
+        faster, slower = (kernel_predictions(each, problem, subject)[1] for each in nudged)
         slope = (faster - slower) / (log(1 + _NUDGE) - log(1 - _NUDGE))
         return until_stopped(subject.members_test - now, subject), slope

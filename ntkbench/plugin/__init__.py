@@ -21,36 +21,67 @@ if TYPE_CHECKING:
         suggestion,
     )
     from .cell import Cell
+    from .data_table import DataTable, centred_targets
+    from .figure_style import BAND_COLOUR, COLOURS, DASHES, MARKERS, THEORY_COLOUR
     from .hookspecs import hookimpl
     from .machine import cores, memory_bytes
     from .options import DATA_DIR_OPTION, JSON_OPTION, PLUGIN_OPTION
     from .outcome import Outcome
-    from .registry import load_registry, require_available, unavailable_reason
-    from .selection import Choices
-    from .specs import BackendSpec, Estimate, MetricSpec, Sizes, StudySpec, TaskSpec, Width, Workload, import_target
+    from .page import Page
+    from .registry import load_registry, missing_plugin, require_available, unavailable_reason
+    from .result_tables import ResultTables
+    from .selection import Selected, SelectionCache, at_grid_edge, select, tuning_problems
+    from .specs import (
+        BackendSpec,
+        Estimate,
+        MethodFacts,
+        MetricSpec,
+        Sizes,
+        StudySpec,
+        TaskSpec,
+        Workload,
+        import_target,
+    )
+    from .splits import random_rows, stratified_rows
     from .statistics import fraction_correct, jackknife_error, rms
     from .terminal import duration, make_console, print_table, quantity
     from .types import Float, Int, Measurement, Problem, Request, Solution, Training
 
 _HOMES = {
     "Cell": "cell",
+    "DataTable": "data_table",
+    "centred_targets": "data_table",
+    "BAND_COLOUR": "figure_style",
+    "COLOURS": "figure_style",
+    "DASHES": "figure_style",
+    "MARKERS": "figure_style",
+    "THEORY_COLOUR": "figure_style",
     "hookimpl": "hookspecs",
     "Outcome": "outcome",
     "cores": "machine",
     "memory_bytes": "machine",
+    "Page": "page",
     "load_registry": "registry",
+    "missing_plugin": "registry",
     "require_available": "registry",
     "unavailable_reason": "registry",
-    "Choices": "selection",
+    "Selected": "selection",
+    "SelectionCache": "selection",
+    "at_grid_edge": "selection",
+    "select": "selection",
+    "tuning_problems": "selection",
+    "ResultTables": "result_tables",
     "BackendSpec": "specs",
     "Estimate": "specs",
+    "MethodFacts": "specs",
     "MetricSpec": "specs",
     "Sizes": "specs",
     "StudySpec": "specs",
     "TaskSpec": "specs",
-    "Width": "specs",
     "Workload": "specs",
     "import_target": "specs",
+    "random_rows": "splits",
+    "stratified_rows": "splits",
     "fraction_correct": "statistics",
     "jackknife_error": "statistics",
     "rms": "statistics",
@@ -78,23 +109,33 @@ _HOMES = {
     "suggestion": "..errors",
 }
 __all__ = [
+    "BAND_COLOUR",
+    "COLOURS",
+    "DASHES",
     "DATA_DIR_OPTION",
     "JSON_OPTION",
+    "MARKERS",
     "PLUGIN_OPTION",
+    "THEORY_COLOUR",
     "BackendSpec",
     "Cell",
-    "Choices",
     "DataError",
+    "DataTable",
     "Estimate",
     "Float",
     "Int",
     "Measurement",
+    "MethodFacts",
     "MetricSpec",
     "NtkbenchError",
     "Outcome",
+    "Page",
     "PluginError",
     "Problem",
     "Request",
+    "ResultTables",
+    "Selected",
+    "SelectionCache",
     "Sizes",
     "Solution",
     "StoreError",
@@ -104,8 +145,9 @@ __all__ = [
     "Training",
     "UnavailableError",
     "UnknownNameError",
-    "Width",
     "Workload",
+    "at_grid_edge",
+    "centred_targets",
     "cores",
     "duration",
     "fraction_correct",
@@ -115,11 +157,16 @@ __all__ = [
     "load_registry",
     "make_console",
     "memory_bytes",
+    "missing_plugin",
     "print_table",
     "quantity",
+    "random_rows",
     "require_available",
     "rms",
+    "select",
+    "stratified_rows",
     "suggestion",
+    "tuning_problems",
     "unavailable_reason",
 ]
 

@@ -14,50 +14,49 @@ _STUDIES = Path(__file__).parents[1] / "studies"
 @hookimpl
 def ntkbench_register_metrics() -> list[MetricSpec]:
     """Return the metrics that need only outputs and kernels."""
+    return [*_errors(), _function_distance(), *_comparisons()]
+
+
+def _errors() -> list[MetricSpec]:
+    """Return the metrics of a prediction alone."""
     return [
-        MetricSpec(
-            name="rmse",
-            version=1,
-            summary="root-mean-square error of the prediction, in units of the scaled targets",
-            unit="target",
-            goal="min",
-            target="ntkbench.metrics.errors:rmse",
+        _error("rmse", "target", "root-mean-square error of the prediction, in units of the scaled targets"),
+        _error("rmse_unscaled", "data", "root-mean-square error of the prediction, in the data's own units", False),
+        _error("loss", "cost", "the cost that is trained on; of the squared error 1/(2N) sum over points and outputs"),
+        _error(
+            "accuracy", "fraction", "fraction of points whose predicted class is the label (tasks with labels only)"
         ),
-        MetricSpec(
-            name="rmse_unscaled",
-            version=1,
-            summary="root-mean-square error of the prediction, in the data's own units",
-            unit="data",
-            goal="min",
-            target="ntkbench.metrics.errors:rmse_unscaled",
-            default=False,
-        ),
-        MetricSpec(
-            name="loss",
-            version=1,
-            summary="the cost that is trained on; of the squared error 1/(2N) sum over points and outputs",
-            unit="cost",
-            goal="min",
-            target="ntkbench.metrics.errors:loss",
-        ),
-        MetricSpec(
-            name="accuracy",
-            version=1,
-            summary="fraction of points whose predicted class is the label (tasks with labels only)",
-            unit="fraction",
-            goal="max",
-            target="ntkbench.metrics.errors:accuracy",
-        ),
-        MetricSpec(
-            name="function_distance",
-            version=1,
-            summary="RMS distance between a network and the kernel's prediction from the same f_0, at the same step",
-            unit="target",
-            goal="none",
-            target="ntkbench.metrics.errors:function_distance",
-            needs=("members_test",),
-            needs_reference=True,
-        ),
+    ]
+
+
+def _error(name: str, unit: str, summary: str, default: bool = True) -> MetricSpec:
+    return MetricSpec(
+        name=name,
+        version=1,
+        summary=summary,
+        unit=unit,
+        goal="max" if name == "accuracy" else "min",
+        target=f"ntkbench.metrics.errors:{name}",
+        default=default,
+    )
+
+
+def _function_distance() -> MetricSpec:
+    return MetricSpec(
+        name="function_distance",
+        version=1,
+        summary="RMS distance between a network and the kernel's prediction from the same f_0, at the same step",
+        unit="target",
+        goal="none",
+        target="ntkbench.metrics.errors:function_distance",
+        needs=("members_test",),
+        needs_reference=True,
+    )
+
+
+def _comparisons() -> list[MetricSpec]:
+    """Return the comparisons of an ensemble with a reference that a study has to ask for."""
+    return [
         _comparison(
             "ntkbench.metrics.predictions:function_distance_relative",
             "1",

@@ -1,22 +1,26 @@
-"""A cell: what is planned, cached, retried and recorded, with an identity of its own."""
+"""A cell: the unit that is planned, cached, retried and recorded, with an identity of its own."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from .specs import common_width
+
 if TYPE_CHECKING:
     from ..architecture import Architecture
     from ..theory.losses import Loss
-    from .specs import Estimate, Sizes, Width
+    from .specs import Estimate, MethodFacts, Sizes
+    from .types import Training
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Cell:
-    """One task, split, architecture, method and (for a subject) width, with all its members, steps and metrics.
+    """One task, split, architecture, method and, for a subject, widths; with all its members, steps and metrics.
 
-    ``references`` maps labels to the cells whose solutions this one reads; ``anchor`` is the label among them (or the
-    cell's own) whose eigenvalues set the learning rate, None if the rate is absolute.
+    ``hidden_widths`` has one width per hidden layer; it is None for infinite width and () without hidden layers.
+    ``references`` maps labels to the cells whose solutions this one reads; ``anchor`` is the label, among them or the
+    cell's own, of the reference whose eigenvalues set the learning rate; it is None if the rate is absolute.
     """
 
     study: str
@@ -32,12 +36,12 @@ class Cell:
     backend: str
     backend_version: int
     parameters: dict[str, Any]
+    facts: MethodFacts
     dtype: Literal["float32", "float64"]
-    width: Width
+    hidden_widths: tuple[int, ...] | None
     members: int
     seed: int
-    training: dict[str, Any]
-    steps: tuple[int, ...]
+    training: Training
     anchor: str | None
     compare_with: tuple[str, ...]
     references: dict[str, str]
@@ -49,16 +53,19 @@ class Cell:
     skip: str | None = None
     cell_id: str = ""
 
+    @property
+    def width(self) -> int | None:
+        """The width that all hidden layers share, or None."""
+        return common_width(self.hidden_widths)
+
     def identity(self) -> dict[str, Any]:
-        """Return what the numbers of this cell depend on, and nothing else: see ``cell_id`` in the contract."""
+        """Return what the numbers of this cell depend on, and nothing else: ``cell_id`` is its hash."""
+        widths = None if self.hidden_widths is None else list(self.hidden_widths)
         return {
-            "task": [
-                *(self.task, self.task_version, self.fingerprint, self.task_parameters, self.split_index),
-                *(() if self.loss is None else (self.loss,)),
-            ],
+            "task": [self.task, self.task_version, self.fingerprint, self.task_parameters, self.loss, self.split_index],
             "architecture": self.architecture.model_dump(mode="json"),
             "method": [self.label, self.role, self.backend, self.backend_version, self.parameters, self.dtype],
-            "ensemble": [self.width, self.members, self.seed],
-            "training": [self.training, list(self.steps), self.anchor],
+            "ensemble": [widths, self.members, self.seed],
+            "training": [self.training.as_json(), self.anchor],
             "measured": [sorted(self.compare_with), self.references, list(self.observe), self.metrics, self.store],
         }

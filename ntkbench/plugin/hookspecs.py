@@ -42,7 +42,7 @@ def ntkbench_register_studies() -> Iterable[StudySpec]:  # type: ignore[empty-bo
 
 @hookspec
 def ntkbench_register_commands(cli: click.Group) -> None:
-    """Add commands to the command line, under names that are free; called before every command, so it is light.
+    """Add commands to the command line, under names that are free; called before every command: keep it light.
 
     :param cli: the group to add to, with ``cli.add_command``.
     """
@@ -50,7 +50,7 @@ def ntkbench_register_commands(cli: click.Group) -> None:
 
 @hookspec(firstresult=True)
 def ntkbench_skip_cell(cell: Cell) -> str | None:
-    """Return the reason why a cell must not run, or None; the first reason counts.
+    """Return why a cell must not run, or None; the first reason counts.
 
     :param cell: the planned cell.
     """
@@ -58,7 +58,7 @@ def ntkbench_skip_cell(cell: Cell) -> str | None:
 
 @hookspec
 def ntkbench_cell_finished(cell: Cell, outcome: Outcome) -> None:
-    """Be told that a cell has been committed to the store.
+    """React to a cell that has been committed to the store.
 
     :param cell: the planned cell.
     :param outcome: its status, reason and tables.

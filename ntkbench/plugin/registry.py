@@ -1,6 +1,6 @@
-"""Find plugins, load them one by one, and know by name what they registered.
+"""Find plugins, load them one by one, and look up by name what they registered.
 
-A plugin that cannot be imported or registers what is not allowed is set aside with its reason; the others go on.
+A plugin that cannot be imported, or registers something invalid, is reported with its reason; the others still load.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_.+-]*(/[a-z0-9][a-z0-9_.+-]*)*")
 
 @dataclass(frozen=True)
 class PluginReport:
-    """What became of one plugin: ``status`` is ``ok``, ``broken`` or ``disabled``."""
+    """How loading one plugin ended: ``status`` is ``ok``, ``broken`` or ``disabled``."""
 
     name: str
     source: str
@@ -60,7 +60,7 @@ class NamedRegistry(Generic[S]):
     owners: dict[str, str] = field(default_factory=dict)
 
     def add(self, spec: S, owner: str) -> None:
-        """Put a spec on the known; its name must be free."""
+        """Register a spec; its name must be free."""
         if spec.name in self.specs:
             raise PluginError(f'{self.kind} "{spec.name}" is registered by both {self.owners[spec.name]} and {owner}')
         self.specs[spec.name] = spec
@@ -91,7 +91,7 @@ def plural(kind: str) -> str:
 
 @dataclass
 class Registry:
-    """All plugins that were found, and what they registered."""
+    """The plugins that were found, and what they registered."""
 
     manager: pluggy.PluginManager
     tasks: NamedRegistry[TaskSpec] = field(default_factory=lambda: NamedRegistry("task"))
@@ -106,7 +106,7 @@ class Registry:
         return self.manager.hook
 
     def kinds(self) -> tuple[tuple[str, type, NamedRegistry[Any]], ...]:
-        """Return (hook name, spec type, known) of each kind of thing that can be registered."""
+        """Return (hook name, spec type, registry) of each kind of spec."""
         return (
             ("ntkbench_register_tasks", TaskSpec, self.tasks),
             ("ntkbench_register_backends", BackendSpec, self.backends),
@@ -116,12 +116,12 @@ class Registry:
 
 
 def load_registry(paths: Iterable[str | Path] = ()) -> Registry:
-    """Load the built-ins, the installed plugins, and the files or folders of the user's own in ``paths``.
+    """Load the built-ins, the installed plugins, and the user's own files or folders in ``paths``.
 
-    ``NTKBENCH_DISABLE_PLUGINS`` names installed plugins to leave out, separated by commas; with
+    ``NTKBENCH_DISABLE_PLUGINS`` names installed plugins to skip, separated by commas; with
     ``NTKBENCH_STRICT_PLUGINS=1`` a broken plugin is an error.
 
-    :raises PluginError: for a path of the user's own that does not load, or any broken plugin when strict.
+    :raises PluginError: for a path that does not load, or any broken plugin when strict.
     """
     registry = Registry(pluggy.PluginManager(hookspecs.PROJECT))
     registry.manager.add_hookspecs(hookspecs)
@@ -187,7 +187,7 @@ def _import_file(file: Path) -> ModuleType:
 
 
 def _origin(name: str) -> str | None:
-    """Return where a module of this name is, loaded or not; None if there is none."""
+    """Return the file of a module of this name, loaded or not; None if there is none."""
     if name in sys.modules:
         return getattr(sys.modules[name], "__file__", None) or "built in"
     if "." in name:
@@ -201,7 +201,7 @@ def _search(file: Path) -> list[str] | None:
 
 
 def _admit(registry: Registry, candidate: _Candidate, *, strict: bool) -> None:
-    """Import one plugin and take what it registers, all of it or nothing."""
+    """Import one plugin and register its specs: all of them or none."""
     name, source, version = candidate.name, candidate.source, candidate.version
     try:
         module = candidate.load()
@@ -270,7 +270,7 @@ def _check_spec(spec: Any, spec_type: type, hook_name: str) -> None:
 
 @cache
 def missing_requirement(requires: tuple[str, ...], install: str = "") -> str | None:
-    """Return why a requirement such as ``torch>=2.4`` is not met, and what to type, or None."""
+    """Return why a requirement such as ``torch>=2.4`` is not met, and how to install it; None if all are met."""
     from packaging.requirements import Requirement
 
     for text in requires:
@@ -285,10 +285,35 @@ def missing_requirement(requires: tuple[str, ...], install: str = "") -> str | N
     return None
 
 
-def unavailable_reason(spec: TaskSpec | BackendSpec) -> str | None:
-    """Return why a task or backend cannot be used here, or None; a check that fails is a reason too."""
+def missing_plugin(requires_plugins: Iterable[str], registry: Registry) -> str | None:
+    """Return why a required plugin such as ``jax``, or each of ``jax|torch``, cannot be used here, or None."""
+    for entry in requires_plugins:
+        reasons = [_unusable(name, registry) for name in entry.split("|")]
+        if all(reasons):
+            return "; ".join(map(str, reasons))
+    return None
+
+
+def _unusable(name: str, registry: Registry) -> str | None:
+    report = next((report for report in registry.plugins if report.name == name), None)
+    if report is None:
+        return f'needs the plugin "{name}", which is not installed'
+    if report.status != "ok":
+        return f'needs the plugin "{name}", which is {report.status}' + (f": {report.reason}" if report.reason else "")
+    own = [spec for spec in registry.backends if registry.backends.owners[spec.name] == name]
+    missing = (missing_requirement(spec.requires, spec.install) for spec in own)
+    return next((f'needs the plugin "{name}": {reason}' for reason in missing if reason), None)
+
+
+def unavailable_reason(spec: TaskSpec | BackendSpec, registry: Registry | None = None) -> str | None:
+    """Return why a task or backend cannot be used here, or None; a check that raises counts as a reason.
+
+    :param registry: the plugins that ``requires_plugins`` is held against; by default the installed ones.
+    """
     try:
         reason = missing_requirement(spec.requires, spec.install)
+        if reason is None and spec.requires_plugins:
+            reason = missing_plugin(spec.requires_plugins, load_registry() if registry is None else registry)
         if reason is None and isinstance(spec, TaskSpec):
             reason = spec.available()
     except Exception as error:
@@ -296,7 +321,7 @@ def unavailable_reason(spec: TaskSpec | BackendSpec) -> str | None:
     return reason
 
 
-def require_available(spec: TaskSpec | BackendSpec) -> None:
+def require_available(spec: TaskSpec | BackendSpec, registry: Registry | None = None) -> None:
     """Raise :class:`UnavailableError` if a task or backend cannot be used here."""
-    if reason := unavailable_reason(spec):
+    if reason := unavailable_reason(spec, registry):
         raise UnavailableError(f"{spec.name} is unavailable: {reason}")

@@ -14,11 +14,15 @@ if TYPE_CHECKING:
     from ..theory.losses import Loss
     from ..theory.optimizers import Optimizer
 
-Width = int | tuple[int, ...] | None
+
+def common_width(hidden_widths: tuple[int, ...] | None) -> int | None:
+    """Return the width that all hidden layers share; None if they differ, are infinite, or there is none."""
+    distinct = set(hidden_widths or ())
+    return distinct.pop() if len(distinct) == 1 else None
 
 
 class Sizes(NamedTuple):
-    """How large a task is, known without loading it."""
+    """The size of a task, known without loading it."""
 
     n_train: int
     n_test: int
@@ -28,15 +32,16 @@ class Sizes(NamedTuple):
 
 
 class Workload(NamedTuple):
-    """What a cell is asked to do, as far as its cost depends on it: ``steps`` of training, looked at ``records`` times.
+    """What the cost of a cell depends on: ``steps`` of training, recorded ``records`` times, and so on.
 
-    ``width`` is None for infinite; ``observe`` names what a subject observes; ``batch_size`` None is all points a step;
-    ``parameters`` is the backend's validated model, None for its defaults.
+    ``hidden_widths`` has one width per hidden layer, None for infinite width; ``observe`` names what a subject
+    observes; ``batch_size`` None means all points; ``parameters`` is an instance of the backend's model, None for its
+    defaults.
     """
 
     sizes: Sizes
     architecture: Architecture
-    width: Width = None
+    hidden_widths: tuple[int, ...] | None = None
     members: int = 0
     steps: int = 0
     records: int = 1
@@ -46,12 +51,39 @@ class Workload(NamedTuple):
     observe: tuple[str, ...] = ()
     parameters: Any = None
 
+    @property
+    def width(self) -> int | None:
+        """The width that all hidden layers share, or None."""
+        return common_width(self.hidden_widths)
+
 
 class Estimate(NamedTuple):
-    """What a cell will cost: floating-point operations, and bytes of memory at its peak."""
+    """What a cell will cost: floating-point operations, and peak memory in bytes."""
 
     flops: float
     bytes: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodFacts:
+    """What the core and its analysis need to know of a method, whatever the backend calls its own parameters.
+
+    :param kernel: the kernel of a law, or of the functions that a subject is linear in; None if it has none.
+    :param ridge: relative to the kernel's mean diagonal; None if the method has no single one.
+    :param output_scale: the factor on the networks' output.
+    :param trained_layers: which layers are trained.
+    :param learning_rate_multiplier: the factor on the study's learning rate: of a subject, at which it is trained; of a
+        law, at which it says that networks are trained (:attr:`ntkbench.plugin.types.Solution.time_scale`).
+    :param deviations: why a law is not the one that theory states for these networks, one clause each, such as "the
+        reference follows gradient flow; the networks took steps". Claims are not judged by such a law.
+    """
+
+    kernel: Literal["ntk", "nngp"] | None = None
+    ridge: float | None = None
+    output_scale: float = 1.0
+    trained_layers: Literal["all", "last"] = "all"
+    learning_rate_multiplier: float = 1.0
+    deviations: tuple[str, ...] = ()
 
 
 def import_target(target: str) -> Any:
@@ -64,8 +96,12 @@ def _always() -> None:
     return None
 
 
+def _no_facts(parameters: Any) -> MethodFacts:
+    return MethodFacts()
+
+
 class Inapplicable(Protocol):
-    """Says why an observable has nothing to observe in training of this kind, or None."""
+    """Says why an observable has nothing to observe in this kind of training, or None."""
 
     def __call__(
         self, name: str, /, *, optimizer: Optimizer, loss: Loss, batch_size: int | None, non_gradient: float = 0.0
@@ -82,21 +118,22 @@ def _applicable(
 
 @dataclass(frozen=True, kw_only=True)
 class TaskSpec:
-    """A supervised problem: where its data comes from, how large it is, and how to load it.
+    """A supervised problem: its data, its size, and how to load it.
 
     :param name: namespaced, such as ``synthetic/circle``.
-    :param version: raised when the same parameters would give other data; enters ``cell_id``.
+    :param version: raise it when the same parameters give other data; part of ``cell_id``.
     :param parameters: ``"module:Model"``, a pydantic model of the task's own keys in a study.
     :param target: ``"module:load"``; ``load(parameters, split_index, seed)`` returns an unscaled
         :class:`~ntkbench.plugin.types.Problem`.
     :param sizes: ``sizes(parameters)``, light.
-    :param fingerprint: ``fingerprint(parameters)``, a hash of the data (not of the parameters), light; "" where the
-        parameters and the seed say it all.
-    :param available: None, or the reason why the data cannot be had here; light.
+    :param fingerprint: ``fingerprint(parameters)``, a hash of the data (not of the parameters), light; "" if the
+        parameters and the seed determine the data.
+    :param available: returns None, or why the data is not available here; light.
     :param standardise_inputs: whether the core scales inputs by training statistics.
     :param standardise_targets: whether the core scales targets by training statistics.
     :param requires: distributions it needs, such as ``scikit-learn>=1.4``.
-    :param install: what to type where they are missing.
+    :param requires_plugins: plugins whose public names it imports, such as ``jax``; ``jax|torch`` for at least one.
+    :param install: the command that installs them.
     """
 
     name: str
@@ -110,6 +147,7 @@ class TaskSpec:
     standardise_inputs: bool = True
     standardise_targets: bool = True
     requires: tuple[str, ...] = ()
+    requires_plugins: tuple[str, ...] = ()
     install: str = ""
     source: str = ""
     licence: str = ""
@@ -118,19 +156,23 @@ class TaskSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class BackendSpec:
-    """A way to turn a problem, an architecture and a training into predictions at given steps.
+    """A method that turns a problem, an architecture and a training into predictions at given steps.
 
     :param role: ``reference`` (infinite width, closed form) or ``subject`` (finite width, trained).
     :param parameters: ``"module:Model"``, a pydantic model of the backend's own keys in a study.
     :param target: ``"module:solve"``; ``solve(request)`` returns a :class:`~ntkbench.plugin.types.Solution`.
-    :param supports: ``supports(architecture)`` is None, or the reason why not; light.
+    :param supports: ``supports(architecture)`` returns None, or why the backend cannot handle it; light.
     :param estimate: ``estimate(work)``, light.
+    :param facts: ``facts(parameters)``, what the core needs to know of the method; light.
     :param observables: what a study may list under ``observe``, by name, with a line about each.
-    :param observed_by_default: those of them that are observed where a study lists none; None for all.
+    :param observed_by_default: what is observed if a study lists nothing; None for everything.
     :param inapplicable: why an observable has nothing to observe in some kind of training; light.
-    :param optimizers: what a study's training may ask of it; ``losses``, the costs it knows; ``batches``, whether a
-        step may see some of the points; ``stops``, whether networks are left as they are once they are done;
-        ``supports_non_gradient``, whether the direction of training may be no gradient.
+    :param optimizers: the optimizers that it knows.
+    :param losses: the costs that it knows.
+    :param batches: whether it trains in mini-batches.
+    :param stops: whether it stops networks early (``stop_loss``, ``stop_patience``).
+    :param supports_non_gradient: whether the training direction may be no gradient.
+    :param requires_plugins: plugins whose public names it imports, such as ``jax``; ``jax|torch`` for at least one.
     """
 
     name: str
@@ -141,6 +183,7 @@ class BackendSpec:
     target: str
     supports: Callable[[Architecture], str | None]
     estimate: Callable[[Workload], Estimate]
+    facts: Callable[[Any], MethodFacts] = _no_facts
     observables: Mapping[str, str] = field(default_factory=dict, hash=False)
     observed_by_default: tuple[str, ...] | None = None
     inapplicable: Inapplicable = _applicable
@@ -150,19 +193,20 @@ class BackendSpec:
     stops: bool = False
     supports_non_gradient: bool = False
     requires: tuple[str, ...] = ()
+    requires_plugins: tuple[str, ...] = ()
     install: str = ""
     citation: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MetricSpec:
-    """A named number computed from a subject, a reference and the targets.
+    """A number computed from a solution, a reference and the targets.
 
     :param needs: fields of the measured :class:`~ntkbench.plugin.types.Solution` that must be present.
     :param needs_reference: True for comparisons: ``measure`` is then called once per reference.
     :param target: ``"module:measure"``; ``measure(problem, solution, reference)`` yields
         :class:`~ntkbench.plugin.types.Measurement`.
-    :param default: whether studies that list no metrics have it.
+    :param default: whether it is measured in studies that list no metrics.
     """
 
     name: str

@@ -5,7 +5,7 @@ Shapes: N training points, M test points, F features, O outputs, T recorded step
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataError
 from ..theory.optimizers import Optimizer, momentum_mistake, stable_learning_rate
+from .specs import common_width
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
     from ..architecture.nodes import Architecture
     from ..theory.losses import Loss
-    from .specs import Width
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -47,11 +47,11 @@ class Problem:
 
     ``x_train`` (N, F), ``y_train`` (N, O), ``x_test`` (M, F), ``y_test`` (M, O); ``target_mean`` and ``target_std``
     (O,) undo the scaling of targets; ``labels_train`` (N,) and ``labels_test`` (M,) are classes, int64, or None.
-    ``tuning`` are the problems on which a backend that chooses among hyperparameters has to choose: fit on their
-    training points, judged on their test points. Each is scaled by its own training points. A task that has none leaves
-    a backend to split the training points itself.
+    ``tuning`` holds the problems on which a backend chooses its hyperparameters: it fits their training points and
+    scores their test points. Each is scaled by its own training points. Without any, a backend splits the training
+    points itself.
 
-    :raises DataError: for shapes that do not fit together, or values that are not finite.
+    :raises DataError: for shapes that disagree, or values that are not finite.
     """
 
     x_train: Float
@@ -67,13 +67,7 @@ class Problem:
 
     def __post_init__(self) -> None:
         for name in ("x_train", "y_train", "x_test", "y_test"):
-            array = read_only(getattr(self, name), np.float64)
-            if array.ndim != 2:
-                raise DataError(f"problem: {name} has {array.ndim} axes, expected 2 (points, columns)")
-            if not np.isfinite(array).all():
-                row, column = np.argwhere(~np.isfinite(array))[0]
-                raise DataError(f"problem: {name}[{row}, {column}] is {array[row, column]}; data must be finite")
-            object.__setattr__(self, name, array)
+            object.__setattr__(self, name, _finite_matrix(name, getattr(self, name)))
         (n, features), outputs, m = self.x_train.shape, self.y_train.shape[1], self.x_test.shape[0]
         if n == 0 or m == 0 or features == 0 or outputs == 0:
             raise DataError(
@@ -93,18 +87,29 @@ class Problem:
                 _check_shape("problem", name, getattr(self, name), (count,))
 
 
+def _finite_matrix(name: str, values: Any) -> Float:
+    """Return a problem's field as a read-only matrix (points, columns)."""
+    array = read_only(values, np.float64)
+    if array.ndim != 2:
+        raise DataError(f"problem: {name} has {array.ndim} axes, expected 2 (points, columns)")
+    if not np.isfinite(array).all():
+        row, column = np.argwhere(~np.isfinite(array))[0]
+        raise DataError(f"problem: {name}[{row}, {column}] is {array[row, column]}; data must be finite")
+    return array
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Training:
-    """How a network is trained and when it is looked at.
+    """How networks are trained and which steps are recorded: one type for a study's cells, requests and solutions.
 
-    ``steps`` (T,) int64, strictly ascending from 0: the steps to record. The rate is absolute, or, for the one
-    reference whose eigenvalues decide it, still a fraction of the stable limit: see :meth:`resolved`. What the
-    optimizers do with ``momentum``, in [0, 1), is written in :mod:`ntkbench.theory.optimizers`. A step sees
-    ``batch_size`` points, drawn by the request's seed (:mod:`ntkbench.theory.minibatches`), or all.
+    ``steps`` (T,) int64, strictly ascending from 0: the recorded steps. The learning rate is absolute, or None while it
+    is still a fraction of the largest stable one: :meth:`resolved` turns the fraction into a rate.
+    :mod:`ntkbench.theory.optimizers` defines ``momentum``, in [0, 1). A step uses ``batch_size`` points, drawn by
+    ``batch_seed`` (:mod:`ntkbench.theory.minibatches`), or all.
     With ``non_gradient`` s the direction is ``(1 + s S) dC/df``, S skew-symmetric over points:
     no gradient (:func:`ntkbench.theory.losses.non_gradient_direction`).
-    A network is done, and stays as it is, once
-    its cost is at most ``stop_loss``, or has not improved by a thousandth within ``stop_patience`` steps.
+    A network stops once its cost is at most ``stop_loss``, or has not improved by a thousandth within
+    ``stop_patience`` steps.
 
     :raises DataError: for steps that do not ascend, or a momentum that the optimizer cannot have.
     """
@@ -114,6 +119,7 @@ class Training:
     fraction_of_max_stable: float | None = None
     momentum: float = 0.0
     batch_size: int | None = None
+    batch_seed: int = 0
     non_gradient: float = 0.0
     stop_loss: float | None = None
     stop_patience: int | None = None
@@ -133,9 +139,17 @@ class Training:
 
         :raises ValueError: while the rate is unresolved.
         """
+        return self.rate * self.steps.astype(np.float64)
+
+    @property
+    def rate(self) -> float:
+        """The absolute learning rate.
+
+        :raises ValueError: while the rate is unresolved.
+        """
         if self.learning_rate is None:
             raise ValueError("the learning rate is still a fraction of the stable limit: call resolved() first")
-        return self.learning_rate * self.steps.astype(np.float64)
+        return self.learning_rate
 
     @property
     def flow_times(self) -> Float:
@@ -146,7 +160,10 @@ class Training:
         return self.times / (1 - self.momentum)
 
     def resolved(self, largest_eigenvalue: float, n_train: int) -> Training:
-        """Return this training with an absolute rate, a fraction of the stable one (unchanged if it has one).
+        """Return this training with an absolute learning rate; unchanged if it has one.
+
+        The only place where a fraction becomes a rate. The backend of the reference that anchors a study calls it; all
+        other cells take the rate of that reference's :class:`Solution`.
 
         :param largest_eigenvalue: of the kernel, its ridge included.
         :raises DataError: for a kernel without a stable rate.
@@ -157,6 +174,10 @@ class Training:
             raise DataError(f"the kernel's largest eigenvalue is {largest_eigenvalue}: it has no stable learning rate")
         limit = stable_learning_rate([largest_eigenvalue], n_train, optimizer=self.optimizer, momentum=self.momentum)
         return replace(self, learning_rate=self.fraction_of_max_stable * limit, fraction_of_max_stable=None)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return all fields as JSON values: ``Training(**training.as_json())`` is the same training."""
+        return {**asdict(self), "steps": self.steps.tolist()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,23 +200,25 @@ class Measurement:
 class Solution:
     """What a backend found. A law (a reference) has means and variances; an ensemble (a subject) has members.
 
+    ``training``: how the networks were trained, or those that a law describes, with an absolute learning rate. None for
+    a law at the end of training; for an ensemble the core puts the request's in its place.
     ``steps`` (T,) or None for gradient flow; ``times`` (T,), which may end in inf.
     ``mean_train`` (T, N, O), ``mean_test`` (T, M, O), ``variance_train`` and ``variance_test`` alike, or None;
-    ``members_train`` (E, T, N, O), ``members_test`` (E, T, M, O), or None.
-    ``optimizer``, ``momentum`` and batches are those of the training: the core sets them. ``stopped_at`` (E,) int64 is
-    the step at which a member was done, -1 for never. ``mode_residuals`` (T, N, O), or None,
-    is ``V^T (y - mean_train)``, with V the eigenvectors: of small ones it keeps the digits that the difference loses.
+    ``members_train`` (E, T, N, O), ``members_test`` (E, T, M, O), or None. ``stopped_at`` (E,) int64: the step at which
+    a member stopped, -1 for never. ``diverged_at`` (E,) int64: the first recorded step at which a member was not
+    finite, -1 for never; its outputs are nan from there on.
+    ``mode_residuals`` (T, N, O), or None: ``V^T (y - mean_train)``, with V the eigenvectors; small ones keep the digits
+    that the difference would lose.
     ``kernel_train`` (N, N) and ``kernel_test`` (M, N): the kernel that drives the dynamics, without the ridge ``rho``;
     ``eigenvalues`` (N,) of ``kernel_train``, descending, with ``eigenvectors`` (N, N) in columns.
-    ``covariance_test`` (T, M, M) is the law's, of any one output, or None; ``learning_rate_multiplier`` is what a law
-    multiplies the networks' learning rate by: other than 1 it is wrong on purpose.
-    ``diverged_at`` (E,) int64: the recorded step at which a member was found not finite, -1 for never; its outputs from
-    there on are nan.
+    ``covariance_test`` (T, M, M): the law's, of any one output, or None.
+    ``time_scale``: how many times as fast as the networks' the law's time runs. Whoever predicts from the law
+    multiplies the networks' times, or their learning rate, by it. Other than 1 the law is wrong on purpose.
     """
 
     times: Float
     steps: Int | None = None
-    learning_rate: float | None = None
+    training: Training | None = None
     mean_train: Float | None = None
     mean_test: Float | None = None
     variance_train: Float | None = None
@@ -208,18 +231,18 @@ class Solution:
     eigenvectors: Float | None = None
     rho: float = 0.0
     covariance_test: Float | None = None
-    learning_rate_multiplier: float = 1.0
-    optimizer: Optimizer = "gradient-descent"
-    momentum: float = 0.0
-    batch_size: int | None = None
-    batch_seed: int = 0
-    non_gradient: float = 0.0
+    time_scale: float = 1.0
     mode_residuals: Float | None = None
     stopped_at: Int | None = None
     diverged_at: Int | None = None
     measurements: tuple[Measurement, ...] = ()
     parameters: int | None = None
     compile_seconds: float | None = None
+
+    @property
+    def learning_rate(self) -> float | None:
+        """The absolute learning rate of the training, None where there is none."""
+        return None if self.training is None else self.training.learning_rate
 
 
 def _no_progress(done: float, total: float) -> None:
@@ -228,18 +251,19 @@ def _no_progress(done: float, total: float) -> None:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Request:
-    """Everything a backend is told. ``width`` is None for infinite, an int, or one int per hidden layer.
+    """Everything a backend gets.
 
-    ``parameters`` is the validated model that the backend's spec names; ``references`` maps labels to the solutions a
-    subject is compared with; ``dtype`` is ``float32`` or ``float64``; call ``progress(done, total)`` at will.
-    ``scratch`` is a folder of the cell's own, to be made when needed, that outlives a killed attempt.
+    ``hidden_widths`` has one width per hidden layer, and is None for infinite width. ``parameters`` is an instance of
+    the model that the backend's spec names; ``references`` maps labels to the solutions that a subject is compared
+    with. Call ``progress(done, total)`` as often as you like. ``scratch`` is a folder of the cell's own, which the
+    backend makes when it needs it; it survives a killed attempt.
     """
 
     problem: Problem
     architecture: Architecture
     training: Training
     parameters: Any
-    width: Width = None
+    hidden_widths: tuple[int, ...] | None = None
     members: int = 0
     seed: int = 0
     observe: frozenset[str] = frozenset()
@@ -249,3 +273,8 @@ class Request:
     threads: int = 1
     scratch: Path | None = None
     progress: Callable[[float, float], None] = _no_progress
+
+    @property
+    def width(self) -> int | None:
+        """The width that all hidden layers share, or None."""
+        return common_width(self.hidden_widths)

@@ -122,20 +122,29 @@ def is_whole(path: Path) -> bool:
         return False
 
 
-def read_columns(files: Sequence[Path], table: str, columns: list[str] | None = None) -> pa.Table:
-    """Return one Arrow table of the files, in the fixed schema.
+def read_columns(
+    files: Sequence[Path], table: str, columns: list[str] | None = None, *, coded: bool = False
+) -> pa.Table:
+    """Return one Arrow table of the files, in the fixed schema; ``coded``: text as numbers of a dictionary.
 
     :raises StoreError: naming the first file that is not a whole parquet file.
     """
     schema = arrow_schema(table)
     if columns is not None:
         schema = pa.schema([schema.field(name) for name in columns])
+    if coded:
+        schema = pa.schema([field.with_type(_coded(field.type)) for field in schema])
     return pa.concat_tables([pa.Table.from_batches([], schema=schema), *(_read_file(file, schema) for file in files)])
+
+
+def _coded(type_: pa.DataType) -> pa.DataType:
+    return pa.dictionary(pa.int32(), pa.string()) if type_ == pa.string() else type_
 
 
 def _read_file(file: Path, schema: pa.Schema) -> pa.Table:
     try:
-        with pq.ParquetFile(file) as parquet:
+        coded = [field.name for field in schema if pa.types.is_dictionary(field.type)]
+        with pq.ParquetFile(file, read_dictionary=coded) as parquet:
             found = parquet.read(columns=schema.names, use_threads=False).select(schema.names)
             return found if found.schema.equals(schema) else found.cast(schema)
     except (pa.ArrowException, OSError, KeyError) as error:

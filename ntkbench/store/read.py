@@ -18,14 +18,24 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+_NUMBERS = [
+    *("run_id", "cell_id", "attempt", "metric", "reference", "reference_cell_id", "split", "split_index"),
+    *("member", "step", "time", "component", "value"),
+]
+
+
 def _frame(table: pa.Table, name: str) -> pd.DataFrame:
+    """Return an Arrow table as a DataFrame, integers that may be missing as ``Int64``."""
     import pandas as pd
 
-    nullable = {c.name for c in SCHEMAS[name] if c.nullable and c.type == "int64"}
+    nullable = {c.name for c in SCHEMAS[name] if c.nullable and c.type == "int64"} & {*table.column_names}
     frame: pd.DataFrame = table.drop_columns(list(nullable)).to_pandas()
-    for column in nullable:
-        frame[column] = pd.array(table[column].combine_chunks(), dtype="Int64")
-    return frame[[c.name for c in SCHEMAS[name]]]
+    for place, column in enumerate(table.column_names):
+        if column in nullable:
+            values = table[column]
+            numbers, missing = values.fill_null(0).to_numpy(), values.is_null().to_numpy()
+            frame.insert(place, column, pd.Series(pd.arrays.IntegerArray(numbers, missing)))
+    return frame
 
 
 class Results:
@@ -65,6 +75,17 @@ class Results:
         return self._committed("measurements")
 
     @cached_property
+    def coded_measurements(self) -> pd.DataFrame:
+        """``measurements`` without units and goals, text as categories: several times faster to read and to search."""
+        read = [
+            part
+            for path, cells in self._attempts.items()
+            for part in _committed_parts(path, cells, "measurements", columns=_NUMBERS, coded=True)
+        ]
+        empty = read_columns([], "measurements", _NUMBERS, coded=True)
+        return _frame(pa.concat_tables([empty, *read]).unify_dictionaries(), "measurements")
+
+    @cached_property
     def predictions(self) -> pd.DataFrame:
         """One row per predicted value."""
         return self._committed("predictions")
@@ -101,11 +122,11 @@ class Results:
         return {path: read_columns(sorted((path / "cells").glob("*.parquet")), "cells") for path in self.paths}
 
 
-def _committed_parts(path: Path, cells: Mapping[str, int], table: str) -> Iterator[pa.Table]:
+def _committed_parts(path: Path, cells: Mapping[str, int], table: str, **options: Any) -> Iterator[pa.Table]:
     """Yield the tables of a run's cells, but for those of another attempt than the one that was committed."""
     for cell_id, attempt in cells.items():
         file = path / table / f"{cell_id}.parquet"
-        part = read_columns([file] if file.exists() else [], table)
+        part = read_columns([file] if file.exists() else [], table, **options)
         if part.num_rows and part["attempt"][0].as_py() == attempt:
             yield part
 

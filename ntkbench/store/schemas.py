@@ -1,4 +1,4 @@
-"""The fixed schemas of the result tables, with what each column means. ``results/README.md`` is made from them."""
+"""The fixed schemas of the result tables and the meaning of each column; ``results/README.md`` is made from them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SCHEMA_VERSION = 1
 
 
 class Column(NamedTuple):
-    """A column: its Arrow type by name, whether it may be null, and what it means."""
+    """A column: the name of its Arrow type, whether it may be null, and what it means."""
 
     name: str
     type: str
@@ -47,7 +47,7 @@ SCHEMAS: dict[str, tuple[Column, ...]] = {
         _c("split_index", "int64", "split of the task, from 0"),
         _c("backend", "string", "name of the backend"),
         _c("backend_version", "int64", "version of the backend; a new one means new numbers"),
-        _c("kernel", "string?", "kernel of a reference: `ntk` or `nngp`"),
+        _c("kernel", "string?", "kernel of a reference, or of a subject's random functions: `ntk` or `nngp`"),
         _c("ridge", "float64?", "ridge of a reference, relative to the kernel's mean diagonal"),
         _c("depth", "int64", "number of hidden layers"),
         _c("width", "int64?", "hidden width, the smallest if layers differ; null: infinite, or no hidden layer"),
@@ -58,11 +58,20 @@ SCHEMAS: dict[str, tuple[Column, ...]] = {
         _c("bias_std", "float64", "bias_std, sigma_b in L19"),
         _c("output_scale", "float64", "factor alpha on the output; 1: none"),
         _c("trained_layers", "string", "layers trained: `all` or `last`"),
+        _c(
+            "learning_rate_multiplier",
+            "float64",
+            "factor on the study's learning rate; of a reference other than 1 only if wrong on purpose",
+        ),
+        _c("deviations", "list<string>", "why a reference is not the theory's law for these networks; empty: it is"),
         _c("members", "int64?", "networks in the ensemble; null: a law"),
         _c("n_train", "int64", "training points N"),
         _c("n_test", "int64", "test points M"),
         _c("n_features", "int64", "inputs n_0"),
         _c("n_outputs", "int64", "outputs n_L"),
+        _c("distinct_inputs", "int64?", "training inputs, as they are trained on, that differ"),
+        _c("input_norm", "float64?", "their norm, the same of all to 1e-13; null: norms differ"),
+        _c("antipodal_pairs", "int64?", "pairs {x, -x} of distinct training inputs, to 1e-13"),
         _c("parameters", "int64?", "trainable parameters P of one network; null: infinite or unknown"),
         _c("loss", "string?", "the cost; `squared-error` is 1/(2N) sum over points and outputs of |f - y|^2"),
         _c("optimizer", "string", "optimizer"),
@@ -71,7 +80,7 @@ SCHEMAS: dict[str, tuple[Column, ...]] = {
         _c("target_scale", "list<float64>?", "per output: one unit of the scaled targets, in units of the data"),
         _c("task_params_json", "string", "the task's parameters, canonical JSON"),
         _c("backend_params_json", "string", "the backend's parameters, canonical JSON"),
-        _c("training_json", "string", "the study's training settings, canonical JSON"),
+        _c("training_json", "string", "the study's training with its recorded steps, canonical JSON"),
         _c("seed", "int64", "seed of the study"),
         _c("dtype", "string", "floating-point type"),
         _c("device", "string", "device used"),
@@ -146,7 +155,7 @@ SCHEMAS: dict[str, tuple[Column, ...]] = {
 
 CELL_TABLES = ("measurements", "predictions", "spectra")
 MEANINGS = {
-    "cells": "One row per cell. Key: cell_id. A file here means that the cell's other tables are complete.",
+    "cells": "One row per cell. Key: cell_id. A file here means that the other tables of the cell are complete.",
     "measurements": (
         "One row per number. Key: cell_id, metric, reference, split, split_index, member, step, time, component."
     ),
@@ -167,6 +176,7 @@ def arrow_schema(table: str) -> pa.Schema:
         "float64": pa.float64(),
         "list<int64>": pa.list_(pa.int64()),
         "list<float64>": pa.list_(pa.float64()),
+        "list<string>": pa.list_(pa.string()),
         "timestamp[us, tz=UTC]": pa.timestamp("us", tz="UTC"),
     }
     return pa.schema([pa.field(column.name, types[column.type]) for column in SCHEMAS[table]])

@@ -11,28 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from ..plugin.types import Solution
+from ..plugin.types import Solution, Training
 
-_SCALARS = (
-    "learning_rate",
-    "rho",
-    "learning_rate_multiplier",
-    "optimizer",
-    "momentum",
-    "batch_size",
-    "batch_seed",
-    "non_gradient",
-)
+_SCALARS = ("rho", "time_scale")
+_LEFT_OUT = ("measurements", "mode_residuals", "parameters", "compile_seconds")  # what no reader of a reference needs
 _INDEX = "solution.json"
-_KEPT = tuple(
-    f.name
-    for f in fields(Solution)
-    if f.name not in (*_SCALARS, "measurements", "mode_residuals", "parameters", "compile_seconds")
-)
+_ARRAYS = tuple(f.name for f in fields(Solution) if f.name not in (*_SCALARS, *_LEFT_OUT, "training"))
 
 
 def has_solution(folder: Path, cell_id: str) -> bool:
-    """Return whether a cell's solution is in the cache, with every array it had."""
+    """Return whether a cell's solution is in the cache, with all of its arrays."""
     here = folder / cell_id
     try:
         return all((here / f"{name}.npy").is_file() for name in _index(here)["arrays"])
@@ -45,15 +33,16 @@ def _index(here: Path) -> dict[str, Any]:
 
 
 def save_solution(folder: Path, cell_id: str, solution: Solution) -> None:
-    """Put a solution into the cache, whole or not at all."""
+    """Write a solution to the cache, completely or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(prefix=".tmp-", dir=folder))
     try:
-        arrays = [name for name in _KEPT if getattr(solution, name) is not None]
+        arrays = [name for name in _ARRAYS if getattr(solution, name) is not None]
         for name in arrays:
             np.save(part / f"{name}.npy", getattr(solution, name))
         scalars = {name: getattr(solution, name) for name in _SCALARS}
-        (part / _INDEX).write_text(json.dumps({"arrays": arrays, "scalars": scalars}))
+        training = None if solution.training is None else solution.training.as_json()
+        (part / _INDEX).write_text(json.dumps({"arrays": arrays, "scalars": scalars, "training": training}))
         shutil.rmtree(folder / cell_id, ignore_errors=True)
         part.replace(folder / cell_id)
     except BaseException:
@@ -69,4 +58,5 @@ def load_solution(folder: Path, cell_id: str) -> Solution:
     here = folder / cell_id
     index = _index(here)
     arrays = {name: np.load(here / f"{name}.npy", mmap_mode="r") for name in index["arrays"]}
-    return Solution(**arrays, **index["scalars"])
+    training = None if index["training"] is None else Training(**index["training"])
+    return Solution(**arrays, **index["scalars"], training=training)

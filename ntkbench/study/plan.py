@@ -1,6 +1,6 @@
-"""A study becomes cells: what is computed, cached, retried and recorded, each with an identity of its own.
+"""Expand a study to cells: the units that are computed, cached, retried and recorded.
 
-Nothing is loaded or computed here: a plan is made from the light parts of the specs alone.
+Nothing is loaded or computed here: a plan uses the light parts of the specs only.
 """
 
 from __future__ import annotations
@@ -13,24 +13,21 @@ from ..hashing import digest
 from ..plugin.cell import Cell
 from ..plugin.registry import unavailable_reason
 from ..plugin.specs import Workload
-from .model import FractionOfMaxStable
+from .model import SubjectEntry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..architecture.nodes import Architecture
     from ..plugin.registry import Registry
-    from ..plugin.specs import Sizes, Width
+    from ..plugin.specs import Estimate, Sizes
     from ..theory.losses import Loss
     from .resolve import ResolvedMethod, ResolvedStudy, ResolvedTask
 
 
-_LATER_KEYS = ("momentum", "batch_size", "non_gradient", "stop_loss", "stop_patience")
-
-
 @dataclass(frozen=True)
 class Plan:
-    """The cells of a study, references before the subjects that need them, and the run's own name."""
+    """The cells of a study, references before the subjects that need them, and the name of the run."""
 
     study: ResolvedStudy
     cells: tuple[Cell, ...]
@@ -51,21 +48,12 @@ def make_plan(study: ResolvedStudy, registry: Registry) -> Plan:
 
 
 def _resolved_text(study: ResolvedStudy) -> dict[str, Any]:
-    """Return the study with every default filled in; title, description, figures and pages do not change what it is."""
+    """Return the study with every default filled in, without what changes no number: title, figures, pages."""
     text = study.study.model_dump(
         mode="json", by_alias=True, include={"schema_", "name", "seed", "architecture", "training", "store"}
     )
-    for name in (*_LATER_KEYS, "time"):  # as in the cells: runs from before they were known keep their name
-        if not getattr(study.study.training, name):
-            del text["training"][name]
-    if study.study.training.spacing == "linear":
-        del text["training"]["spacing"]
     text["task"] = [
-        {
-            **{key: value for key, value in task.entry.core().items() if key != "loss" or value is not None},
-            "parameters": task.parameters.model_dump(mode="json"),
-        }
-        for task in study.tasks
+        {**task.entry.core(), "parameters": task.parameters.model_dump(mode="json")} for task in study.tasks
     ]
     for key, methods in (("reference", study.references), ("subject", study.subjects)):
         text[key] = [
@@ -84,7 +72,7 @@ def _resolved_text(study: ResolvedStudy) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _TaskFacts:
-    """What all cells of one task entry share, asked for once."""
+    """What all cells of one task entry share, looked up once."""
 
     name: str
     version: int
@@ -95,7 +83,7 @@ class _TaskFacts:
     unavailable: str | None
 
 
-def _task_facts(task: ResolvedTask) -> _TaskFacts:
+def _task_facts(task: ResolvedTask, registry: Registry) -> _TaskFacts:
     spec = task.spec
     return _TaskFacts(
         name=spec.name,
@@ -104,60 +92,53 @@ def _task_facts(task: ResolvedTask) -> _TaskFacts:
         parameters=task.parameters.model_dump(mode="json"),
         loss=task.entry.loss,
         sizes=spec.sizes(task.parameters),
-        unavailable=unavailable_reason(spec),
+        unavailable=unavailable_reason(spec, registry),
     )
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a cell is in the study's product: its problem, architecture and widths."""
+
+    task: _TaskFacts
+    split_index: int
+    architecture: Architecture
+    hidden_widths: tuple[int, ...] | None = None
 
 
 class _Expansion:
     def __init__(self, study: ResolvedStudy, registry: Registry) -> None:
         self.study, self.registry = study, registry
-        training = study.study.training
-        self.steps = training.recorded_steps()
-        rate = training.learning_rate
-        self.training = {
-            "optimizer": training.optimizer,
-            "learning_rate": None if isinstance(rate, FractionOfMaxStable) else rate,
-            "fraction_of_max_stable": rate.fraction_of_max_stable if isinstance(rate, FractionOfMaxStable) else None,
-        }
-        for name in _LATER_KEYS:  # keys only where they say something: cell_ids from before they were known stay
-            if value := getattr(training, name):
-                self.training[name] = value
+        self.training = study.study.training.as_training(batch_seed=study.study.seed)
 
     def cells(self) -> Iterator[Cell]:
         for resolved in self.study.tasks:
-            task = _task_facts(resolved)
+            task = _task_facts(resolved, self.registry)
             for split_index in range(resolved.entry.splits):
                 for architecture in self.study.study.architecture:
-                    yield from self._problem_cells(task, split_index, architecture)
+                    yield from self._problem_cells(_Place(task, split_index, architecture))
 
-    def _problem_cells(self, task: _TaskFacts, split_index: int, architecture: Architecture) -> Iterator[Cell]:
+    def _problem_cells(self, place: _Place) -> Iterator[Cell]:
         """Yield the cells of one problem: the anchor first, then the other references, then the subjects."""
         solved: dict[str, str] = {}
         ordered = sorted(self.study.references, key=lambda method: method.entry.label != self.study.anchor)
         for reference in ordered:
-            cell = self._cell(task, split_index, architecture, reference, None, self._anchor_of(solved))
+            cell = self._cell(place, reference, self._anchor_of(solved))
             solved[reference.entry.label] = cell.cell_id
             yield cell
         for subject in self.study.subjects:
-            needed = {label: solved[label] for label in subject.entry.compare_with}  # type: ignore[union-attr]
-            for width in dict.fromkeys(subject.entry.widths if architecture.depth else (None,)):  # type: ignore[union-attr]
-                yield self._cell(task, split_index, architecture, subject, width, self._anchor_of(solved) | needed)
+            assert isinstance(subject.entry, SubjectEntry)
+            needed = {label: solved[label] for label in subject.entry.compare_with}
+            for widths in subject.entry.hidden_widths(place.architecture.depth):
+                here = replace(place, hidden_widths=widths)
+                yield self._cell(here, subject, self._anchor_of(solved) | needed)
 
     def _anchor_of(self, solved: dict[str, str]) -> dict[str, str]:
         anchor = self.study.anchor
         return {anchor: solved[anchor]} if anchor in solved else {}
 
-    def _cell(
-        self,
-        task: _TaskFacts,
-        split_index: int,
-        architecture: Architecture,
-        method: ResolvedMethod,
-        width: Width,
-        references: dict[str, str],
-    ) -> Cell:
-        study, entry, backend = self.study.study, method.entry, method.backend
-        members = getattr(entry, "members", 0)
+    def _cell(self, place: _Place, method: ResolvedMethod, references: dict[str, str]) -> Cell:
+        study, task, entry, backend = self.study.study, place.task, method.entry, method.backend
         cell = Cell(
             study=study.name,
             task=task.name,
@@ -165,19 +146,19 @@ class _Expansion:
             fingerprint=task.fingerprint,
             task_parameters=task.parameters,
             loss=task.loss,
-            split_index=split_index,
-            architecture=architecture,
+            split_index=place.split_index,
+            architecture=place.architecture,
             label=entry.label,
             role=backend.role,
             backend=backend.name,
             backend_version=backend.version,
             parameters=method.parameters.model_dump(mode="json"),
+            facts=backend.facts(method.parameters),
             dtype=entry.dtype,
-            width=width,
-            members=members,
+            hidden_widths=place.hidden_widths,
+            members=getattr(entry, "members", 0),
             seed=study.seed,
             training=self.training,
-            steps=self.steps,
             anchor=self.study.anchor,
             compare_with=tuple(getattr(entry, "compare_with", ())),
             references=references,
@@ -185,25 +166,28 @@ class _Expansion:
             metrics={metric.name: metric.version for metric in self.study.metrics},
             store=study.store.model_dump(mode="json"),
             sizes=task.sizes,
-            estimate=backend.estimate(
-                Workload(
-                    sizes=task.sizes,
-                    architecture=architecture,
-                    width=width,
-                    members=members,
-                    steps=self.steps[-1],
-                    records=len(self.steps),
-                    optimizer=study.training.optimizer,
-                    batch_size=study.training.batch_size,
-                    dtype=entry.dtype,
-                    observe=method.observe,
-                    parameters=method.parameters,
-                )
-            ),
+            estimate=self._estimate(place, method),
         )
-        reason = task.unavailable or unavailable_reason(backend) or backend.supports(architecture)
         cell = replace(cell, cell_id=digest(cell.identity(), 16))
+        reason = task.unavailable or unavailable_reason(backend, self.registry) or backend.supports(place.architecture)
         return replace(cell, skip=reason or self._skip_reason(cell))
+
+    def _estimate(self, place: _Place, method: ResolvedMethod) -> Estimate:
+        training = self.training
+        workload = Workload(
+            sizes=place.task.sizes,
+            architecture=place.architecture,
+            hidden_widths=place.hidden_widths,
+            members=getattr(method.entry, "members", 0),
+            steps=int(training.steps[-1]),
+            records=len(training.steps),
+            optimizer=training.optimizer,
+            batch_size=training.batch_size,
+            dtype=method.entry.dtype,
+            observe=method.observe,
+            parameters=method.parameters,
+        )
+        return method.backend.estimate(workload)
 
     def _skip_reason(self, cell: Cell) -> str | None:
         try:

@@ -1,4 +1,4 @@
-"""Hold a study against the registry: every name known, every plugin's parameters validated, all mistakes at once."""
+"""Validate a study against the registry: names, plugins' parameters and what backends know; report all mistakes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..errors import NtkbenchError, StudyError, UnknownNameError, suggestion
 from ..plugin.specs import BackendSpec, MetricSpec, TaskSpec, import_target
 from ..theory.claims import JUDGED
 from .load import Overrides, edited, read_study
-from .model import FractionOfMaxStable, ReferenceEntry, Study, SubjectEntry, TaskEntry
+from .model import WIDTH_TWICE, ControlPair, FractionOfMaxStable, ReferenceEntry, Study, SubjectEntry, TaskEntry
 from .validation import ValidationErrors
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class ResolvedMethod:
 
 @dataclass(frozen=True)
 class ResolvedStudy:
-    """A study in which every name means something and every value is right."""
+    """A study whose names and values are all valid."""
 
     study: Study
     tasks: tuple[ResolvedTask, ...]
@@ -57,7 +57,7 @@ class ResolvedStudy:
         rate = self.study.training.learning_rate
         if not isinstance(rate, FractionOfMaxStable):
             return None
-        tangent = [method for method in self.references if getattr(method.parameters, "kernel", None) == "ntk"]
+        tangent = [method for method in self.references if method.backend.facts(method.parameters).kernel == "ntk"]
         return rate.reference or (tangent or list(self.references))[0].entry.label
 
 
@@ -75,7 +75,7 @@ def resolve_study(
     if (study := errors.validate(Study, data)) is None:
         resolver.check_entries(data)
         errors.raise_if_any()
-        raise AssertionError("a study that failed to validate left no complaint")
+        raise AssertionError("a study that failed to validate reported no mistake")
     result = resolver.resolved(study)
     errors.raise_if_any()
     return result
@@ -86,7 +86,7 @@ class _Resolver:
         self.registry, self.errors = registry, errors
 
     def check_entries(self, data: Mapping[str, Any]) -> None:
-        """Note wrong names and plugins' parameters in a study that has other mistakes as well."""
+        """Report wrong names and plugins' parameters in a study that has other mistakes as well."""
         kinds: tuple[tuple[str, type[Any], str, NamedRegistry[Any]], ...] = (
             ("task", TaskEntry, "name", self.registry.tasks),
             ("reference", ReferenceEntry, "backend", self.registry.backends),
@@ -100,7 +100,7 @@ class _Resolver:
                     self._parameters(spec.parameters, own, model, path)
 
     def resolved(self, study: Study) -> ResolvedStudy:
-        """Return the study with its specs and parameters, as far as there is nothing to complain about."""
+        """Return the study with its specs and parameters, without the entries that have mistakes."""
         tasks = [self._task(entry, f"task[{i}]") for i, entry in enumerate(study.task)]
         references = [self._method(study, e, f"reference[{i}]", "reference") for i, e in enumerate(study.reference)]
         subjects = [self._method(study, e, f"subject[{i}]", "subject") for i, e in enumerate(study.subject)]
@@ -109,7 +109,7 @@ class _Resolver:
         self._check_rate(study)
         self._check_layers(study)
         self._check_optimizer(study, (*references, *subjects))
-        self._check_course(study, (*references, *subjects))
+        self._check_training(study, (*references, *subjects))
         return ResolvedStudy(
             study,
             tuple(task for task in tasks if task),
@@ -143,7 +143,7 @@ class _Resolver:
             self.errors.add(path, str(error))
             return None
         if entry.splits > offered:
-            self.errors.add(f"{path}.splits", f"{entry.splits} asked for, but {entry.name} has {offered}")
+            self.errors.add(f"{path}.splits", f"asks for {entry.splits}, but {entry.name} has {offered}")
         return ResolvedTask(entry, spec, parameters)
 
     def _method(self, study: Study, entry: Any, path: str, role: str) -> ResolvedMethod | None:
@@ -190,7 +190,7 @@ class _Resolver:
                     self.errors.add(f"subject[{i}].compare_with", message)
 
     def _check_claim(self, study: Study) -> None:
-        """Note quantities that nothing is expected of, and controls that are nobody's label."""
+        """Report quantities that the theory says nothing of, and controls that are no label."""
         if study.claim is None:
             return
         for i, name in enumerate(study.claim.judge):
@@ -199,12 +199,18 @@ class _Resolver:
                     f'no quantity is called "{name}"{suggestion(name, JUDGED)} (known: {", ".join(sorted(JUDGED))})'
                 )
                 self.errors.add(f"claim.judge[{i}]", message)
-        labels = {entry.label for entry in study.reference} | {entry.label for entry in study.subject}
-        labels |= {label.rpartition("-")[0] for label in labels if "-" in label}
+        references, subjects = ({entry.label for entry in entries} for entries in (study.reference, study.subject))
         for i, control in enumerate(study.claim.negative_controls):
-            if unknown := [label for label in control.split(" against ") if label not in labels]:
-                message = f'no reference or subject is labelled "{unknown[0]}" (labels: {sorted(labels)})'
-                self.errors.add(f"claim.negative_controls[{i}]", message)
+            pair = isinstance(control, ControlPair)
+            wanted: dict[str, tuple[str, set[str]]] = (
+                {"subject": (control.subject, subjects), "reference": (control.reference, references)}
+                if isinstance(control, ControlPair)
+                else {"reference or subject": (control, references | subjects)}
+            )
+            for what, (label, labels) in wanted.items():
+                if label not in labels:
+                    path = f"claim.negative_controls[{i}]" + (f".{what}" if pair else "")
+                    self.errors.add(path, f'no {what} is labelled "{label}" (labels: {sorted(labels)})')
 
     def _check_rate(self, study: Study) -> None:
         rate = study.training.learning_rate
@@ -226,6 +232,9 @@ class _Resolver:
                 if isinstance(width, tuple) and depths != {len(width)}:
                     message = f"{list(width)} gives {len(width)} widths, but depth is {sorted(depths)}"
                     self.errors.add(f"subject[{i}].widths", message)
+            expanded = [entry.hidden_widths(depth) for depth in depths]
+            if any(len({*widths}) < len(widths) for widths in expanded):
+                self.errors.add(f"subject[{i}].widths", WIDTH_TWICE)
 
     def _check_optimizer(self, study: Study, methods: tuple[ResolvedMethod | None, ...]) -> None:
         wanted, offered = study.training.optimizer, {m.backend.name: m.backend.optimizers for m in methods if m}
@@ -234,8 +243,8 @@ class _Resolver:
                 message = f'the backend "{name}" does not know "{wanted}" (known to it: {", ".join(known)})'
                 self.errors.add("training.optimizer", message)
 
-    def _check_course(self, study: Study, methods: tuple[ResolvedMethod | None, ...]) -> None:
-        """Note costs, batches and stops that a backend does not know; a law goes on where a network stops."""
+    def _check_training(self, study: Study, methods: tuple[ResolvedMethod | None, ...]) -> None:
+        """Report costs, batches and stops that a backend does not know; a law need not stop where networks do."""
         training = study.training
         for spec in {method.backend.name: method.backend for method in methods if method}.values():
             for i, entry in enumerate(study.task):

@@ -1,4 +1,4 @@
-"""Turn validation errors into lines a user can act on: where in the TOML, what is wrong, what would be right."""
+"""Turn validation errors into lines that a user can act on: where in the TOML, what is wrong, what is right."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class ValidationErrors:
-    """Collects what is wrong with a study, so that all of it is said at once."""
+    """Collects the mistakes in a study, to report them all at once."""
 
     def __init__(self, where: str) -> None:
-        """Start a list for the study called or found at ``where``."""
+        """Start a list for the study that messages call ``where``."""
         self._where = where
         self._lines: list[str] = []
 
     def add(self, path: str, message: str) -> None:
-        """Note one mistake at ``path``, such as ``task[0].n_train``."""
+        """Record one mistake at ``path``, such as ``task[0].n_train``."""
         self._lines.append(f"  {path}: {message}")
 
     def validate(
         self, model: type[M], data: Mapping[str, Any], path: str = "", also_known: Iterable[str] = ()
     ) -> M | None:
-        """Return ``data`` as a ``model``, or note every mistake in it and return None.
+        """Return ``data`` as a ``model``, or record every mistake in it and return None.
 
         Validation is strict, as for JSON: no text for a number, no number with a fraction for an integer.
-        ``also_known`` are keys that the same table may hold, for the hint at an unknown one.
+        ``also_known`` are other keys that the same table may hold, for the hint about an unknown one.
         """
         try:
             return model.model_validate_json(json.dumps(data), strict=True)
@@ -47,7 +47,7 @@ class ValidationErrors:
         return None
 
     def raise_if_any(self) -> None:
-        """Raise one :class:`StudyError` that lists everything noted."""
+        """Raise one :class:`StudyError` that lists every mistake."""
         if self._lines:
             count = "1 mistake" if len(self._lines) == 1 else f"{len(self._lines)} mistakes"
             raise StudyError("\n".join([f"{self._where}: {count}", *dict.fromkeys(self._lines)]))
@@ -67,7 +67,7 @@ def _lines(
 
 
 def _inside(path: str, outer: str) -> bool:
-    """Return whether a path lies inside another: what is said there says it better."""
+    """Return whether a path lies inside another: the message there is more precise."""
     return bool(outer) and path.startswith((f"{outer}.", f"{outer}["))
 
 
@@ -84,7 +84,7 @@ def _message(detail: Any, model: type[BaseModel], location: list[str | int], als
 
 
 def _readable(location: tuple[str | int, ...], model: type[BaseModel]) -> list[str | int]:
-    """Drop the names of union branches that pydantic puts into a location."""
+    """Drop the names of union branches that pydantic adds to a location."""
     kept: list[str | int] = []
     here: type[BaseModel] | None = model
     for part in location:

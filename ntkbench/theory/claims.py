@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from numbers import Integral
 from typing import Any
 
+from .activations import activation_facts
 from .definiteness import Definite, definiteness
 
 STATEMENTS = {
@@ -28,10 +30,6 @@ STATEMENTS = {
     "C16": "last layer trained: the NNGP posterior; all trained: the law of the NTK",
     "C17": "laziness is a matter of scale",
 }
-
-_SMOOTH = frozenset(
-    {"erf", "tanh", "sigmoid", "gelu", "silu", "swish", "softplus", "sin", "cos", "gaussian", "identity"}
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +64,8 @@ def expectation(metric: str, facts: Mapping[str, Any], claim: str | None = None)
     :param claim: of the study, which may expect something else of the same number: of random functions (C11), say.
     """
     if metric in ("smallest_eigenvalue", "ntk_smallest_eigenvalue"):
-        return _OF_DEFINITENESS.get(definiteness(facts))
+        solved = isinstance(facts["distinct_inputs"], Integral)  # else nobody knows the points, nor the eigenvalue
+        return _OF_DEFINITENESS.get(definiteness(facts) if solved else "positive")
     own = _OF_CLAIM.get((claim or "", metric))
     found = own or expected_exponent(metric, str(facts["activation"]))
     return found if found is None or claim is None else replace(found, claim=claim)
@@ -76,8 +75,9 @@ def expected_exponent(metric: str, activation: str) -> Expectation | None:
     """Return what the theory expects of a quantity's exponent, or None where it says nothing.
 
     * ``ntk_distance_frobenius``, ``_operator``: C2 [J18 Thm. 1], n^-1/2; +- 0.05 in Frobenius, +- 0.1 in operator norm.
-    * ``ntk_change_frobenius``: C4. Smooth activations n^-1 [L19 Fig. 1, DG19], +- 0.1; for others J18's bound, at
-      least as fast as n^-1/2, one-sided (ReLU: counting kink crossings suggests n^-3/4).
+    * ``ntk_change_frobenius``: C4. Smooth activations n^-1 [L19 Fig. 1, DG19], +- 0.1; for others, and for functions
+      of which nothing is known, J18's bound, at least as fast as n^-1/2, one-sided (ReLU: counting kink crossings
+      suggests n^-3/4).
     * ``function_distance_max``: C7 [J18 Thm. 2], max over t, n^-1/2 +- 0.1. At one fixed step (``function_distance``)
       the leading term can be small, as on points that training has nearly interpolated: reported, not judged.
     * ``function_distance_of_mean_over_time``: C7, over all recorded steps, n^-1 +- 0.1: the n^-1/2 term has mean zero
@@ -90,7 +90,8 @@ def expected_exponent(metric: str, activation: str) -> Expectation | None:
 
     :param activation: as in a study, such as ``leaky_relu(slope=0.1)``.
     """
-    smooth = activation.split("(")[0] in _SMOOTH
+    facts = activation_facts(activation)
+    smooth = facts is not None and facts.smooth
     return (None if smooth else _BOUNDS.get(metric)) or _EXPONENTS.get(metric) or _OTHERS.get(metric)
 
 

@@ -14,8 +14,6 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Literal, get_args
 
-from ..errors import DataError
-
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
@@ -55,12 +53,12 @@ def stable_learning_rate(
     descent, ``2 (1 + mu) N / lambda`` for heavy-ball, and ``2 (1 + mu) N / ((1 + 2 mu) lambda)`` for Nesterov, where a
     root of the update's companion matrix reaches -1 (docs/theory.md, "Gradient descent, exactly").
 
-    :raises DataError: for a momentum that the optimizer cannot have.
+    :raises ValueError: for a momentum that the optimizer cannot have.
     """
     import numpy as np
 
     if mistake := kernel_side_mistake(optimizer, momentum):
-        raise DataError(f"dynamics: {mistake}")
+        raise ValueError(mistake)
     largest = float(np.max(np.asarray(eigenvalues, dtype=np.float64))) + rho
     widened = (1 + momentum) / (1 + 2 * momentum) if optimizer == "nesterov" else 1 + momentum
     return widened * 2 * n_train / largest if largest > 0 else inf

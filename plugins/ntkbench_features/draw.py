@@ -1,7 +1,7 @@
-"""One draw of random functions, told by what training on them needs: their kernel and the initial function.
+"""Random functions, represented by what training on them needs: their kernel and the initial function.
 
-Functions with O outputs have O independent components, so that the kernel is a matrix of N O rows, points outer and
-outputs inner, whose limit is K (x) Id.
+Functions with O outputs have O independent components. The kernel then has N O rows, sorted by point, then by output,
+and its limit is K (x) Id.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
     Matrix = NDArray[np.floating[Any]]
 
-_BLOCK = 2**20  # numbers drawn at a time: 8 MiB
+_BLOCK = 2**20  # numbers drawn per block: 8 MiB
 
 
-class Draw(NamedTuple):
-    """``kernel_train`` (N O, N O), ``kernel_test`` (M O, N O): K~; ``f0_train`` (N, O), ``f0_test`` (M, O); P."""
+class RandomFunctions(NamedTuple):
+    """The kernel K~ (N O, N O) and (M O, N O), the initial function (N, O) and (M, O), and P, the ``parameters``."""
 
     kernel_train: Matrix
     kernel_test: Matrix
@@ -33,7 +33,7 @@ class Draw(NamedTuple):
 
 
 def factor(kernel: Array) -> Array:
-    """Return F (n, r) with ``F F^T`` the positive semidefinite kernel (n, n), of rank r to rounding."""
+    """Return F (n, r) with ``F F^T`` the positive semidefinite kernel (n, n) of numerical rank r."""
     values, vectors = scipy.linalg.eigh(kernel, driver="evd")
     kept = values > len(values) * np.finfo(np.float64).eps * np.abs(values).max(initial=0.0)
     result: Array = vectors[:, kept] * np.sqrt(values[kept])
@@ -49,12 +49,12 @@ def draw_functions(
     seed: int,
     member: int,
     dtype: Literal["float32", "float64"],
-) -> Draw:
+) -> RandomFunctions:
     """Draw ``count`` = P functions ``f_p = F z_p`` on all points, and ``theta_0``, from the stream (seed, P, member).
 
-    Only the products of the draws are kept: with z_p (O r,) and theta_p standard normal, in one row of O r + 1 numbers
-    drawn in float64, ``K~ = F (1/P sum_p z_p z_p^T) F^T`` and ``f_0 = P^-1/2 F sum_p theta_p z_p``. With ``float32``
-    the draws are rounded and multiplied in float32, and summed over blocks in float64.
+    Only products of the draws are kept: ``K~ = F (1/P sum_p z_p z_p^T) F^T`` and ``f_0 = P^-1/2 F sum_p theta_p z_p``,
+    where z_p (O r,) and theta_p are standard normal, drawn in float64 as one row of O r + 1 numbers. With ``float32``
+    the draws are rounded and multiplied in float32, and blocks are summed in float64.
 
     :param factor: F (N + M, r), training points first.
     """
@@ -68,7 +68,7 @@ def draw_functions(
     start = factor @ products[:-1, -1].reshape(outputs, rank).T / np.sqrt(count)
     rows = kernel.reshape(-1, n_train * outputs)
     edge = n_train * outputs
-    return Draw(rows[:edge], rows[edge:], start[:n_train], start[n_train:], count)
+    return RandomFunctions(rows[:edge], rows[edge:], start[:n_train], start[n_train:], count)
 
 
 def _products(columns: int, count: int, *, seed: int, member: int, dtype: str) -> Array:

@@ -1,4 +1,4 @@
-"""The backend's own keys in a study."""
+"""The parameters of the backend ``features`` in a study."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class Parameters(BaseModel):
-    """Where the random functions come from."""
+    """The source of the random functions."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

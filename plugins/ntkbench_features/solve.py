@@ -1,4 +1,4 @@
-"""The backend's entry point: draw each member's functions, look at their kernel, and train in closed form."""
+"""The backend's entry point: draw each member's functions, measure their kernel, and train in closed form."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from scipy.linalg import norm
 
 from ntkbench.dynamics import kernel_dynamics
 from ntkbench.plugin import DataError, Measurement, Solution
-from ntkbench_torch.observables import operator_norm
 
-from .draw import Draw, draw_functions, factor
+from .draw import RandomFunctions, draw_functions, factor
 from .sources import require
 
 if TYPE_CHECKING:
@@ -24,13 +23,13 @@ if TYPE_CHECKING:
 
 
 def solve(request: Request) -> Solution:
-    """Train ``request.members`` linear models in random functions: theory C11, Jacot et al. 2018, section 3.1.
+    """Train ``request.members`` linear models in random functions (docs/theory.md, C11; Jacot et al. 2018, sec. 3.1).
 
-    Each starts at its own ``F_lin`` with theta_0 ~ N(0, Id), or at its network's outputs, and follows the training step
-    for step by the kernel K~ of its functions. Member k depends on (seed, width, k) alone, but that functions of a
-    kernel are drawn on training and test points jointly.
+    Each starts at its own ``F_lin`` with theta_0 ~ N(0, Id), or at its network's outputs, and is trained step by step
+    through the kernel K~ of its functions. Member k depends only on (seed, width, k), and for functions of a kernel on
+    the training and test points, on which they are drawn jointly.
 
-    :raises UnavailableError: where the package that supplies the functions, or their kernel, is missing.
+    :raises UnavailableError: if the package that supplies the functions, or their kernel, is not available.
     :raises DataError: without members, an absolute learning rate, or a number of functions.
     """
     training, parameters = request.training, request.parameters
@@ -50,7 +49,7 @@ def solve(request: Request) -> Solution:
     return Solution(
         times=training.times,
         steps=training.steps,
-        learning_rate=training.learning_rate,
+        training=training,
         members_train=train,
         members_test=test,
         diverged_at=mark_divergence(train, test, training.steps),
@@ -59,55 +58,57 @@ def solve(request: Request) -> Solution:
     )
 
 
-def _functions(request: Request) -> Callable[[int], Draw]:
-    """Return what draws a member's P = width functions of the architecture's analytic kernel."""
+def _functions(request: Request) -> Callable[[int], RandomFunctions]:
+    """Return a function that draws a member's P = width functions of the architecture's analytic kernel."""
     from ntkbench_jax import analytic_kernels
 
     parameters: Parameters = request.parameters
     count, problem = request.width, request.problem
-    if not isinstance(count, int) or count < 1:
-        raise DataError(f"backend features: width is {count}; it is the number of functions, one positive number")
+    if count is None or count < 1:
+        raise DataError(
+            f"backend features: hidden widths are {request.hidden_widths}; expected one positive number of functions"
+        )
     points = np.concatenate([problem.x_train, problem.x_test])
     kernels = analytic_kernels(points, architecture=request.architecture, dtype="float64", device=request.device)
     kernel = getattr(kernels, parameters.kernel)
     if not np.isfinite(kernel).all():
-        raise DataError(f"backend features: the kernel of {request.architecture!r} is beyond the range of float64")
+        raise DataError(f"backend features: the kernel of {request.architecture!r} overflows float64")
     root, (n, outputs) = factor(kernel), problem.y_train.shape
     options: dict[str, Any] = {"seed": request.seed, "dtype": request.dtype}
     return lambda member: draw_functions(root, n, outputs, count, member=member, **options)
 
 
-def _network(request: Request) -> Callable[[int], Draw]:
-    """Return what draws a member's network, for its P derivatives by its parameters."""
+def _network(request: Request) -> Callable[[int], RandomFunctions]:
+    """Return a function that draws a member's network, whose P derivatives are the functions."""
     from ntkbench_torch import NetworkEnsemble
 
     x_train, x_test = request.problem.x_train, request.problem.x_test
     sizes: dict[str, Any] = {
         "in_features": x_train.shape[1],
         "out_features": request.problem.y_train.shape[1],
-        "width": request.width,
+        "width": request.hidden_widths,
         "seed": request.seed,
         "device": request.device,
         "dtype": request.dtype,
     }
 
-    def draw(member: int) -> Draw:
+    def draw(member: int) -> RandomFunctions:
         ensemble = NetworkEnsemble(request.architecture, members=1, first_member=member, **sizes)
         kernels = (ensemble.ntk(x_train, outputs="all"), ensemble.ntk(x_test, x_train, outputs="all"))
         train, test = (theta[0].permute(0, 2, 1, 3).flatten(2, 3).flatten(0, 1).cpu().numpy() for theta in kernels)
         at_train, at_test = (ensemble.outputs(x)[0].double().cpu().numpy() for x in (x_train, x_test))
-        return Draw(train, test, at_train, at_test, ensemble.parameters)
+        return RandomFunctions(train, test, at_train, at_test, ensemble.parameters)
 
     return draw
 
 
-def _trained(request: Request, learning_rate: float, drawn: Draw) -> tuple[Float, Float]:
+def _trained(request: Request, learning_rate: float, drawn: RandomFunctions) -> tuple[Float, Float]:
     """Return a member's outputs (T, N, O) and (T, M, O) at the recorded steps.
 
-    The kernel of all outputs has N O rows where the cost divides by N: so the rate is O times as large.
+    The kernel of all outputs has N O rows but the loss divides by N, so the learning rate is multiplied by O.
     """
     training, y = request.training, request.problem.y_train
-    with np.errstate(invalid="ignore"):  # a member on its way to infinity
+    with np.errstate(invalid="ignore"):  # of diverging members
         found = kernel_dynamics(
             drawn.kernel_train,
             drawn.kernel_test,
@@ -127,16 +128,17 @@ def kernel_distance(kernel: Matrix, references: Mapping[str, Solution], member: 
     """Yield the relative distances of K~ (N O, N O) to each reference's kernel, as the backend ``torch`` defines them.
 
     ``|K~ - K (x) Id|_F / |K (x) Id|_F``, and the largest absolute eigenvalue of the difference over the largest of K.
-    A reference without ``kernel_train`` is passed over.
+    References without ``kernel_train`` are skipped.
     """
-    for label, law in references.items():
-        if law.kernel_train is None:
+    for label, reference in references.items():
+        if reference.kernel_train is None:
             continue
-        outputs = len(kernel) // len(law.kernel_train)
-        limit = np.kron(law.kernel_train, np.eye(outputs))
+        outputs = len(kernel) // len(reference.kernel_train)
+        theta = np.asarray(reference.kernel_train)
+        limit = np.kron(theta, np.eye(outputs))
         values = {
             "ntk_distance_frobenius": norm(kernel - limit) / norm(limit),
-            "ntk_distance_operator": operator_norm(kernel - limit) / operator_norm(np.asarray(law.kernel_train)),
+            "ntk_distance_operator": _operator_norm(kernel - limit) / _operator_norm(theta),
         }
         for metric, value in values.items():
             yield Measurement(
@@ -145,10 +147,15 @@ def kernel_distance(kernel: Matrix, references: Mapping[str, Solution], member: 
             )  # fmt: skip
 
 
+def _operator_norm(matrix: Matrix) -> float:
+    """Return the largest absolute eigenvalue of a symmetric matrix (n, n)."""
+    return float(np.abs(np.linalg.eigvalsh(matrix)).max())
+
+
 def mark_divergence(train: Float, test: Float, steps: Int) -> Int:
     """Return (E,) the first recorded step at which a member's outputs (E, T, n, O) are not finite, -1 for never.
 
-    From there on they are made nan, in place.
+    Sets outputs to nan from there on, in place.
     """
     finite = np.isfinite(train).all(axis=(2, 3)) & np.isfinite(test).all(axis=(2, 3))
     alive = np.logical_and.accumulate(finite, axis=1)

@@ -9,11 +9,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .activations import unsupported
     from .estimator import NTKRegressor
     from .gradient_flow.flow import CostFlow, cost_flow
     from .kernels.analytic import Kernels, analytic_kernel, analytic_kernels, kernel_diagonal
 
-__all__ = ["CostFlow", "Kernels", "NTKRegressor", "analytic_kernel", "analytic_kernels", "cost_flow", "kernel_diagonal"]
+__all__ = [
+    "CostFlow",
+    "Kernels",
+    "NTKRegressor",
+    "analytic_kernel",
+    "analytic_kernels",
+    "cost_flow",
+    "kernel_diagonal",
+    "unsupported",
+]
 _HOMES = {
     "CostFlow": "gradient_flow.flow",
     "Kernels": "kernels.analytic",
@@ -22,6 +32,7 @@ _HOMES = {
     "analytic_kernels": "kernels.analytic",
     "cost_flow": "gradient_flow.flow",
     "kernel_diagonal": "kernels.analytic",
+    "unsupported": "activations",
 }
 
 

@@ -30,10 +30,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from .regression.problem import Kernel
+
     Array = NDArray[np.float64]
 
 
-class NTKRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
+class NTKRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """The mean and the law of infinitely wide networks trained on the squared error, from f_0 ~ N(0, nngp).
 
     Inputs and targets are taken as they are, neither centred nor scaled; float32 ones are computed with in float64.
@@ -42,7 +44,7 @@ class NTKRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     :param activation: the name of one, such as ``relu`` or ``erf``, or whatever else ``Architecture`` takes.
     :param weight_std: sigma_w; ``bias_std``: sigma_b.
     :param kernel: ``ntk``, all layers trained, or ``nngp``, the last one alone: at ``time = inf`` and ``ridge = 0``
-        exact Bayesian inference, mean and covariance (theory C16).
+        exact Bayesian inference, mean and covariance (C16).
     :param ridge: relative to the kernel's mean diagonal: the cost gains ``rho / (2N) |theta - theta_0|^2``.
     :param time: of gradient flow on the mean over points of half the squared error; inf is kernel regression.
     :param solver: how, for N training points (the memory is that of the fit; a fitted one keeps what is in brackets):
@@ -72,7 +74,7 @@ class NTKRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         activation: str | Callable[..., Any] = "relu",
         weight_std: float = 2**0.5,
         bias_std: float = 0.1,
-        kernel: str = "ntk",
+        kernel: Kernel = "ntk",
         ridge: float = 0.0,
         time: float = inf,
         solver: str = "auto",

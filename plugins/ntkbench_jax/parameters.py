@@ -1,4 +1,4 @@
-"""The keys a study may give this backend, two of which make its theory a wrong one, to be refuted."""
+"""The keys of a study for this backend; two of them make its theory deliberately wrong, as a negative control."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from math import isnan
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from ntkbench.plugin import MethodFacts
 
 
 class Parameters(BaseModel):
@@ -30,10 +32,25 @@ class Parameters(BaseModel):
     law: Literal["ensemble", "posterior"] = Field(
         default="ensemble", description="the variance: of trained networks, or of the kernel's posterior (C8, C16)"
     )
-    covariance: bool = Field(default=False, description="whether the law's covariance between test points is found too")
+    covariance: bool = Field(default=False, description="also compute the law's covariance between test points")
     slice_at: int | None = Field(
-        default=None, ge=0, description="yield ntk_slice, the NTK between this test point and each"
+        default=None, ge=0, description="record ntk_slice, the NTK between this test point and every other"
     )
+
+    def facts(self) -> MethodFacts:
+        """Return what the core needs to know of this law."""
+        deviations = {
+            "the reference follows gradient flow; the networks took steps": self.dynamics == "flow",
+            f"the reference's law is that of the {self.law}, not of the ensemble": self.law != "ensemble",
+            "the reference has another weight_std than the networks": self.weight_std_multiplier != 1,
+            "the reference has another learning rate than the networks": self.learning_rate_multiplier != 1,
+        }
+        return MethodFacts(
+            kernel=self.kernel,
+            ridge=self.ridge,
+            learning_rate_multiplier=self.learning_rate_multiplier,
+            deviations=tuple(reason for reason, holds in deviations.items() if holds),
+        )
 
     @model_validator(mode="after")
     def _times_ascend_in_flow(self) -> Parameters:

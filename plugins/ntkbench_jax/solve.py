@@ -1,9 +1,9 @@
-"""Solve one reference: kernels, one eigendecomposition, and the law of the ensemble at the asked times."""
+"""Solve one reference: kernels, one eigendecomposition, and the law of the ensemble at the requested times."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,15 +19,16 @@ from ntkbench.dynamics import (
     operator_norm,
     smallest_eigenvalue,
 )
-from ntkbench.plugin import DataError, Measurement, Problem, Request, Solution, Training, UnavailableError
+from ntkbench.plugin import DataError, Measurement, Solution, UnavailableError
 
-from .kernels.analytic import analytic_kernel, analytic_kernels, kernel_diagonal
+from .kernels.analytic import analytic_kernel
+from .matrices import KernelMatrices
 from .variance import law_of
 
 if TYPE_CHECKING:
     from ntkbench.dynamics import TimeSpec
+    from ntkbench.plugin import Float, Problem, Request, Training
 
-    from .kernels.analytic import Float, Kernels
     from .parameters import Parameters
 
 _ENTRY_ERROR = {"float32": 4e-6, "float64": 1e-13}  # of the kernels, relative to sqrt(k(x,x) k(x',x'))
@@ -37,12 +38,12 @@ def solve(request: Request) -> Solution:
     """Return mean and variance of infinitely wide networks, trained on ``request.problem`` from f_0 ~ N(0, nngp).
 
     The kernel that drives training is Theta, or, for ``kernel = "nngp"``, K: the last layer alone is trained, which at
-    t = inf is exact Bayesian inference (theory C8, C16; Lee et al. 2019, eqs. 14-16). A theory that is wrong on purpose
-    has its weight_std and its learning rate multiplied; times, and the rate it reports, are still the study's.
+    t = inf is exact Bayesian inference (C8, C16; Lee et al. 2019, eqs. 14-16). A deliberately wrong theory multiplies
+    weight_std and the learning rate; the reported times and rate remain the study's.
 
-    :raises UnavailableError: for an architecture or device that JAX has no kernel or place for here.
-    :raises DataError: for a kernel beyond the range of ``request.dtype``, or without a stable rate, or a ``slice_at``
-        without its test point.
+    :raises UnavailableError: for an architecture without analytic kernels, or a missing device.
+    :raises DataError: for a kernel beyond the range of ``request.dtype`` or without a stable rate, or a ``slice_at``
+        beyond the test points.
     """
     parameters: Parameters = request.parameters
     architecture = request.architecture
@@ -53,14 +54,14 @@ def solve(request: Request) -> Solution:
     solution = _solved(request)
     return replace(
         solution,
-        learning_rate_multiplier=parameters.learning_rate_multiplier,
+        time_scale=parameters.learning_rate_multiplier,
         measurements=(*solution.measurements, *rows),
     )
 
 
 def _solved(request: Request) -> Solution:
     parameters: Parameters = request.parameters
-    kernels = Matrices.of(request)
+    kernels = KernelMatrices.of(request)
     train, test = (getattr(pair, parameters.kernel) for pair in (kernels.train, kernels.test))
     spectrum = decompose(train)
     request.progress(2, 3)
@@ -78,7 +79,7 @@ def _solved(request: Request) -> Solution:
     return Solution(
         times=_flow_times(parameters, training) if "times" in when else training.times,
         steps=training.steps if "steps" in when else None,
-        learning_rate=training.learning_rate,
+        training=training,
         mean_train=mean.train,
         mean_test=mean.test,
         variance_train=_of_every_output(law.train, request.problem),
@@ -97,7 +98,7 @@ def _solved(request: Request) -> Solution:
 def _step_by_step(
     request: Request, training: Training, train: Float, test: Float, spectrum: Spectrum, rho: float
 ) -> Solution:
-    """Return descent from f_0 = 0 on any cost, or in mini-batches: no law of the ensemble is known in closed form."""
+    """Return descent from f_0 = 0 on any cost or in mini-batches, where the law has no closed form."""
     if request.parameters.dynamics == "flow":
         raise UnavailableError('dynamics = "flow" is for the squared error and whole batches; use "descent"')
     found = kernel_descent(
@@ -111,14 +112,14 @@ def _step_by_step(
         momentum=training.momentum,
         rho=rho,
         batch_size=training.batch_size,
-        batch_seed=request.seed,
+        batch_seed=training.batch_seed,
         non_gradient=training.non_gradient,
     )
     request.progress(3, 3)
     return Solution(
         times=training.times,
         steps=training.steps,
-        learning_rate=training.learning_rate,
+        training=training,
         mean_train=found.train,
         mean_test=found.test,
         kernel_train=train,
@@ -149,33 +150,8 @@ def _slice(request: Request, point: int) -> tuple[Measurement, ...]:
     )
 
 
-class Matrices(NamedTuple):
-    """Both kernels between training points, of test with training points, and of each test point with itself.
-
-    ``test_test``: between test points, where their covariance is asked for.
-    """
-
-    train: Kernels
-    test: Kernels
-    test_diagonal: Kernels
-    test_test: Kernels | None
-
-    @classmethod
-    def of(cls, request: Request) -> Matrices:
-        """Return the kernels of a request, finite."""
-        where: dict[str, Any] = {"architecture": request.architecture, "dtype": request.dtype, "device": request.device}
-        x_train, x_test = request.problem.x_train, request.problem.x_test
-        train = analytic_kernels(x_train, **where)
-        request.progress(1, 3)
-        between = analytic_kernels(x_test, **where) if request.parameters.covariance else None
-        matrices = cls(train, analytic_kernels(x_test, x_train, **where), kernel_diagonal(x_test, **where), between)
-        if not all(np.isfinite(part).all() for kernels in matrices if kernels is not None for part in kernels):
-            raise DataError(f"the kernel of {request.architecture!r} is beyond the range of {request.dtype}")
-        return matrices
-
-
 def _when(parameters: Parameters, training: Training) -> TimeSpec:
-    """Return the keywords of :func:`kernel_dynamics` that say when to look."""
+    """Return the steps or times, as keywords of :func:`kernel_dynamics`."""
     if parameters.dynamics == "flow":
         return {"times": parameters.learning_rate_multiplier * _flow_times(parameters, training)}
     return {
@@ -191,10 +167,8 @@ def _flow_times(parameters: Parameters, training: Training) -> Float:
 
 
 def _rate(parameters: Parameters, training: Training) -> float:
-    """Return the theory's rate: the training's, known by now, times the factor by which the theory is wrong."""
-    if training.learning_rate is None:
-        raise DataError("the learning rate is unresolved")
-    return parameters.learning_rate_multiplier * training.learning_rate
+    """Return the theory's learning rate: the training's times the multiplier of a wrong theory."""
+    return parameters.learning_rate_multiplier * training.rate
 
 
 def _of_every_output(variance: Float, problem: Problem) -> Float:
@@ -202,7 +176,7 @@ def _of_every_output(variance: Float, problem: Problem) -> Float:
 
 
 def _facts(kernel: Float, spectrum: Spectrum, rho: float, entry_error: float) -> dict[str, float]:
-    """Return what the driving kernel's spectrum says; ``smallest_eigenvalue_error`` counts the entries' errors too."""
+    """Return facts of the driving kernel's spectrum; ``smallest_eigenvalue_error`` includes the entries' errors."""
     smallest = smallest_eigenvalue(kernel, spectrum, entry_error)
     return {
         "largest_eigenvalue": spectrum.eigenvalues[0],

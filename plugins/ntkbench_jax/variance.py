@@ -1,4 +1,4 @@
-"""The law's spread about its mean: of an ensemble of trained networks, or of the kernel's own posterior (C8, C16)."""
+"""Variances of the law of an ensemble of trained networks, or of the kernel's own posterior (C8, C16)."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from ntkbench.dynamics import Spectrum, TimeSpec
 
+    from .matrices import KernelMatrices
     from .parameters import Parameters
-    from .solve import Matrices
 
     Array = NDArray[np.float64]
 
@@ -28,15 +28,17 @@ class Law(NamedTuple):
 
 
 def law_of(
-    parameters: Parameters, spectrum: Spectrum, kernels: Matrices, rho: float, records: int, when: TimeSpec
+    parameters: Parameters, spectrum: Spectrum, kernels: KernelMatrices, rho: float, records: int, when: TimeSpec
 ) -> Law:
-    """Return the law a study asks for, of any one output, at ``records`` times.
+    """Return the requested law of any one output at ``records`` times.
 
     :param spectrum: of the kernel that drives training; ``rho``: the absolute ridge.
     """
     if parameters.law == "posterior":
         found = posterior(parameters, spectrum, kernels, rho)
-        return Law(*(None if part is None else np.repeat(part[None], records, axis=0) for part in found))
+        train, test = (np.repeat(part[None], records, axis=0) for part in (found.train, found.test))
+        constant = None if found.covariance is None else np.repeat(found.covariance[None], records, axis=0)
+        return Law(train, test, constant)
     start = Modes.of_driving(spectrum) if parameters.kernel == "nngp" else Modes.of(spectrum, kernels.train.nngp)
     between = getattr(kernels.test, parameters.kernel)
     law = ensemble_law(spectrum, between, start, kernels.test.nngp, kernels.test_diagonal.nngp, rho=rho, **when)
@@ -47,11 +49,11 @@ def law_of(
     return Law(law.train, law.test, covariance)
 
 
-def posterior(parameters: Parameters, spectrum: Spectrum, kernels: Matrices, rho: float) -> Law:
+def posterior(parameters: Parameters, spectrum: Spectrum, kernels: KernelMatrices, rho: float) -> Law:
     """Return the posterior of a Gaussian process with the driving kernel as its prior, without the axis T.
 
-    ``Theta(x, x') - Theta(x, X) (T + rho I)^-1 Theta(X, x')``, the pseudo-inverse where that is singular: at no time
-    the law of networks whose layers are all trained (theory.md, "Law of an ensemble"), but often taken for it.
+    ``Theta(x, x') - Theta(x, X) (T + rho I)^-1 Theta(X, x')``, the pseudo-inverse where that is singular: often
+    taken for the law of networks whose layers are all trained, which it is at no time (docs/theory.md).
     """
     eigenvalues = spectrum.cleaned
     inverted = eigenvalues + rho > spectrum.cutoff

@@ -31,7 +31,7 @@ _BASELINES = (
 
 def supports(architecture: Architecture) -> str | None:
     """Return why there is no kernel for an architecture, or None."""
-    from ntkbench_jax.activations import unsupported
+    from ntkbench_jax import unsupported
 
     if architecture.global_rate:
         return "kernels with fixed layers are those of the NTK parameterization; the global rate has others"
@@ -57,8 +57,9 @@ def ntkbench_register_backends() -> Iterable[BackendSpec]:
         supports=supports,
         estimate=estimate,
         losses=LOSSES,  # of a task it sees the classes alone
-        requires=(_REQUIRES, "jax>=0.4.31"),
-        install='pip install "ntkbench[jax,uci]"',
+        requires=(_REQUIRES,),
+        requires_plugins=("jax",),
+        install=_INSTALL,
         citation="Arora, Du, Li, Salakhutdinov, Wang and Yu 2019 (arXiv:1910.01663); libsvm by Chang and Lin 2011",
     )
     for name, summary, estimate_of, citation in _BASELINES:

@@ -1,4 +1,4 @@
-"""Ensembles of finite networks, drawn and trained exactly as the theory of the neural tangent kernel speaks of them."""
+"""Ensembles of finite networks, initialized and trained exactly as the theory of the neural tangent kernel assumes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .networks.ensemble import NetworkEnsemble
     from .networks.module_ensemble import ModuleEnsemble
+    from .plugin import unsupported
     from .stability.thresholds import Thresholds, stability_thresholds
     from .training.trajectory import Trajectory
 
@@ -17,12 +18,20 @@ _HOMES = {
     "Thresholds": "stability.thresholds",
     "Trajectory": "training.trajectory",
     "stability_thresholds": "stability.thresholds",
+    "unsupported": "plugin",
 }
-__all__ = ["ModuleEnsemble", "NetworkEnsemble", "Thresholds", "Trajectory", "stability_thresholds"]
+__all__ = [
+    "ModuleEnsemble",
+    "NetworkEnsemble",
+    "Thresholds",
+    "Trajectory",
+    "stability_thresholds",
+    "unsupported",
+]
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name, and torch with it, when it is first used (PEP 562)."""
+    """Import a public name, and torch with it, on first use (PEP 562)."""
     if name not in _HOMES:
         raise AttributeError(f"module 'ntkbench_torch' has no attribute {name!r}")
     return getattr(import_module(f".{_HOMES[name]}", __name__), name)

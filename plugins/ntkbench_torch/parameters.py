@@ -1,4 +1,4 @@
-"""The backend's own keys in a study."""
+"""The parameters of the backend ``torch`` in a study."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Parameters(BaseModel):
-    """What a study may set for a subject trained by this backend."""
+    """Parameters of a subject trained by this backend."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -16,20 +16,21 @@ class Parameters(BaseModel):
         default=1.0,
         gt=0,
         allow_inf_nan=False,
-        description="alpha: alpha h is trained at learning_rate / alpha^2 (C17)",
+        description="alpha; the network is alpha h, trained at learning_rate / alpha^2 (C17)",
     )
-    subtract_init: bool = Field(default=False, description="whether the initial function is taken off: alpha (h - h_0)")
-    trained_layers: Literal["all", "last"] = Field(default="all", description="last: the readout alone (C16)")
+    subtract_init: bool = Field(default=False, description="whether to subtract the initial function: alpha (h - h_0)")
+    trained_layers: Literal["all", "last"] = Field(default="all", description="last: the readout only (C16)")
     learning_rate_multiplier: float = Field(
-        default=1.0, gt=0, allow_inf_nan=False, description="the learning rate, in units of the study's"
+        default=1.0, gt=0, allow_inf_nan=False, description="learning rate, in units of the study's"
     )
     scaling: Literal["ntk", "mean-field"] = Field(
-        default="ntk", description="mean-field: output_scale times width^-1/2, where features are learnt at every width"
+        default="ntk", description="mean-field: output_scale times width^-1/2, so features are learnt at every width"
     )
-    slice_at: int = Field(default=0, ge=0, description="which test point ntk_slice is of")
+    slice_at: int = Field(default=0, ge=0, description="test point of the observable ntk_slice, from 0")
     ntk_steps: Literal["last", "all"] = Field(
-        default="last", description="recorded steps at which kernels are looked at: the first and the last, or all"
+        default="last",
+        description="recorded steps at which kernels are measured: last: the first and the last; all: all",
     )
     precision: Literal["float32", "tf32", "bfloat16"] = Field(
-        default="float32", description="of products in training float32 networks; tf32 on CUDA alone"
+        default="float32", description="of matrix products when training float32 networks; tf32 on CUDA only"
     )

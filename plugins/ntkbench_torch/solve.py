@@ -1,8 +1,8 @@
-"""The backend's entry point: train the ensemble of a request and look at it on the way."""
+"""The backend's entry point: train the ensemble of a request and measure its observables."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,7 +16,7 @@ from .networks.layout import group_size, layer_sizes, parameter_count
 from .observables import Recorder, Snapshot, moments
 from .observables.catalogue import LINEARIZED
 from .training.checkpoint import Checkpoint, Checkpoints
-from .training.loop import Stop
+from .training.stop import Stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from ntkbench.plugin import Float, Request
 
-    from .training.trajectory import GroupRecord
+    from .training.trajectory import GroupRecord, Trajectory
 
 _REPORT_SECONDS = 0.1
 
@@ -33,129 +33,150 @@ _REPORT_SECONDS = 0.1
 def solve(request: Request) -> Solution:
     """Train ``request.members`` networks and return their outputs, divergences and measurements.
 
-    Networks are drawn, trained and dropped one group at a time, so memory is that of a group; which members share a
-    group changes no number.
+    Networks are drawn, trained and discarded group by group, so memory is that of one group. The grouping changes no
+    number.
 
-    :raises UnavailableError: for a device or an architecture that is not supported here.
-    :raises DataError: without members or an absolute learning rate, or for widths that make no sense.
+    :raises UnavailableError: for a device or an architecture that is not supported.
+    :raises DataError: without members or an absolute learning rate, or for widths that do not fit the depth.
     """
     training = request.training
     if request.members < 1 or training.learning_rate is None:
         raise DataError("backend torch: expected at least one member and an absolute learning rate")
+    _check_non_gradient(request)
     problem, depth = request.problem, request.architecture.depth
-    layers = layer_sizes(problem.x_train.shape[1], request.width, depth, problem.y_train.shape[1])
+    layers = layer_sizes(problem.x_train.shape[1], request.hidden_widths, depth, problem.y_train.shape[1])
     group = group_size(layers, find_device(request.device).type)
     learning_rate = request.parameters.learning_rate_multiplier * training.learning_rate
-    _check_swirl(request)
-    tick = _throttled(request.progress, int(training.steps[-1]) * -(-request.members // group))
-    files, groups = Checkpoints(request.scratch), []
-    for first in range(0, request.members, group):
-        members = min(group, request.members - first)
-        groups.append(_solve_group(request, learning_rate, first, members, tick, files))
-        files.save_result(first, groups[-1].as_dict())
+    groups = _solve_groups(request, learning_rate, group)
     return Solution(
         times=request.parameters.learning_rate_multiplier * training.times,
         steps=training.steps,
-        learning_rate=learning_rate,
+        training=replace(training, learning_rate=learning_rate, batch_seed=request.seed),
         members_train=_joined(part.outputs for part in groups),
         members_test=_joined(part.outputs_test for part in groups),
         diverged_at=np.concatenate([part.diverged_at.cpu().numpy() for part in groups]),
         stopped_at=np.concatenate([part.stopped_at.cpu().numpy() for part in groups]),
-        measurements=(*(row for part in groups for row in part.measurements), *_of_ensemble(request, groups)),
+        measurements=(*(row for part in groups for row in part.measurements), *_ensemble_measurements(request, groups)),
         parameters=parameter_count(layers),
     )
 
 
-def _of_ensemble(request: Request, groups: list[_Found]) -> Iterator[Measurement]:
-    """Yield what is measured of all members together."""
+def _solve_groups(request: Request, learning_rate: float, group: int) -> list[_GroupResult]:
+    """Return the results of all groups of ``group`` members, those already on disk included."""
+    steps = int(request.training.steps[-1])
+    tick = _throttled(request.progress, steps * -(-request.members // group))
+    files, results = Checkpoints(request.scratch), []
+    for first in range(0, request.members, group):
+        if kept := files.result(first):
+            result = _GroupResult.from_dict(kept)
+            for _ in range(steps):
+                tick()
+        else:
+            result = _GroupRun(request, learning_rate, first, min(group, request.members - first)).train(tick, files)
+        results.append(result)
+        files.save_result(first, result.as_dict())
+    return results
+
+
+def _ensemble_measurements(request: Request, groups: list[_GroupResult]) -> Iterator[Measurement]:
+    """Yield the measurements of all members together."""
     if moments.OBSERVABLE in request.observe:
-        yield from moments.rows_of([moments.Gathered(*part.gathered) for part in groups], request.references)
+        kernels = [moments.InitialKernels(*part.kernels) for part in groups]
+        yield from moments.moment_rows(kernels, request.references)
 
 
-def _check_swirl(request: Request) -> None:
+def _check_non_gradient(request: Request) -> None:
     if request.training.non_gradient and (named := sorted(LINEARIZED & request.observe)):
         raise DataError(f"{named[0]} has no closed form along a direction that is no gradient (training.non_gradient)")
 
 
-class _Found(NamedTuple):
-    """Of a group's members: outputs (G, T, N or M, O), the steps they diverged or stopped at, and what was measured."""
+class _GroupResult(NamedTuple):
+    """Of a group's G members: outputs (G, T, n, O), steps of divergence and of early stopping (G,), measurements.
+
+    ``kernels`` holds the fields of :class:`.moments.InitialKernels` if moments are observed, and else nothing.
+    """
 
     outputs: Tensor
     outputs_test: Tensor | None
     diverged_at: Tensor
     stopped_at: Tensor
     measurements: list[Measurement]
-    gathered: list[Tensor]
+    kernels: list[Tensor]
 
     def as_dict(self) -> dict[str, Any]:
         return {**self._asdict(), "measurements": [asdict(row) for row in self.measurements]}
 
     @classmethod
-    def of(cls, kept: dict[str, Any]) -> _Found:
+    def from_dict(cls, kept: dict[str, Any]) -> _GroupResult:
         return cls(**{**kept, "measurements": [Measurement(**row) for row in kept["measurements"]]})
 
 
-def _solve_group(
-    request: Request,
-    learning_rate: float,
-    first: int,
-    members: int,
-    tick: Callable[[], None],
-    files: Checkpoints,
-) -> _Found:
-    """Train members ``first .. first + members`` and measure them at recorded steps, if that is not done."""
-    if kept := files.result(first):
-        for _ in range(int(request.training.steps[-1])):
-            tick()
-        return _Found.of(kept)
-    training, problem = request.training, request.problem
-    ensemble = _draw(request, first, members)
-    measurements: list[Measurement] = []
-    gathered: list[Tensor] = []
-    observer = _Observer(request, learning_rate, ensemble) if request.observe else None
+class _GroupRun:
+    """The training of members ``first .. first + members`` and what is measured on the way."""
 
-    def notes() -> dict[str, Any]:
-        return {"rows": [asdict(row) for row in measurements], "gathered": gathered}
+    def __init__(self, request: Request, learning_rate: float, first: int, members: int) -> None:
+        self._request, self._learning_rate, self._first = request, learning_rate, first
+        self._ensemble = _draw(request, first, members)
+        self._observer = _Observer(request, learning_rate, self._ensemble) if request.observe else None
+        self._measurements: list[Measurement] = []
+        self._kernels: list[Tensor] = []
 
-    def restore(kept: dict[str, Any]) -> None:
-        measurements[:] = [Measurement(**row) for row in kept["rows"]]
-        gathered[:] = [tensor.cpu() for tensor in kept["gathered"]]  # of step 0, which is not seen again
+    def train(self, tick: Callable[[], None], files: Checkpoints) -> _GroupResult:
+        """Train, from the group's checkpoint if there is one; ``tick`` is called after every step."""
+        training, problem = self._request.training, self._request.problem
+        trajectory = self._ensemble.train(
+            problem.x_train,
+            problem.y_train,
+            x_test=problem.x_test,
+            learning_rate=self._learning_rate,
+            steps=int(training.steps[-1]),
+            record_at=training.steps.tolist(),
+            loss=problem.loss,
+            optimizer=training.optimizer,
+            momentum=training.momentum,
+            batch_size=training.batch_size,
+            non_gradient=training.non_gradient,
+            stop=Stop(loss=training.stop_loss, patience=training.stop_patience),
+            on_record=self._observe,
+            on_step=tick,
+            precision=self._request.parameters.precision,
+            checkpoint=Checkpoint(files, self._first, self._notes, self._restore),
+        )
+        return _GroupResult(
+            trajectory.outputs,
+            trajectory.outputs_test,
+            trajectory.diverged_at,
+            trajectory.stopped_at,
+            self._before_divergence(trajectory),
+            self._kernels,
+        )
 
-    def on_record(record: GroupRecord) -> None:
-        if observer is not None:
-            measurements.extend(observer.look(record))
-            if record.step == 0 and moments.OBSERVABLE in request.observe:
-                gathered.extend(moments.gather(observer.view(record)))
+    def _observe(self, record: GroupRecord) -> None:
+        if self._observer is None:
+            return
+        self._measurements.extend(self._observer.observe(record))
+        if record.step == 0 and moments.OBSERVABLE in self._request.observe:
+            self._kernels.extend(moments.initial_kernels(self._observer.snapshot(record)))
 
-    trajectory = ensemble.train(
-        problem.x_train,
-        problem.y_train,
-        x_test=problem.x_test,
-        learning_rate=learning_rate,
-        steps=int(training.steps[-1]),
-        record_at=training.steps.tolist(),
-        loss=problem.loss,
-        optimizer=training.optimizer,
-        momentum=training.momentum,
-        batch_size=training.batch_size,
-        non_gradient=training.non_gradient,
-        stop=Stop(loss=training.stop_loss, patience=training.stop_patience),
-        on_record=on_record,
-        on_step=tick,
-        precision=request.parameters.precision,
-        checkpoint=Checkpoint(files, first, notes, restore),
-    )
-    dead = {
-        (first + k, step)
-        for k, end in enumerate(trajectory.diverged_at.tolist())
-        if end >= 0
-        for step in training.steps.tolist()
-        if step >= end
-    }
-    alive = [row for row in measurements if (row.member, row.step) not in dead]
-    return _Found(
-        trajectory.outputs, trajectory.outputs_test, trajectory.diverged_at, trajectory.stopped_at, alive, gathered
-    )
+    def _notes(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps beside the state of training."""
+        return {"rows": [asdict(row) for row in self._measurements], "kernels": self._kernels}
+
+    def _restore(self, notes: dict[str, Any]) -> None:
+        self._measurements[:] = [Measurement(**row) for row in notes["rows"]]
+        self._kernels[:] = [tensor.cpu() for tensor in notes["kernels"]]  # of step 0, which is not repeated
+
+    def _before_divergence(self, trajectory: Trajectory) -> list[Measurement]:
+        """Return the measurements, without those of a member that had diverged."""
+        ends = dict(enumerate(trajectory.diverged_at.tolist(), start=self._first))
+        diverged = {
+            (member, step)
+            for member, end in ends.items()
+            if end >= 0
+            for step in self._request.training.steps.tolist()
+            if step >= end
+        }
+        return [row for row in self._measurements if (row.member, row.step) not in diverged]
 
 
 def _draw(request: Request, first: int, members: int) -> NetworkEnsemble:
@@ -165,7 +186,7 @@ def _draw(request: Request, first: int, members: int) -> NetworkEnsemble:
         request.architecture,
         in_features=problem.x_train.shape[1],
         out_features=problem.y_train.shape[1],
-        width=request.width,
+        width=request.hidden_widths,
         members=members,
         seed=request.seed,
         device=request.device,
@@ -178,34 +199,34 @@ def _draw(request: Request, first: int, members: int) -> NetworkEnsemble:
 
 
 def _output_scale(request: Request) -> float:
-    """Return alpha: the study's, over the root of the last hidden width in mean-field scaling."""
+    """Return the study's ``output_scale``, divided by the root of the last hidden width in mean-field scaling."""
     scale = float(request.parameters.output_scale)
-    if request.parameters.scaling == "ntk" or request.width is None:
+    if request.parameters.scaling == "ntk" or not request.hidden_widths:
         return scale
-    return scale * float(request.width if isinstance(request.width, int) else request.width[-1]) ** -0.5
+    return float(scale * float(request.hidden_widths[-1]) ** -0.5)
 
 
 class _Observer:
-    """What a study observes of one group, whose members are kept as they were drawn."""
+    """Measures a study's observables on one group; keeps a copy of the initial networks."""
 
     def __init__(self, request: Request, learning_rate: float, ensemble: NetworkEnsemble) -> None:
         self._request, self._learning_rate, self._ensemble = request, learning_rate, ensemble
-        self._watcher = Recorder(request.observe, request.parameters)
+        self._recorder = Recorder(request.observe, request.parameters)
         self._initial = [layer.clone() for layer in ensemble.layers()]
         problem = request.problem
         self._points = [ensemble.tensor(array) for array in (problem.x_train, problem.y_train, problem.x_test)]
 
-    def look(self, record: GroupRecord) -> Iterator[Measurement]:
-        """Yield what is observed at a recorded step."""
-        return self._watcher.look(self.view(record))
+    def observe(self, record: GroupRecord) -> Iterator[Measurement]:
+        """Return an iterator over the measurements at a recorded step."""
+        return self._recorder.observe(self.snapshot(record))
 
-    def view(self, record: GroupRecord) -> Snapshot:
-        """Return what there is to see."""
+    def snapshot(self, record: GroupRecord) -> Snapshot:
+        """Return the networks at a recorded step with all that observables need."""
         training, ensemble, step = self._request.training, self._ensemble, record.step
         x, y, x_test = self._points
         tested = record.outputs_test
         return Snapshot(
-            form=ensemble.form,
+            scales=ensemble.scales,
             layers=record.layers,
             initial=self._initial,
             x=x,
@@ -229,7 +250,7 @@ class _Observer:
 
 
 def _throttled(progress: Callable[[float, float], None], total: int) -> Callable[[], None]:
-    """Return a function that counts steps and reports them at most ten times a second, and the last one."""
+    """Return a function that counts steps and reports the count at most ten times a second, and at the end."""
     done, last = 0, monotonic()
 
     def tick() -> None:
@@ -244,5 +265,5 @@ def _throttled(progress: Callable[[float, float], None], total: int) -> Callable
 
 
 def _joined(parts: Iterable[Tensor | None]) -> Float:
-    """Return the members of all groups, (E, T, n, O), in float64."""
+    """Return the outputs of all groups, (E, T, n, O), in float64."""
     return np.concatenate([part.double().cpu().numpy() for part in parts if part is not None])

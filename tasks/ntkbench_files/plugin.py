@@ -1,4 +1,4 @@
-"""The task ``file/table``, described; nothing here imports what reads files."""
+"""Registers the task ``file/table``; reading files is imported later."""
 
 from __future__ import annotations
 
@@ -9,18 +9,16 @@ from .table import fingerprint, sizes
 
 @hookimpl
 def ntkbench_register_tasks() -> list[TaskSpec]:
-    """Return the task that reads a table of the user's own."""
+    """Return the task that reads the user's own table."""
     return [
         TaskSpec(
             name="file/table",
             version=1,
-            summary="your own .csv or .parquet file: a column to learn from the others, random splits",
+            summary="your own .csv or .parquet file: learn one column from the others, random splits",
             parameters="ntkbench_files.parameters:TableParameters",
             target="ntkbench_files.table:load",
             sizes=sizes,
             fingerprint=fingerprint,
-            requires=("scikit-learn>=1.4",),
-            install='pip install "ntkbench[uci]"',
             source="the file that path names",
             licence="the file's own",
         )

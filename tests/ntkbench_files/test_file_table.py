@@ -77,7 +77,7 @@ def test_another_content_is_another_fingerprint_and_is_read_anew(path):
     [
         ({"target": "prise"}, 'no column "prise"; did you mean "price"'),
         ({"target": "price", "features": ("sice",)}, 'no column "sice"'),
-        ({"target": "colour"}, 'column "colour" is not of numbers.*classification'),
+        ({"target": "colour"}, 'column "colour" holds .*string, not numbers.*classification'),
         ({"target": "price", "n_train": 8}, "8 rows.*do not fit"),
         ({"target": "colour", "kind": "classification", "n_train": 2}, "at least 3 for 3 classes"),
     ],

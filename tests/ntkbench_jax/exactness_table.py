@@ -1,8 +1,8 @@
 """Print the worst error of both kernels by activation, scales and depth, over the whole catalogue of pairs.
 
 ``python tests/ntkbench_jax/exactness_table.py --activation erf --depths 1 3 64``: errors are over
-``sqrt(k(x,x) k(x',x'))``; a line ends in the number of entries that miss 1e-13, of the scale or (where the entry's
-condition number is at most 10) of the entry. Exits with 1 if any does.
+``sqrt(k(x,x) k(x',x'))``; a line ends in the number of entries that break the promise (``high_precision.measure``)
+or, where the coordinates' condition number is at most 10, 1e-13 of the entry itself. Exits with 1 if any does.
 """
 
 from __future__ import annotations

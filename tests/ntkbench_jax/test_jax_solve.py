@@ -202,4 +202,4 @@ def test_a_study_of_momentum_says_so_in_its_tables(tmp_path):
     assert all(json.loads(text)["momentum"] == 0.9 for text in results.cells["training_json"])
     for cell_id in results.cells["cell_id"]:
         kept = load_solution(tmp_path / "run" / "solutions", cell_id)
-        assert (kept.optimizer, kept.momentum) == ("nesterov", 0.9)
+        assert (kept.training.optimizer, kept.training.momentum) == ("nesterov", 0.9)

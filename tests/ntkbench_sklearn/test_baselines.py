@@ -10,7 +10,7 @@ from sklearn.ensemble import RandomForestRegressor
 
 from ntkbench.architecture.nodes import Architecture
 from ntkbench.errors import DataError
-from ntkbench.plugin.selection import Choices
+from ntkbench.plugin.selection import SelectionCache
 from ntkbench.plugin.specs import Sizes, Workload, import_target
 from ntkbench.plugin.types import Problem, Request, Training
 from ntkbench_sklearn.baselines import selection
@@ -59,7 +59,7 @@ def solve(name, found, seed=3, threads=1, parameters=None):
 
 @pytest.fixture(autouse=True)
 def nothing_remembered(monkeypatch):
-    monkeypatch.setattr(selection, "_choices", Choices())
+    monkeypatch.setattr(selection, "_selections", SelectionCache())
 
 
 def linear_by_hand(x, y, at, ridge):
@@ -167,7 +167,7 @@ def test_few_rows_choose_and_all_are_fitted():
 
 def test_one_choice_serves_all_that_choose_on_the_same_problems(monkeypatch):
     made = []
-    monkeypatch.setattr(selection, "_choose", lambda tuning, method: made.append(method.name) or 0)
+    monkeypatch.setattr(selection, "_choose", lambda tuning, method: made.append(method.name) or method.settings[0])
     for seed in (0, 1):
         solve("sklearn-rbf", replace(problem(seed), tuning=problem(0).tuning))
     solve("sklearn-rbf", problem(1))

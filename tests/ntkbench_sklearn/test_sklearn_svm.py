@@ -12,7 +12,7 @@ from sklearn.svm import SVC
 
 from ntkbench.architecture.nodes import Architecture
 from ntkbench.errors import DataError
-from ntkbench.plugin.selection import Choices
+from ntkbench.plugin.selection import SelectionCache
 from ntkbench.plugin.types import Problem, Request, Training
 from ntkbench_sklearn.plugin import ntkbench_register_backends, supports
 from ntkbench_sklearn.svm import solve as backend
@@ -80,7 +80,7 @@ def request(found, parameters=None, threads=1):
 
 @pytest.fixture(autouse=True)
 def nothing_remembered(monkeypatch):
-    monkeypatch.setattr(backend, "_choices", Choices())
+    monkeypatch.setattr(backend, "_selections", SelectionCache())
 
 
 @pytest.mark.filterwarnings("ignore:Solver terminated early")  # in the plain program

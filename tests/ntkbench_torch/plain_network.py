@@ -32,7 +32,7 @@ def output(architecture: Architecture, parameters, x):
     return x
 
 
-def cost(architecture, parameters, x, y):
+def loss(architecture, parameters, x, y):
     return ((output(architecture, parameters, x) - y) ** 2).sum() / (2 * len(x))
 
 
@@ -46,7 +46,7 @@ def trained(architecture, parameters, x, y, learning_rate, steps):
         outputs.append(output(architecture, layers, x).detach())
         if step < steps:
             optimizer.zero_grad()
-            cost(architecture, layers, x, y).backward()
+            loss(architecture, layers, x, y).backward()
             optimizer.step()
     return torch.stack(outputs)
 

@@ -12,11 +12,11 @@ from pydantic import ValidationError
 from ntkbench import Architecture
 from ntkbench.api.run import Options, plan_study
 from ntkbench.errors import DataError, StudyError, UnavailableError
-from ntkbench.plugin.specs import Sizes, Workload, import_target
+from ntkbench.plugin.specs import MethodFacts, Sizes, Workload, import_target
 from ntkbench.study.load import Overrides
 from ntkbench_torch import NetworkEnsemble, plugin
 from ntkbench_torch.devices import full_precision
-from ntkbench_torch.networks.layout import group_size, layer_sizes, parameter_count
+from ntkbench_torch.networks.layout import group_size, layer_sizes, parameter_count, widths_at
 from ntkbench_torch.parameters import Parameters
 
 SPEC = plugin.ntkbench_register_backends()[0]
@@ -55,12 +55,12 @@ def test_parameters_are_frozen_and_complete():
 
 def test_the_estimate_grows_as_the_work_does():
     architecture = Architecture(depth=2)
-    base = SPEC.estimate(Workload(SIZES, architecture, 64, 8, 100, 10))
-    assert SPEC.estimate(Workload(SIZES, architecture, 64, 16, 100, 10)).flops == pytest.approx(2 * base.flops)
-    wide = SPEC.estimate(Workload(SIZES, architecture, 4096, 8, 100, 10))
+    base = SPEC.estimate(Workload(SIZES, architecture, (64, 64), 8, 100, 10))
+    assert SPEC.estimate(Workload(SIZES, architecture, (64, 64), 16, 100, 10)).flops == pytest.approx(2 * base.flops)
+    wide = SPEC.estimate(Workload(SIZES, architecture, (4096, 4096), 8, 100, 10))
     assert wide.flops > 1000 * base.flops
     assert wide.bytes > 2 * 8 * 4096**2
-    assert SPEC.estimate(Workload(SIZES, Architecture(depth=0), None, 8, 100, 10)).flops > 0
+    assert SPEC.estimate(Workload(SIZES, Architecture(depth=0), (), 8, 100, 10)).flops > 0
 
 
 def test_layers_and_groups():
@@ -170,7 +170,7 @@ law = Solution(
 )
 momentum = 0.9 if case["optimizer"] == "heavy-ball" else 0.0
 training = Training(learning_rate=0.1, steps=steps, optimizer=case["optimizer"], momentum=momentum)
-common = {"width": case["width"], "members": case["members"], "dtype": "float32"}
+common = {"hidden_widths": (case["width"],) * 2, "members": case["members"], "dtype": "float32"}
 solve(Request(
     problem=Problem(**{name: rng.standard_normal(shape) for name, shape in shapes.items()}),
     architecture=Architecture(depth=2), training=training, parameters=Parameters(), seed=0,
@@ -188,11 +188,11 @@ print(peak_memory_bytes() / estimate(work).bytes)
     "case",
     [
         {"width": 64},
-        {"width": 6000},
-        {"width": 4096, "optimizer": "adam"},
-        {"width": 256, "N": 300, "M": 100, "O": 6, "members": 4, "observe": sorted(SPEC.observables)},
+        pytest.param({"width": 5000, "members": 1}, marks=pytest.mark.exhaustive),  # as the next, without buffers
+        {"width": 4096, "members": 1, "optimizer": "adam"},
+        {"width": 256, "N": 240, "M": 100, "O": 6, "members": 2, "observe": sorted(SPEC.observables)},
         {"width": 128, "N": 100, "M": 3000, "members": 8, "observe": sorted(SPEC.observables)},
-        {"width": 16, "N": 512, "members": 100, "observe": ["initial_moments"]},
+        {"width": 16, "N": 400, "members": 100, "observe": ["initial_moments"]},
     ],
     ids=["small", "wide", "adam", "kernels", "test points", "kernels of all members"],
 )
@@ -203,9 +203,9 @@ def test_the_peak_of_memory_is_as_predicted(case):
     assert 0.6 < float(answer.stdout) < 1.15
 
 
-def test_the_estimate_knows_what_looking_costs():
+def test_the_estimate_knows_what_observing_costs():
     """An eigendecomposition takes more than 4/3 rows^3 (Golub and Van Loan, 8.3), at the first step and the last."""
-    work = Workload(SIZES, Architecture(depth=2), 64, 8, 100, 10)
+    work = Workload(SIZES, Architecture(depth=2), (64, 64), 8, 100, 10)
     rows = SIZES.n_train * SIZES.n_outputs
 
     def flops(name):
@@ -226,3 +226,20 @@ def test_an_observable_that_cannot_apply_is_a_mistake_of_the_study():
     ):
         with pytest.raises(StudyError, match=message):
             plan_study("quickstart", Overrides(set={**one, key: value}), Options())
+
+
+def test_what_is_declared_of_networks():
+    asked = Parameters(output_scale=2.0, trained_layers="last", learning_rate_multiplier=0.5)
+    expected = MethodFacts(output_scale=2.0, trained_layers="last", learning_rate_multiplier=0.5)
+    assert SPEC.facts(asked) == expected
+    assert SPEC.facts(Parameters()) == MethodFacts()
+
+
+@pytest.mark.parametrize(
+    ("depth", "given", "expected"),
+    [(3, (8,), (8, 8, 8)), (2, (8, 4), (8, 4)), (0, (8,), ()), (2, None, None), (0, (), ())],
+)
+def test_a_candidate_of_another_depth_has_the_common_width(depth, given, expected):
+    assert widths_at(depth, given) == expected
+    with pytest.raises(DataError, match="2 widths given for 3 hidden layers"):
+        widths_at(3, (8, 4))

@@ -9,7 +9,7 @@ from ntkbench.errors import DataError, UnavailableError
 from ntkbench.plugin.types import Problem, Request, Solution, Training
 from ntkbench_torch import NetworkEnsemble
 from ntkbench_torch import solve as solving
-from ntkbench_torch.observables import operator_norm
+from ntkbench_torch.observables.norms import operator_norm
 from ntkbench_torch.parameters import Parameters
 from ntkbench_torch.solve import solve
 
@@ -30,7 +30,7 @@ def request(**changes):
         "architecture": Architecture(depth=2, activation="erf"),
         "training": Training(learning_rate=0.2, steps=STEPS),
         "parameters": Parameters(),
-        "width": 20,
+        "hidden_widths": (20, 20),
         "members": E,
         "seed": 4,
     }
@@ -104,7 +104,7 @@ def test_the_distance_shrinks_with_the_width():
     for width in (32, 512):
         rows = solve(
             request(
-                width=width,
+                hidden_widths=(width, width),
                 training=Training(learning_rate=0.2, steps=np.array([0])),
                 references=references,
                 observe=frozenset({"ntk_distance"}),

@@ -83,7 +83,7 @@ def test_its_sizes_are_what_is_loaded():
 
 
 def test_a_component_without_an_eigenvector_of_its_own_is_refused():
-    with pytest.raises(DataError, match="eigenvalue 99 of 100 is not a simple one"):
+    with pytest.raises(DataError, match="eigenvalue 99 of 100 is not simple"):
         load(Component(n_train=100, n_test=10, component=99, depth=0), 0, 0)  # rank 65 at most
 
 

@@ -12,8 +12,7 @@ import pytest
 from ntkbench.errors import DataError
 from ntkbench.execution.data import scaled
 from ntkbench.plugin.specs import import_target
-from ntkbench_uci import loading, text_files
-from ntkbench_uci import locations as places
+from ntkbench_uci import loading, locations, text_files
 from ntkbench_uci.collection import COLLECTION
 from ntkbench_uci.parameters import A19Split, PublishedSplit, RandomSplit
 from ntkbench_uci.plugin import ntkbench_register_tasks
@@ -159,12 +158,12 @@ def own_folder(data_folder, tmp_path, monkeypatch):
         target = tmp_path / path
         shutil.copytree((data_folder / path).parent, target.parent)
         monkeypatch.setenv("NTKBENCH_DATA", str(tmp_path))
-        loading._read.cache_clear()
+        loading._table.cache_clear()
         target.chmod(0o644)
         return target
 
     yield copy
-    loading._read.cache_clear()
+    loading._table.cache_clear()
 
 
 def without_a_row(lines):
@@ -220,7 +219,7 @@ def test_other_row_numbers_are_refused(file, own_folder):
 
 def test_without_the_file_a_task_says_where_it_looked_and_how_to_get_it(tmp_path, monkeypatch):
     monkeypatch.delenv("NTKBENCH_DATA", raising=False)
-    monkeypatch.setattr(places, "_package", lambda: None)
+    monkeypatch.setattr(locations, "_package", lambda: None)
     assert "--data-dir" in SPECS["concrete"].available()
     monkeypatch.setenv("NTKBENCH_DATA", str(tmp_path))
     assert f"{tmp_path} has no regression/concrete/data.txt" in SPECS["concrete"].available()

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from sklearn import datasets
 
 from ntkbench.errors import DataError
+from ntkbench.plugin import centred_targets, stratified_rows
 from ntkbench.plugin.specs import import_target
 from ntkbench_uci import loading, readers
 from ntkbench_uci.collection import COLLECTION
-from ntkbench_uci.loading import centred_targets
 from ntkbench_uci.loading import load_random as load
 from ntkbench_uci.parameters import RandomSplit
 from ntkbench_uci.plugin import ntkbench_register_tasks
-from ntkbench_uci.splits import sizes, stratified_rows
+from ntkbench_uci.splits import sizes
 
 SPECS = {spec.name.removeprefix("uci/"): spec for spec in ntkbench_register_tasks()}
 NAMES = sorted(name for name in SPECS.keys() & COLLECTION.keys() if COLLECTION[name].scikit_learn)

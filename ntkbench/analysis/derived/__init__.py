@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from ...store.read import Results
+    from ..series.records import Tables
 
-DERIVED: dict[str, Callable[[Results], pd.DataFrame]] = {
+DERIVED: dict[str, Callable[[Tables], pd.DataFrame]] = {
     "decay_ratio": decay_ratio,
     "time_to_residual": time_to_residual,
     "early_stopping_ratio": early_stopping,

@@ -11,19 +11,19 @@ from .table import frame, made, series
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ...store.read import Results
+    from ..series.records import Tables
 
 
-def descent_residual(results: Results) -> pd.DataFrame:
+def descent_residual(tables: Tables) -> pd.DataFrame:
     """Return each member's ``(dC / eta + |d|^2) / |d|^2`` of its first step.
 
     dC is the change of the cost in one step and ``|d|^2`` the squared norm of the direction under the member's own
     kernel: 0 under flow, O(eta) per step of descent. At the first step members are the same at every learning rate.
     """
-    costs = {(k["cell_id"], k["split_index"]): (m, s, v) for k, m, s, v in series(results, "loss", "train")}
-    rates = dict(zip(results.cells["cell_id"], results.cells["learning_rate"].astype(float), strict=True))
+    costs = {(k["cell_id"], k["split_index"]): (m, s, v) for k, m, s, v in series(tables, "loss", "train")}
+    rates = dict(zip(tables.cells["cell_id"], tables.cells["learning_rate"].astype(float), strict=True))
     rows: list[dict[str, Any]] = []
-    for key, members, steps, norms in series(results, "cost_rate", "train"):
+    for key, members, steps, norms in series(tables, "cost_rate", "train"):
         if isinstance(key["reference"], str) or (key["cell_id"], key["split_index"]) not in costs:
             continue
         alive, at, values = costs[key["cell_id"], key["split_index"]]
@@ -35,14 +35,14 @@ def descent_residual(results: Results) -> pd.DataFrame:
     return frame(rows)
 
 
-def limit_rate_distance(results: Results) -> pd.DataFrame:
+def limit_rate_distance(tables: Tables) -> pd.DataFrame:
     """Return, by member and reference, the distance of ``|d|^2`` under the member's own kernel to that under the limit.
 
     Relative to the latter, RMS over recorded steps.
     """
-    own = {(k["cell_id"], k["split_index"]): v for k, _, _, v in _rates(results) if not isinstance(k["reference"], str)}
+    own = {(k["cell_id"], k["split_index"]): v for k, _, _, v in _rates(tables) if not isinstance(k["reference"], str)}
     rows: list[dict[str, Any]] = []
-    for key, members, _, values in _rates(results):
+    for key, members, _, values in _rates(tables):
         mine = own.get((key["cell_id"], key["split_index"]))
         if isinstance(key["reference"], str) and mine is not None and mine.shape == values.shape:
             rows += made(
@@ -51,13 +51,13 @@ def limit_rate_distance(results: Results) -> pd.DataFrame:
     return frame(rows)
 
 
-def _rates(results: Results) -> list[Any]:
-    return list(series(results, "cost_rate", "train"))
+def _rates(tables: Tables) -> list[Any]:
+    return list(series(tables, "cost_rate", "train"))
 
 
-def cost_left(results: Results) -> pd.DataFrame:
+def cost_left(tables: Tables) -> pd.DataFrame:
     """Return log10 of each member's last training cost over its first."""
     rows: list[dict[str, Any]] = []
-    for key, members, _, values in series(results, "loss", "train"):
+    for key, members, _, values in series(tables, "loss", "train"):
         rows += made("log10_cost_left", key, "train", np.log10(values[:, -1] / values[:, 0]), members)
     return frame(rows)

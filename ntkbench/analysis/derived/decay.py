@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ...plugin.types import Float
-    from ...store.read import Results
+    from ..series.records import Tables
 
 _WANTED, _RANGE = -1.0, (-2.0, -0.4)  # log decay at which a rate is read, and how far from it may be looked
 _SEPARATED, _LEADING = 0.3, 0.1
@@ -28,7 +27,7 @@ class _Law(NamedTuple):
     per_step: Float
 
 
-def decay_ratio(results: Results) -> pd.DataFrame:
+def decay_ratio(tables: Tables) -> pd.DataFrame:
     """Return, per eigenspace and ensemble, the measured decay rate over the theory's: 1 in the limit (C9).
 
     The RMS over members of ``|P_i (y - f_t)|`` has fallen to a share that is compared with ``(1 - eta lambda_i / N)^k``
@@ -37,8 +36,8 @@ def decay_ratio(results: Results) -> pd.DataFrame:
     kernel's own perturbation, and the bulk is not measured.
     """
     rows: list[dict[str, Any]] = []
-    laws = _Laws(results)
-    for key, _, steps, values in series(results, "kernel_residual", "train"):
+    laws = _Laws(tables)
+    for key, _, steps, values in series(tables, "kernel_residual", "train"):
         law, component = laws.of(key), int(key["component"])
         if law is None or not _separated(law.eigenvalues, component):
             continue
@@ -54,11 +53,11 @@ def decay_ratio(results: Results) -> pd.DataFrame:
     return frame(rows)
 
 
-def time_to_residual(results: Results) -> pd.DataFrame:
+def time_to_residual(tables: Tables) -> pd.DataFrame:
     """Return each member's time until the 2nd component's residual is 1/e of its first, over the kernel's (C15)."""
     rows: list[dict[str, Any]] = []
-    laws = _Laws(results)
-    for key, members, steps, values in series(results, "kernel_residual", "train"):
+    laws = _Laws(tables)
+    for key, members, steps, values in series(tables, "kernel_residual", "train"):
         if int(key["component"]) != 1 or (law := laws.of(key)) is None:
             continue
         logs = np.log(values / values[:, :1])
@@ -92,12 +91,11 @@ def _separated(eigenvalues: Float, component: int) -> bool:
 class _Laws:
     """The references that cells were compared with, as their spectra say."""
 
-    def __init__(self, results: Results) -> None:
-        named = results.measurements.dropna(subset=["reference_cell_id"])
-        pairs = named[["cell_id", "reference", "reference_cell_id"]].drop_duplicates()
+    def __init__(self, tables: Tables) -> None:
+        pairs = tables.measured.compared[["cell_id", "reference", "reference_cell_id"]]
         self._of = {(a, b): c for a, b, c in pairs.itertuples(index=False)}
-        self._cells = {row["cell_id"]: row for row in results.cells.to_dict("records")}
-        own = results.spectra[results.spectra["output"] == 0]
+        self._cells = {row["cell_id"]: row for row in tables.cells.to_dict("records")}
+        own = tables.spectra[tables.spectra["output"] == 0]
         self._eigenvalues = {
             str(cell): group.sort_values("component")["eigenvalue"].to_numpy() for cell, group in own.groupby("cell_id")
         }
@@ -107,7 +105,6 @@ class _Laws:
         if reference not in self._eigenvalues:
             return None
         cell, eigenvalues = self._cells[key["cell_id"]], self._eigenvalues[reference]
-        factor = json.loads(self._cells[reference]["backend_params_json"]).get("learning_rate_multiplier", 1.0)
-        rate = factor * cell["learning_rate"] / cell["n_train"]
+        rate = self._cells[reference]["learning_rate_multiplier"] * cell["learning_rate"] / cell["n_train"]
         with np.errstate(divide="ignore"):
             return _Law(eigenvalues, np.log(np.abs(1 - rate * eigenvalues)))

@@ -9,17 +9,15 @@ from .table import frame
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ...store.read import Results
+    from ..series.records import Tables
 
 _KEYS = ["run_id", "cell_id", "split_index", "reference", "member"]
 
 
-def stability_onset_ratio(results: Results) -> pd.DataFrame:
+def stability_onset_ratio(tables: Tables) -> pd.DataFrame:
     """Return each member's onset over that of the kernel's own descent from the same f_0 in as many steps: 1 (C14)."""
-    rows = results.measurements
     network, kernel = (
-        rows[rows["metric"] == metric].set_index(_KEYS)["value"]
-        for metric in ("stability_onset", "stability_onset_kernel")
+        tables.measured.of(metric).set_index(_KEYS)["value"] for metric in ("stability_onset", "stability_onset_kernel")
     )
     ratios = (network / kernel).dropna()
     made: list[dict[str, Any]] = ratios.rename("value").reset_index().to_dict("records")  # type: ignore[assignment]

@@ -13,36 +13,36 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ...plugin.types import Float
-    from ...store.read import Results
+    from ..series.records import Tables
 
 
-def early_stopping(results: Results) -> pd.DataFrame:
+def early_stopping(tables: Tables) -> pd.DataFrame:
     """Return ``log(t_network / t_kernel)`` of each ensemble, the times of the least mean squared test error.
 
     Both curves are means over members, the kernel's from each member's own initial function. A minimum is read off a
     parabola in log time through the least recorded value and its neighbours.
     """
     rows: list[dict[str, Any]] = []
-    for key, steps, network, kernel in _curves(results):
+    for key, steps, network, kernel in _curves(tables):
         ours, theirs = (_least_without_each(steps, squares) for squares in (network, kernel))
         value = _least(steps, network.mean(axis=0)) - _least(steps, kernel.mean(axis=0))
         rows += made("early_stopping_ratio", key, "test", (value, float(jackknife_error(ours - theirs))), None)
     return frame(rows)
 
 
-def late_excess_network(results: Results) -> pd.DataFrame:
+def late_excess_network(tables: Tables) -> pd.DataFrame:
     """Return log of the networks' last mean squared test error over their least: above 0, stopping early helps."""
-    return _late_excess(results, "late_excess_network")
+    return _late_excess(tables, "late_excess_network")
 
 
-def late_excess_kernel(results: Results) -> pd.DataFrame:
+def late_excess_kernel(tables: Tables) -> pd.DataFrame:
     """Return the same of the kernel's predictions."""
-    return _late_excess(results, "late_excess_kernel")
+    return _late_excess(tables, "late_excess_kernel")
 
 
-def _late_excess(results: Results, metric: str) -> pd.DataFrame:
+def _late_excess(tables: Tables, metric: str) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
-    for key, _, network, kernel in _curves(results):
+    for key, _, network, kernel in _curves(tables):
         squares = network if metric == "late_excess_network" else kernel
         least = int(squares.mean(axis=0).argmin())
         without = squares.sum(axis=0) - squares
@@ -52,10 +52,10 @@ def _late_excess(results: Results, metric: str) -> pd.DataFrame:
     return frame(rows)
 
 
-def _curves(results: Results) -> Any:
+def _curves(tables: Tables) -> Any:
     """Yield key, steps (T,) after 0, and squared test errors (E, T) of networks and of predictions for them."""
-    errors = {(k["cell_id"], k["split_index"]): (s, v) for k, _, s, v in series(results, "rmse", "test")}
-    for key, _, steps, predicted in series(results, "prediction_rmse", "test"):
+    errors = {(k["cell_id"], k["split_index"]): (s, v) for k, _, s, v in series(tables, "rmse", "test")}
+    for key, _, steps, predicted in series(tables, "prediction_rmse", "test"):
         found = errors.get((key["cell_id"], key["split_index"]))
         if found is not None and found[1].shape == predicted.shape:
             yield key, steps[1:], found[1][:, 1:] ** 2, predicted[:, 1:] ** 2

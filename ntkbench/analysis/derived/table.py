@@ -5,29 +5,55 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 if TYPE_CHECKING:
-    from ...plugin.types import Float
-    from ...store.read import Results
+    from ...plugin.types import Float, Int
+    from ..series.records import Tables
 
 _KEYS = ["run_id", "cell_id", "split_index", "reference", "component"]
 _COLUMNS = [*_KEYS, "metric", "split", "member", "step", "time", "value"]
 
 
-def series(results: Results, metric: str, split: str | None) -> Iterator[tuple[dict[str, Any], Float, Float, Float]]:
+def series(tables: Tables, metric: str, split: str | None) -> Iterator[tuple[dict[str, Any], Float, Float, Float]]:
     """Yield, per cell, split, reference and component: the key, members (E,), steps (T,) and values (E, T).
 
     Members that lack a finite value at some step are left out.
     """
-    rows = results.measurements
+    rows = tables.measured.coded(metric)
     of_split = rows["split"].isna() if split is None else rows["split"] == split
-    rows = rows[(rows["metric"] == metric) & of_split & rows["member"].notna()]
-    rows = rows.astype({"member": "float64", "step": "float64", "value": "float64"})
-    for key, group in rows.groupby(_KEYS, dropna=False, sort=False):
-        table = group.pivot_table(index="member", columns="step", values="value").dropna()
-        if len(table):
-            yield dict(zip(_KEYS, key, strict=True)), table.index.to_numpy(), table.columns.to_numpy(), table.to_numpy()
+    rows = rows.loc[of_split & rows["member"].notna(), [*_KEYS, "member", "step", "value"]]
+    numbers = rows[["member", "step", "value"]].astype("float64").to_numpy()
+    for first, places in _groups(rows):
+        members, steps, values = _by_member_and_step(numbers[places])
+        if len(members):
+            yield {name: rows[name].iloc[first] for name in _KEYS}, members, steps, values
+
+
+def _groups(rows: pd.DataFrame) -> Iterator[tuple[int, Int]]:
+    """Yield, in order of appearance, the first row of each combination of keys and all of its rows.
+
+    As ``DataFrame.groupby`` would, without a copy of every column of the rows of each group.
+    """
+    codes = np.zeros(len(rows), dtype=np.int64)
+    for name in _KEYS:
+        own, values = pd.factorize(rows[name], use_na_sentinel=False)
+        codes = pd.factorize(codes * len(values) + own)[0]
+    order = np.argsort(codes, kind="stable")
+    for places in np.split(order, np.flatnonzero(np.diff(codes[order])) + 1) if len(order) else ():
+        yield int(places[0]), places
+
+
+def _by_member_and_step(rows: Float) -> tuple[Float, Float, Float]:
+    """Return members (E,), steps (T,) and values (E, T) of rows (member, step, value), without incomplete members."""
+    rows = rows[~np.isnan(rows).any(axis=1)]
+    members, member = np.unique(rows[:, 0], return_inverse=True)
+    steps, step = np.unique(rows[:, 1], return_inverse=True)
+    table = np.full((len(members), len(steps)), np.nan)
+    table[member, step] = rows[:, 2]
+    complete = ~np.isnan(table).any(axis=1)
+    return members[complete], steps, table[complete]
 
 
 def made(

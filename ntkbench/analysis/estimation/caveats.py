@@ -10,25 +10,24 @@ from ...theory.optimizers import stable_learning_rate
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from ...store.read import Results
+    import pandas as pd
+
+    from ..series.records import MetricRows
 
 Row = dict[str, Any]
 
 
 class Caveats:
-    """Says of a rate's cells what stands against judging the theory by them."""
+    """Finds why the theory must not be judged by a rate's cells."""
 
-    def __init__(self, results: Results) -> None:
-        """Look up what each subject was compared with, and how that was computed."""
-        measurements = results.measurements
-        rows: list[Row] = results.cells.to_dict("records")  # type: ignore[assignment]
+    def __init__(self, cells: pd.DataFrame, measurements: MetricRows) -> None:
+        """Look up what each subject was compared with."""
+        rows: list[Row] = cells.to_dict("records")  # type: ignore[assignment]
         self.cells = {(row["run_id"], row["cell_id"]): row for row in rows}
-        keys = ["run_id", "cell_id", "reference", "reference_cell_id"]
-        compared = measurements.loc[measurements["reference"].notna(), keys].drop_duplicates()
-        self._compared: list[Row] = compared.to_dict("records")  # type: ignore[assignment]
-        largest = measurements[measurements["metric"] == "largest_eigenvalue"]
+        self._compared: list[Row] = measurements.compared.to_dict("records")  # type: ignore[assignment]
+        largest = measurements.of("largest_eigenvalue")
         self._largest: dict[Any, float] = largest.groupby(["run_id", "cell_id"])["value"].first().to_dict()
-        lost = measurements[measurements["metric"] == "diverged_step"]
+        lost = measurements.of("diverged_step")
         self._diverged: dict[Any, int] = lost.groupby(["run_id", "cell_id"])["member"].nunique().to_dict()
 
     def of(
@@ -37,7 +36,7 @@ class Caveats:
         """Return the first reason not to judge, or None.
 
         :param trained: the quantity depends on the training.
-        :param kernel: which kernel the claim compares with; where the last layer alone is trained it is the nngp.
+        :param kernel: the kernel that the claim compares with; the nngp if only the last layer is trained (C16).
         """
         mine = [row for row in self._compared if row["run_id"] == run_id and row["cell_id"] in cell_ids]
         used = {row["reference_cell_id"] for row in mine if row["reference"] == reference}
@@ -62,27 +61,16 @@ class Caveats:
             if key in self._largest and self.cells[key]["kernel"] == "ntk":
                 cell = self.cells[run_id, row["cell_id"]]
                 training = json.loads(cell["training_json"])
-                how = {"optimizer": training["optimizer"], "momentum": training.get("momentum", 0.0)}
+                how = {"optimizer": training["optimizer"], "momentum": training["momentum"]}
                 if cell["learning_rate"] >= stable_learning_rate([self._largest[key]], cell["n_train"], **how):
                     return "the learning rate is at or above the stable limit of its optimizer on the kernel"
         return None
 
 
 def _not_the_theory(cell: Row, kernel: str) -> str | None:
-    """Return why a reference does not state what the claims are about: this kernel, no ridge, the networks' own steps.
-
-    Networks whose last layer alone is trained follow the nngp, all others the ntk (C16).
-    """
+    """Return why a reference is not the law that claims are about: this kernel, no ridge, and nothing that deviates."""
     if cell["kernel"] != kernel:
         return f"the reference's kernel is {cell['kernel']}, not the {kernel}"
     if cell["ridge"] > 0:
         return f"the reference has ridge {cell['ridge']:g}; the claims are about none"
-    parameters = json.loads(cell["backend_params_json"])
-    if parameters.get("dynamics") == "flow":
-        return "the reference follows gradient flow; the networks took steps"
-    if parameters.get("law", "ensemble") != "ensemble":
-        return f"the reference's law is that of the {parameters['law']}, not of the ensemble"
-    for factor, what in (("weight_std_multiplier", "weight_std"), ("learning_rate_multiplier", "learning rate")):
-        if parameters.get(factor, 1.0) != 1.0:
-            return f"the reference has another {what} than the networks"
-    return None
+    return next(iter(cell["deviations"]), None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,13 +11,12 @@ from scipy.special import ndtri
 from scipy.stats import spearmanr
 
 from ..derived.decay import time_to_residual
-from ..series.cells import subject_cells
 from .rates import FittedRate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ...store.read import Results
+    from .rates import Rates
 
 _SPEARMAN = 1.06
 """Variance of Fisher's z of Spearman's rho, in units of that of Pearson's r (Fieller, Hartley and Pearson 1957)."""
@@ -42,34 +41,30 @@ class Correlation:
         return float(np.tanh(z - half)), float(np.tanh(z + half))
 
 
-def time_and_kernel_change(results: Results) -> Iterator[FittedRate]:
+def time_and_kernel_change(rates: Rates) -> Iterator[FittedRate]:
     """Yield, at each width, the correlation of a member's time along component 2 with its kernel's signed change."""
-    times = time_to_residual(results)
+    times = time_to_residual(rates.tables)
     if times.empty:
         return
-    rows = results.measurements
-    change = rows[rows["metric"] == "ntk_change_mean_diagonal"]
+    change = rates.tables.measured.of("ntk_change_mean_diagonal")
     last = change[change["step"] == change.groupby("cell_id")["step"].transform("max")]
     both = times.merge(last[["cell_id", "member", "value"]], on=["cell_id", "member"], suffixes=("", "_change"))
-    both = both.merge(subject_cells(results.cells), on=["run_id", "cell_id"])
-    facts = {str(row["cell_id"]): {str(k): v for k, v in row.items()} for row in results.cells.to_dict("records")}
-    for key, group in both.groupby(["cell_id", "reference"], dropna=False):
+    cells = rates.cells()
+    both = both.merge(cells.frame, on=["run_id", "cell_id"])
+    facts = {str(row["cell_id"]): {str(k): v for k, v in row.items()} for row in rates.tables.cells.to_dict("records")}
+    for (cell_id, reference), group in both.groupby(["cell_id", "reference"], dropna=False):
         if len(group) < _FEWEST:
             continue
         first = group.iloc[0]
         rho = float(spearmanr(group["value"].astype(float), group["value_change"].astype(float)).statistic)
-        names = (first["run_id"], first["study"], first["task"], first["architecture"], first["activation"])
-        run_id, study, task, architecture, activation = map(str, names)
         yield FittedRate(
-            run_id,
-            study,
-            task,
-            architecture,
-            activation,
-            f"{first['label']}, width {first['width']:.0f}",
-            str(key[1]) if isinstance(key[1], str) else None,
+            replace(
+                cells.keys[int(first["series"])],
+                reference=reference if isinstance(reference, str) else None,
+                width=float(first["width"]),
+            ),
             "time_and_kernel_change",
             Correlation(estimate=rho, n_members=len(group)),
             points=pd.DataFrame({"x": group["value_change"].astype(float), "value": group["value"].astype(float)}),
-            facts=facts[str(key[0])],
+            facts=facts[str(cell_id)],
         )

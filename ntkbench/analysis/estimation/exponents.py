@@ -190,12 +190,11 @@ def fit_exponent_of_mean(
 
     :param values: (W,) v; ``standard_errors`` (W,) of v; ``floors`` (W,).
     :param members: E, the fewest at any width.
-    :returns: NaN throughout where the bias stands out nowhere: "at the sampling floor". The estimate alone is NaN where
-        only a bound is found.
+    :returns: NaN throughout where the bias stands out nowhere; the estimate alone is NaN where only a bound is found.
     """
     table = np.stack([np.asarray(a, dtype=np.float64) for a in (widths, values, standard_errors, floors)])
     n, v, se, floor = table[:, np.isfinite(table).all(axis=0) & (table[0] >= correction)]
-    if len(n) < 2 or members < 2:
+    if min(len(n), members) < 2:
         return _no_fit(len(n), members, "needs two widths with two members each")
     if not v.any():
         return _no_fit(len(n), members, "a distance of exactly zero has no logarithm")

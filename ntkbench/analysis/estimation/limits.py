@@ -81,12 +81,7 @@ def fit_limit(
     :param along: in words, what n is where it is no width.
     :returns: NaN throughout where no width remains, the method saying why.
     """
-    columns = np.broadcast_arrays(
-        *(np.asarray(a, dtype=np.float64) for a in (widths, values, standard_errors, members))
-    )
-    table = np.stack([np.atleast_1d(column) for column in columns])
-    n, v, se, counts = table[:, np.isfinite(table).all(axis=0) & (table[2] > 0) & (table[3] > 1)]
-    left_out = f"; left out: {table.shape[1] - len(n)} without a finite value and error" * (len(n) < table.shape[1])
+    (n, v, se, counts), left_out = _usable(widths, values, standard_errors, members)
     if len(n) < 2:
         return _without_extrapolation(n, v, se, counts, along, left_out)
     z = (n / n.min()) ** -power
@@ -107,6 +102,15 @@ def fit_limit(
         + left_out,
         lack_of_fit=p,
     )
+
+
+def _usable(*columns: ArrayLike) -> tuple[Floats, str]:
+    """Return (4, W') of widths, values, errors and members that can be used, and a remark on those that cannot."""
+    same = np.broadcast_arrays(*(np.asarray(column, dtype=np.float64) for column in columns))
+    table = np.stack([np.atleast_1d(column) for column in same])
+    used = table[:, np.isfinite(table).all(axis=0) & (table[2] > 0) & (table[3] > 1)]
+    lost = table.shape[1] - used.shape[1]
+    return used, f"; left out: {lost} without a finite value and error" if lost else ""
 
 
 def nothing(why: str) -> LimitFit:

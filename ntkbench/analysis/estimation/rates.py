@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -11,11 +12,12 @@ import pandas as pd
 
 from ...errors import NtkbenchError
 from ..derived import DERIVED
-from ..series.cells import architecture_name, series_cells, subject_cells
+from ..series.cells import SeriesCells, series_cells
+from ..series.names import digits_needed, series_architecture, subject_words, task_words
 from ..series.points import in_common_splits, points_of
 from ..series.quantities import ALL, QUANTITIES, Quantity
-from ..series.records import over_layers, recorded, with_errors
-from ..series.rounding import above, rounding_floor, without_twins
+from ..series.records import MetricRows, Tables, over_layers, recorded, with_errors
+from ..series.rounding import above, rounding_floor
 from .caveats import Caveats
 from .exponents import ExponentFit, fit_exponent, fit_exponent_of_mean, fit_exponent_of_summaries
 from .limits import fit_limit
@@ -24,22 +26,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ...store.read import Results
+    from ..series.keys import SeriesKey
+    from ..series.quantities import Axis
 
 __all__ = [
     "QUANTITIES",
     "ExponentFit",
     "FittedRate",
     "Quantity",
-    "architecture_name",
+    "Rates",
     "convergence_rates",
     "fit_exponent",
     "fit_exponent_of_mean",
-    "fitted_rates",
-    "in_common_splits",
-    "subject_cells",
+    "rate_table",
 ]
 
-_KEYS = ["run_id", "study", "task", "architecture", "label", "reference"]
 _FOUND = ["exponent", "ci_low", "ci_high", "n_widths", "n_members", "method"]
 _COLUMNS = ["task", "architecture", "label", "reference", "metric", *_FOUND]
 
@@ -77,20 +78,14 @@ class Fit(Protocol):
 
 @dataclass(frozen=True)
 class FittedRate:
-    """An estimate with what it is of; ``reference`` is None for a quantity that needs none.
+    """An estimate with what it is of.
 
     ``caveat`` is why the theory is not to be judged by it, or None. ``points`` has x, value and standard_error, and
     where there are floors of sampling and rounding ``floor`` and ``rounding``: what was fitted. ``facts`` is the row of
     ``cells`` of one of its cells.
     """
 
-    run_id: str
-    study: str
-    task: str
-    architecture: str
-    activation: str
-    label: str
-    reference: str | None
+    key: SeriesKey
     metric: str
     fit: Fit
     caveat: str | None = None
@@ -104,7 +99,7 @@ def convergence_rates(results: Results, metric: str | Sequence[str] | None = Non
     Members are the replicates; the splits of a task share their networks, so a member is averaged (RMS) over splits
     first. Cells that are not ok, networks of unequal widths and members that diverged are left out.
 
-    :param results: with ``cells`` and ``measurements`` as in the contract.
+    :param results: with ``cells`` and ``measurements`` as :func:`ntkbench.load` returns them.
     :param metric: one or several of :data:`QUANTITIES`; None: all of them. ``function_distance`` is at the last
         recorded step, ``function_distance_max`` is each member's largest over recorded steps.
     :returns: task, architecture, label, reference, metric, exponent, ci_low, ci_high (95 %), n_widths, n_members (the
@@ -112,53 +107,96 @@ def convergence_rates(results: Results, metric: str | Sequence[str] | None = Non
         of the interval on which the data set no limit is infinite.
     :raises NtkbenchError: for a metric that is not fitted.
     """
-    rows = [_row(rate) for rate in fitted_rates(results, metric)]
-    return pd.DataFrame(rows, columns=_COLUMNS)
-
-
-def _row(rate: FittedRate) -> tuple[Any, ...]:
-    fit = rate.fit
-    found = (fit.estimate, *fit.interval(), fit.n_widths, fit.n_members, fit.method)
-    return (rate.task, rate.architecture, rate.label, rate.reference, rate.metric, *found)
-
-
-def fitted_rates(results: Results, metric: str | Sequence[str] | None = None) -> list[FittedRate]:
-    """Return what :func:`convergence_rates` tabulates, with fits that can state other intervals.
-
-    :param metric: of :data:`.quantities.ALL`, which has limits and other axes too; None: the rates by width.
-    :raises NtkbenchError: for a metric that is not fitted.
-    """
     names = list(QUANTITIES) if metric is None else [metric] if isinstance(metric, str) else list(metric)
-    if unknown := [name for name in names if name not in ALL]:
-        raise NtkbenchError(f"no rate is fitted to {', '.join(unknown)}; choose from {', '.join(ALL)}")
-    measured = _measured(results, names)
-    caveats = Caveats(results)
-    cells = {axis: series_cells(results.cells, axis) for axis in {ALL[name].axis for name in names}}
-    rates = [rate for name in names for rate in _rates_of(name, cells[ALL[name].axis], measured, caveats)]
-    return sorted(rates, key=lambda r: (r.run_id, r.task, r.architecture, r.label, r.reference or ""))
+    return rate_table(Rates(results).of(names))
 
 
-def _measured(results: Results, names: Sequence[str]) -> pd.DataFrame:
-    """Return the measurements, with those that are made of others where one of them is asked for."""
-    rows = results.measurements
-    wanted = {ALL[name].stored for name in names} & DERIVED.keys()
-    parts = [derived for name in sorted(wanted) if len(derived := DERIVED[name](results))]
-    return pd.concat([rows, *parts], ignore_index=True) if parts else rows
+def rate_table(rates: Sequence[FittedRate]) -> pd.DataFrame:
+    """Return rates as the table that :func:`convergence_rates` describes."""
+    digits = digits_needed(rate.key for rate in rates)
+    return pd.DataFrame([_row(rate, digits) for rate in rates], columns=_COLUMNS)
 
 
-def _rates_of(name: str, cells: pd.DataFrame, measurements: pd.DataFrame, caveats: Caveats) -> Iterator[FittedRate]:
-    quantity = ALL[name]
-    rows = recorded(quantity.stored, quantity, measurements).merge(cells, on=["run_id", "cell_id"], how="inner")
-    rows = over_layers(rows, quantity.layers)
-    by_member = quantity.summary in ("members", "mean")
-    rows = rows[rows["member"].notna() if by_member else rows["member"].isna()]
-    if not by_member:
-        rows = with_errors(rows, quantity, measurements)
-    rows, twins = without_twins(rows)
-    for key, everything in rows.groupby(_KEYS, dropna=False, sort=False):
-        if quantity.axis != "width" and everything["x"].nunique() == 1:
-            continue  # not a curve along this axis
-        group = in_common_splits(everything)
+def _row(rate: FittedRate, digits: int) -> tuple[Any, ...]:
+    fit, key = rate.fit, rate.key
+    names = (task_words(key.task), series_architecture(key, digits), subject_words(key), key.reference, rate.metric)
+    return (*names, fit.estimate, *fit.interval(), fit.n_widths, fit.n_members, fit.method)
+
+
+def sorted_rates(rates: Iterable[FittedRate]) -> list[FittedRate]:
+    """Return rates by run, task, architecture, subject and reference; quantities of one series keep their order."""
+    rates = list(rates)
+    digits = digits_needed(rate.key for rate in rates)
+
+    def place(rate: FittedRate) -> tuple[str, ...]:
+        key = rate.key
+        words = (task_words(key.task), series_architecture(key, digits), subject_words(key))
+        return (key.run_id, *words, key.reference or "")
+
+    return sorted(rates, key=place)
+
+
+class Rates:
+    """The rates that the tables of one or several runs allow: tables are read, and each rate fitted, once."""
+
+    def __init__(self, results: Results, controls: Collection[str] = ()) -> None:
+        """Take the tables; ``controls`` are the labels that are wrong on purpose."""
+        self.tables = Tables(results)
+        self._controls = controls
+        self._fitted: dict[str, list[FittedRate]] = {}
+        self._derived: dict[str, MetricRows] = {}
+        self._cells: dict[Axis, SeriesCells] = {}
+
+    def of(self, names: Sequence[str]) -> list[FittedRate]:
+        """Return the rates of quantities of :data:`.quantities.ALL`, which has limits and other axes too.
+
+        :raises NtkbenchError: for a metric that is not fitted.
+        """
+        if unknown := [name for name in names if name not in ALL]:
+            raise NtkbenchError(f"no rate is fitted to {', '.join(unknown)}; choose from {', '.join(ALL)}")
+        for name in names:
+            if name not in self._fitted:
+                self._fitted[name] = list(self._rates_of(name))
+        return sorted_rates(rate for name in names for rate in self._fitted[name])
+
+    def cells(self, axis: Axis = "width") -> SeriesCells:
+        """Return the cells of subjects in series along an axis."""
+        if axis not in self._cells:
+            self._cells[axis] = series_cells(self.tables.cells, axis, self._controls)
+        return self._cells[axis]
+
+    @cached_property
+    def _caveats(self) -> Caveats:
+        return Caveats(self.tables.cells, self.tables.measured)
+
+    def _stored(self, metric: str) -> MetricRows:
+        """Return the rows that a metric is among: those that were measured, or those that are made of them."""
+        if metric not in DERIVED:
+            return self.tables.measured
+        if metric not in self._derived:
+            self._derived[metric] = MetricRows(DERIVED[metric](self.tables))
+        return self._derived[metric]
+
+    def _rates_of(self, name: str) -> Iterator[FittedRate]:
+        quantity = ALL[name]
+        cells = self.cells(quantity.axis)
+        rows = _series_rows(quantity, cells, self._stored(quantity.stored))
+        keys = ["series", "reference", *(["component"] if quantity.layers == "each" else [])]
+        for (number, reference, *component), everything in _grouped(rows, keys):
+            series = int(number)
+            if series in cells.hidden or (quantity.axis != "width" and everything["x"].nunique() == 1):
+                continue  # a twin, or not a curve along this axis
+            key = replace(
+                cells.keys[series],
+                reference=reference if isinstance(reference, str) else None,
+                component=int(component[0]) if component else None,
+            )
+            twins = rows[rows["series"] == cells.twins.get(series, -1)]
+            yield self._rate(key, name, everything, twins)
+
+    def _rate(self, key: SeriesKey, name: str, everything: pd.DataFrame, twins: pd.DataFrame) -> FittedRate:
+        """Fit the rate of one series, on the splits that all its places have."""
+        quantity, group = ALL[name], in_common_splits(everything)
         tau = quantity.correction_per_layer * max(int(everything["depth"].iloc[0]), 1)
         every = points_of(group, quantity.summary)
         floor = rounding_floor(group, twins) if quantity.summary == "members" else None
@@ -168,21 +206,30 @@ def _rates_of(name: str, cells: pd.DataFrame, measurements: pd.DataFrame, caveat
             fit = replace(fit, method=f"{fit.method}; left out at the floor of rounding: {len(every) - len(points)}")
         if left_out := everything["split_index"].nunique() - group["split_index"].nunique():
             fit = replace(fit, method=f"{fit.method}; splits left out because some width lacks them: {left_out}")
-        run_id, study, task, architecture, label = map(str, key[:-1])
-        reference = str(key[-1]) if isinstance(key[-1], str) else None
-        caveat = caveats.of(
-            run_id,
+        caveat = self._caveats.of(
+            key.run_id,
             {*everything["cell_id"]},
-            reference,
+            key.reference,
             trained=quantity.record != "first",
             kernel="nngp" if quantity.stored.startswith("nngp") else "ntk",
         )
-        activation = str(everything["activation"].iloc[0])
-        names = (run_id, study, task, architecture, activation, label)
-        facts = caveats.cells[run_id, str(everything["cell_id"].iloc[0])]
-        yield FittedRate(
-            *names, reference, name, fit, caveat, every.drop(columns="samples").assign(rounding=floor), facts
-        )
+        facts = self._caveats.cells[key.run_id, str(everything["cell_id"].iloc[0])]
+        return FittedRate(
+            key, name, fit, caveat, every.drop(columns="samples").assign(rounding=floor), facts
+        )  # fmt: skip
+
+
+def _grouped(rows: pd.DataFrame, keys: list[str]) -> Iterator[tuple[tuple[Any, ...], pd.DataFrame]]:
+    yield from rows.groupby(keys, dropna=False, sort=False)
+
+
+def _series_rows(quantity: Quantity, cells: SeriesCells, stored: MetricRows) -> pd.DataFrame:
+    """Return the rows of a quantity as they are fitted: at its record, over its layers, with their errors."""
+    rows = recorded(quantity.stored, quantity, stored).merge(cells.frame, on=["run_id", "cell_id"], how="inner")
+    rows = over_layers(rows, quantity.layers)
+    by_member = quantity.summary in ("members", "mean")
+    rows = rows[rows["member"].notna() if by_member else rows["member"].isna()]
+    return rows if by_member else with_errors(rows, quantity, stored)
 
 
 def _fit(points: pd.DataFrame, quantity: Quantity, tau: float) -> Any:

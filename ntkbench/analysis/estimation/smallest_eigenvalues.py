@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..series.cells import architecture_name, task_names
+import pandas as pd
+
+from ..series.keys import SeriesKey, architecture_key, task_keys
 from .rates import FittedRate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import pandas as pd
-
-    from ...store.read import Results
+    from ..series.keys import TaskKey
+    from .rates import Rates
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,31 +34,41 @@ class Bounded:
         return self.estimate - self.error, self.estimate + self.error
 
 
-def smallest_eigenvalues(results: Results) -> Iterator[FittedRate]:
+def smallest_eigenvalues(rates: Rates) -> Iterator[FittedRate]:
     """Yield ``lambda_min / lambda_max`` of every kernel whose smallest eigenvalue was measured with an error bound.
 
     Of networks it is the smallest over members, and needs at least as many parameters as rows of the kernel.
     """
-    cells = results.cells.assign(task=task_names(results.cells))
-    rows: list[dict[str, Any]] = cells.to_dict("records")  # type: ignore[assignment]
-    for row in rows:
-        mine = results.measurements[results.measurements["cell_id"] == row["cell_id"]]
+    rows: list[dict[str, Any]] = rates.tables.cells.to_dict("records")  # type: ignore[assignment]
+    found = {
+        f"{prefix}{name}": dict(tuple(_first(rates.tables.measured.of(f"{prefix}{name}")).groupby("cell_id")))
+        for prefix in ("", "ntk_")
+        for name in _NAMES
+    }
+    for row, task in zip(rows, task_keys(rows), strict=True):
         prefix = "" if row["role"] == "reference" else "ntk_"
-        parts = {name: _first(mine, f"{prefix}{name}") for name in _NAMES}
-        if all(len(part) for part in parts.values()):
-            yield _rate(row, f"{prefix}smallest_eigenvalue", parts)
+        parts = {name: found[f"{prefix}{name}"].get(row["cell_id"]) for name in _NAMES}
+        if all(part is not None for part in parts.values()):
+            values = {name: part.set_index("member")["value"] for name, part in parts.items() if part is not None}
+            yield _rate(row, task, f"{prefix}smallest_eigenvalue", values)
 
 
 _NAMES = ("smallest_eigenvalue", "smallest_eigenvalue_error", "largest_eigenvalue")
 
 
-def _first(rows: pd.DataFrame, metric: str) -> pd.Series[float]:
-    """Return the values by member at the first record."""
-    rows = rows[(rows["metric"] == metric) & (rows["step"].isna() | (rows["step"] == 0))]
-    return rows.set_index(rows["member"].fillna(-1).astype(int))["value"].astype(float)
+def _first(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return cell_id, member (-1 for none) and value at the first record."""
+    rows = rows[rows["step"].isna() | (rows["step"] == 0)]
+    return pd.DataFrame(
+        {
+            "cell_id": rows["cell_id"],
+            "member": rows["member"].fillna(-1).astype(int),
+            "value": rows["value"].astype(float),
+        }
+    )
 
 
-def _rate(row: dict[str, Any], metric: str, parts: dict[str, pd.Series[float]]) -> FittedRate:
+def _rate(row: dict[str, Any], task: TaskKey, metric: str, parts: dict[str, pd.Series[float]]) -> FittedRate:
     smallest, error, largest = (parts[name] for name in _NAMES)
     ratio, bound = (smallest / largest), (error / largest).abs()
     least = int((ratio - bound).to_numpy().argmin())
@@ -69,7 +80,8 @@ def _rate(row: dict[str, Any], metric: str, parts: dict[str, pd.Series[float]]) 
         n_members=members,
         method="smallest over largest eigenvalue, with a bound on the errors of the kernel and of its decomposition",
     )
-    label = f"{row['label']}, depth {row['depth']}, bias_std {row['bias_std']:g}"
-    label += f", width {row['width']}" if members else ""
-    named = (str(row["run_id"]), str(row["study"]), str(row["task"]), architecture_name(row), str(row["activation"]))
-    return FittedRate(*named, label, None, metric, fit, facts=row)
+    width = float(row["width"]) if members and pd.notna(row["width"]) else None
+    key = SeriesKey(
+        str(row["run_id"]), str(row["study"]), task, architecture_key(row), (str(row["label"]),), width=width
+    )  # fmt: skip
+    return FittedRate(key, metric, fit, facts=row)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from ...store.read import Results, load
-from ..estimation.rates import convergence_rates, in_common_splits, subject_cells
-from ..verdicts.judge import judged_rates
+from ..series.points import in_common_splits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from ...store.read import Results
+    from ..estimation.rates import FittedRate, Rates
+    from ..series.keys import SeriesKey
+    from ..verdicts.judge import Finding
 
 
 class ComparedQuantity(NamedTuple):
@@ -32,73 +37,70 @@ COMPARED = (
 )
 
 
+class JudgedRate(NamedTuple):
+    """A rate by width, and what came of it where anything is expected."""
+
+    rate: FittedRate
+    finding: Finding | None
+
+
 @dataclass(frozen=True)
 class Comparison:
-    """One subject against one reference (None: none) on one task.
+    """One subject against one reference (None: none) on one task: ``key`` says which.
 
-    ``by_width`` has a row per width, ``rates`` one per fitted quantity, ``cell_ids`` are the subject's cells by
-    ascending width and ``facts`` what they have in common.
+    ``by_width`` has a row per width, ``rates`` are those of its quantities, ``cell_ids`` are the subject's cells by
+    ascending width and ``facts`` what they have in common: the row of ``cells`` of one of them, and how many splits.
     """
 
-    task: str
-    architecture: str
-    label: str
-    reference: str | None
+    key: SeriesKey
     facts: dict[str, Any]
+    splits: int
     cell_ids: tuple[str, ...]
     by_width: pd.DataFrame
-    rates: pd.DataFrame
+    rates: tuple[JudgedRate, ...]
+
+    def rate(self, metric: str) -> JudgedRate | None:
+        """Return the rate of a quantity, None where it was not fitted."""
+        return next((judged for judged in self.rates if judged.rate.metric == metric), None)
 
 
-def comparisons(results: Results) -> Iterator[Comparison]:
-    """Yield a comparison for each run, task, architecture, subject and reference, in the order of the study."""
-    for path in results.paths:
-        yield from _of_one_run(results if len(results.paths) == 1 else load(path))
+def comparisons(
+    results: Results, fitted: Rates, rates: Sequence[FittedRate], found: Sequence[Finding]
+) -> Iterator[Comparison]:
+    """Yield a comparison for each task, architecture, subject and reference of a run, in the order of its study.
 
-
-def _of_one_run(results: Results) -> Iterator[Comparison]:
-    cells = subject_cells(results.cells).sort_values("task", key=_order(results), kind="stable")
-    if cells.empty:  # nothing to compare, so nothing more to read
+    :param rates: those by width; ``found``: what came of those that something is expected of.
+    """
+    cells = fitted.cells()
+    if cells.frame.empty:  # nothing to compare, so nothing more to read
         return
-    measured = results.measurements.merge(cells[["cell_id", "width"]], on="cell_id", how="inner")
-    judged = _judged(results)
-    for key, group in cells.groupby(["task", "architecture", "label"], sort=False):
-        task, architecture, label = map(str, key)
+    in_order = cells.frame.sort_values("series", key=_order(results, cells.keys), kind="stable")
+    measurements = fitted.tables.measured.everything()
+    measured = measurements.merge(in_order[["cell_id", "width"]], on="cell_id", how="inner")
+    came_of = {(finding.rate.key, finding.rate.metric): finding for finding in found}
+    judged = [JudgedRate(rate, came_of.get((rate.key, rate.metric))) for rate in rates]
+    for number, group in in_order.groupby("series", sort=False):
+        key = cells.keys[int(number)]  # type: ignore[arg-type]
         rows = in_common_splits(measured[measured["cell_id"].isin(group["cell_id"])])
-        mine = judged[(judged["task"] == task) & (judged["architecture"] == architecture) & (judged["label"] == label)]
+        mine = [each for each in judged if replace(each.rate.key, reference=None) == key]
         named: list[str | None] = [str(name) for name in rows["reference"].dropna().unique()]
+        of_series = results.cells[results.cells["cell_id"].isin(group["cell_id"])]
         for reference in named or [None]:
             yield Comparison(
-                task=task,
-                architecture=architecture,
-                label=label,
-                reference=reference,
-                facts=_facts(results.cells[results.cells["cell_id"].isin(group["cell_id"])]),
+                key=replace(key, reference=reference),
+                facts={str(name): value for name, value in of_series.iloc[0].items()},
+                splits=of_series["split_index"].nunique(),
                 cell_ids=tuple(group.sort_values("width")["cell_id"]),
-                by_width=_by_width(rows, _kernel_error(results.measurements, rows, reference), reference),
-                rates=mine[mine["reference"].isna() | (mine["reference"] == reference)],
+                by_width=_by_width(rows, _kernel_error(measurements, rows, reference), reference),
+                rates=tuple(each for each in mine if each.rate.key.reference in (None, reference)),
             )
 
 
-def _order(results: Results) -> Callable[[pd.Series[Any]], pd.Series[Any]]:
-    """Return a sort key that puts tasks in the order of the study."""
+def _order(results: Results, keys: Sequence[SeriesKey]) -> Callable[[pd.Series[Any]], pd.Series[Any]]:
+    """Return a sort key that puts series in the order of their tasks in the study."""
     names = dict.fromkeys(entry["name"] for run in results.runs for entry in run["resolved"]["task"])
     position = {name: place for place, name in enumerate(names)}
-    return lambda tasks: tasks.map(lambda task: position[task.split()[0]])
-
-
-def _judged(results: Results) -> pd.DataFrame:
-    """Return the fitted exponents beside what is expected of them, where anything is."""
-    keys = ["task", "architecture", "label", "reference", "metric"]
-    verdicts = judged_rates(results).rename(columns={"quantity": "metric"})
-    expected = verdicts[[*keys, "claim", "expected", "band_low", "band_high", "verdict", "reason"]]
-    return convergence_rates(results).merge(expected, on=keys, how="left")
-
-
-def _facts(cells: pd.DataFrame) -> dict[str, Any]:
-    first = cells.iloc[0]
-    names = ("n_train", "n_test", "n_features", "n_outputs", "steps", "learning_rate", "seed", "dtype")
-    return {name: first[name] for name in names} | {"splits": cells["split_index"].nunique()}
+    return lambda series: series.map(lambda number: position[keys[number].task.name])
 
 
 def _kernel_error(measurements: pd.DataFrame, rows: pd.DataFrame, reference: str | None) -> float:

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..series.quantities import ALL
+from ...plugin.figure_style import COLOURS, MARKERS, THEORY_COLOUR
+from ..series.names import task_words
+from ..series.quantities import ALL, quantity_name
+from .words import distinct_subjects
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,20 +19,20 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from ..series.keys import TaskKey
     from ..verdicts.judge import Finding
 
-# Okabe and Ito's colours; markers and dashes tell curves apart in grey.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9")
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+_COLOURS = (*COLOURS[:4], THEORY_COLOUR, *COLOURS[4:])
 _COLUMNS = 3
 _PANEL, _PANEL_HEIGHT, _LEGEND_LINE = 6.2, 5.0, 0.21  # inches
 _CHARACTERS = 82  # of a title over one panel
+_LINE = 46  # of the words beside an axis
 _APART = 1.02  # between curves of limits, which would hide each other
 _AXES = {
     "width": "hidden width n",
     "depth": "depth (hidden layers)",
     "output_scale": "output scale α",
-    "rate": "learning rate, in units of the study's",
+    "learning_rate_multiplier": "learning rate, in units of the study's",
 }
 _MARKS = (
     "bars: one standard error over members; dashed: the theory; dotted: the floor of sampling, sparse: of rounding; "
@@ -51,11 +54,11 @@ def draw_curves(found: Sequence[Finding], title: str) -> Figure:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    panels: dict[tuple[str, str], list[Finding]] = {}
+    panels: dict[tuple[str, TaskKey], list[Finding]] = {}
     for finding in found:
         if finding.rate.metric in ALL and finding.rate.points is None:
             continue  # nothing was measured
-        panels.setdefault((finding.rate.metric, finding.rate.task), []).append(finding)
+        panels.setdefault((finding.rate.metric, finding.rate.key.task), []).append(finding)
     columns = min(_COLUMNS, max(len(panels), 1))
     rows = -(-max(len(panels), 1) // columns)
     legend = _LEGEND_LINE * max((len(group) for group in panels.values()), default=0)
@@ -67,23 +70,25 @@ def draw_curves(found: Sequence[Finding], title: str) -> Figure:
     return figure
 
 
-def _draw_panel(axes: Axes, metric: str, task: str, group: Sequence[Finding]) -> None:
+def _draw_panel(axes: Axes, metric: str, task: TaskKey, group: Sequence[Finding]) -> None:
     quantity = ALL.get(metric)
-    for index, finding in enumerate(group):
-        style = (_COLOURS[index % len(_COLOURS)], _MARKERS[(index + index // len(_COLOURS)) % len(_MARKERS)])
+    for index, (finding, words) in enumerate(zip(group, distinct_subjects(group, lambda _: ""), strict=True)):
+        colour, marker = _COLOURS[index % len(_COLOURS)], MARKERS[(index + index // len(_COLOURS)) % len(MARKERS)]
+        legend = _legend(finding, words)
         if quantity is None or finding.rate.points is None:
-            _draw_value(axes, index, finding, *style)
+            _draw_value(axes, index, finding, colour, marker, legend)
         elif quantity.law == "power":
-            _draw_power(axes, finding, *style)
+            _draw_power(axes, finding, colour, marker, legend)
         else:
-            _draw_limit(axes, finding, *style, shift=_APART ** (index - (len(group) - 1) / 2))
+            shift = _APART ** (index - (len(group) - 1) / 2)
+            _draw_limit(axes, finding, colour, marker, legend, shift=shift)
     if quantity is not None and quantity.law == "limit":
         _draw_band(axes, group[0])
     if quantity is not None and group[0].rate.points is not None:
         _label_axis(axes, _AXES[quantity.axis], group, log_values=quantity.law == "power")
         unit = next((unit for stem, unit in _UNITS.items() if metric.startswith(stem)), "")
-        axes.set_ylabel(f"{metric}\n{unit}" if unit else metric)
-    axes.set_title(task, fontsize="medium")
+        axes.set_ylabel("\n".join([fill(quantity_name(metric), _LINE), *([unit] if unit else [])]))
+    axes.set_title(task_words(task), fontsize="medium")
     axes.grid(visible=True, which="major", alpha=0.3)
     axes.legend(fontsize="x-small", loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=1)
 
@@ -98,23 +103,17 @@ def _label_axis(axes: Axes, label: str, group: Sequence[Finding], *, log_values:
     axes.minorticks_off()
 
 
-def _name(finding: Finding) -> str:
-    rate = finding.rate
-    against = f" against {rate.reference}" if rate.reference else ""
-    control = "control: " if finding.negative_control else ""
-    return f"{control}{rate.activation}, {rate.label}{against}"
-
-
-def _legend(finding: Finding) -> str:
+def _legend(finding: Finding, words: str) -> str:
+    name = f"control: {words}" if finding.negative_control else words
     low, high = finding.rate.fit.interval()
     estimate = finding.rate.fit.estimate
     if math.isnan(low):
-        return f"{_name(finding)}: {finding.verdict}"
+        return f"{name}: {finding.verdict}"
     what = f"{estimate:.3g}" if math.isfinite(estimate) else "bound"
-    return f"{_name(finding)}: {what} [{low:.3g}, {high:.3g}] {finding.verdict}"
+    return f"{name}: {what} [{low:.3g}, {high:.3g}] {finding.verdict}"
 
 
-def _draw_power(axes: Axes, finding: Finding, colour: str, marker: str) -> None:
+def _draw_power(axes: Axes, finding: Finding, colour: str, marker: str, legend: str) -> None:
     points = finding.rate.points
     assert points is not None
     x, value = points["x"].to_numpy(dtype=float), points["value"].to_numpy(dtype=float)
@@ -125,7 +124,7 @@ def _draw_power(axes: Axes, finding: Finding, colour: str, marker: str) -> None:
     x, value, error = x[kept], value[kept], error[kept]
     bars = np.stack([np.minimum(error, 0.99 * value), error])
     inside = "none" if finding.negative_control else colour
-    axes.errorbar(x, value, bars, fmt=marker, color=colour, mfc=inside, capsize=3, markersize=5, label=_legend(finding))
+    axes.errorbar(x, value, bars, fmt=marker, color=colour, mfc=inside, capsize=3, markersize=5, label=legend)
     axes.plot(x, value[-1] * (x / x[-1]) ** finding.expectation.value, color=colour, linestyle="--", linewidth=1)
     if "floor" in points and (floor := points["floor"].to_numpy(dtype=float)[kept]).size and np.isfinite(floor).all():
         axes.plot(x, floor, color=colour, linestyle=":", linewidth=1)
@@ -134,19 +133,17 @@ def _draw_power(axes: Axes, finding: Finding, colour: str, marker: str) -> None:
         axes.axhline(float(rounding.max()), color=colour, linestyle=(0, (1, 3)), linewidth=1)
 
 
-def _draw_limit(axes: Axes, finding: Finding, colour: str, marker: str, *, shift: float) -> None:
+def _draw_limit(axes: Axes, finding: Finding, colour: str, marker: str, legend: str, *, shift: float) -> None:
     points = finding.rate.points
     assert points is not None
     x, value = points["x"].to_numpy(dtype=float).copy(), points["value"].to_numpy(dtype=float)
     if "standard_error" not in points:
-        axes.plot(x, value, marker, color=colour, markersize=4, label=_legend(finding))
+        axes.plot(x, value, marker, color=colour, markersize=4, label=legend)
         return
     x *= shift
     error = np.nan_to_num(points["standard_error"].to_numpy(dtype=float))
     inside = "none" if finding.negative_control else colour
-    axes.errorbar(
-        x, value, error, fmt=marker, color=colour, mfc=inside, capsize=3, markersize=5, label=_legend(finding)
-    )
+    axes.errorbar(x, value, error, fmt=marker, color=colour, mfc=inside, capsize=3, markersize=5, label=legend)
     low, high = finding.rate.fit.interval()
     if math.isfinite(low) and math.isfinite(high) and len(x) > 1:
         place = x.max() * 2
@@ -163,13 +160,13 @@ def _draw_band(axes: Axes, finding: Finding) -> None:
     axes.axhline(found.value, color="#000000", linestyle="--", linewidth=1, zorder=1)
 
 
-def _draw_value(axes: Axes, index: int, finding: Finding, colour: str, marker: str) -> None:
+def _draw_value(axes: Axes, index: int, finding: Finding, colour: str, marker: str, legend: str) -> None:
     """Draw a computed number with its error bound, by what it is of; 0 is where it matters."""
     estimate, (low, high) = finding.rate.fit.estimate, finding.rate.fit.interval()
     axes.errorbar(
         [estimate], [index], xerr=[[estimate - low], [high - estimate]], fmt=marker, color=colour, capsize=3,
-        label=_legend(finding),
+        label=legend,
     )  # fmt: skip
     axes.set_xscale("symlog", linthresh=1e-12)
     axes.axvline(0.0, color="#000000", linestyle="--", linewidth=1)
-    axes.set(xlabel=f"{finding.rate.metric} / largest eigenvalue", yticks=[])
+    axes.set(xlabel=quantity_name(finding.rate.metric), yticks=[])

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...errors import NtkbenchError
-from ...theory.claims import expected_exponent
-from .comparisons import COMPARED, Comparison, comparisons
+from ...plugin.figure_style import BAND_COLOUR, COLOURS, MARKERS, THEORY_COLOUR
+from ..series.names import architecture_words, digits_needed, task_words
+from ..series.quantities import quantity_name
+from .comparisons import COMPARED, Comparison
 from .curves import draw_curves
+from .words import training_words
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,28 +31,26 @@ if TYPE_CHECKING:
     from ...study.model import Study
     from ...study.plan import Plan
     from ..verdicts.judge import Finding
+    from .comparisons import JudgedRate
+    from .report import RunReport
 
-# Okabe and Ito's colours, told apart in every kind of colour blindness; markers and dashes tell them apart in grey.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#000000")
-_MARKERS = ("o", "s", "^", "D")
+_COLOURS = (*COLOURS[:3], THEORY_COLOUR)
+_MARKERS = MARKERS[:4]
 _FORMATS = ("png", "svg")
-_LABELS = {
-    "function_distance": "network to kernel (member)",
-    "function_distance_of_mean": "network to kernel (ensemble mean)",
-    "ntk_distance_frobenius": "empirical NTK to limit, at init",
-    "ntk_change_frobenius": "change of NTK in training",
-}
+_CHARACTERS = 62  # of a title over one panel
+_LINE = 44  # of a legend
 
 
-def draw_figures(results: Results, plan: Plan, registry: Registry, folder: Path) -> list[Path]:
+def draw_figures(report: RunReport, plan: Plan, registry: Registry, folder: Path) -> list[Path]:
     """Draw one figure per comparison that has something to show into ``folder``, as PNG and SVG; return the files."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     folder.mkdir(parents=True, exist_ok=True)
     written = []
-    for index, comparison in enumerate(comparisons(results)):
-        fits = _fits(results, comparison, plan, registry)
+    digits = digits_needed(comparison.key for comparison in report.comparisons)
+    for index, comparison in enumerate(report.comparisons):
+        fits = _fits(report.results, comparison, plan, registry)
         if not fits and not _has_distances(comparison):
             continue
         figure = Figure(figsize=(14.0 if fits else 7.0, 7.0), layout="constrained")
@@ -56,12 +58,16 @@ def draw_figures(results: Results, plan: Plan, registry: Registry, folder: Path)
         grid = figure.add_gridspec(max(len(fits), 1), 2 if fits else 1)
         _draw_rates(figure.add_subplot(grid[:, 0]), comparison)
         _draw_fits([figure.add_subplot(grid[i, 1]) for i in range(len(fits))], fits)
-        figure.suptitle(
-            f"{comparison.task}: {comparison.architecture}, {comparison.facts['steps']} steps of gradient descent"
-        )
-        name = "-".join([f"{index:02d}", comparison.task.split()[0].replace("/", "-"), comparison.label])
+        figure.suptitle(_title(comparison, digits, _CHARACTERS * (2 if fits else 1)))
+        name = "-".join([f"{index:02d}", comparison.key.task.name.replace("/", "-"), *comparison.key.labels])
         written += [_save(figure, folder / f"{name}.{kind}") for kind in _FORMATS]
     return written
+
+
+def _title(comparison: Comparison, digits: int, characters: int) -> str:
+    key = comparison.key
+    architecture = architecture_words(key.architecture, digits)
+    return fill(f"{task_words(key.task)}: {architecture}, {training_words(comparison.facts)}", characters)
 
 
 def draw_claim(found: Sequence[Finding], study: Study, folder: Path) -> list[Path]:
@@ -80,20 +86,20 @@ def _draw_rates(axes: Axes, comparison: Comparison) -> None:
     """Draw each distance with one standard error, and the theory's slope through its largest width."""
     table = comparison.by_width
     widths = table["width"].to_numpy(dtype=float)
-    activation = comparison.architecture.split(",")[0]
     for quantity, colour, marker in zip(COMPARED, _COLOURS, _MARKERS, strict=True):
         values = table[quantity.metric].to_numpy(dtype=float)
         known = np.isfinite(values) & (values > 0)
         if not known.any():
             continue
         errors = np.nan_to_num(table[f"{quantity.metric}_se"].to_numpy(dtype=float))
-        exponent = _exponent(comparison.rates, quantity.metric)
-        label = _LABELS[quantity.metric] + exponent
+        judged = comparison.rate(quantity.metric)
+        exponent = _exponent(judged)
+        label = fill(quantity_name(quantity.metric), _LINE) + exponent
         lower = np.minimum(errors, 0.99 * values)  # a bar to zero has no place on a logarithmic axis
         bars = np.stack([lower, errors])[:, known]
         axes.errorbar(widths[known], values[known], bars, fmt=marker, color=colour, capsize=3, label=label)
-        if exponent:
-            _draw_slope(axes, widths[known], values[known], expected_exponent(quantity.metric, activation), colour)
+        if exponent and judged is not None and judged.finding is not None:
+            _draw_slope(axes, widths[known], values[known], judged.finding.expectation.value, colour)
         if quantity.ensemble:
             floor = table[f"{quantity.metric}_floor"].to_numpy(dtype=float)
             axes.plot(widths, floor, color=colour, linestyle=":", label="chance level of the ensemble mean")
@@ -112,30 +118,26 @@ def _has_distances(comparison: Comparison) -> bool:
     return bool((np.isfinite(values) & (values > 0)).any())
 
 
-def _draw_slope(axes: Axes, widths: Float, values: Float, expected: Any, colour: str) -> None:
-    slope = None if expected is None else expected.value
-    if slope is None or np.isnan(slope):
-        return
+def _draw_slope(axes: Axes, widths: Float, values: Float, slope: float, colour: str) -> None:
     axes.plot(widths, values[-1] * (widths / widths[-1]) ** slope, color=colour, linestyle="--", linewidth=1, alpha=0.7)
 
 
-def _exponent(rates: pd.DataFrame, metric: str) -> str:
-    row = rates[rates["metric"] == metric]
-    if row.empty or not np.isfinite(row["exponent"].iloc[0]):
+def _exponent(judged: JudgedRate | None) -> str:
+    if judged is None or not np.isfinite(judged.rate.fit.estimate):
         return ""
-    first = row.iloc[0]
-    return f": {first['exponent']:.2f} [{first['ci_low']:.2f}, {first['ci_high']:.2f}]"
+    low, high = judged.rate.fit.interval()
+    return f": {judged.rate.fit.estimate:.2f} [{low:.2f}, {high:.2f}]"
 
 
 def _fits(results: Results, comparison: Comparison, plan: Plan, registry: Registry) -> list[dict[str, Any]]:
     """Return what to draw of a task on a line or circle: at the smallest and largest width, networks and kernel."""
     cells = plan.by_id()
     first = cells.get(comparison.cell_ids[0])
-    if first is None or first.sizes.n_features > 2 or first.sizes.n_outputs != 1 or comparison.reference is None:
+    if first is None or first.sizes.n_features > 2 or first.sizes.n_outputs != 1 or comparison.key.reference is None:
         return []
     problem = _problem(first, registry)
     positions = None if problem is None else _positions(problem)
-    law = _last(results, first.references[comparison.reference])
+    law = _last(results, first.references[comparison.key.reference])
     if problem is None or positions is None or law.empty or law["variance"].isna().any():
         return []
     shown = [cells[key] for key in comparison.cell_ids if cells[key].split_index == first.split_index]
@@ -188,14 +190,14 @@ def _draw_fit(axes: Axes, fit: dict[str, Any]) -> None:
     law = fit["law"].sort_values("point")
     mean, spread = law["value"].to_numpy(), 1.96 * np.sqrt(law["variance"].to_numpy(dtype=float))
     axes.fill_between(
-        test[order], (mean - spread)[order], (mean + spread)[order], color="#BBBBBB", label="kernel: 95 % of networks"
+        test[order], (mean - spread)[order], (mean + spread)[order], color=BAND_COLOUR, label="kernel: 95 % of networks"
     )
     networks = fit["networks"][fit["networks"]["member"].notna()]
     for count, (_, rows) in enumerate(networks.groupby("member")):
         values = rows.sort_values("point")["value"].to_numpy()
         label = "networks" if count == 0 else None
         axes.plot(test[order], values[order], color=_COLOURS[1], linewidth=0.8, alpha=0.8, label=label)
-    axes.plot(test[order], mean[order], color="#000000", linestyle="--", label="kernel: mean")
+    axes.plot(test[order], mean[order], color=THEORY_COLOUR, linestyle="--", label="kernel: mean")
     axes.plot(train, fit["problem"].y_train[:, 0], ".", color=_COLOURS[0], label="training points")
     axes.set_ylabel("f(x), target units")
     axes.set_title(f"width {fit['cell'].width}: networks after training, and the law of the limit", fontsize="medium")

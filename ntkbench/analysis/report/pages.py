@@ -1,8 +1,7 @@
-"""Pages a study names itself: tables as a paper prints them, each ``function(results) -> Page``."""
+"""Make and write the pages that a study names, each ``"module:function"``: ``function(results) -> Page``."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...errors import NtkbenchError
@@ -12,27 +11,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from ...store.read import Results
+    from ...plugin.page import Page
+    from ...plugin.result_tables import ResultTables
 
 
-@dataclass(frozen=True)
-class Page:
-    """A table for people: ``rows`` hold a cell for each of the ``headings``; ``notes`` say what the numbers are."""
-
-    title: str
-    headings: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    notes: tuple[str, ...] = ()
-
-    def markdown(self) -> str:
-        """Return the page as Markdown."""
-        lines = [self.headings, tuple("---" for _ in self.headings), *self.rows]
-        table = "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
-        return f"# {self.title}\n\n{table}\n\n" + "".join(f"{note}\n\n" for note in self.notes)
-
-
-def study_pages(results: Results, names: Sequence[str]) -> Iterator[tuple[str, Page | str]]:
-    """Yield the pages ``names`` with the names of their functions; in place of one that cannot be made, the reason."""
+def study_pages(results: ResultTables, names: Sequence[str]) -> Iterator[tuple[str, Page | str]]:
+    """Yield the pages ``names`` with the names of their functions; or, in place of a page that fails, the reason."""
     for name in names:
         short = name.rpartition(":")[2]
         try:
@@ -43,10 +27,10 @@ def study_pages(results: Results, names: Sequence[str]) -> Iterator[tuple[str, P
             yield short, f"{type(error).__name__}: {error}"
 
 
-def write_study_pages(results: Results, names: Sequence[str], folder: Path) -> list[Path]:
+def write_study_pages(results: ResultTables, names: Sequence[str], folder: Path) -> list[Path]:
     """Write the pages ``names`` into ``folder`` as Markdown, named after their functions, and return the files.
 
-    A page is an extra to a run whose tables are already written: one that cannot be made is left out.
+    The run's tables are already written, so a page that fails is left out and stops nothing.
     """
     written = []
     for name, page in study_pages(results, names):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
+
+from ..series.quantities import quantity_name
+from .words import control_words, distinct_subjects, expected, interval, number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ..verdicts.judge import Finding
     from ..verdicts.scoreboard import Score
 
 
@@ -25,48 +26,24 @@ def scoreboard_page(scores: Sequence[Score]) -> str:
 
 
 def _refuted(score: Score) -> str:
-    return (
-        f"{sum(score.negative_controls.values())} of {len(score.negative_controls)}" if score.negative_controls else ""
-    )
+    return f"{score.refuted_controls} of {len(score.negative_controls)}" if score.negative_controls else ""
 
 
 def _of(score: Score) -> Iterator[str]:
     yield "| quantity | of | measured | 95 % interval | expected | because | points | members | verdict |"
     yield "|---|---|---|---|---|---|---|---|---|"
-    for finding in score.findings:
+    for finding, subject in zip(score.findings, distinct_subjects(score.findings), strict=True):
         fit = finding.rate.fit
-        cells = (finding.rate.metric, subject(finding), number(fit.estimate), interval(*fit.interval()))
+        cells = (
+            quantity_name(finding.rate.metric).replace("|", "\\|"),
+            subject,
+            number(fit.estimate),
+            interval(*fit.interval()),
+        )
         because = finding.expectation.note.replace("|", "\\|")
         counted = (expected(finding), because, str(fit.n_widths), str(fit.n_members), finding.verdict)
         yield "| " + " | ".join((*cells, *counted)) + " |"
     if score.negative_controls:
         yield ""
-    for name, refuted in score.negative_controls.items():
-        yield f"* control `{name}`: {'refuted' if refuted else 'NOT refuted'}"
-
-
-def subject(finding: Finding) -> str:
-    """Return what a finding is of: activation, label, reference, task and study."""
-    rate = finding.rate
-    against = f" against {rate.reference}" if rate.reference else ""
-    return f"{rate.activation}, {rate.label}{against} ({rate.task}, {rate.study})"
-
-
-def expected(finding: Finding) -> str:
-    """Return the band of a finding in words."""
-    found = finding.expectation
-    if math.isinf(found.band_low):
-        return f"at most {found.band_high:g}"
-    if math.isinf(found.band_high):
-        return f"above {found.band_low:g}"
-    return f"{found.value:g} in [{found.band_low:g}, {found.band_high:g}]"
-
-
-def number(value: float) -> str:
-    """Return a number to four digits, or a dash."""
-    return "-" if math.isnan(value) else f"{value:.4g}"
-
-
-def interval(low: float, high: float) -> str:
-    """Return an interval to four digits, or a dash."""
-    return "-" if math.isnan(low) or math.isnan(high) else f"[{low:.4g}, {high:.4g}]"
+    for control in score.negative_controls:
+        yield f"* control `{control_words(control)}`: {'refuted' if control.refuted else 'NOT refuted'}"

@@ -1,4 +1,4 @@
-"""Figures a study names itself: ``"module:function"``, each ``function(results) -> matplotlib.figure.Figure``."""
+"""Draw the figures that a study names, each ``"module:function"``: ``function(results) -> Figure`` of matplotlib."""
 
 from __future__ import annotations
 
@@ -13,16 +13,15 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
-    from ...store.read import Results
+    from ...plugin.result_tables import ResultTables
 
 _DPI = 150
 
 
-def draw_study_figures(results: Results, names: Sequence[str], folder: Path) -> list[Path]:
+def draw_study_figures(results: ResultTables, names: Sequence[str], folder: Path) -> list[Path]:
     """Draw the figures ``names`` into ``folder``, named after their functions, and return the files.
 
-    A figure is an extra to a run whose tables are already written: one that cannot be drawn is a warning with its
-    reason, and the others are drawn all the same.
+    The run's tables are already written, so a figure that fails is a warning with its reason and stops nothing.
     """
     written = []
     for name in names:

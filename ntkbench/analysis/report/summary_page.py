@@ -5,12 +5,17 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from ..series.names import task_words
+from ..series.quantities import quantity_name
+from .words import distinct_subjects
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from matplotlib.axes import Axes
 
+    from ..series.keys import SeriesKey
     from ..verdicts.judge import Finding
     from ..verdicts.scoreboard import Score
 
@@ -24,8 +29,8 @@ def draw_summary(scores: Sequence[Score], path: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    lines = [(score, finding) for score in scores for finding in score.findings if finding.verdict != "reported"]
-    figure = Figure(figsize=(13, 2.2 + _LINE_INCHES * (len(lines) + 2 * len(scores))), layout="constrained")
+    lines = sum(len(score.judged) for score in scores)
+    figure = Figure(figsize=(16, 2.2 + _LINE_INCHES * (lines + 2 * len(scores))), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     axes.axvspan(-1, 1, color="#DDDDDD", zorder=0)
@@ -35,10 +40,10 @@ def draw_summary(scores: Sequence[Score], path: Path) -> None:
     for score in scores:
         place += 1.2
         axes.text(-_REACH, place, _heading(score), va="center", fontsize="small", weight="bold")
-        for finding in (f for f in score.findings if f.verdict != "reported"):
+        for finding, words in zip(score.judged, distinct_subjects(score.judged, _task), strict=True):
             place += 1
             _draw(axes, place, finding)
-            ticks.append((place, _label(finding)))
+            ticks.append((place, f"{quantity_name(finding.rate.metric)}: {words}"))
     axes.set_yticks([y for y, _ in ticks], [text for _, text in ticks], fontsize="x-small")
     axes.set(xlim=(-_REACH, _REACH), ylim=(place + 1, 0))
     axes.set_xlabel("deviation from what is expected, in half-widths of its band; 95 % intervals (arrows: beyond)")
@@ -47,17 +52,13 @@ def draw_summary(scores: Sequence[Score], path: Path) -> None:
 
 
 def _heading(score: Score) -> str:
-    controls = (
-        f"; controls refuted: {sum(score.negative_controls.values())} of {len(score.negative_controls)}"
-        if score.negative_controls
-        else ""
-    )
+    known = len(score.negative_controls)
+    controls = f"; controls refuted: {score.refuted_controls} of {known}" if known else ""
     return f"{score.claim} {score.verdict}: {score.statement}{controls}"
 
 
-def _label(finding: Finding) -> str:
-    rate = finding.rate
-    return f"{rate.metric}, {rate.activation}, {rate.label}"
+def _task(key: SeriesKey) -> str:
+    return task_words(key.task)
 
 
 def _draw(axes: Axes, place: float, finding: Finding) -> None:

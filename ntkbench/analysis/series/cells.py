@@ -1,86 +1,125 @@
-"""Which cells belong to one curve: what they are called, and where each lies on the axis it is followed along."""
+"""Which cells belong to one series, by their facts, and where each lies on the axis it is followed along."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Collection, Hashable, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-if TYPE_CHECKING:
-    from collections.abc import Hashable
+from .keys import SeriesKey, architecture_key, frozen, parsed, task_keys
 
+if TYPE_CHECKING:
     from .quantities import Axis
 
-_COLUMNS = [
-    "run_id",
-    "cell_id",
-    "study",
-    "task",
-    "architecture",
-    "label",
-    "width",
-    "x",
-    "activation",
-    "depth",
-    "members",
-    "trained_layers",
-]
+_COLUMNS = ["run_id", "cell_id", "series", "width", "x", "depth", "members"]
+_SUBJECT_FACTS = ("backend", "backend_version", "training_json", "seed")
 
 
-def architecture_name(row: Any, digits: int = 4) -> str:
-    """Name the architecture of a row of ``cells``, such as ``relu, depth 2, weight_std 1.414, bias_std 0.1``."""
-    weight_std, bias_std = (f"{row[scale]:.{digits}g}" for scale in ("weight_std", "bias_std"))
-    name = f"{row['activation']}, depth {row['depth']}, weight_std {weight_std}, bias_std {bias_std}"
-    if row.get("parameterization", "ntk") != "ntk":
-        name += f", {row['parameterization']}"
-    if row.get("output_scale", 1.0) != 1.0:
-        name += f", output_scale {row['output_scale']:.4g}"
-    if row.get("trained_layers", "all") != "all":
-        name += f", trained layers: {row['trained_layers']}"
-    return name
+@dataclass(frozen=True)
+class SeriesCells:
+    """The cells of finite networks that are ok, in series.
 
-
-def subject_cells(cells: pd.DataFrame) -> pd.DataFrame:
-    """Return the cells of finite networks of one width that are ok, named as the tables of rates name them.
-
-    A task that occurs with several parameters has them in its name. Networks whose layers differ in width are there,
-    by their smallest width, where several widths have the same proportions; these are part of the architecture's name.
+    :param frame: run_id, cell_id, series (its number), width, x (the place on the axis), depth and members.
+    :param keys: what each series is of.
+    :param twins: by number of a series in float32, that of its twin: the same networks in float64, at some places.
+    :param hidden: the twins that are no series of their own: those that are not at every place of the other.
     """
-    cells = _networks(cells)
-    cells["architecture"] = _architecture_names(cells)
-    cells["architecture"] += _proportions(cells)
-    cells["task"] = task_names(cells)
-    cells["x"] = cells["width"]
-    cells["trained_layers"] = cells.get("trained_layers", "all")
-    return cells[_COLUMNS]
+
+    frame: pd.DataFrame
+    keys: tuple[SeriesKey, ...]
+    twins: Mapping[int, int]
+    hidden: frozenset[int]
 
 
-def series_cells(cells: pd.DataFrame, axis: Axis) -> pd.DataFrame:
-    """Return the cells as :func:`subject_cells` does, ``x`` their place on the axis and the names without it.
+@dataclass(frozen=True)
+class _Subject:
+    """A series before subjects are joined: its key, all other facts of its networks, type and places."""
 
-    Along another axis than the width, each width is a curve of its own. Along the output scale or the rate, subjects
-    whose labels differ in what follows the last hyphen (``lazy-1``, ``lazy-2``) are one curve, ``lazy``.
+    key: SeriesKey
+    facts: Hashable
+    dtype: str
+    is_control: bool
+
+
+def series_cells(cells: pd.DataFrame, axis: Axis = "width", controls: Collection[str] = ()) -> SeriesCells:
+    """Return the cells of subjects in series along an axis.
+
+    Along another axis than the width, each width is a series of its own. Subjects that differ in the axis's parameter
+    and in nothing else are one series: either all of them negative controls, or none.
+
+    Networks whose layers differ in width are there, by their smallest width, where several widths have the same
+    proportions.
+
+    :param controls: the labels of subjects that are wrong on purpose.
     """
-    named = subject_cells(cells)
-    if axis == "width" or named.empty:
-        return named
-    facts = cells.set_index(["run_id", "cell_id"]).loc[list(zip(named["run_id"], named["cell_id"], strict=True))]
+    frame = _networks(cells)
+    rows: list[dict[str, Any]] = frame.to_dict("records")  # type: ignore[assignment]
+    places = [float(row[axis]) for row in rows]
+    subjects = [
+        _Subject(_key(row, task, axis), _facts(row, axis), str(row.get("dtype")), row["label"] in controls)
+        for row, task in zip(rows, task_keys(rows), strict=True)
+    ]
+    joined = _joined(subjects, places, axis)
+    numbers = {subject: number for number, subject in enumerate(dict.fromkeys(joined))}
+    frame = frame.assign(series=[numbers[subject] for subject in joined], x=places)
+    twins, hidden = _twins(numbers, frame)
+    return SeriesCells(frame[_COLUMNS], tuple(subject.key for subject in numbers), twins, hidden)
+
+
+def _key(row: Mapping[str, Any], task: Any, axis: Axis) -> SeriesKey:
+    architecture = architecture_key(row, _proportions(row.get("widths")))
     if axis == "depth":
-        named["x"] = named["depth"].astype(float)
-        bare = [architecture_name(row).replace(f", depth {row['depth']}", "") for row in facts.to_dict("records")]
-    else:
-        named["x"] = _setting(facts, axis)
-        bare = [architecture_name({**row, "output_scale": 1.0}) for row in facts.to_dict("records")]
-        named["label"] = named["label"].str.rpartition("-")[0].where(named["label"].str.contains("-"), named["label"])
-    widths = named["width"].map(lambda width: f", width {width:.0f}")
-    return named.assign(architecture=pd.Series(bare, index=named.index) + widths)
+        architecture = replace(architecture, depth=None)
+    elif axis == "output_scale":
+        architecture = replace(architecture, output_scale=None)
+    width = None if axis == "width" else float(row["width"])
+    return SeriesKey(
+        str(row["run_id"]), str(row["study"]), task, architecture, (str(row["label"]),), along=axis, width=width
+    )
 
 
-def _setting(facts: pd.DataFrame, axis: Axis) -> list[float]:
-    if axis == "output_scale":
-        return [float(value) for value in facts["output_scale"]]
-    return [float(json.loads(text).get(axis, 1.0)) for text in facts["backend_params_json"]]
+def _facts(row: Mapping[str, Any], axis: Axis) -> Hashable:
+    """Return what a subject is beside its key and floating-point type, without the parameter of the axis."""
+    parameters = parsed(row.get("backend_params_json"))
+    parameters.pop(axis, None)
+    return frozen(parameters), tuple(frozen(row.get(name)) for name in _SUBJECT_FACTS)
+
+
+def _joined(subjects: list[_Subject], places: list[float], axis: Axis) -> list[_Subject]:
+    """Return of each cell the subject it belongs to, after those that differ in the axis's parameter are joined."""
+    if axis in ("width", "depth"):  # no parameter of a subject
+        return subjects
+    taken: dict[_Subject, dict[_Subject, set[float]]] = {}
+    for subject, place in zip(subjects, places, strict=True):
+        whole = replace(subject, key=replace(subject.key, labels=()))
+        taken.setdefault(whole, {}).setdefault(subject, set()).add(place)
+    result = {}
+    for parts in taken.values():
+        apart = sum(map(len, parts.values())) == len(set().union(*parts.values()))
+        labels = tuple(part.key.labels[0] for part in parts)
+        for part in parts:
+            result[part] = replace(part, key=replace(part.key, labels=labels)) if apart else part
+    return [result[subject] for subject in subjects]
+
+
+def _twins(numbers: Mapping[_Subject, int], frame: pd.DataFrame) -> tuple[dict[int, int], frozenset[int]]:
+    """Return the twin of each series in float32, and the twins at fewer places."""
+    places = frame.groupby("series")["x"].agg(set)
+    singles = {_bare(subject): number for subject, number in numbers.items() if subject.dtype == "float32"}
+    twins = {
+        singles[_bare(subject)]: number
+        for subject, number in numbers.items()
+        if subject.dtype == "float64"
+        and _bare(subject) in singles
+        and places[number] <= places[singles[_bare(subject)]]
+    }
+    return twins, frozenset(twin for single, twin in twins.items() if places[twin] < places[single])
+
+
+def _bare(subject: _Subject) -> _Subject:
+    return replace(subject, key=replace(subject.key, labels=()), dtype="")
 
 
 def _networks(cells: pd.DataFrame) -> pd.DataFrame:
@@ -88,53 +127,15 @@ def _networks(cells: pd.DataFrame) -> pd.DataFrame:
     cells = cells[(cells["role"] == "subject") & (cells["status"] == "ok")].copy()
     cells["width"] = pd.to_numeric(cells["width"], errors="coerce").astype("float64")
     cells = cells[cells["width"] > 0].copy()
-    proportions = _proportions(cells)
+    widths = cells["widths"] if "widths" in cells else [None] * len(cells)
+    proportions = pd.Series([_proportions(each) for each in widths], index=cells.index, dtype=object)
     keys = [key for key in ("run_id", "task", "activation", "label") if key in cells]
     several = cells.assign(proportions=proportions).groupby([*keys, "proportions"])["width"].transform("nunique") > 1
-    return cells[(proportions == "") | several].copy()
+    return cells[~proportions.astype(bool) | several].copy()
 
 
-def _proportions(cells: pd.DataFrame) -> pd.Series[str]:
-    """Return ``", widths 1:2"`` for networks whose layers have such widths, "" for those of one width."""
-    if "widths" not in cells:
-        return pd.Series("", index=cells.index, dtype=object)
-    return pd.Series([_proportion(widths) for widths in cells["widths"]], index=cells.index, dtype=object)
-
-
-def _proportion(widths: Any) -> str:
+def _proportions(widths: Any) -> tuple[float, ...]:
+    """Return the proportions of widths, () where they are equal."""
     if not pd.api.types.is_list_like(widths) or len({*widths}) <= 1:
-        return ""
-    return ", widths " + ":".join(f"{width / min(widths):g}" for width in widths)
-
-
-def _architecture_names(cells: pd.DataFrame) -> list[str]:
-    """Return architectures in words, with all digits of the scales where four would confuse two of them."""
-    rows = cells.to_dict("records")
-    names, exact = [architecture_name(row) for row in rows], [architecture_name(row, digits=17) for row in rows]
-    return names if len({*names}) == len({*exact}) else exact
-
-
-def task_names(cells: pd.DataFrame) -> pd.Series[Any]:
-    """Return task names, with the parameters that tell them apart where a task occurs with several."""
-    if "task_params_json" not in cells:
-        return cells["task"]
-    names: dict[Hashable, str] = {}
-    for task, group in cells.groupby("task"):
-        texts = {*zip(group["task_params_json"], _losses(group), strict=True)}
-        parameters = {key: {**json.loads(key[0]), "loss": key[1]} for key in texts}
-        for key, values in parameters.items():
-            differing = {k: v for k, v in values.items() if any(other.get(k) != v for other in parameters.values())}
-            words = " ".join(f"{name}={value}" for name, value in differing.items())
-            names[str(task), *key] = f"{task} {words}" if words else str(task)
-    return pd.Series(
-        [names[key] for key in zip(cells["task"], cells["task_params_json"], _losses(cells), strict=True)],
-        index=cells.index,
-        dtype=object,
-    )
-
-
-def _losses(cells: pd.DataFrame) -> list[str | None]:
-    """Return the cost of each cell, None where the table does not say."""
-    if "loss" not in cells:
-        return [None] * len(cells)
-    return [loss if isinstance(loss, str) else None for loss in cells["loss"]]
+        return ()
+    return tuple(float(width / min(widths)) for width in widths)

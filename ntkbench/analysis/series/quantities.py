@@ -95,3 +95,58 @@ CLAIM_QUANTITIES = {
 use, a second-order term about as large as the bands."""
 
 ALL = QUANTITIES | CLAIM_QUANTITIES
+
+QUANTITY_NAMES = {
+    "ntk_distance_frobenius": "distance of the empirical NTK to its limit, Frobenius norm",
+    "ntk_distance_operator": "distance of the empirical NTK to its limit, operator norm",
+    "ntk_change_frobenius": "change of the NTK during training, Frobenius norm",
+    "function_distance": "distance of networks to the kernel's prediction, last step",
+    "function_distance_max": "distance of networks to the kernel's prediction, largest over steps",
+    "function_distance_of_mean": "distance of the ensemble mean to the kernel's prediction, last step",
+    "function_distance_of_mean_over_time": "distance of the ensemble mean to the kernel's prediction, all steps",
+    "output_blocks": "coupling of outputs in the empirical NTK",
+    "weight_change_first": "change of the first layer's weights",
+    "weight_change_middle": "change of the middle layers' weights, Frobenius norm",
+    "weight_change_middle_operator": "change of the middle layers' weights, operator norm",
+    "weight_change_last": "change of the last layer's weights",
+    "bias_change": "change of the hidden biases",
+    "activation_change": "change of the activations",
+    "linearization_distance_max": "distance of networks to their linearization, largest over steps",
+    "nngp_bias": "bias of the mean empirical NNGP kernel",
+    "nngp_slope": "slope of the mean empirical NNGP kernel along its limit",
+    "output_kurtosis": "excess kurtosis of the outputs at initialization",
+    "weight_operator_norm": "operator norm of the weights, over sqrt(n)",
+    "ntk_variance": "relative variance of the empirical NTK",
+    "ntk_variance_by_depth": "relative variance of the empirical NTK, by depth",
+    "ntk_change_mean_diagonal": "signed change of the NTK's mean diagonal during training",
+    "layer_share_first": "share of the first layer in the NTK",
+    "linearization_split_network": "distance of networks to their linearization",
+    "linearization_split_kernel": "distance of linearized networks to the limit kernel's prediction",
+    "function_distance_relative": "distance of networks to the kernel's prediction, relative to its own movement",
+    "learning_speed_ratio": "learning speed of the mean function over the kernel's",
+    "law_mean_slope": "ensemble mean along the law's mean",
+    "law_variance_ratio": "ensemble variance over the law's",
+    "law_covariance_slope": "ensemble covariance along the law's",
+    "law_kurtosis": "excess kurtosis of the trained ensemble",
+    "decay_ratio": "decay rate of a kernel component over the theory's",
+    "early_stopping_ratio": "best stopping time of networks over the kernel's, log",
+    "late_excess_network": "excess of the networks' last test error over their least, log",
+    "late_excess_kernel": "excess of the kernel's last test error over its least, log",
+    "descent_residual": "deviation of the first step's fall in cost from |d|^2",
+    "limit_rate_distance": "distance of |d|^2 to that under the limit kernel",
+    "log10_cost_left": "log10 of the share of the cost left",
+    "stability_onset_ratio": "largest stable learning rate over the kernel's own, in as many steps",
+    "stability_onset": "largest stable learning rate, in units of 2N / lambda_max",
+    "largest_trainable": "largest learning rate that still trains, in units of 2N / lambda_max",
+    "time_to_residual": "time to fit the second kernel component, in units of the kernel's",
+    "ntk_change_by_output_scale": "change of the NTK during training, by output scale",
+    "smallest_eigenvalue": "smallest eigenvalue of the limit kernel, over its largest",
+    "ntk_smallest_eigenvalue": "smallest eigenvalue of the empirical NTK, over its largest",
+    "time_and_kernel_change": "rank correlation of fitting time with the kernel's growth",
+}
+"""What each quantity is called on a screen and in figures; tables keep the identifiers."""
+
+
+def quantity_name(quantity: str) -> str:
+    """Return what a quantity is called where a person reads of it."""
+    return QUANTITY_NAMES.get(quantity, quantity)

@@ -8,9 +8,8 @@ one-sided limits at the same levels. Never "contains the expected value": with m
 from __future__ import annotations
 
 import math
-from collections import Counter
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import pandas as pd
 from scipy.special import ndtri
@@ -20,27 +19,41 @@ from ...store.schemas import SCHEMA_VERSION
 from ...theory.claims import Expectation, expectation
 from ..estimation.exponents import CONFIDENCE
 from ..estimation.limits import nothing
-from ..estimation.rates import FittedRate, fitted_rates
-from ..series.cells import architecture_name
-from .findings import findings
+from ..estimation.rates import FittedRate, Rates
+from ..series.keys import SeriesKey, TaskKey, architecture_key
+from ..series.names import compared_words, digits_needed, series_architecture, task_words
+from ..series.quantities import QUANTITIES
+from .claim import claim_of
+from .findings import estimates
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ...store.read import Results
     from ..estimation.rates import Fit
+    from .claim import StudiedClaim
 
 Verdict = Literal["holds", "fails", "inconclusive", "reported"]
+ReasonKind = Literal["no-estimate", "not-judged", "inside", "rejected", "disjoint", "neither"]
+"""Why a verdict is what it is: nothing was estimated, or it is not to be judged; the interval is inside the band, or
+inside but the data reject what the interval presumes, or disjoint from the band, or neither inside nor disjoint."""
 
 POWER = 0.8
 _LAW = {"exponent": "a power law", "limit": "of the expansion that was fitted"}
 _NAMES = ["schema_version", "run_id", "study", "claim", "task", "architecture", "quantity"]
 _NUMBERS = ["expected", "band_low", "band_high", "estimate", "ci_low", "ci_high", "n_widths", "n_members"]
 _VERDICT_COLUMNS = [*_NAMES, "role", *_NUMBERS, "method", "verdict", "reason"]
-_JUDGED_COLUMNS = [*_VERDICT_COLUMNS[:7], "label", "reference", *_VERDICT_COLUMNS[7:]]
 
 
-def verdict(fit: Fit, expectation: Expectation, n_comparisons: int = 1) -> tuple[Verdict, str]:
+class Judgement(NamedTuple):
+    """A verdict, its reason in words, and which kind of reason it is."""
+
+    verdict: Verdict
+    reason: str
+    kind: ReasonKind
+
+
+def verdict(fit: Fit, expectation: Expectation, n_comparisons: int = 1) -> Judgement:
     """Judge an estimate against what is expected, as one of ``n_comparisons`` verdicts.
 
     Where the data reject the power law itself (p < 0.01 for its lack of fit), no claim holds: the interval presumes
@@ -53,26 +66,32 @@ def verdict(fit: Fit, expectation: Expectation, n_comparisons: int = 1) -> tuple
         value that this measurement refutes with probability 0.8.
     """
     inner = _limits(fit, 1 - CONFIDENCE, expectation)
-    outer = _limits(fit, (1 - CONFIDENCE) / max(n_comparisons, 1), expectation)
     if math.isnan(inner[0]):
-        return ("inconclusive" if expectation.judged else "reported"), f"no {expectation.noun}: {fit.method}"
+        found: Verdict = "inconclusive" if expectation.judged else "reported"
+        return Judgement(found, f"no {expectation.noun}: {fit.method}", "no-estimate")
     if not expectation.judged:
-        return "reported", f"without verdict: {expectation.note}"
+        return Judgement("reported", f"without verdict: {expectation.note}", "not-judged")
+    return _compared(fit, expectation, n_comparisons, inner)
+
+
+def _compared(fit: Fit, expectation: Expectation, n_comparisons: int, inner: tuple[float, float]) -> Judgement:
+    """Compare an estimate's interval with the band."""
+    outer = _limits(fit, (1 - CONFIDENCE) / max(n_comparisons, 1), expectation)
     kind = "one-sided limits" if expectation.one_sided else "interval"
     law = _LAW.get(expectation.noun, "what was presumed")
     band, power = _text(expectation.band_low, expectation.band_high), _power_text(fit, outer, expectation)
     if expectation.band_low <= inner[0] and inner[1] <= expectation.band_high:
         within = f"95 % {kind} {_text(*inner)} inside {band}"
         if fit.rejected:
-            return "inconclusive", f"{within}, but the data are not {law} (p = {fit.lack_of_fit:.1g})"
-        return "holds", f"{within}; {power}"
+            text = f"{within}, but the data are not {law} (p = {fit.lack_of_fit:.1g})"
+            return Judgement("inconclusive", text, "rejected")
+        return Judgement("holds", f"{within}; {power}", "inside")
     if outer[0] > expectation.band_high or outer[1] < expectation.band_low:
         doubt = f"; the data are not {law} at all" if fit.rejected else ""
-        return (
-            "fails",
-            f"{kind} {_text(*outer)}, family-wise over {n_comparisons}, disjoint from {band}; {power}{doubt}",
-        )
-    return "inconclusive", f"95 % {kind} {_text(*inner)} and {band}: neither inside nor, family-wise, disjoint; {power}"
+        text = f"{kind} {_text(*outer)}, family-wise over {n_comparisons}, disjoint from {band}; {power}{doubt}"
+        return Judgement("fails", text, "disjoint")
+    text = f"95 % {kind} {_text(*inner)} and {band}: neither inside nor, family-wise, disjoint; {power}"
+    return Judgement("inconclusive", text, "neither")
 
 
 def minimum_detectable_deviation(fit: Fit, expectation: Expectation, n_comparisons: int = 1) -> float:
@@ -114,36 +133,12 @@ def _text(low: float, high: float) -> str:
     return f"(-inf, {high:.3g}]" if math.isinf(low) else f"[{low:.3g}, {high:.3g}]"
 
 
-def verdict_table(results: Results) -> pd.DataFrame:
-    """Return the table ``verdicts`` of the contract: one row per claim and quantity measured.
-
-    ``quantity`` is the metric; where a task and architecture have several subjects or references, their labels follow
-    it in brackets. A bound's open end is null. Comparisons are counted per run.
-    """
-    return as_table(judged_findings(results))
-
-
-def as_table(found: Sequence[Finding]) -> pd.DataFrame:
-    """Return findings as rows of the table ``verdicts``."""
-    table = pd.DataFrame([_row(finding) for finding in found], columns=_JUDGED_COLUMNS)
-    keys = ["run_id", "study", "task", "architecture", "quantity"]
-    several = table.groupby(keys)["quantity"].transform("size") > 1
-    against = table["reference"].map(lambda label: f" against {label}" if isinstance(label, str) else "")
-    named = table["quantity"] + " [" + table["label"] + against + "]"
-    return table.assign(quantity=table["quantity"].where(~several, named))[_VERDICT_COLUMNS]
-
-
-def judged_rates(results: Results) -> pd.DataFrame:
-    """Return the verdicts with the columns ``label`` and ``reference`` of the subject and reference compared."""
-    rows = [_row(finding) for finding in judged_findings(results)]
-    return pd.DataFrame(rows, columns=_JUDGED_COLUMNS)
-
-
 @dataclass(frozen=True)
 class Finding:
     """An estimate with what is expected of it, and what came of the comparison.
 
-    ``negative_control``: the theory, or the network, is wrong on purpose: it should fail.
+    ``negative_control``: the theory, or the network, is wrong on purpose: it should fail. ``kind`` is that of the
+    reason.
     """
 
     rate: FittedRate
@@ -151,26 +146,67 @@ class Finding:
     negative_control: bool
     verdict: Verdict
     reason: str
+    kind: ReasonKind
+
+    @property
+    def judged(self) -> bool:
+        """Whether it counts in a family of comparisons: what is only reported does not, and no control does."""
+        return self.expectation.judged and not self.negative_control
 
 
-def judged_findings(results: Results, family: Literal["run", "all"] = "run") -> list[Finding]:
-    """Return all that is measured of the claims, judged as one of all the comparisons of its run, or of all runs.
+def verdict_table(results: Results) -> pd.DataFrame:
+    """Return the table ``verdicts``: one row per claim and quantity measured, as :func:`as_table` makes it.
+
+    Comparisons are counted per run.
+    """
+    return as_table([finding for run in each_run(results) for finding in judged_findings(Rates(run), claim_of(run))])
+
+
+def as_table(found: Sequence[Finding]) -> pd.DataFrame:
+    """Return findings as rows of the table ``verdicts``.
+
+    ``quantity`` is the metric; where a task and architecture have several subjects or references, they follow it in
+    brackets. A bound's open end is null.
+    """
+    by_run: dict[str, list[Finding]] = {}
+    for finding in found:
+        by_run.setdefault(finding.rate.key.run_id, []).append(finding)
+    digits = {run: digits_needed(finding.rate.key for finding in mine) for run, mine in by_run.items()}
+    rows = [_row(finding, digits[finding.rate.key.run_id]) for finding in found]
+    table = pd.DataFrame(rows, columns=_VERDICT_COLUMNS)
+    keys = ["run_id", "study", "task", "architecture", "quantity"]
+    several = table.groupby(keys)["quantity"].transform("size") > 1
+    compared = pd.Series([compared_words(finding.rate.key) for finding in found], index=table.index, dtype=object)
+    named = table["quantity"] + " [" + compared + "]"
+    return table.assign(quantity=table["quantity"].where(~several, named))
+
+
+def judged_findings(rates: Rates, claim: StudiedClaim | None) -> list[Finding]:
+    """Return all that one run measured of the claims, judged as one of all its comparisons.
 
     A study of a claim says which quantities it judges, and which of its labels are controls. In other studies the rates
     by width are judged; a comparison with a reference that is not the theory (another kernel, a ridge, gradient flow),
     or of networks that diverged or were trained beyond the stable limit, is reported without verdict. What is reported,
     and controls, count in no family.
     """
-    expected = [entry for run in _runs(results) for entry in _expected(run)]
-    counted = Counter(rate.run_id for rate, found, control in expected if found.judged and not control)
-    of_all = counted.total()
+    expected = list(_of_widths(rates) if claim is None else _of_claim(rates, claim))
+    family = sum(found.judged and not control for _, found, control in expected)
     return [
-        Finding(rate, found, control, *verdict(rate.fit, found, of_all if family == "all" else counted[rate.run_id]))
-        for rate, found, control in expected
+        Finding(rate, found, control, *verdict(rate.fit, found, family)) for rate, found, control in expected
+    ]  # fmt: skip
+
+
+def as_one_family(found: Sequence[Finding]) -> list[Finding]:
+    """Return findings of several runs, judged as one of all their comparisons."""
+    family = sum(finding.judged for finding in found)
+    judged = [verdict(finding.rate.fit, finding.expectation, family) for finding in found]
+    return [
+        replace(finding, verdict=said.verdict, reason=said.reason, kind=said.kind)
+        for finding, said in zip(found, judged, strict=True)
     ]
 
 
-def _runs(results: Results) -> Iterator[Results]:
+def each_run(results: Results) -> Iterator[Results]:
     """Yield the results of each run by itself, for each has its own claim."""
     paths = getattr(results, "paths", ())
     if len(paths) < 2:
@@ -179,38 +215,38 @@ def _runs(results: Results) -> Iterator[Results]:
         yield load(path)
 
 
-def _expected(results: Results) -> Iterator[tuple[FittedRate, Expectation, bool]]:
-    claim = _claim(results)
-    if claim is None:
-        for rate in fitted_rates(results):
-            if (found := expectation(rate.metric, rate.facts)) is not None:
-                yield rate, _unless(rate.caveat, found), False
-        return
+_Expected = tuple[FittedRate, Expectation, bool]
+
+
+def _of_widths(rates: Rates) -> Iterator[_Expected]:
+    for rate in rates.of(list(QUANTITIES)):
+        if (found := expectation(rate.metric, rate.facts)) is not None:
+            yield rate, _unless(rate.caveat, found), False
+
+
+def _of_claim(rates: Rates, claim: StudiedClaim) -> Iterator[_Expected]:
     measured = set()
-    for rate in findings(results, claim["judge"]):
-        found = expectation(rate.metric, rate.facts, claim["id"])
+    for rate in estimates(rates, claim.judge):
+        found = expectation(rate.metric, rate.facts, claim.id)
         if found is None or _no_curve(rate):
             continue
-        control = _is_control(rate, claim["negative_controls"])
+        control = claim.is_control(rate.key)
         if not control:
             measured.add(rate.metric)
         yield rate, found if control else _unless(rate.caveat, found), control
-    for name in claim["judge"]:
+    for name in claim.judge:
         if name not in measured:
-            yield from _unmeasured(results, name, claim["id"])
+            yield from _unmeasured(rates.tables.cells, name, claim.id)
 
 
-def _unmeasured(results: Results, name: str, claim: str) -> Iterator[tuple[FittedRate, Expectation, bool]]:
+def _unmeasured(cells: pd.DataFrame, name: str, claim: str) -> Iterator[_Expected]:
     """Yield a row for a quantity that a study judges and nothing was measured of: cells failed, or were skipped."""
-    for facts in results.cells.to_dict("records")[:1]:
+    for facts in cells.to_dict("records")[:1]:
         row = {str(key): value for key, value in facts.items()}
         if (found := expectation(name, row, claim)) is not None:
-            names = (str(row["run_id"]), str(row["study"]), str(row["task"]), architecture_name(row))
-            yield (
-                FittedRate(*names, str(row["activation"]), "-", None, name, nothing("nothing was measured")),
-                found,
-                False,
-            )
+            names = (str(row["run_id"]), str(row["study"]), TaskKey(str(row["task"])))
+            key = SeriesKey(*names, architecture_key(row), ("-",))
+            yield FittedRate(key, name, nothing("nothing was measured")), found, False
 
 
 def _no_curve(rate: FittedRate) -> bool:
@@ -218,37 +254,22 @@ def _no_curve(rate: FittedRate) -> bool:
     return math.isnan(rate.fit.estimate) and rate.points is not None and len(rate.points) < 2
 
 
-def _claim(results: Results) -> dict[str, Any] | None:
-    """Return what the study says of its claim, None where it is no study of one."""
-    for run in getattr(results, "runs", ()):
-        claim: dict[str, Any] | None = run["resolved"].get("claim")
-        return claim
-    return None
-
-
-def _is_control(rate: FittedRate, controls: Sequence[str]) -> bool:
-    label = rate.label.partition(",")[0]
-    return bool({label, rate.reference, f"{label} against {rate.reference}"} & {*controls})
-
-
 def _unless(caveat: str | None, found: Expectation) -> Expectation:
     """Return what is expected, not to be judged where there is a caveat."""
     return found if caveat is None else replace(found, judged=False, note=caveat)
 
 
-def _row(finding: Finding) -> dict[str, Any]:
-    rate, found = finding.rate, finding.expectation
+def _row(finding: Finding, digits: int) -> dict[str, Any]:
+    rate, found, key = finding.rate, finding.expectation, finding.rate.key
     low, high = rate.fit.interval()
     return {
         "schema_version": SCHEMA_VERSION,
-        "run_id": rate.run_id,
-        "study": rate.study,
+        "run_id": key.run_id,
+        "study": key.study,
         "claim": found.claim,
-        "task": rate.task,
-        "architecture": rate.architecture,
+        "task": task_words(key.task),
+        "architecture": series_architecture(key, digits),
         "quantity": rate.metric,
-        "label": rate.label,
-        "reference": rate.reference,
         "role": "negative_control" if finding.negative_control else "claim",
         "expected": found.value,
         "band_low": found.band_low if math.isfinite(found.band_low) else math.nan,

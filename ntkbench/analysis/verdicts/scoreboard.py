@@ -14,12 +14,22 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class NegativeControl:
+    """Something that is wrong on purpose, and whether anything that is measured of it fails, as it should."""
+
+    study: str
+    labels: tuple[str, ...]
+    reference: str | None
+    refuted: bool
+
+
+@dataclass(frozen=True)
 class Score:
-    """One claim: its findings, and its controls by study and label."""
+    """One claim: its findings, and its controls."""
 
     claim: str
     findings: tuple[Finding, ...]
-    negative_controls: dict[str, bool]
+    negative_controls: tuple[NegativeControl, ...]
 
     @property
     def statement(self) -> str:
@@ -27,9 +37,19 @@ class Score:
         return STATEMENTS[self.claim]
 
     @property
+    def judged(self) -> tuple[Finding, ...]:
+        """The findings that have a verdict."""
+        return tuple(finding for finding in self.findings if finding.verdict != "reported")
+
+    @property
+    def refuted_controls(self) -> int:
+        """How many controls are refuted."""
+        return sum(control.refuted for control in self.negative_controls)
+
+    @property
     def verdict(self) -> Verdict:
         """``holds`` if all that is judged holds, ``fails`` if any of it fails, ``reported`` where nothing is judged."""
-        verdicts = [finding.verdict for finding in self.findings if finding.verdict != "reported"]
+        verdicts = [finding.verdict for finding in self.judged]
         if not verdicts:
             return "reported"
         if "fails" in verdicts:
@@ -49,13 +69,11 @@ def scores(found: Iterable[Finding]) -> list[Score]:
     ]
 
 
-def _controls(found: Sequence[Finding]) -> dict[str, bool]:
-    """Return of each control whether anything that is measured of it fails."""
-    refuted: dict[str, bool] = {}
+def _controls(found: Sequence[Finding]) -> tuple[NegativeControl, ...]:
+    refuted: dict[tuple[str, tuple[str, ...], str | None], bool] = {}
     for finding in found:
         if finding.negative_control:
-            rate = finding.rate
-            against = f" against {rate.reference}" if rate.reference else ""
-            name = f"{rate.study}: {rate.label.partition(',')[0]}{against}"
-            refuted[name] = refuted.get(name, False) or finding.verdict == "fails"
-    return refuted
+            key = finding.rate.key
+            of = (key.study, key.labels, key.reference)
+            refuted[of] = refuted.get(of, False) or finding.verdict == "fails"
+    return tuple(NegativeControl(*of, fails) for of, fails in refuted.items())

@@ -1,1 +1,1 @@
-"""How each activation transforms the law of a pair of pre-activations."""
+"""Dual activations: expectations of products of an activation, and of its derivative, over a Gaussian pair."""

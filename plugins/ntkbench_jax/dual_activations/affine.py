@@ -1,4 +1,4 @@
-"""The affine map between two layers: from the law of activations to that of the next pre-activations."""
+"""The affine map between two layers: from pairs of activations to pairs of pre-activations."""
 
 from __future__ import annotations
 
@@ -30,11 +30,16 @@ def affine(
     weight1, weight2 = weight_std * features.first, weight_std * features.second
     first, second = jnp.hypot(weight1, bias_std), jnp.hypot(weight2, bias_std)
     bias1, bias2 = share(bias_std, first), share(bias_std, second)
-    weight, gap = share(weight1, first) * share(weight2, second), finite(weight_std * features.gap)
+    weight, norm_difference = (
+        share(weight1, first) * share(weight2, second),
+        finite(weight_std * features.norm_difference),
+    )
     cosine = weight * features.cosine + bias1 * bias2
-    across = jnp.maximum(bias1, bias2) * share(gap, jnp.maximum(first, second))
+    across = jnp.maximum(bias1, bias2) * share(norm_difference, jnp.maximum(first, second))
     square = (weight * features.sine) ** 2 + across**2 + 2 * weight * bias1 * bias2 * one_minus_cosine(features)
-    gap = gap * share(finite(weight1) / 2 + finite(weight2) / 2, finite(first) / 2 + finite(second) / 2)
+    norm_difference = norm_difference * share(
+        finite(weight1) / 2 + finite(weight2) / 2, finite(first) / 2 + finite(second) / 2
+    )
     own = weight * features.cosine / weight_std**2 if global_rate else cosine
     own = own if trained is None else jnp.where(trained, own, 0.0)
-    return Pair(first, second, gap, cosine, jnp.sqrt(square), own + weight * features.response * ntk)
+    return Pair(first, second, norm_difference, cosine, jnp.sqrt(square), own + weight * features.response * ntk)

@@ -1,4 +1,4 @@
-"""The law of an activation by its spelling, or of a Python function."""
+"""The dual of an activation by its name, or of a Python function."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from .interface import Adaptive, Homogeneous, Smooth
 
-    Law = Homogeneous | Smooth | Adaptive
+    DualActivation = Homogeneous | Smooth | Adaptive
 
 _CLOSED_FORMS: dict[str, tuple[str, dict[str, Any]]] = {
     "relu": ("piecewise_linear:PiecewiseLinear", {"slope": 0.0}),
@@ -40,25 +40,32 @@ _CLOSED_FORMS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 @lru_cache(maxsize=256)
-def find_law(activation: str | Callable[..., Any]) -> Law:
-    """Return the law of an activation that :func:`..activations.unsupported` has let through.
+def find_dual_activation(activation: str | Callable[..., Any]) -> DualActivation:
+    """Return the dual of an activation that :func:`..activations.unsupported` accepts.
 
     :raises DataError: for a function that cannot be imported.
     """
-    spelled = parse_activation(activation) if isinstance(activation, str) else None
-    if spelled is not None and spelled.name in _CLOSED_FORMS:
+    if not isinstance(activation, str):
+        return _of_function(activation)
+    spelled = parse_activation(activation)
+    if spelled.name in _CLOSED_FORMS:
         target, fixed = _CLOSED_FORMS[spelled.name]
-        law: Law = _attribute(f"{__package__}.{target}")(**dict(spelled.parameters), **fixed)
-        return law
-    return _of_function(activation, spelled)
+        dual: DualActivation = _attribute(f"{__package__}.{target}")(**dict(spelled.parameters), **fixed)
+        return dual
+    return _of_name(spelled)
 
 
-def _of_function(activation: str | Callable[..., Any], spelled: Activation | None) -> Law:
+def _of_function(function: Callable[..., Any]) -> DualActivation:
+    from .series import adaptive
+
+    return adaptive(function, getattr(function, "__name__", repr(function)))
+
+
+def _of_name(spelled: Activation) -> DualActivation:
+    """Return the dual of an activation without a closed form: a function known here, or the user's."""
     from . import functions
     from .series import adaptive
 
-    if spelled is None:
-        return adaptive(activation, getattr(activation, "__name__", repr(activation)))
     if ":" not in spelled.name:
         return adaptive(functions.FUNCTIONS[spelled.name], spelled.name)
     try:

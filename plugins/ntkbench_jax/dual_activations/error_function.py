@@ -50,14 +50,18 @@ class Erf:
         parallel, actual = jnp.arctan2(product, complement), jnp.arctan2(product * aligned, other)
         lost = ratio(product * pair.sine**2, other + aligned * complement)
         lost = jnp.arctan2(lost, complement * other + product**2 * aligned)  # parallel - actual
-        split = _Split.of(one, two, pair.gap, complement)
+        split = _Split.of(one, two, pair.norm_difference, complement)
         square = split.curvature(one, two, parallel) + ratio(lost, norm) * ratio(parallel + actual, norm)
         linear = jnp.maximum(one.sine, two.sine) < _LINEAR
         sine = jnp.where(linear, pair.sine, jnp.sqrt(jnp.clip(square, 0.0, 1.0)))
         cosine = jnp.sign(pair.cosine) * jnp.where(linear, aligned, ratio(actual, norm))
         first, second = jnp.sqrt(2 / jnp.pi) * one.root, jnp.sqrt(2 / jnp.pi) * two.root
-        gap = jnp.where(linear, 2 / jnp.sqrt(jnp.pi) * pair.gap, 2 / jnp.pi * ratio(split.difference, first + second))
-        return Features(first, second, gap, cosine, sine, ratio(one.sine, one.root) * ratio(two.sine, two.root) / other)
+        norm_difference = jnp.where(
+            linear, 2 / jnp.sqrt(jnp.pi) * pair.norm_difference, 2 / jnp.pi * ratio(split.difference, first + second)
+        )
+        return Features(
+            first, second, norm_difference, cosine, sine, ratio(one.sine, one.root) * ratio(two.sine, two.root) / other
+        )
 
 
 @dataclass(frozen=True)
@@ -76,11 +80,15 @@ class ErfSigmoid:
 
     def features(self, pair: Pair) -> Features:
         """Map any pair: activations are (erf, 1) / 2, as an affine layer makes them."""
-        first, second, gap = (part / _SIGMOID_SCALE for part in (pair.first, pair.second, pair.gap))
-        inner = Erf().features(Pair(first, second, gap, pair.cosine, pair.sine, pair.ntk))
+        first, second, norm_difference = (
+            part / _SIGMOID_SCALE for part in (pair.first, pair.second, pair.norm_difference)
+        )
+        inner = Erf().features(Pair(first, second, norm_difference, pair.cosine, pair.sine, pair.ntk))
         moved = affine(inner, pair.ntk, jnp.asarray(0.5), jnp.asarray(0.5))
         weight = share(0.5 * inner.first, moved.first) * share(0.5 * inner.second, moved.second)
-        return Features(moved.first, moved.second, moved.gap, moved.cosine, moved.sine, weight * inner.response)
+        return Features(
+            moved.first, moved.second, moved.norm_difference, moved.cosine, moved.sine, weight * inner.response
+        )
 
 
 class _Arc(NamedTuple):
@@ -102,7 +110,7 @@ class _Arc(NamedTuple):
 
 
 class _Split(NamedTuple):
-    """How two arcs lie around the arc of their geometric mean: differences that keep the digits of ``gap``."""
+    """Two arcs less that of their geometric mean: these keep the digits of ``norm_difference``."""
 
     squares: Array  # sine^2 of the first - sine^2 of the second
     above: Array  # first arc - parallel
@@ -111,8 +119,10 @@ class _Split(NamedTuple):
     excess: Array  # first arc + second arc - 2 parallel >= 0
 
     @classmethod
-    def of(cls, one: _Arc, two: _Arc, gap: Array, complement: Array) -> _Split:
-        squares = jnp.sqrt(2.0) * (gap * one.share * two.share) * (one.sine * two.share + two.sine * one.share)
+    def of(cls, one: _Arc, two: _Arc, norm_difference: Array, complement: Array) -> _Split:
+        squares = (
+            jnp.sqrt(2.0) * (norm_difference * one.share * two.share) * (one.sine * two.share + two.sine * one.share)
+        )
         middle, total = one.sine * two.sine, one.sine**2 + two.sine**2
         above = ratio(squares, one.sine * complement + two.sine * one.cosine)
         below = ratio(squares, one.sine * two.cosine + two.sine * complement)

@@ -44,15 +44,17 @@ class Exp:
         cosine, sine = jnp.exp(-apart.difference / 2), jnp.sqrt(lost(apart.difference))
         first, second = jnp.exp(apart.first**2), jnp.exp(apart.second**2)
         smaller = jnp.exp(jnp.minimum(jnp.minimum(apart.first, apart.second) ** 2, _LARGEST_EXPONENT - 1))
-        growth = apart.gap * (apart.first + apart.second)
-        gap = jnp.sign(growth) * finite(smaller * jnp.expm1(jnp.minimum(jnp.abs(growth), _LARGEST_EXPONENT)))
+        growth = apart.norm_difference * (apart.first + apart.second)
+        norm_difference = jnp.sign(growth) * finite(
+            smaller * jnp.expm1(jnp.minimum(jnp.abs(growth), _LARGEST_EXPONENT))
+        )
         kept1, kept2 = jnp.minimum(apart.first**2, _KEPT), jnp.minimum(apart.second**2, _KEPT)
         within = (jnp.maximum(first, second) == jnp.inf) & (apart.total < 2 * _LARGEST_EXPONENT)
         first, second = jnp.where(within, jnp.exp(kept1), first), jnp.where(within, jnp.exp(kept2), second)
         cosine = jnp.where(within, jnp.exp(apart.total / 2 - kept1 - kept2), cosine)
         cosine = jnp.where(apart.total >= 2 * _LARGEST_EXPONENT, jnp.maximum(cosine, _FAINT), cosine)  # inf times it
         response = finite(cosine * finite(pair.first) * finite(pair.second))
-        return Features(first, second, gap, cosine, sine, response)
+        return Features(first, second, norm_difference, cosine, sine, response)
 
 
 @dataclass(frozen=True)
@@ -77,12 +79,12 @@ class Gaussian:
         one, two = finite(pair.first), finite(pair.second)
         half1, half2 = jnp.hypot(0.5, one), jnp.hypot(0.5, two)  # r / 2
         share1, share2 = one / half1, two / half2  # 2 s / r
-        step = finite(pair.gap) * ((one / 2 + two / 2) / (half1 / 2 + half2 / 2))  # (r1 - r2) / 2
+        step = finite(pair.norm_difference) * ((one / 2 + two / 2) / (half1 / 2 + half2 / 2))  # (r1 - r2) / 2
         root1, root2 = jnp.sqrt(2.0) * jnp.sqrt(half1), jnp.sqrt(2.0) * jnp.sqrt(half2)
         radial = jnp.sqrt(2.0) * (step / root1 / root2)
         angular = jnp.sqrt(share1 * share2) * jnp.sqrt(one) * jnp.sqrt(two) * pair.sine
         tangent = finite(jnp.hypot(radial, angular))
         secant = jnp.hypot(1.0, tangent)
-        gap = -2 * (step / root1 / root2 / (root1 + root2))
+        norm_difference = -2 * (step / root1 / root2 / (root1 + root2))
         response = pair.cosine * share1 * share2 / secant * (one / secant) * (two / secant)
-        return Features(1 / root1, 1 / root2, gap, 1 / secant, tangent / secant, finite(response))
+        return Features(1 / root1, 1 / root2, norm_difference, 1 / secant, tangent / secant, finite(response))

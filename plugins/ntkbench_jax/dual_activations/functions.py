@@ -10,10 +10,7 @@ import numpy as np
 
 from ntkbench.plugin import DataError
 
-try:
-    from jax import enable_x64
-except ImportError:  # JAX before 0.8
-    from jax.experimental import enable_x64
+from ..x64 import enable_x64
 
 Array = jax.Array
 Function = Callable[[Array], Array]
@@ -29,18 +26,18 @@ def value_and_slope(function: Function, x: Array) -> tuple[Array, Array]:
     return value, slope
 
 
-def difference(function: Function, x: Array, y: Array, gap: Array) -> Array:
-    """Return phi(x) - phi(y) for x - y = ``gap``: by the mean of phi' in between, where that agrees to rounding."""
+def difference(function: Function, x: Array, y: Array, change: Array) -> Array:
+    """Return phi(x) - phi(y) for x - y = ``change``: by the mean of phi' between them if that agrees to rounding."""
     positions, weights = np.polynomial.legendre.leggauss(_MEAN_VALUE)
 
     def add(total: Array, node: tuple[Array, Array]) -> tuple[Array, None]:
-        return total + node[1] * value_and_slope(function, y + node[0] * gap)[1], None
+        return total + node[1] * value_and_slope(function, y + node[0] * change)[1], None
 
-    mean, _ = jax.lax.scan(add, jnp.zeros_like(gap), (jnp.asarray((1 + positions) / 2), jnp.asarray(weights / 2)))
+    mean, _ = jax.lax.scan(add, jnp.zeros_like(change), (jnp.asarray((1 + positions) / 2), jnp.asarray(weights / 2)))
     first, second = function(x), function(y)
-    direct, bend = first - second, gap * mean
+    direct, bend = first - second, change * mean
     size = jnp.maximum(jnp.abs(first), jnp.abs(second))
-    return jnp.where(jnp.abs(bend - direct) <= 16 * jnp.finfo(x.dtype).eps * size, bend, direct)
+    return jnp.where(jnp.abs(bend - direct) <= 16 * np.finfo(x.dtype).eps * size, bend, direct)
 
 
 def checked(function: Function, name: str) -> Function:
@@ -69,7 +66,7 @@ def checked(function: Function, name: str) -> Function:
 
 def _tried(function: Function, x: Array, where: str) -> tuple[Array, Array]:
     try:
-        shape = jax.eval_shape(function, jax.ShapeDtypeStruct(x.shape, x.dtype))
+        shape = jax.eval_shape(function, x)
     except Exception as error:  # whatever the user's code raises
         raise DataError(f"{where}: fails on a JAX array ({_first_line(error)}); {_WRITE}") from error
     if getattr(shape, "shape", None) != x.shape:
@@ -132,33 +129,17 @@ def _mish(x: Array) -> Array:
     return x * tanh(jax.nn.softplus(x))
 
 
-def _quick_gelu(x: Array) -> Array:
-    return x * sigmoid(1.702 * x)
-
-
-def _gelu_tanh(x: Array) -> Array:
-    return jax.nn.gelu(x, approximate=True)
-
-
-def _squareplus(x: Array) -> Array:
-    return jax.nn.squareplus(x)
-
-
 FUNCTIONS: dict[str, Function] = {
     "arctan": jnp.arctan,
     "celu": jax.nn.celu,
     "elu": jax.nn.elu,
-    "gelu_tanh": _gelu_tanh,
     "log_cosh": log_cosh,
-    "logistic": sigmoid,
     "mish": _mish,
-    "quick_gelu": _quick_gelu,
     "selu": jax.nn.selu,
     "sigmoid": sigmoid,
     "silu": _silu,
     "softplus": jax.nn.softplus,
     "softsign": jax.nn.soft_sign,
-    "squareplus": _squareplus,
     "swish": _silu,
     "tanh": tanh,
 }

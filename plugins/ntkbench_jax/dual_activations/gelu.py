@@ -25,7 +25,7 @@ Array = jax.Array
 PI = jnp.pi
 _LIMITS = 1e-70, 1e70  # of deviations where two even parts may differ in direction by anything at all
 _MOST = 1e300  # deviations beyond it turn as this does: its inverse is still a normal number
-_CLOSE = 0.6  # relative gap below which a second difference is an integral of the second derivative
+_CLOSE = 0.6  # relative norm_difference below which a second difference is an integral of the second derivative
 _NODES = 18  # integrates g below over [0, 1], singular at sqrt 2, to rounding
 
 
@@ -46,7 +46,7 @@ class Gelu:
         (share1, square1, reach1), (share2, square2, reach2) = first.coefficients, second.coefficients
         both, over_turn = share1 * share2, covariance.dtype.type(1 / (2 * PI))
         rho = jnp.clip(covariance * both, -1, 1)
-        least = square1 + square2 * (1 - square1) + jnp.finfo(covariance.dtype).tiny
+        least = square1 + square2 * (1 - square1) + np.finfo(covariance.dtype).tiny
         square = jnp.maximum((1 - rho) * (1 + rho), least)
         root = jnp.sqrt(square)
         orthant, tangent = arcsin(rho) * over_turn + 0.25, rho / root * over_turn
@@ -71,8 +71,8 @@ class Gelu:
             ratio(finite(pair.first) / 2 + finite(pair.second) / 2, first / 2 + second / 2) * one.height**2 / (2 * PI)
         )
         risen = finite(pair.second) * rise * (one.tilt + two.tilt) * ratio(finite(pair.second), first + second)
-        gap = finite(finite(pair.gap) * grown + risen / (2 * PI))
-        return Features(first, second, gap, cosine, sine, bent.slope / norm)
+        norm_difference = finite(finite(pair.norm_difference) * grown + risen / (2 * PI))
+        return Features(first, second, norm_difference, cosine, sine, bent.slope / norm)
 
 
 class _GeluPoint(NamedTuple):
@@ -137,26 +137,36 @@ def _shares(deviation: Array) -> tuple[Array, Array]:
 
 def _rise(pair: Pair, one: _GeluPoint, two: _GeluPoint) -> Array:
     """Return the difference of both sqrt(N), from ``dN/da = -2 a^2 (5 - 2 a^2) (2 - a^2)^(-3/2)``."""
-    mean = jnp.zeros_like(pair.gap)
+    mean = jnp.zeros_like(pair.norm_difference)
     for node, weight in zip(*_legendre(), strict=True):
         square = (one.share + node * (two.share - one.share)) ** 2
         mean += weight * 2 * square * (5 - 2 * square) / (2 - square) ** 1.5
     step = ratio(one.sine * two.share + two.sine * one.share, one.tilt + two.tilt)
-    return jnp.clip(pair.gap, -_MOST, _MOST) * one.share * two.share * step * ratio(mean, one.share + two.share)
+    return (
+        jnp.clip(pair.norm_difference, -_MOST, _MOST)
+        * one.share
+        * two.share
+        * step
+        * ratio(mean, one.share + two.share)
+    )
 
 
 def _radial(pair: Pair) -> Array:
     """Return sqrt(N1 N2) - N12: how the even parts of a collinear pair differ in direction."""
     clipped = [jnp.clip(s, *_LIMITS) for s in (pair.first, pair.second)]
     inside = (clipped[0] == pair.first) & (clipped[1] == pair.second)
-    gap = jnp.where(inside, pair.gap, clipped[0] - clipped[1])
+    norm_difference = jnp.where(inside, pair.norm_difference, clipped[0] - clipped[1])
     one, two = (_GeluPoint.of(s) for s in clipped)
     parallel, both = one.sine * two.sine, one.share * two.share
     root = jnp.hypot(jnp.hypot(both, one.sine * two.share), two.sine * one.share)
     product = jnp.arctan2(parallel, root) + parallel * (root + both * (both / root))
-    rise = _rise(pair._replace(first=clipped[0], second=clipped[1], gap=gap), one, two) * (one.tilt + two.tilt)
-    close = jnp.abs(gap) < _CLOSE * jnp.maximum(*clipped)
-    bend = jnp.where(close, _small_bend(clipped, gap, parallel, root), _large_bend(one, two, parallel, root))
+    rise = _rise(pair._replace(first=clipped[0], second=clipped[1], norm_difference=norm_difference), one, two) * (
+        one.tilt + two.tilt
+    )
+    close = jnp.abs(norm_difference) < _CLOSE * jnp.maximum(*clipped)
+    bend = jnp.where(
+        close, _small_bend(clipped, norm_difference, parallel, root), _large_bend(one, two, parallel, root)
+    )
     tilts = one.tilt * two.tilt
     curved = (product * bend + bend**2 / 4 - rise**2 / 4) / (tilts + product)
     apart = ~close & (jnp.minimum(*clipped) < 1)  # where the shares of both parts differ by more
@@ -173,11 +183,11 @@ def _large_bend(one: _GeluPoint, two: _GeluPoint, parallel: Array, root: Array) 
     return total
 
 
-def _small_bend(deviations: list[Array], gap: Array, parallel: Array, root: Array) -> Array:
+def _small_bend(deviations: list[Array], norm_difference: Array, parallel: Array, root: Array) -> Array:
     """Return the same of close points from N'', N as a function of -log x, and N12 less N in the middle."""
     first, second = deviations
     share = 1 / jnp.hypot(1.0, first)
-    change = gap / second * (1 + first / second) * share**2  # x1 / x2 - 1
+    change = norm_difference / second * (1 + first / second) * share**2  # x1 / x2 - 1
     half = jnp.abs(jnp.log1p(jnp.where(change > -1, change, 0.0))) / 2
     total = 8 * jnp.sinh(half / 2) ** 2 * parallel * (parallel / root)
     start = root**2 / (1 + parallel)  # 1 - rho

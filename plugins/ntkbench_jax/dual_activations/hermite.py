@@ -32,8 +32,9 @@ _PAIRS_AT_ONCE = 32
 @lru_cache(maxsize=16)
 def nodes(reach: float, steps: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return u from -reach to reach, ``steps`` to a side, and the roots of the trapezoidal weights: (2 steps + 1,)."""
-    u = np.arange(-steps, steps + 1) * (reach / steps)
-    return u, np.sqrt(reach / steps / np.sqrt(2 * np.pi)) * np.exp(-(u**2) / 4)
+    u = np.arange(-steps, steps + 1, dtype=np.float64) * (reach / steps)
+    root: NDArray[np.float64] = np.sqrt(reach / steps / np.sqrt(2 * np.pi)) * np.exp(-(u**2) / 4)
+    return u, root
 
 
 @lru_cache(maxsize=4)
@@ -59,7 +60,7 @@ class _HermitePoint(NamedTuple):
 
 @dataclass(frozen=True)
 class Hermite:
-    """The law of ``function`` by ``order`` Hermite coefficients of its derivative, a sum over ``2 steps + 1`` nodes.
+    """The dual of ``function`` by ``order`` Hermite coefficients of its derivative, a sum over ``2 steps + 1`` nodes.
 
     ``parity`` says that phi' is even, or odd but for a constant: then every other coefficient is left out.
     ``sign`` is 1 or -1 for an even or odd phi, else 0. ``short`` terms are enough for float32.
@@ -77,7 +78,8 @@ class Hermite:
         """Return the moments at ``deviation``; coefficients E[phi], s, 1/s, b_0 and (order, ...) b_k / sqrt(k + 1)."""
         flat = jnp.ravel(deviation)
         moments = jax.lax.map(lambda s: self._point(s).moments, flat, batch_size=_POINTS_AT_ONCE)
-        return jax.tree.map(lambda x: jnp.moveaxis(x, 0, -1).reshape(x.shape[1:] + deviation.shape), moments)
+        shaped: Moments = jax.tree.map(lambda x: jnp.moveaxis(x, 0, -1).reshape(x.shape[1:] + deviation.shape), moments)
+        return shaped
 
     def products(self, first: Moments, second: Moments, covariance: Array) -> tuple[Array, Array]:
         """Sum the series by Horner's rule, and its derivative along with it."""
@@ -101,7 +103,8 @@ class Hermite:
             result = result._replace(cosine=result.cosine * turned)
         else:
             result = result._replace(response=result.response * turned)
-        return jax.tree.map(lambda x: x.reshape(shape), result)
+        shaped: Features = jax.tree.map(lambda x: x.reshape(shape), result)
+        return shaped
 
     def _point(self, deviation: Array) -> _HermitePoint:
         u, root = nodes(self.reach, self.steps)
@@ -134,7 +137,7 @@ class Hermite:
         one, two = self._point(pair.first), self._point(pair.second)
         (f1, _, c1), (f2, _, c2) = one.moments, two.moments
         u, root = nodes(self.reach, self.steps)
-        apart = difference(self.function, pair.first * u, pair.second * u, pair.gap * u) * root
+        apart = difference(self.function, pair.first * u, pair.second * u, pair.norm_difference * u) * root
         unit1, change = _over(one.values, f1), _over(apart, f2)
         rejected = change - unit1 * (unit1 @ change)
         aligned = unit1 @ _over(two.values, f2)
@@ -148,7 +151,7 @@ class Hermite:
         return Features(
             first=f1,
             second=f2,
-            gap=apart @ sums,
+            norm_difference=apart @ sums,
             cosine=jnp.where(distance < 0.5, 1 - distance, direct),
             sine=jnp.sqrt(jnp.maximum(distance * (2 - distance), 0.0)),
             response=scale * slopes,
@@ -184,7 +187,8 @@ def horner(first: Array, second: Array, y: Array) -> Array:
             total = total * y + a[k] * b[k]
         return total
 
-    return jax.lax.fori_loop(0, blocks, body, jnp.zeros_like(y))
+    total: Array = jax.lax.fori_loop(0, blocks, body, jnp.zeros_like(y))
+    return total
 
 
 def _norm(x: Array) -> Array:

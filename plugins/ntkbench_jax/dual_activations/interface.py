@@ -1,8 +1,9 @@
-"""What the kernels ask of an activation: how the law of a pair of pre-activations becomes that of its activations.
+"""The dual activation: the expectations ``E[phi(u) phi(v)]`` and ``E[phi'(u) phi'(v)]`` over a Gaussian pair (u, v).
 
-Each activation is one of two kinds of law. A :class:`Homogeneous` one maps angles to angles whatever the norms; a
-:class:`Smooth` one depends on the deviations too. Either answers in two ways: fast, on tiles of ordinary pairs, and
-to the last digit, on lists of pairs that are nearly parallel, of extreme norm, or both.
+There are two kinds. A :class:`Homogeneous` one maps angles to angles whatever the norms; a
+:class:`Smooth` one depends on the deviations too. Both have two
+forms: a fast one for tiles of ordinary pairs, and one for lists of pairs that are nearly parallel or of extreme norm,
+which is accurate to the last digit.
 """
 
 from __future__ import annotations
@@ -11,24 +12,25 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 Array = jax.Array
 
 
 class Pair(NamedTuple):
-    """Pre-activations: deviations ``first``, ``second``, ``gap`` = first - second, ``cosine``, ``sine`` of the angle.
+    """Pre-activations: deviations ``first`` and ``second``, their difference, ``cosine`` and ``sine`` of the angle.
 
-    A deviation is sqrt(K(x,x)); ``cosine`` is K / (first second), ``ntk`` is Theta / (first second). ``gap`` and
-    ``sine`` keep their relative accuracy for coincident and antipodal points. All broadcast against each other.
+    A deviation is sqrt(K(x,x)); ``cosine`` is K / (first second), ``ntk`` is Theta / (first second);
+    ``norm_difference`` = first - second and ``sine`` keep their relative accuracy for coincident and antipodal points.
+    All broadcast against each other.
     """
 
     first: Array
     second: Array
-    gap: Array
+    norm_difference: Array
     cosine: Array
     sine: Array
     ntk: Array
@@ -42,7 +44,7 @@ class Features(NamedTuple):
 
     first: Array
     second: Array
-    gap: Array
+    norm_difference: Array
     cosine: Array
     sine: Array
     response: Array
@@ -67,7 +69,7 @@ class Homogeneous(Protocol):
     def moments(self, deviation: Array) -> Moments:
         """Return the moments at ``deviation`` (any shape)."""
 
-    def turn(self, distance: Array) -> tuple[Array, Array]:
+    def dual_cosine(self, distance: Array) -> tuple[Array, Array]:
         """Map 1 - cos of pre-activations to 1 - cos of activations, and ``E[phi' phi']`` over both slopes.
 
         In the arithmetic of ``distance``, for angles that are not within 0.1 of pi; the error in the new angle is a
@@ -109,7 +111,7 @@ def one_plus_cosine(pair: Pair | Features) -> Array:
 
 def finite(x: Array) -> Array:
     """Return ``x`` with infinities replaced by the largest number."""
-    largest = jnp.finfo(x.dtype).max
+    largest = np.finfo(x.dtype).max
     return jnp.clip(x, -largest, largest)
 
 
@@ -125,12 +127,12 @@ def ratio(numerator: Array, denominator: Array) -> Array:
 
 @runtime_checkable
 class Adaptive(Protocol):
-    """An activation known by a function alone: how much work it takes depends on where it is asked."""
+    """An activation known only as a function: the work it takes depends on the deviations."""
 
     def resolved(self, deviations: NDArray[np.float64]) -> tuple[Smooth, float]:
-        """Return the law for pre-activations of these deviations (any shape), and its error.
+        """Return the dual activation at these deviations of pre-activations (any shape), and its error.
 
         The error bounds what was cut off or missed, relative to the products of root mean squares, of both products.
 
-        :raises UnavailableError: where the tolerance cannot be met, saying what was achieved.
+        :raises UnavailableError: if the tolerance cannot be met; the message gives the achieved error.
         """

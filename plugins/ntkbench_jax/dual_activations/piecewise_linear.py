@@ -40,7 +40,7 @@ class PiecewiseLinear:
         """Return both root mean squares: sqrt((1 + slope^2) / 2), times the deviation for phi."""
         return Moments(self._scale * deviation, jnp.full_like(deviation, self._scale))
 
-    def turn(self, distance: Array) -> tuple[Array, Array]:
+    def dual_cosine(self, distance: Array) -> tuple[Array, Array]:
         """Map 1 - cos, and return the cosine of the slopes."""
         theta, weight = angle(distance), self._bend / math.pi
         excess = jnp.sqrt(distance * (2 - distance)) - theta * (1 - distance)  # sin t - t cos t
@@ -58,5 +58,10 @@ class PiecewiseLinear:
         sine = jnp.sqrt(jnp.maximum(toward, 0.0) * jnp.where(acute, 1 + cosine, away + bend * excess))
         response = jnp.where(acute, 1 - bend * theta / math.pi, 1 - bend + bend * supplement / math.pi)
         return Features(
-            self._scale * pair.first, self._scale * pair.second, self._scale * pair.gap, cosine, sine, response
+            self._scale * pair.first,
+            self._scale * pair.second,
+            self._scale * pair.norm_difference,
+            cosine,
+            sine,
+            response,
         )

@@ -1,4 +1,4 @@
-"""Activations whose law is found pair by pair, in polar coordinates: exact where a series is not, and slow.
+"""Dual activations integrated pair by pair, in polar coordinates: accurate where a series is not, and slow.
 
 With u = s r cos t and v = s' r cos(t - theta), ``E[phi(u) phi(v)]`` is the integral over r and t of ``phi phi r
 exp(-r^2 / 2) / 2 pi`` (Cho and Saul 2009, appendix). The circle falls into four arcs between the zeros of u and v; on
@@ -10,13 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .functions import Function, difference, enable_x64, value_and_slope
+from ..x64 import enable_x64
+from .functions import Function, difference, value_and_slope
 from .interface import Features, Moments, Pair, ratio
 from .rules import Rule, ladder
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 Array = jax.Array
+T = TypeVar("T")
 _AT_ONCE = 2**17  # evaluations
 _SMALLEST = 1e-300  # stands for a deviation of 0, so that each side of 0 is still told from the other
 
@@ -46,7 +48,7 @@ class _Arcs(NamedTuple):
 
 @dataclass(frozen=True)
 class Polar:
-    """The law of ``function``, smooth but for 0, by ``rule``; ``sign`` is 1 or -1 for an even or odd one, else 0."""
+    """The dual of ``function``, smooth except at 0, by ``rule``; ``sign`` is 1 or -1 for an even or odd one, else 0."""
 
     function: Function
     rule: Rule
@@ -82,7 +84,8 @@ class Polar:
             result = result._replace(cosine=result.cosine * turned)
         else:
             result = result._replace(response=result.response * turned)
-        return jax.tree.map(lambda x: x.reshape(shape), result)
+        shaped: Features = jax.tree.map(lambda x: x.reshape(shape), result)
+        return shaped
 
     @property
     def _batch(self) -> int:
@@ -94,15 +97,14 @@ class Polar:
 
     def _on_line(self, deviation: Array) -> tuple[Array, Array, Array]:
         """Return phi and phi' at both sides of 0 along the radii, and the weights (2, radii)."""
-        r, w = jax.lax.optimization_barrier(self.rule.line())
+        r, w = _opaque(self.rule.line())
         sides = np.array([[1.0], [-1.0]])
         values, slopes = value_and_slope(self.function, deviation * (sides * r))
         return values, slopes, jnp.broadcast_to(w, values.shape)
 
     def _arcs(self, pair: Pair) -> _Arcs:
         """Divide the circle; the arcs on which u and v have the same sign span the supplement of the pair's angle."""
-        # the barrier keeps the compiler from working on these for seconds
-        (x, y, w), (r, radial) = jax.lax.optimization_barrier((self.rule.arc(), self.rule.disc()))
+        (x, y, w), (r, radial) = _opaque((self.rule.arc(), self.rule.disc()))
         x, y, w = (part[:, None] for part in (x, y, w))
         angle, supplement = jnp.arctan2(pair.sine, pair.cosine), jnp.arctan2(pair.sine, -pair.cosine)
         same = _U_SIDES == _V_SIDES
@@ -112,7 +114,7 @@ class Polar:
         of_v = _V_SIDES * jnp.sin(jnp.where(early, length * x, rest + length * y))
         u, v = pair.first * r * of_u, pair.second * r * of_v
         between = 2 * jnp.sin(rest / 2) * jnp.sin(length * (y - x) / 2)
-        apart = jnp.where(same, r * (pair.gap * of_u + pair.second * _U_SIDES * between), u - v)
+        apart = jnp.where(same, r * (pair.norm_difference * of_u + pair.second * _U_SIDES * between), u - v)
         return _Arcs(u, v, apart, length * w * radial)
 
     def _products(self, parts: tuple[Array, Array, Array, Array]) -> tuple[Array, Array]:
@@ -126,7 +128,7 @@ class Polar:
     def _features(self, pair: Pair) -> Features:
         """Map one pair, of scalars."""
         pair = pair._replace(first=jnp.maximum(pair.first, _SMALLEST), second=jnp.maximum(pair.second, _SMALLEST))
-        f1, f2, gap = self._radial(pair)
+        f1, f2, norm_difference = self._radial(pair)
         arcs = self._arcs(pair)
         (value1, slope1), (value2, slope2) = (value_and_slope(self.function, x) for x in (arcs.u, arcs.v))
         unit, change = ratio(value1, f1), ratio(difference(self.function, arcs.u, arcs.v, arcs.apart), f2)
@@ -134,7 +136,9 @@ class Polar:
         common = jnp.sum(arcs.weight * unit * change)
         square = jnp.minimum(jnp.sum(arcs.weight * (change - common * unit) ** 2), 1.0)
         cosine = jnp.where(aligned > 0.7, jnp.sqrt(1 - square), aligned)
-        return Features(f1, f2, gap, cosine, jnp.sqrt(square), ratio(pair.first, f1) * ratio(pair.second, f2) * slopes)
+        return Features(
+            f1, f2, norm_difference, cosine, jnp.sqrt(square), ratio(pair.first, f1) * ratio(pair.second, f2) * slopes
+        )
 
     def _radial(self, pair: Pair) -> tuple[Array, Array, Array]:
         """Return both root mean squares and their difference."""
@@ -142,8 +146,14 @@ class Polar:
         f1, f2 = _norm(one, weight), _norm(two, weight)
         r, _ = self.rule.line()
         u = np.array([[1.0], [-1.0]]) * r
-        change = difference(self.function, pair.first * u, pair.second * u, pair.gap * u)
+        change = difference(self.function, pair.first * u, pair.second * u, pair.norm_difference * u)
         return f1, f2, jnp.sum(weight * change * (ratio(one, f1 + f2) + ratio(two, f1 + f2)))
+
+
+def _opaque(constants: T) -> T:
+    """Keep the compiler from working on large constants, which takes it seconds."""
+    kept: T = jax.lax.optimization_barrier(constants)  # type: ignore[no-untyped-call]
+    return kept
 
 
 def _in_batches(function: Callable[[Any], Any], points: Any, size: int) -> Any:
@@ -165,7 +175,7 @@ _ENOUGH = 2e-14  # for a rule to be taken without trying a finer one
 
 
 def polar(function: Function, deviations: Floats) -> tuple[Polar, float]:
-    """Return the cheapest such law for ``deviations`` (n,) > 0, or the best; and its error.
+    """Return the cheapest such dual activation for ``deviations`` (n,) > 0, or the best; and its error.
 
     What a rule misses is what changes from it to the next finer one, at the smallest, middle and largest deviation.
     """
@@ -194,9 +204,9 @@ def _measured(function: Function, rule: Rule, first: Floats, second: Floats, ang
 
 
 @partial(jax.jit, static_argnums=0)
-def _products(law: Polar, first: Array, second: Array, angle: Array) -> tuple[Array, ...]:
-    one, two = law.moments(first), law.moments(second)
-    values, slopes = law.products(one, two, first * second * jnp.cos(angle))
+def _products(dual: Polar, first: Array, second: Array, angle: Array) -> tuple[Array, ...]:
+    one, two = dual.moments(first), dual.moments(second)
+    values, slopes = dual.products(one, two, first * second * jnp.cos(angle))
     return ratio(values, one.rms * two.rms), ratio(slopes, one.slope * two.slope), one.rms, one.slope
 
 

@@ -17,7 +17,7 @@ from .interface import Features, Moments, Pair, one_minus_cosine, one_plus_cosin
 
 Array = jax.Array
 _EXPONENT = 280.0  # powers are kept within 10 to plus or minus this, where the highest, or the lowest, is all there is
-_CLOSE = 0.5  # relative gap below which unit vectors are subtracted by their increments
+_CLOSE = 0.5  # relative norm_difference below which unit vectors are subtracted by their increments
 
 
 @dataclass(frozen=True)
@@ -80,26 +80,26 @@ class Polynomial:
         for k in range(1, self._degree + 1):
             response += k * shares[k] * flip ** (k - 1) * powers[k - 1]
         first, second = self.moments(pair.first).rms, self.moments(pair.second).rms
-        return Features(first, second, self._gap(pair), jnp.clip(cosine, -1.0, 1.0), sine, response)
+        return Features(first, second, self._norm_difference(pair), jnp.clip(cosine, -1.0, 1.0), sine, response)
 
     def _directions(self, pair: Pair) -> tuple[Array, Array, Array]:
         """Return the unit vectors of Hermite coefficients, and their difference."""
         least = 1 / self._most
         first, second = jnp.clip(pair.first, least, self._most), jnp.clip(pair.second, least, self._most)
         inside = (first == pair.first) & (second == pair.second)
-        gap = jnp.where(inside, pair.gap, first - second)
-        one, two, step = self._series(first), self._series(second), self._step(first, second, gap)
+        norm_difference = jnp.where(inside, pair.norm_difference, first - second)
+        one, two, step = self._series(first), self._series(second), self._step(first, second, norm_difference)
         norm1, norm2 = _norm(one), _norm(two)
         unit1, unit2 = ratio(one, norm1), ratio(two, norm2)
         longer = jnp.sum(step * ratio(one + two, norm1 + norm2), axis=0)  # norm1 - norm2
-        close = jnp.abs(gap) < _CLOSE * jnp.maximum(first, second)
+        close = jnp.abs(norm_difference) < _CLOSE * jnp.maximum(first, second)
         return unit1, unit2, jnp.where(close, ratio(step - unit2 * longer, norm1), unit1 - unit2)
 
-    def _gap(self, pair: Pair) -> Array:
+    def _norm_difference(self, pair: Pair) -> Array:
         first, second = jnp.minimum(pair.first, self._most), jnp.minimum(pair.second, self._most)
         inside = (first == pair.first) & (second == pair.second)
         one, two = self._series(first), self._series(second)
-        step = self._step(first, second, jnp.where(inside, pair.gap, first - second))
+        step = self._step(first, second, jnp.where(inside, pair.norm_difference, first - second))
         return jnp.sum(step * ratio(one + two, _norm(one) + _norm(two)), axis=0)
 
     @property
@@ -135,16 +135,16 @@ class Polynomial:
         """Return a_k of every k, (degree + 1, ...)."""
         return jnp.stack([reach**k * factor for k, factor in enumerate(self._factors(reach))])
 
-    def _step(self, first: Array, second: Array, gap: Array) -> Array:
-        """Return the increments of a_k from ``second`` to ``first``, as multiples of ``gap``."""
+    def _step(self, first: Array, second: Array, norm_difference: Array) -> Array:
+        """Return the increments of a_k from ``second`` to ``first``, as multiples of ``norm_difference``."""
         square1, square2 = self._square(first), self._square(second)
         steps = []
         for k in range(self._degree + 1):
-            step = jnp.zeros_like(gap)
+            step = jnp.zeros_like(norm_difference)
             for i, factor in self._terms(k):
                 power = _quotient(first, second, k) * square1**i
                 step += factor * (power + second**k * ((first + second) * _quotient(square1, square2, i)))
-            steps.append(gap * step)
+            steps.append(norm_difference * step)
         return jnp.stack(steps)
 
 

@@ -37,7 +37,7 @@ class Rectified:
         rms = math.sqrt(_NORMS[n] / 2) * _power(deviation, n)
         return Moments(rms, n * math.sqrt(_NORMS[n - 1] / 2) * _power(deviation, n - 1))
 
-    def turn(self, distance: Array) -> tuple[Array, Array]:
+    def dual_cosine(self, distance: Array) -> tuple[Array, Array]:
         """Map 1 - cos, and return the cosine of the slopes."""
         theta, sine = angle(distance), jnp.sqrt(distance * (2 - distance))
         response = (
@@ -54,7 +54,7 @@ class Rectified:
         cosine = jnp.where(acute, 1 - distance, _cosine(n, supplement, pair.sine, pair.cosine))
         sine = jnp.sqrt(jnp.maximum(jnp.where(acute, distance * (2 - distance), 1 - cosine**2), 0.0))
         moments = self.moments(pair.first), self.moments(pair.second)
-        gap = math.sqrt(_NORMS[n] / 2) * _power_gap(pair, n)
+        norm_difference = math.sqrt(_NORMS[n] / 2) * _power_gap(pair, n)
         response = jnp.zeros_like(theta)
         if n > 0:
             slopes = jnp.where(
@@ -63,7 +63,7 @@ class Rectified:
                 _cosine(n - 1, supplement, pair.sine, pair.cosine),
             )
             response = slopes * (n * n * _NORMS[n - 1] / _NORMS[n])
-        return Features(moments[0].rms, moments[1].rms, gap, cosine, sine, response)
+        return Features(moments[0].rms, moments[1].rms, norm_difference, cosine, sine, response)
 
 
 def _distance(n: int, theta: Array, sine: Array, distance: Array) -> Array:
@@ -91,5 +91,7 @@ def _power(x: Array, n: int) -> Array:
 
 def _power_gap(pair: Pair, n: int) -> Array:
     """Return first^n - second^n."""
-    total = sum((_power(pair.first, i) * _power(pair.second, n - 1 - i) for i in range(n)), jnp.zeros_like(pair.gap))
-    return pair.gap * finite(total)
+    total = sum(
+        (_power(pair.first, i) * _power(pair.second, n - 1 - i) for i in range(n)), jnp.zeros_like(pair.norm_difference)
+    )
+    return pair.norm_difference * finite(total)

@@ -80,5 +80,5 @@ def _legendre(degree: int, x: NDArray[np.longdouble]) -> tuple[NDArray[np.longdo
     """Return P_n(x) and P_{n-1}(x)."""
     below, value = np.ones_like(x), x
     for k in range(1, degree):
-        below, value = value, ((2 * k + 1) * x * value - k * below) / (k + 1)
+        below, value = value, np.asarray(((2 * k + 1) * x * value - k * below) / (k + 1), dtype=np.longdouble)
     return value, below

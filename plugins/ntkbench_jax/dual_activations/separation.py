@@ -14,14 +14,14 @@ LARGEST = 1e70  # deviations beyond it count as this: their squares, and the pro
 
 
 class Separation(NamedTuple):
-    """Deviations (at most ``LARGEST``) and their ``gap``; variances of the difference and of the sum, ``1 -+ |cos|``.
+    """Deviations (at most ``LARGEST``), their ``norm_difference``, variances of difference and sum, and ``1 -+ |cos|``.
 
     ``difference`` = Var(u - v) and ``total`` = Var(u + v) are sums of positive terms; ``nearer`` is the smaller one.
     """
 
     first: Array
     second: Array
-    gap: Array
+    norm_difference: Array
     difference: Array
     total: Array
     toward: Array
@@ -31,10 +31,12 @@ class Separation(NamedTuple):
     def of(cls, pair: Pair) -> Separation:
         """Measure ``pair``."""
         first, second = jnp.minimum(pair.first, LARGEST), jnp.minimum(pair.second, LARGEST)
-        gap = jnp.clip(pair.gap, -LARGEST, LARGEST)
+        norm_difference = jnp.clip(pair.norm_difference, -LARGEST, LARGEST)
         minus, plus, product = one_minus_cosine(pair), one_plus_cosine(pair), 2 * first * second
-        difference, total = gap**2 + product * minus, gap**2 + product * plus
-        return cls(first, second, gap, difference, total, jnp.minimum(minus, plus), jnp.maximum(minus, plus))
+        difference, total = norm_difference**2 + product * minus, norm_difference**2 + product * plus
+        return cls(
+            first, second, norm_difference, difference, total, jnp.minimum(minus, plus), jnp.maximum(minus, plus)
+        )
 
     @property
     def nearer(self) -> Array:

@@ -1,4 +1,4 @@
-"""Activations known by a function alone: how much work they take, from the tolerance and where they are asked."""
+"""Activations known only as functions: a Hermite series or polar quadrature, as cheap as the tolerance allows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import numpy as np
 
 from ntkbench.plugin import UnavailableError
 
-from .functions import Function, checked, enable_x64, value_and_slope
+from ..x64 import enable_x64
+from .functions import Function, checked, value_and_slope
 from .hermite import BLOCK, Hermite, Parity, nodes, weighted_polynomials
 from .polar import polar
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-TOLERANCE = 1e-13  # of a law, relative to the products of root mean squares
+TOLERANCE = 1e-13  # relative to the products of root mean squares
 _TAIL = 1e-14  # aimed at for what is cut off
 _SHORT_TAIL = 1e-8  # enough for float32
 _ROUNDING = float(np.finfo(float).eps)
@@ -41,27 +42,27 @@ class Generic:
     name: str
 
     def resolved(self, deviations: NDArray[np.float64]) -> tuple[Smooth, float]:
-        """Return a law with an error of at most 1e-13 at ``deviations`` (any shape), and its error.
+        """Return a dual activation with an error of at most 1e-13 at ``deviations`` (any shape), and its error.
 
-        :raises UnavailableError: where that cannot be had, saying what was achieved.
+        :raises UnavailableError: if that cannot be reached; the message gives the achieved error.
         """
         samples = _samples(np.asarray(deviations, dtype=np.float64))
-        law, error = series(self.function, samples)
-        if law is not None and error <= TOLERANCE:
-            return law, error
+        dual, error = series(self.function, samples)
+        if dual is not None and error <= TOLERANCE:
+            return dual, error
         by_pair, missed = polar(self.function, samples)
         if missed <= TOLERANCE:
             return by_pair, missed
         raise UnavailableError(
             f'activation "{self.name}": its kernels for pre-activations of standard deviation {samples.min():.3g} to '
-            f"{samples.max():.3g} cannot be had to {TOLERANCE:.0e}: a Hermite series of {_ORDERS[-1]} terms misses "
-            f"{error:.1e}, quadrature that allows for a kink at 0 misses {missed:.1e}; it must be analytic on either "
-            "side of 0 and grow more slowly than exp(x^2 / (4 variance))"
+            f"{samples.max():.3g} cannot be computed to {TOLERANCE:.0e}: a Hermite series of {_ORDERS[-1]} terms "
+            f"misses {error:.1e}, quadrature that allows for a kink at 0 misses {missed:.1e}; it must be "
+            "analytic on either side of 0 and grow more slowly than exp(x^2 / (4 variance))"
         )
 
 
 def adaptive(function: Function, name: str) -> Generic:
-    """Return the law of ``function``, an elementwise function of a JAX array; ``name`` is what messages call it.
+    """Return the dual of ``function``, an elementwise function of a JAX array; messages call it ``name``.
 
     :raises DataError: for anything else.
     """
@@ -98,9 +99,9 @@ def series(function: Function, deviations: NDArray[np.float64]) -> tuple[Hermite
     ends = [start + every * (n - 1) + 1 for n in _ORDERS]
     cut = _tails(_moments(fine, reach, ends[-1]), deviations)[ends]
     chosen, short = (_first(cut <= tail) for tail in (_TAIL, _SHORT_TAIL))
-    law = Hermite(function, _ORDERS[chosen], _ORDERS[min(short, chosen)], reach, 0, parity, sign)
+    dual = Hermite(function, _ORDERS[chosen], _ORDERS[min(short, chosen)], reach, 0, parity, sign)
     steps, missed = _coarsest(function, deviations, reach, _moments(fine, reach, ends[chosen]))
-    return replace(law, steps=steps), float(cut[chosen]) + missed
+    return replace(dual, steps=steps), float(cut[chosen]) + missed
 
 
 def _steps(per_12_units: int, reach: float) -> int:
@@ -168,8 +169,8 @@ class _Moments(NamedTuple):
 def _moments(sampled: _Sampled, reach: float, order: int) -> _Moments:
     values, slopes = sampled.values * sampled.root, sampled.slopes * sampled.root
     polynomials = weighted_polynomials(reach, len(sampled.root) // 2, order)
-    squares = (np.einsum("ij,ij->i", part, part) for part in (values, slopes))
-    return _Moments(*squares, values @ sampled.root, slopes @ polynomials.T)
+    square, slope = (np.einsum("ij,ij->i", part, part) for part in (values, slopes))
+    return _Moments(square, slope, values @ sampled.root, slopes @ polynomials.T)
 
 
 def _tails(moments: _Moments, deviations: Floats) -> Floats:
@@ -184,7 +185,8 @@ def _tails(moments: _Moments, deviations: Floats) -> Floats:
 def _left(parts: Floats, whole: Floats) -> Floats:
     sums = np.concatenate([np.zeros((len(parts), 1)), np.cumsum(parts, axis=1)], axis=1)
     rest = np.abs(whole[:, None] - sums)
-    return np.max(np.divide(rest, whole[:, None], out=np.zeros_like(rest), where=whole[:, None] > 0), axis=0)
+    shares = np.divide(rest, whole[:, None], out=np.zeros_like(rest), where=whole[:, None] > 0)
+    return np.asarray(shares.max(axis=0))
 
 
 def _coarsest(function: Function, deviations: Floats, reach: float, fine: _Moments) -> tuple[int, float]:

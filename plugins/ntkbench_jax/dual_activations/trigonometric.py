@@ -42,14 +42,18 @@ class Sin:
         decay = jnp.exp(-apart.nearer / 2)
         cosine = jnp.sign(pair.cosine) * jnp.minimum(aligned * decay * mean_decay(2 * product * aligned) / scale, 1.0)
         turned = (
-            mean_decay(2 * product * apart.toward) * mean_decay(2 * product * apart.away) * jnp.exp(-(apart.gap**2))
+            mean_decay(2 * product * apart.toward)
+            * mean_decay(2 * product * apart.away)
+            * jnp.exp(-(apart.norm_difference**2))
         )
         square = (turned / scale / scale) * apart.toward * apart.away + _radial(apart) / scale / scale
-        first, second, gap = _roots(apart)
+        first, second, norm_difference = _roots(apart)
         slope = (jnp.exp(-apart.difference / 2) + jnp.exp(-apart.total / 2)) / 2
         stretch1, stretch2 = _stretch(pair.first) / jnp.sqrt(one), _stretch(pair.second) / jnp.sqrt(two)
         sine = jnp.sqrt(jnp.clip(square, 0.0, 1.0))
-        return Features(first, second, gap, cosine, sine, finite(slope * finite(stretch1) * finite(stretch2)))
+        return Features(
+            first, second, norm_difference, cosine, sine, finite(slope * finite(stretch1) * finite(stretch2))
+        )
 
 
 @dataclass(frozen=True)
@@ -70,19 +74,23 @@ class Cos:
         """Map any pair: ``sin^2 = (sinh(d / 2) sinh(t / 2) + sinh^2((q1 - q2) / 2)) / (cosh q1 cosh q2)``."""
         apart = Separation.of(pair)
         lesser, product = jnp.minimum(apart.first, apart.second) ** 2, apart.first * apart.second
-        growth = jnp.abs(apart.gap) * (apart.first + apart.second)  # |q1 - q2|
+        growth = jnp.abs(apart.norm_difference) * (apart.first + apart.second)  # |q1 - q2|
         power1, power2 = 1 + jnp.exp(-2 * apart.first**2), 1 + jnp.exp(-2 * apart.second**2)  # 2 f^2
         norm = jnp.sqrt(power1 * power2)
         cosine = (jnp.exp(-apart.difference / 2) + jnp.exp(-apart.total / 2)) / norm
         turned = jnp.sqrt(lost(apart.difference) * lost(apart.total))
         sine = jnp.hypot(turned, jnp.exp(-lesser) * lost(growth)) / norm
         first, second = jnp.sqrt(power1 / 2), jnp.sqrt(power2 / 2)
-        gap = -jnp.sign(apart.gap) * jnp.exp(-2 * lesser) * lost(2 * growth) / (2 * (first + second))
+        norm_difference = (
+            -jnp.sign(apart.norm_difference) * jnp.exp(-2 * lesser) * lost(2 * growth) / (2 * (first + second))
+        )
         aligned = jnp.abs(pair.cosine)
         decay = 2 * jnp.exp(-apart.nearer / 2) * mean_decay(2 * product * aligned) / norm  # response / (s1 s2)^2 / cos
         reach1, reach2 = finite(pair.first), finite(pair.second)
         response = pair.cosine * (apart.first * (apart.second * decay)) * reach1 * reach2
-        return Features(first, second, gap, jnp.minimum(cosine, 1.0), jnp.minimum(sine, 1.0), finite(response))
+        return Features(
+            first, second, norm_difference, jnp.minimum(cosine, 1.0), jnp.minimum(sine, 1.0), finite(response)
+        )
 
 
 @dataclass(frozen=True)
@@ -107,7 +115,7 @@ class Rbf:
         cosine, sine = jnp.exp(-self.gamma * apart.difference), jnp.sqrt(lost(2 * self.gamma * apart.difference))
         one = jnp.ones_like(pair.first)
         response = finite(2 * self.gamma * cosine * finite(pair.first) * finite(pair.second))
-        return Features(one, jnp.ones_like(pair.second), jnp.zeros_like(pair.gap), cosine, sine, response)
+        return Features(one, jnp.ones_like(pair.second), jnp.zeros_like(pair.norm_difference), cosine, sine, response)
 
 
 def _moments(deviation: Array) -> tuple[Array, Array, Array, Array]:
@@ -139,28 +147,33 @@ def _roots(apart: Separation) -> tuple[Array, Array, Array]:
     """Return the root mean squares of sin, and their difference."""
     first = apart.first * jnp.sqrt(mean_decay(2 * apart.first**2))
     second = apart.second * jnp.sqrt(mean_decay(2 * apart.second**2))
-    lesser, growth = jnp.minimum(apart.first, apart.second) ** 2, jnp.abs(apart.gap) * (apart.first + apart.second)
+    lesser, growth = (
+        jnp.minimum(apart.first, apart.second) ** 2,
+        jnp.abs(apart.norm_difference) * (apart.first + apart.second),
+    )
     faded = jnp.exp(-2 * lesser) * mean_decay(2 * growth)
-    return first, second, apart.gap * faded * ratio(apart.first + apart.second, first + second)
+    return first, second, apart.norm_difference * faded * ratio(apart.first + apart.second, first + second)
 
 
 def _radial(apart: Separation) -> Array:
     """Return ``exp(-q1 - q2) (sinh q1 sinh q2 - sinh^2(s1 s2)) / (q1 q2)``, nonnegative since log sinh(e^x) is convex.
 
-    It is the same expression in ``gap^2 / 2`` and ``(s1 + s2)^2 / 2`` in place of q1 and q2: whichever two are further
-    apart, by a factor of 5.8 at least, are used, in a series of squares if they are small.
+    It is the same expression in ``(s1 - s2)^2 / 2`` and ``(s1 + s2)^2 / 2`` in place of q1 and q2: whichever two are
+    further apart, by a factor of at least 5.8, are used, in a series of squares if they are small.
     """
     low, high = jnp.minimum(apart.first, apart.second) ** 2, jnp.maximum(apart.first, apart.second) ** 2
-    gap, total = apart.gap**2 / 2, (apart.first + apart.second) ** 2 / 2
-    close = gap * high < low * total  # gap^2 / total^2 < low / high, without the square
-    less, more = jnp.where(close, gap, low), jnp.where(close, total, high)
-    spread = jnp.where(close, 2 * low, 2 * gap)
+    norm_difference, total = apart.norm_difference**2 / 2, (apart.first + apart.second) ** 2 / 2
+    close = norm_difference * high < low * total  # norm_difference^2 / total^2 < low / high, without the square
+    less, more = jnp.where(close, norm_difference, low), jnp.where(close, total, high)
+    spread = jnp.where(close, 2 * low, 2 * norm_difference)
     mean = jnp.sqrt(less) * jnp.sqrt(more)
     direct = mean_decay(2 * less) * mean_decay(2 * more) - jnp.exp(-spread) * mean_decay(2 * mean) ** 2
     small = more < _HARD
     series = jnp.exp(-(less + more)) * _sinh_convexity(jnp.where(small, less, 0.0), jnp.where(small, more, 0.0))
     unit = jnp.where(
-        close, jnp.abs(apart.gap) * ratio(ratio(apart.first + apart.second, apart.first), 2 * apart.second), 1.0
+        close,
+        jnp.abs(apart.norm_difference) * ratio(ratio(apart.first + apart.second, apart.first), 2 * apart.second),
+        1.0,
     )
     return unit**2 * jnp.where(small, series, direct)
 

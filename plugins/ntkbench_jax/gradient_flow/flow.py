@@ -1,4 +1,4 @@
-"""Kernel gradient flow on any convex cost: theory C12, where the squared error alone has a closed form."""
+"""Kernel gradient flow on any convex cost (C12); only the squared error has a closed form."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ import numpy as np
 from ntkbench.dynamics import decompose
 from ntkbench.plugin import DataError
 
-from ..kernels.analytic import enable_x64, find_device
+from ..kernels.analytic import find_device
+from ..x64 import enable_x64
 from .losses import find_cost, targets_of
-from .ode import Basis, Solver, Statistics, integrate, make_basis, total
+from .ode import Basis, Solver, Statistics, integrate, make_basis, padded_length, total
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import ArrayLike
 
     from ntkbench.dynamics import Spectrum
@@ -37,10 +36,10 @@ _TIGHTEST = 1e-15  # relative tolerance of a step, below which there is only rou
 class CostFlow:
     """Kernel gradient flow at T times, for any leading axes *B of the initial function.
 
-    ``train`` (*B, T, N, O), ``test`` (*B, T, M, O); ``cost`` (*B, T) and ``gradient_norm_squared`` (*B, T), which is
-    ``|d|_K^2 = sum over outputs of dC/df(X)^T T dC/df(X) = -dC/dt`` (C12). ``error``: the largest difference, over
-    outputs and times, between what is returned and a solve at a hundred times its tolerance with fewer steps: an
-    estimate of the error of that coarser solve, and so on the safe side.
+    ``train`` (*B, T, N, O) and ``test`` (*B, T, M, O) are outputs, ``cost`` (*B, T) is C. ``gradient_norm_squared``
+    (*B, T) is ``|d|_K^2 = sum over outputs of dC/df(X)^T T dC/df(X) = -dC/dt`` (C12). ``error`` estimates the largest
+    error of an output over all times, on the safe side: it is the difference between the returned solve and one at a
+    hundred times its tolerance.
     """
 
     times: Array
@@ -68,56 +67,42 @@ def cost_flow(
     spectrum: Spectrum | None = None,
     device: str = "cpu",
 ) -> CostFlow:
-    """Integrate ``d f_t(x) / dt = -T(x, X) dC/df(X)`` from ``f_0`` (zero where None): theory C12, Jacot et al. 2018.
+    """Integrate ``d f_t(x) / dt = -T(x, X) dC/df(X)`` from ``f_0`` in float64 (C12; Jacot et al. 2018).
 
-    In float64, whatever JAX is set to. The estimated error of an output is at most ``atol + rtol max|f|``, the largest
-    over points, outputs and times.
+    The estimated error of every output is at most ``atol + rtol max|f|``, the maximum over points, outputs and times.
 
     :param kernel_train: T, (N, N), positive semidefinite; ``kernel_test`` (M, N) between test and training points.
-    :param y_train: (N, O); for cross-entropy class probabilities (N, O), such as one-hot rows, or labels (N,) from 0
-        (as many classes as ``f_0`` has outputs, else up to the largest label);
-        for logistic labels 0 and 1, or -1 and 1, (N,) or (N, 1).
-    :param cost: ``squared-error``, ``cross-entropy``, ``logistic`` or ``huber``, each a mean over points of a sum over
-        outputs; or a JAX function ``cost(f, y)`` of two arrays (N, O) to one number, convex in f (compiled once per
-        function object).
-    :param times: (T,) of ``learning_rate * steps``, finite, in any order.
-    :param delta: of the Huber cost: the residual beyond which it is linear; 1 by default.
-    :param f0_train: (*B, N, O) and ``f0_test`` (*B, M, O), together.
-    :param solver: ``explicit``, ``implicit``, or ``auto``: see :func:`~ntkbench_jax.gradient_flow.ode.integrate`.
-    :param spectrum: ``decompose(kernel_train)``, if at hand.
-    :param device: as of :func:`~ntkbench_jax.kernels.analytic.analytic_kernels`.
-    :raises DataError: for shapes, targets, times, tolerances or costs that make no sense, a kernel with a negative
-        eigenvalue, or a tolerance that integration does not attain.
-    :raises UnavailableError: where diffrax is missing, or the device.
+    :param y_train: (N, O). Cross-entropy takes class probabilities (N, O) or labels (N,) from 0; logistic takes labels
+        0 and 1, or -1 and 1, (N,) or (N, 1).
+    :param cost: ``squared-error``, ``cross-entropy``, ``logistic``, ``huber``, or a JAX function ``cost(f, y)`` of two
+        arrays (N, O) to one number, convex in f; each function object is compiled once.
+    :param times: (T,) in units of ``learning_rate * steps``, finite, in any order.
+    :param delta: the residual beyond which the Huber cost is linear; 1 by default.
+    :param f0_train: (*B, N, O), with ``f0_test`` (*B, M, O); zero where None.
+    :param solver: see :func:`~ntkbench_jax.gradient_flow.ode.integrate`; ``spectrum``: ``decompose(kernel_train)``.
+    :param device: a JAX platform, such as ``cpu`` or ``cuda:1``.
+    :raises DataError: for invalid arguments, or a tolerance that is not attained.
+    :raises UnavailableError: if diffrax or the device is missing.
     """
     function = find_cost(cost, delta)
+    _check_options(rtol, atol, solver)
+    spectrum = decompose(kernel_train) if spectrum is None else spectrum
+    between = _matrix("kernel_test", kernel_test, len(spectrum.eigenvalues))
+    start_train, start_test, targets = _functions(function, y_train, f0_train, f0_test, between)
+    finite_times, basis = _finite_times(times), make_basis(spectrum, between)
+    with enable_x64(True), jax.default_device(find_device(device)):
+        _check_cost(function, start_train, targets)
+        flow = _Flow(function, basis, jax.tree.map(jnp.asarray, basis), targets, finite_times, rtol, atol, solver)
+        members = zip(*(f.reshape(-1, *f.shape[-2:]) for f in (start_train, start_test)), strict=True)
+        return flow.collected([flow.path(*member) for member in members], start_train.shape[:-2])
+
+
+def _check_options(rtol: float, atol: float, solver: Solver) -> None:
     if not (_SMALLEST_RTOL <= rtol < 1 and 0 < atol < np.inf) or solver not in get_args(Solver):
         raise DataError(
             f"cost_flow: rtol is {rtol}, atol {atol}, solver {solver!r}: expected rtol from {_SMALLEST_RTOL} to 1, a "
             f"positive finite atol, and one of {', '.join(get_args(Solver))}"
         )
-    spectrum = decompose(kernel_train) if spectrum is None else spectrum
-    between = _matrix("kernel_test", kernel_test, len(spectrum.eigenvalues))
-    start_train, start_test, targets = _functions(function, y_train, f0_train, f0_test, between)
-    moments, basis = _moments(times), make_basis(spectrum, between)
-    with enable_x64(True), jax.default_device(find_device(device)):
-        _check_cost(function, start_train, targets)
-        flow = _Flow(function, basis, jax.tree.map(jnp.asarray, basis), targets, moments, rtol, atol, solver)
-        members = zip(*(f.reshape(-1, *f.shape[-2:]) for f in (start_train, start_test)), strict=True)
-        paths = [flow.path(*member) for member in members]
-        train, test = (np.stack([getattr(path, name) for path in paths]) for name in ("train", "test"))
-        values, gradients = jax.device_get(_costs(function, train, targets))
-    norms = np.sum((basis.gradient @ gradients) * (basis.to_train.T @ gradients), axis=(-2, -1))
-    leading = start_train.shape[:-2]
-    return CostFlow(
-        times=moments,
-        train=train.reshape(*leading, *train.shape[1:]),
-        test=test.reshape(*leading, *test.shape[1:]),
-        cost=values.reshape(*leading, -1),
-        gradient_norm_squared=norms.reshape(*leading, -1),
-        error=max(path.error for path in paths),
-        statistics=total([solve for path in paths for solve in path.solves]),
-    )
 
 
 @dataclass(frozen=True)
@@ -144,14 +129,15 @@ class _Flow:
     solver: Solver
 
     def path(self, start_train: Array, start_test: Array) -> _Path:
-        """Solve at tighter and tighter tolerances until two solves in succession agree to the wanted one."""
-        moments, index = np.unique(self.times, return_inverse=True)
+        """Solve at ever tighter tolerances until two successive solves agree to the requested one."""
+        ascending, index = np.unique(self.times, return_inverse=True)
         rtol, atol, solver = self.rtol, self.atol / self.basis.output_scale(), self.solver
-        ask = partial(integrate, self.cost, self.placed, jnp.asarray(start_train), jnp.asarray(self.targets), moments)
+        start, targets = jnp.asarray(start_train), jnp.asarray(self.targets)
+        solve = partial(integrate, self.cost, self.placed, start, targets, ascending)
         solves: list[Solve] = []
         outputs: list[tuple[Array, Array]] = []
         while True:
-            solves.append(ask(rtol=rtol, atol=atol, solver=solver, halvings=len(solves)))
+            solves.append(solve(rtol=rtol, atol=atol, solver=solver, halvings=len(solves)))
             state = solves[-1].state[index]
             outputs.append((start_train + self.basis.to_train @ state, start_test + self.basis.to_test @ state))
             if len(outputs) > 1:
@@ -162,26 +148,48 @@ class _Flow:
                 if rtol < _TIGHTEST:
                     raise DataError(
                         f"cost_flow: solves at tolerances {_CONTRAST * rtol:.0e} and {rtol:.0e} differ by {error:.1g}, "
-                        f"more than the {wanted:.1g} asked for; raise rtol or atol"
+                        f"more than the {wanted:.1g} requested; raise rtol or atol"
                     )
             rtol, atol, solver = rtol / _CONTRAST, atol / _CONTRAST, solves[-1].solver
+
+    def collected(self, paths: list[_Path], leading: tuple[int, ...]) -> CostFlow:
+        """Return the flow of all members, with axes ``leading`` in front, its cost and its gradient's norm."""
+        train, test = (np.stack([getattr(path, name) for path in paths]) for name in ("train", "test"))
+        values, gradients = _costs(self.cost, train.reshape(-1, *self.targets.shape), self.targets)
+        gradients = gradients.reshape(train.shape)
+        norms = np.sum((self.basis.gradient @ gradients) * (self.basis.to_train.T @ gradients), axis=(-2, -1))
+        return CostFlow(
+            times=self.times,
+            train=train.reshape(*leading, *train.shape[1:]),
+            test=test.reshape(*leading, *test.shape[1:]),
+            cost=values.reshape(*leading, -1),
+            gradient_norm_squared=norms.reshape(*leading, -1),
+            error=max(path.error for path in paths),
+            statistics=total([solve for path in paths for solve in path.solves]),
+        )
 
 
 def _largest(values: Array) -> float:
     return float(np.abs(values).max(initial=0.0))
 
 
+def _costs(cost: Cost, outputs: Array, targets: Array) -> tuple[Array, Array]:
+    """Return C (K,) of outputs (K, N, O), and its gradient (K, N, O)."""
+    count = len(outputs)
+    padded = np.pad(outputs, [(0, padded_length(count) - count), (0, 0), (0, 0)], mode="edge")
+    values, gradients = jax.device_get(_costs_of_all(cost, padded, targets))
+    return values[:count], gradients[:count]
+
+
 @partial(jax.jit, static_argnums=0)
-def _costs(cost: Cost, outputs: Any, targets: Any) -> Any:
-    """Return C (E, T) of outputs (E, T, N, O), and its gradient, of their shape."""
-    one: Callable[..., Any] = jax.value_and_grad(cost)
-    return jax.vmap(jax.vmap(one, in_axes=(0, None)), in_axes=(0, None))(outputs, targets)
+def _costs_of_all(cost: Cost, outputs: Any, targets: Any) -> Any:
+    return jax.vmap(jax.value_and_grad(cost), in_axes=(0, None))(outputs, targets)
 
 
 def _check_cost(cost: Cost, outputs: Array, targets: Array) -> None:
-    """Hold a user's function against what a cost is: differentiable at f_0 (*B, N, O), one number, in float64.
+    """Check that a cost is differentiable at f_0 (*B, N, O) and returns one number in float64.
 
-    :raises DataError: saying what it did instead.
+    :raises DataError: if not.
     """
     try:
         shape, _ = jax.eval_shape(jax.value_and_grad(cost), targets, targets)
@@ -191,7 +199,7 @@ def _check_cost(cost: Cost, outputs: Array, targets: Array) -> None:
         ) from error
     if shape.dtype != np.float64:
         raise DataError(f"cost_flow: the cost computes in {shape.dtype}; leave out what casts it from float64")
-    values, gradients = jax.device_get(_costs(cost, outputs.reshape(1, -1, *targets.shape), targets))
+    values, gradients = _costs(cost, outputs.reshape(-1, *targets.shape), targets)
     if not (np.isfinite(values).all() and np.isfinite(gradients).all()):
         raise DataError("cost_flow: the cost or its gradient is not finite at the initial function")
 
@@ -217,18 +225,18 @@ def _functions(
     return train, test, targets
 
 
-def _moments(times: ArrayLike) -> Array:
-    moments = np.asarray(times)
-    if moments.ndim != 1 or moments.size == 0 or moments.dtype.kind not in "iuf":
-        raise DataError(f"cost_flow: times has shape {moments.shape} and type {moments.dtype}, expected (T,) numbers")
-    if not (moments >= 0).all():
-        raise DataError(f"cost_flow: times holds {moments[~(moments >= 0)][0]}; none may be negative or nan")
-    if np.isinf(moments).any():
+def _finite_times(times: ArrayLike) -> Array:
+    found = np.asarray(times)
+    if found.ndim != 1 or found.size == 0 or found.dtype.kind not in "iuf":
+        raise DataError(f"cost_flow: times has shape {found.shape} and type {found.dtype}, expected (T,) numbers")
+    if not (found >= 0).all():
+        raise DataError(f"cost_flow: times holds {found[~(found >= 0)][0]}; none may be negative or nan")
+    if np.isinf(found).any():
         raise DataError(
-            "cost_flow: times holds inf, which no integration reaches; of the squared error ntkbench.kernel_dynamics "
-            "has the limit in closed form, of other costs take a long finite time"
+            "cost_flow: times holds inf, which no integration reaches; for the squared error ntkbench.kernel_dynamics "
+            "has the limit in closed form; for other costs choose a long finite time"
         )
-    return moments.astype(np.float64)
+    return found.astype(np.float64)
 
 
 def _matrix(name: str, value: ArrayLike, columns: int) -> Array:

@@ -41,12 +41,13 @@ _SOLVERS = {"explicit": diffrax.Dopri8, "implicit": diffrax.Kvaerno5}
 _EXPLICIT_FIRST = 20_000  # steps, in time for about 10^5 N / lambda_max
 _MOST_STEPS = {"explicit": 1_000_000, "implicit": 50_000}
 _DENSE = 1000  # unknowns whose Jacobian is factorised once per implicit step
+_SHORTEST = 64  # to which lists of times are padded
 _OUT_OF_STEPS = "it ran out of steps"
 
 
 @dataclass(frozen=True)
 class Statistics:
-    """What integration took, over all members and all solves of each; ``solvers`` are those of the last solves."""
+    """The work of integration, over all members and all solves of each; ``solvers`` are all that were used."""
 
     solvers: tuple[str, ...]
     solves: int
@@ -62,12 +63,12 @@ class Basis(NamedTuple):
     gradient: Array
 
     def output_scale(self) -> float:
-        """Return the root of T's mean diagonal, what an error of u is multiplied by in f; 1 of a kernel that is 0."""
+        """Return the root of T's mean diagonal, by which f multiplies an error of u; 1 for the zero kernel."""
         return float(np.sqrt(np.sum(np.square(self.to_train)) / len(self.to_train))) or 1.0
 
 
 class Solve(NamedTuple):
-    """The state u (T, N, O) at the asked times, which kind of solver found it, and its accepted and rejected steps."""
+    """The state u (T, N, O) at the requested times, the solver that found it, its accepted and rejected steps."""
 
     state: Array
     solver: Solver
@@ -91,7 +92,7 @@ def make_basis(spectrum: Spectrum, kernel_test: Array) -> Basis:
 
 
 def total(solves: Sequence[Solve]) -> Statistics:
-    """Add up what solves took."""
+    """Add up the work of all solves."""
     return Statistics(
         solvers=tuple(sorted({_SOLVERS[solve.solver].__name__ for solve in solves})),
         solves=len(solves),
@@ -112,19 +113,17 @@ def integrate(
     solver: Solver,
     halvings: int = 0,
 ) -> Solve:
-    """Return u at ascending finite ``times`` (T,) from u = 0; to be called with 64-bit JAX enabled.
+    """Return u at ascending finite ``times`` (T,) from u = 0; call it with 64-bit JAX enabled.
 
-    ``explicit`` is Dopri8, of order 8. Where the cost is curved its steps are at most about 5 N / lambda_max long: for
-    the squared error as many as a fifth of the steps of gradient descent to that time at half its stable rate. A cost
-    that flattens on the way, such as cross-entropy on separable data, sets it free. ``implicit`` is Kvaerno5, of order
-    5 and L-stable, whose steps know no such limit but factorise a matrix of (N O)^2 numbers each; it is not for
-    tolerances below 1e-10. ``auto`` begins with the first, and where that takes more than 20,000 steps and N O is at
-    most 1,000 starts anew with the second.
+    ``explicit`` is Dopri8, of order 8; where the cost is curved its steps are at most about 5 N / lambda_max long.
+    ``implicit`` is Kvaerno5, of order 5 and L-stable: its steps have no such limit, but each factorises a matrix of
+    (N O)^2 numbers; its tolerance is at least 1e-10. ``auto`` starts with ``explicit`` and changes to ``implicit`` if
+    that takes more than 20,000 steps and N O is at most 1,000.
 
-    :param start: f_0 on the training points (N, O), and ``targets`` (N, O).
-    :param rtol: per step, relative to u, and ``atol`` absolute, in units of u.
-    :param halvings: no step is longer than the time between outputs, halved so many times.
-    :raises DataError: where the integration does not arrive.
+    :param start: f_0 on the training points (N, O); ``targets`` (N, O).
+    :param rtol: per step, relative to u; ``atol`` is absolute, in units of u.
+    :param halvings: no step is longer than the time between outputs, halved this many times.
+    :raises DataError: if the integration does not reach the last time.
     """
     if times[-1] == 0:
         return Solve(np.zeros((len(times), *start.shape)), "explicit", 0, 0)
@@ -134,12 +133,15 @@ def integrate(
     found, trouble = attempt(first, _EXPLICIT_FIRST if fallback else _MOST_STEPS[first])
     if fallback and trouble == _OUT_OF_STEPS:
         found, trouble = attempt("implicit", _MOST_STEPS["implicit"])
+    return _reached(found, trouble, f"t = {times[-1]:g} at tolerance {rtol:.1g}")
+
+
+def _reached(found: Solve, trouble: str | None, goal: str) -> Solve:
     if trouble is None and not np.isfinite(found.state).all():
         trouble = "the gradient of the cost is not finite"
     if trouble is not None:
         raise DataError(
-            f"cost_flow: the {found.solver} solver did not reach t = {times[-1]:g} at tolerance {rtol:.1g}: {trouble} "
-            f"({found.accepted} steps)"
+            f"cost_flow: the {found.solver} solver did not reach {goal}: {trouble} ({found.accepted} steps)"
         )
     return found
 
@@ -156,41 +158,48 @@ def _attempt(
     solver: Solver,
     budget: int,
 ) -> tuple[Solve, str | None]:
-    """Integrate once; return what was found, and what went wrong or None."""
-    begin, moments, relative, absolute = map(jnp.asarray, (0.0, times, rtol, atol))  # numbers would be compiled in
+    """Integrate once; return the solve, and what went wrong or None."""
+    padded = np.pad(times, (0, padded_length(len(times)) - len(times)), mode="edge")
+    begin, saved, relative, absolute = map(jnp.asarray, (0.0, padded, rtol, atol))  # numbers would be compiled in
     controller = diffrax.PIDController(rtol=relative, atol=absolute, norm=optimistix.two_norm)
     solution = diffrax.diffeqsolve(
         diffrax.ODETerm(_velocity),
         _SOLVERS[solver](),
         begin,
-        moments[-1],
+        saved[-1],
         None,
         jnp.zeros_like(start),
         args=(cost, basis.to_train, basis.gradient, start, targets),
-        saveat=diffrax.SaveAt(ts=moments),
+        saveat=diffrax.SaveAt(ts=saved),
         stepsize_controller=diffrax.ClipStepSizeController(controller, step_ts=jnp.asarray(stops)),
         max_steps=budget,
         throw=False,
     )
     accepted, rejected = (int(solution.stats[f"num_{kind}_steps"]) for kind in ("accepted", "rejected"))
-    found = Solve(np.asarray(solution.ys), solver, accepted, rejected)
+    found = Solve(np.asarray(solution.ys)[: len(times)], solver, accepted, rejected)
     if solution.result == diffrax.RESULTS.successful:
         return found, None
     if solution.result == diffrax.RESULTS.max_steps_reached:
         return found, _OUT_OF_STEPS
-    return found, str(diffrax.RESULTS[solution.result]).splitlines()[0]  # type: ignore[misc]
+    return found, str(diffrax.RESULTS[solution.result]).splitlines()[0]
 
 
 def _stops(times: Array, halvings: int) -> Array:
     """Return where steps must end: at the times, so that nothing is interpolated, and halfway.
 
-    Filled up with times that are never reached, so that one program serves no halving and one.
+    Padded by times that are never reached, so that one program serves both no halving and one.
     """
     stops = times
     for _ in range(halvings):
         stops = np.union1d(stops, (np.r_[0.0, stops[:-1]] + stops) / 2)
-    padded: Array = np.r_[stops, times[-1] * (2.0 + np.arange(max(2 * len(times) - len(stops), 0)))]
+    length = max(2 * padded_length(len(times)), padded_length(len(stops)))
+    padded: Array = np.r_[stops, times[-1] * (2.0 + np.arange(length - len(stops)))]
     return padded
+
+
+def padded_length(count: int) -> int:
+    """Return the length to which ``count`` things are padded: 64, or the next power of two, so few programs compile."""
+    return max(_SHORTEST, 1 << (count - 1).bit_length())
 
 
 def _velocity(time: Any, state: Any, args: Any) -> Any:

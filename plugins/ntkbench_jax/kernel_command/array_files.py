@@ -32,7 +32,7 @@ def read_matrix(
     """Return the points (N, F) of a file, N and F from 1, all finite: float32 where it holds that, else float64.
 
     :param array: which array of an .npz; needed where it holds more than one.
-    :param delimiter: what separates the columns of a text file, ``" "`` for any white space; found out by default.
+    :param delimiter: what separates the columns of a text file, ``" "`` for any white space; detected by default.
     :param header: whether a text file's first line holds names; by default where no field of it is a number.
     :raises DataError: for a file that is not there, not such a file, or holds anything else, saying where.
     """
@@ -50,7 +50,7 @@ def read_matrix(
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from None
     except MemoryError:
-        raise DataError(f"{path}: is too large for the memory") from None
+        raise DataError(f"{path}: does not fit into memory") from None
 
 
 def _read_binary(path: Path, array: str | None) -> Matrix:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from ntkbench.architecture.nodes import Architecture
-    from ntkbench_jax.kernel_command.array_files import Matrix
 
+    from .array_files import Matrix
     from .request import KernelRequest
 
 _PARAMETERIZATIONS = ("ntk", "standard", "standard-global-rate")
@@ -28,7 +28,8 @@ _FILE = click.Path(path_type=Path)
 
 
 def _activations() -> str:
-    lines = [f"  {name}{_defaults(defaults)}: {formula}" for name, (formula, defaults) in CATALOGUE.items()]
+    closed = {name: entry for name, entry in CATALOGUE.items() if entry.closed_form}
+    lines = [f"  {name}{_defaults(entry.defaults)}: {entry.formula}" for name, entry in closed.items()]
     numerical = f"To 1e-13, with the achieved error: {', '.join(FUNCTIONS)};\nand functions as module:function."
     return "\b\nActivations in closed form:\n" + "\n".join(lines) + "\n\n\b\n" + numerical
 
@@ -51,8 +52,8 @@ def _defaults(parameters: dict[str, Any]) -> str:
 @click.option("--dtype", type=click.Choice(["float32", "float64"]), help="[default: float32 if all inputs are]")
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:N.")
 @click.option("--array", "arrays", multiple=True, metavar="NAME", help="Array of an .npz; twice: of X1, of X2.")
-@click.option("--delimiter", help="Between the columns of a text file; ' ' is any white space.  [default: found out]")
-@click.option("--header/--no-header", default=None, help="Whether a text file starts with names.  [default: found out]")
+@click.option("--delimiter", help="Between the columns of a text file; ' ' is any white space.  [default: detected]")
+@click.option("--header/--no-header", default=None, help="Whether a text file starts with names.  [default: detected]")
 @click.option("--out", type=_FILE, metavar="FILE.npz", help="Keep the kernels, and the architecture as JSON, here.")
 @click.option("--force", is_flag=True, help="Replace that file if it exists.")
 @click.option("--spectrum/--no-spectrum", default=None, help="Diagonalise.  [default: of X1 alone, to 4000 points]")
@@ -63,13 +64,13 @@ def kernel_command(**options: Any) -> None:
     """Compute the kernels of infinitely wide networks between your own points.
 
     X1 and X2 are .npy, .npz or text files (.csv, .tsv, .txt) of numbers, a row per point and a column per feature;
-    without X2, X1 with itself. Nothing is centred or scaled. The summary says how exact and how well conditioned they
-    are. FILE.npz holds the arrays nngp and ntk and, as JSON, the architecture and the summary without the spectrum.
+    without X2, X1 with itself. Nothing is centred or scaled. The summary gives accuracy and conditioning. FILE.npz
+    holds the arrays nngp and ntk and, as JSON, the architecture and the summary without the spectrum.
     """
-    from ntkbench_jax.kernel_command.array_files import write_npz
+    from .array_files import write_npz
 
     request = _request(options)
-    from .summary import KernelSummary  # with it JAX: after mistakes have been told
+    from .summary import KernelSummary  # imports JAX: after mistakes have been reported
 
     started = time.perf_counter()
     with _status(options, f"Computing {request.described()}"):
@@ -89,15 +90,14 @@ def kernel_command(**options: Any) -> None:
 
 
 def _request(options: dict[str, Any]) -> KernelRequest:
-    """Find every mistake that can be found before the work starts."""
+    """Build the request, and report every mistake before the work starts."""
     from ntkbench.plugin import load_registry, require_available
-    from ntkbench_jax.kernel_command.array_files import check_target
 
-    from ..plugin import ntkbench_register_backends
+    from ..backends import JAX
+    from .array_files import check_target
     from .request import KernelRequest
 
-    for spec in ntkbench_register_backends():
-        require_available(spec)
+    require_available(JAX)
     if options["plugins"]:
         load_registry(options["plugins"])
     architecture = _architecture(options)
@@ -133,7 +133,7 @@ def _architecture(options: dict[str, Any]) -> Architecture:
 
 
 def _inputs(options: dict[str, Any]) -> tuple[Matrix, Matrix | None]:
-    from ntkbench_jax.kernel_command.array_files import read_matrix
+    from .array_files import read_matrix
 
     x1, x2, arrays = options["x1"], options["x2"], options["arrays"]
     paths = [path for path in (x1, x2) if path is not None]
@@ -166,10 +166,10 @@ def _compute(request: KernelRequest) -> dict[str, np.ndarray[Any, Any]]:
         elif len(request.kernels) == 2:
             both = kernels.analytic_kernels(request.x1, request.x2, **how)
         else:
-            [name] = request.kernels
-            return {name: kernels.analytic_kernel(request.x1, request.x2, kernel=name, **how)}
+            how["kernel"] = request.kernels[0]
+            return {request.kernels[0]: kernels.analytic_kernel(request.x1, request.x2, **how)}
     except MemoryError:
-        raise DataError(f"{request.described()} are too large for the memory") from None
+        raise DataError(f"{request.described()} do not fit into memory") from None
     return {name: getattr(both, name) for name in request.kernels}
 
 
@@ -180,7 +180,7 @@ def _expansion_error(request: KernelRequest) -> float:
 
 
 def _status(options: dict[str, Any], text: str) -> AbstractContextManager[Any]:
-    """Show on a terminal what is going on."""
+    """Show progress on a terminal."""
     from rich.console import Console
     from rich.markup import escape
 

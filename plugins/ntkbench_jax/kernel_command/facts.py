@@ -1,4 +1,4 @@
-"""What a kernel says of itself: its entries, and the ends of its spectrum with their errors."""
+"""Facts of a kernel matrix: its entries, and the ends of its spectrum with their errors."""
 
 from __future__ import annotations
 
@@ -13,31 +13,36 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ntkbench.architecture.nodes import Architecture
-    from ntkbench_jax.kernel_command.array_files import Matrix
+
+    from .array_files import Matrix
 
     Kernel = NDArray[np.floating[Any]]
     Facts = dict[str, Any]
 
 _ENTRY_ERROR = {"float64": 1e-13, "float32": 4e-6}  # of an entry, relative to sqrt(k(x,x) k(x',x')), as tested
-_STEP = 1e-6  # relative, of lengths
+_WELL_CONDITIONED = 100.0  # condition number beyond which it grows in proportion
+_SCALES = ("weight_std", "bias_std")
+_STEP = 1e-6  # relative, of a scale
 
 
 def entry_error_of(x: Matrix, architecture: Architecture, dtype: str) -> float:
-    """Return what an entry of the kernels of points ``x`` (N, F) may be off, relative to ``sqrt(k(x,x) k(x',x'))``.
+    """Return a bound of an entry's error for points ``x`` (N, F), relative to ``sqrt(k(x,x) k(x',x'))``.
 
-    What the tests hold every kernel to, times the largest condition number of k(x, x) with respect to the length of x
-    where that is above 1: powers and exponentials amplify errors from layer to layer. What an expansion cuts off is
-    not in it: see :func:`..kernels.kernel_error`.
+    What the tests hold every entry to: in float64 1e-13, or 1e-15 times its condition number with respect to each
+    layer's weight_std and bias_std where that is more. Powers and exponentials amplify errors from layer to layer. Here
+    it is the largest condition number of k(x, x), all layers' scales moving together. What an expansion cuts off is not
+    in it: see :func:`..kernels.kernel_error`.
     """
     points = np.asarray(x, np.float64)
-    kernels, shorter = (np.array(kernel_diagonal(z, architecture=architecture)) for z in (points, (1 - _STEP) * points))
-    known = np.isfinite(kernels) & (kernels > 0) & (shorter > 0)
-    condition = np.abs(np.log(kernels[known] / shorter[known])) / (2 * _STEP)
-    return _ENTRY_ERROR[dtype] * max(1.0, float(condition.max(initial=0.0)))
+    moved = [architecture.model_copy(update={name: getattr(architecture, name) * (1 - _STEP)}) for name in _SCALES]
+    kernels, *others = (np.array(kernel_diagonal(points, architecture=a)) for a in (architecture, *moved))
+    known = np.isfinite(kernels) & (kernels > 0) & np.all([other > 0 for other in others], axis=0)
+    condition = sum(np.abs(np.log(kernels[known] / other[known])) / _STEP for other in others)
+    return _ENTRY_ERROR[dtype] * max(1.0, float(np.max(condition, initial=0.0)) / _WELL_CONDITIONED)
 
 
 def facts(kernel: Kernel, *, square: bool) -> Facts:
-    """Return what a kernel says of itself: (N, N) or (N,) of points with themselves if ``square``, else (N, M)."""
+    """Return facts of a kernel's entries: (N, N), or (N,) of points with themselves, if ``square``; else (N, M)."""
     found: Facts = {}
     with np.errstate(over="ignore", invalid="ignore"):
         if square:
@@ -51,7 +56,7 @@ def facts(kernel: Kernel, *, square: bool) -> Facts:
 
 
 def spectrum_facts(kernel: Kernel, entry_error: float) -> Facts:
-    """Return the ends of the spectrum of a kernel (N, N) whose entries are off by ``entry_error`` (theory C13)."""
+    """Return the ends of the spectrum of a kernel (N, N) whose entries have errors up to ``entry_error`` (C13)."""
     from ntkbench.dynamics import decompose, smallest_eigenvalue
 
     spectrum = decompose(kernel)

@@ -1,4 +1,4 @@
-"""What ``ntkbench kernel`` was asked for; importing this does not import JAX, so that mistakes are told at once."""
+"""The request of ``ntkbench kernel``; importing this does not import JAX, so mistakes are reported at once."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ntkbench.architecture.nodes import Architecture
-    from ntkbench_jax.kernel_command.array_files import Matrix
 
-SPECTRUM_POINTS = 4000  # diagonalised unasked up to here: about half a minute
+    from .array_files import Matrix
+
+SPECTRUM_POINTS = 4000  # diagonalised by default up to here: about half a minute
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class KernelRequest:
 
     @classmethod
     def of(cls, x1: Matrix, x2: Matrix | None, architecture: Architecture, options: Mapping[str, Any]) -> KernelRequest:
-        """Put together what the options ask for.
+        """Build the request from the options.
 
         :raises DataError: for points of different numbers of features, or kernels that the memory cannot hold.
         """
@@ -47,7 +48,7 @@ class KernelRequest:
             )
         square = x2 is None and not options["diagonal"]
         if options["spectrum"] and not square:
-            raise DataError("--spectrum is of a whole kernel of X1 with itself: no X2 and no --diagonal")
+            raise DataError("--spectrum needs the whole kernel of X1 with itself: no X2 and no --diagonal")
         singles = all(x.dtype == np.float32 for x in (x1, x2) if x is not None)
         chosen = options["spectrum"]
         request = cls(

@@ -1,4 +1,4 @@
-"""What ``ntkbench kernel`` says of the kernels it has computed: as a table, as JSON, and in the file it writes."""
+"""The summary that ``ntkbench kernel`` prints as a table or as JSON and stores beside the kernels."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SHARP = 1.001  # condition numbers are given to a few digits where these are ce
 
 @dataclass
 class KernelSummary:
-    """What is said of the kernels, by name: ``expansion_error`` is relative to sqrt(k(x,x) k(x',x'))."""
+    """Facts of the kernels, by name; ``expansion_error`` is relative to sqrt(k(x,x) k(x',x'))."""
 
     request: KernelRequest
     kernels: dict[str, Facts]
@@ -38,7 +38,7 @@ class KernelSummary:
 
     @classmethod
     def of(cls, request: KernelRequest, kernels: Mapping[str, Kernel], error: float, seconds: float) -> KernelSummary:
-        """Return what there is to say of the kernels at once; ``error`` is what their expansion cuts off."""
+        """Return the summary without spectra; ``error`` is what their expansion cuts off."""
         square = request.x2 is None
         return cls(request, {name: facts(kernel, square=square) for name, kernel in kernels.items()}, error, seconds)
 
@@ -53,7 +53,7 @@ class KernelSummary:
                 self.kernels[name] |= spectrum_facts(kernel, entry_error)
 
     def report(self) -> dict[str, Any]:
-        """Return everything as JSON values; null for what is not known or not finite."""
+        """Return everything as JSON values; null for unknown or infinite values."""
         request = self.request
         inputs = [x for x in (request.x1, request.x2) if x is not None]
         report = {
@@ -83,7 +83,7 @@ class KernelSummary:
         }
 
     def show(self) -> None:
-        """Print it for a person to read."""
+        """Print the summary as a table."""
         request, a = self.request, self.request.architecture
         for name, file, x in zip(("X1", "X2"), request.files, (request.x1, request.x2), strict=False):
             if x is not None:

@@ -1,4 +1,4 @@
-"""A matrix of numbers from a text file: what separates its columns, whether it has names, and where it goes wrong."""
+"""A matrix of numbers from a text file: its delimiter, its header, and the position of the first mistake."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _COMMENT = "#"
 
 
 class _Line(NamedTuple):
-    """A line that says something: its number in the file, from 1, and its text, whole and without a comment."""
+    """A line that is not empty: its number in the file, from 1, and its text, whole and without a comment."""
 
     number: int
     whole: str
@@ -42,7 +42,7 @@ class _Layout(NamedTuple):
 def read_text_matrix(path: Path, delimiter: str | None, header: bool | None) -> NDArray[np.float64]:
     """Return the numbers (N, F) of a text file in UTF-8; empty lines, and what follows a ``#``, do not count.
 
-    :param delimiter: one character, ``" "`` for any white space; by default found out from the first lines.
+    :param delimiter: one character, ``" "`` for any white space; by default detected from the first lines.
     :param header: whether the first line holds names; by default where no field of it is a number.
     :raises DataError: for anything but finite numbers, with line and column.
     """

@@ -1,8 +1,8 @@
 """NNGP and tangent kernels of infinitely wide fully-connected networks.
 
-Ordinary pairs are computed tile by tile (:mod:`.tiles`), those that need care one by one (:mod:`.pairs`), in lists
-of many (:mod:`.waiting`), and each point with itself by :mod:`.trace`. Symmetric halves are computed once; results are
-written in place.
+Ordinary pairs are computed tile by tile (:mod:`.tiles`); nearly parallel ones, and points of extreme norm, in lists
+(:mod:`.near_parallel`, :mod:`.pair_queue`) to the last digit; each point with itself by :mod:`.layer_statistics`.
+Symmetric halves are computed once; results are written in place.
 """
 
 from __future__ import annotations
@@ -19,20 +19,16 @@ from numpy.typing import ArrayLike, NDArray
 from ntkbench.plugin import DataError, UnavailableError
 
 from ..activations import unsupported
-from ..dual_activations.catalogue import find_law
+from ..dual_activations.catalogue import find_dual_activation
 from ..dual_activations.hermite import Hermite
 from ..dual_activations.polar import Polar
+from ..x64 import enable_x64
 from . import geometry
-from .equal_norm import Series, angular_series, sphere_tile
+from .equal_norm import Series, angular_series, equal_norm_tile
 from .layer_statistics import Trace, trace
 from .near_parallel import pair_kernels
-from .pair_queue import Waiting
+from .pair_queue import PairQueue
 from .tiles import Block, Tile, block, tile_program
-
-try:
-    from jax import enable_x64
-except ImportError:  # JAX before 0.8
-    from jax.experimental import enable_x64
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -70,9 +66,11 @@ def analytic_kernels(
     """Return both kernels between the rows of ``x1`` (n1, F) and ``x2`` (n2, F); ``x1`` with itself where None.
 
     ``K_1 = weight_std^2 x.x' / F + bias_std^2``, ``K_{l+1} = weight_std^2 E[phi(u) phi(v)] + bias_std^2``,
-    ``Theta_{l+1} = K_{l+1} + weight_std^2 Theta_l E[phi'(u) phi'(v)]`` (Jacot et al. 2018, section 4; theory.md). The
-    error is a few roundings of ``sqrt(k(x,x) k(x',x'))`` per layer, also for coincident and antipodal points; of ``x1``
-    with itself the result is symmetric to the bit. Beyond the range of the type it is inf or 0 (as subnormals are).
+    ``Theta_{l+1} = K_{l+1} + weight_std^2 Theta_l E[phi'(u) phi'(v)]`` (Jacot et al. 2018, section 4; docs/theory.md).
+    Every float64 entry of a closed form is within 1e-13 of ``sqrt(k(x,x) k(x',x'))`` of the exact kernel, or within
+    1e-15 times the entry's condition number where that is more: the sum of |w dk/dw| + |b dk/db| over all layers, each
+    with its own weight_std w and bias_std b, divided by ``sqrt(k(x,x) k(x',x'))``. Of ``x1`` with itself the result is
+    symmetric to the bit. Beyond the range of the type it is inf or 0 (as subnormals are).
 
     :param dtype: float32 or float64; by default float32 if all inputs are, else float64. Either is computed in float64.
     :param device: a JAX platform, such as cpu or cuda, with an index if need be: cuda:1.
@@ -100,7 +98,7 @@ def analytic_kernel(
 
     :raises DataError: for an ``out`` of another shape.
     """
-    given = {} if out is None else {kernel: out}
+    given: dict[str, Float] = {} if out is None else {kernel: out}
     return _evaluate(x1, x2, architecture, dtype, device, (kernel,), given, fixed_layers)[0]
 
 
@@ -116,7 +114,8 @@ def kernel_error(x1: ArrayLike, x2: ArrayLike | None = None, *, architecture: Ar
     """Return a bound of what is cut off from either kernel, relative to ``sqrt(k(x,x) k(x',x'))``, beyond rounding.
 
     Zero for closed forms; for an activation that is known as a function alone it is what its expansion achieved,
-    carried through the layers to first order, but for what the activation's curvature adds (see ``trace._grown``).
+    carried through the layers to first order (``layer_statistics._grown`` says what is left out
+    between different points).
     """
     first, second = _inputs(x1, architecture), None if x2 is None else _inputs(x2, architecture)
     with enable_x64(True):
@@ -152,9 +151,10 @@ def _result_type(dtype: Any, *inputs: ArrayLike) -> np.dtype[Any]:
     if dtype is None:
         singles = all(np.asarray(x).dtype == np.float32 for x in inputs)
         return np.dtype(np.float32 if singles else np.float64)
-    if np.dtype(dtype) not in (np.float32, np.float64):
-        raise DataError(f"kernels: dtype {np.dtype(dtype)} is not float32 or float64")
-    return np.dtype(dtype)
+    given: np.dtype[Any] = np.dtype(dtype)
+    if given not in (np.float32, np.float64):
+        raise DataError(f"kernels: dtype {given} is not float32 or float64")
+    return given
 
 
 class _Side(NamedTuple):
@@ -165,7 +165,9 @@ class _Side(NamedTuple):
 
     def blocks(self, edge: int, network: _Network, dtype: np.dtype[Any], place: Any) -> list[_Part]:
         """Prepare the points by ``edge`` on ``place``; the last block is padded by points that do no harm."""
-        whole = block(self.points.directions(), self.points.rms(), self.trace, network.law, network.architecture, dtype)
+        whole = block(
+            self.points.directions(), self.points.rms(), self.trace, network.dual, network.architecture, dtype
+        )
         starts = range(0, len(self.points.norm), edge)
         blocks = jax.device_put([whole.take(start, edge) for start in starts], place)
         where = [slice(start, min(start + edge, len(self.points.norm))) for start in starts]
@@ -178,12 +180,12 @@ class _Part(NamedTuple):
 
 
 class _Network(NamedTuple):
-    """The points on both sides, and the law of the activation that was fitted to them."""
+    """The points on both sides, and the dual activation that was fitted to them."""
 
     first: _Side
     second: _Side
     symmetric: bool
-    law: Homogeneous | Smooth
+    dual: Homogeneous | Smooth
     error: float
     architecture: Architecture
     fixed_layers: int
@@ -192,12 +194,12 @@ class _Network(NamedTuple):
     def of(
         cls, x1: geometry.Array, x2: geometry.Array | None, architecture: Architecture, fixed_layers: int = 0
     ) -> _Network:
-        law = find_law(architecture.activation)
+        dual = find_dual_activation(architecture.activation)
         points = geometry.points(x1 if x2 is None else np.concatenate([x1, x2]))
-        traced, fitted, error = trace(points.rms(), law, architecture, fixed_layers)
+        traced, fitted, error = trace(points.rms(), dual, architecture, fixed_layers)
         n = len(x1)
         first, second = (
-            _Side(geometry.Points(*(array[part] for array in points)), traced.take(part))
+            _Side(points.take(part), traced.take(part))
             for part in (slice(0, n), slice(0, n) if x2 is None else slice(n, None))
         )
         return cls(first, second, x2 is None, fitted, error, architecture, fixed_layers)
@@ -246,16 +248,16 @@ def _array(out: Float | None, shape: tuple[int, int], dtype: np.dtype[Any]) -> F
 
 
 def _fill(results: dict[str, Float], network: _Network, dtype: np.dtype[Any], place: Any) -> None:
-    """Compute tile after tile; each is written, while it is in the cache, by the thread that asked for it."""
+    """Compute tile after tile; the thread that computes a tile writes it while it is in the cache."""
     compute = _program(network, dtype, place)
 
-    waiting = Waiting()
+    queue = PairQueue()
 
     def fill(rows: _Part, columns: _Part) -> None:
         with enable_x64(True):  # it holds in one thread only
             tile = compute(rows.block, columns.block)
-            careful = _write(results, network.symmetric, rows.where, columns.where, tile)
-            for pairs in waiting.add(*careful):
+            uncertain = _write(results, network.symmetric, rows.where, columns.where, tile)
+            for pairs in queue.add(*uncertain):
                 _write_pairs(results, network, *pairs, place)
 
     def fill_pairs(rows: Index, columns: Index) -> None:
@@ -266,7 +268,7 @@ def _fill(results: dict[str, Float], network: _Network, dtype: np.dtype[Any], pl
         try:
             for part in [pool.submit(fill, *parts) for parts in _tiles(network, dtype, place)]:
                 part.result()
-            for part in [pool.submit(fill_pairs, *pairs) for pairs in waiting.rest()]:
+            for part in [pool.submit(fill_pairs, *pairs) for pairs in queue.rest()]:
                 part.result()
         except BaseException:
             pool.shutdown(cancel_futures=True)
@@ -289,15 +291,15 @@ def _tiles(network: _Network, dtype: np.dtype[Any], place: Any) -> Iterator[tupl
 
 def _program(network: _Network, dtype: np.dtype[Any], place: Any) -> Callable[[Block, Block], Tile]:
     series = _series(network, dtype, place)
-    if series is None and isinstance(network.law, Polar):
+    if series is None and isinstance(network.dual, Polar):
         return _left_to_pairs
     if series is None:
-        return tile_program(network.law, network.architecture, dtype, place, network.fixed_layers)
-    return partial(sphere_tile, jax.device_put(series, place))
+        return tile_program(network.dual, network.architecture, dtype, place, network.fixed_layers)
+    return partial(equal_norm_tile, jax.device_put(series, place))
 
 
 def _left_to_pairs(rows: Block, columns: Block) -> Tile:
-    """Compute nothing: every pair costs so much that it is taken with care at once."""
+    """Compute nothing: every pair is left to the list, since a rough value costs as much as an accurate one."""
     shape = len(rows.extreme), len(columns.extreme)
     return Tile(np.zeros(shape, np.complex128), np.ones(shape, dtype=bool))
 
@@ -306,16 +308,16 @@ def _series(network: _Network, dtype: np.dtype[Any], place: Any) -> Series | Non
     """Return both kernels as a series in the angle where all points have one norm and it costs less than the layers."""
     rms = np.concatenate([side.points.rms() for side in (network.first, network.second)])
     low, high = float(rms.min(initial=np.inf)), float(rms.max(initial=0.0))
-    shallow = network.architecture.depth <= (0 if isinstance(network.law, Hermite | Polar) else _SHALLOW)
+    shallow = network.architecture.depth <= (0 if isinstance(network.dual, Hermite | Polar) else _SHALLOW)
     if shallow or not 0 < high - _SPREAD * float(np.finfo(dtype).eps) * high <= low:
         return None
-    return angular_series((low + high) / 2, network.law, network.architecture, dtype, place, network.fixed_layers)
+    return angular_series((low + high) / 2, network.dual, network.architecture, dtype, place, network.fixed_layers)
 
 
 def _write(results: dict[str, Float], symmetric: bool, i: slice, j: slice, computed: Tile) -> tuple[Index, Index]:
-    """Round a padded tile into its place, and into its mirror image's; return the pairs that need care."""
+    """Round a padded tile into its place, and into its mirror image's; return the pairs that need high precision."""
     inside = slice(0, i.stop - i.start), slice(0, j.stop - j.start)
-    packed, careful = np.asarray(computed.kernels)[inside], np.asarray(computed.careful)[inside]
+    packed, uncertain = (np.asarray(part)[inside] for part in (computed.kernels, computed.needs_high_precision))
     diagonal = symmetric and i == j
     for name, part in zip(Kernels._fields, (packed.real, packed.imag), strict=True):
         if name not in results:
@@ -324,13 +326,13 @@ def _write(results: dict[str, Float], symmetric: bool, i: slice, j: slice, compu
         whole[i, j] = np.where(np.tri(len(part), k=-1, dtype=bool), part.T, part) if diagonal else part
         if symmetric and not diagonal:
             whole[j, i] = part.T
-    rows, columns = np.divmod(np.flatnonzero(np.triu(careful, 1) if diagonal else careful), careful.shape[1])
+    rows, columns = np.divmod(np.flatnonzero(np.triu(uncertain, 1) if diagonal else uncertain), uncertain.shape[1])
     return rows + i.start, columns + j.start
 
 
 def _write_pairs(results: dict[str, Float], network: _Network, i: Index, j: Index, place: Any) -> None:
     first, second = network.first.points.take(i), network.second.points.take(j)
-    kernels = Kernels(*pair_kernels(first, second, network.law, network.architecture, place, network.fixed_layers))
+    kernels = Kernels(*pair_kernels(first, second, network.dual, network.architecture, place, network.fixed_layers))
     for name, whole in results.items():
         whole[i, j] = _rounded(getattr(kernels, name), whole.dtype)
         if network.symmetric:
@@ -343,7 +345,7 @@ def _diagonal(trace: Trace) -> Kernels:
         return Kernels(deviation**2, np.where(deviation == 0, 0.0, deviation * trace.root) ** 2)
 
 
-def _rounded(values: geometry.Array, dtype: np.dtype[Any]) -> Float:
+def _rounded(values: Float, dtype: np.dtype[Any]) -> Float:
     with np.errstate(over="ignore", under="ignore"):
         return values.astype(dtype)
 

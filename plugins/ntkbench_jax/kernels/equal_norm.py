@@ -1,7 +1,7 @@
 """Points of equal norm: both kernels are functions of one angle, so all layers are one Chebyshev series.
 
-The series is found from pairs at Chebyshev nodes, computed with care (:mod:`.pairs`), and is certified by its own last
-coefficients; where it does not converge the layers are applied one by one after all.
+The series is found from pairs at Chebyshev nodes, computed by :mod:`.near_parallel`, and certified by its own last
+coefficients; where it does not converge, the layers are applied one by one.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ import numpy as np
 from scipy.fft import dct
 
 from ..dual_activations.arcs import angle
-from ..dual_activations.interface import Features
-from .near_parallel import abstract_kernels
+from .near_parallel import PairMeasures, abstract_kernels
 from .tiles import PARALLEL, Tile, compiled, cosines
 
 if TYPE_CHECKING:
@@ -40,15 +39,15 @@ class Series(NamedTuple):
 
 def angular_series(
     rms: float,
-    law: Homogeneous | Smooth,
+    dual: Homogeneous | Smooth,
     architecture: Architecture,
     dtype: np.dtype[Any],
     place: Any,
     fixed_layers: int = 0,
 ) -> Series | None:
-    """Return both kernels of points of root mean square ``rms`` as a series, or None where 256 terms do not do."""
+    """Return both kernels of points of root mean square ``rms`` as a series, or None if 256 terms are not enough."""
     for count in _NODES:
-        values = _at_nodes(rms, count, law, architecture, place, fixed_layers)
+        values = _at_nodes(rms, count, dual, architecture, place, fixed_layers)
         if not np.isfinite(values).all():
             return None
         coefficients = dct(values, type=2, axis=0) / count
@@ -62,17 +61,17 @@ def angular_series(
 
 
 def _at_nodes(
-    rms: float, count: int, law: Homogeneous | Smooth, architecture: Architecture, place: Any, fixed_layers: int
+    rms: float, count: int, dual: Homogeneous | Smooth, architecture: Architecture, place: Any, fixed_layers: int
 ) -> Array:
     nodes = np.cos(np.pi * (np.arange(count) + 0.5) / count)
     theta = np.pi / 2 + (np.pi / 2 - _SMALLEST_ANGLE) * nodes
     same, nothing = np.full(count, rms), np.zeros(count)
-    pairs = Features(same, same, nothing, np.cos(theta), np.sin(theta), nothing)
-    return np.stack(abstract_kernels(pairs, law, architecture, place, fixed_layers), axis=1)
+    pairs = PairMeasures(same, same, nothing, np.cos(theta), np.sin(theta))
+    return np.stack(abstract_kernels(pairs, dual, architecture, place, fixed_layers), axis=1)
 
 
 @compiled
-def sphere_tile(series: Series, rows: Any, columns: Any) -> Tile:
+def equal_norm_tile(series: Series, rows: Any, columns: Any) -> Tile:
     """Return both kernels of the points of two blocks."""
     cosine = cosines(rows, columns)
     theta = angle(1 - jnp.clip(cosine, -1.0, 1.0))

@@ -1,7 +1,7 @@
 """Norms and angles of pairs of inputs, to the last digits whatever the pair (numpy, float64).
 
-Inner products do not know how far apart two close points are: 1 - cos comes out as rounding. So pairs that are nearly
-parallel are measured one by one, from their difference and from what is left of one after projection on the other.
+An inner product loses the distance of two close points: 1 - cos comes out as rounding. So nearly parallel pairs are
+measured one by one, from their difference and from the remainder of one after projection on the other.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ class Points(NamedTuple):
     exponent: NDArray[np.int64]
     norm: Array
 
-    def take(self, rows: NDArray[np.int64]) -> Points:
+    def take(self, rows: NDArray[np.int64] | slice) -> Points:
         """Return some of them."""
-        return Points(*(part[rows] for part in self))
+        return Points(self.scaled[rows], self.exponent[rows], self.norm[rows])
 
     def directions(self) -> Array:
         """Return unit vectors (n, F); zero for zero."""
@@ -34,11 +34,12 @@ class Points(NamedTuple):
     def rms(self) -> Array:
         """Return ``|x| / sqrt(F)`` (n,)."""
         with np.errstate(over="ignore"):
-            return np.ldexp(self.norm / np.sqrt(self.scaled.shape[1]), self.exponent[:, 0])
+            rms: Array = np.ldexp(self.norm / np.sqrt(self.scaled.shape[1]), self.exponent[:, 0])
+        return rms
 
 
 class Angles(NamedTuple):
-    """Of pairs (P,): ``cosine`` and ``sine`` of their angle, and ``gap``, the first's rms less the second's.
+    """Of pairs (P,): ``cosine`` and ``sine`` of the angle, and ``norm_difference``, the first's rms minus the second's.
 
     The cosine's error is absolute, a few roundings; the other two have errors a few roundings of what separates the
     pair (from each other, or from each other's antipode).
@@ -46,7 +47,7 @@ class Angles(NamedTuple):
 
     cosine: Array
     sine: Array
-    gap: Array
+    norm_difference: Array
 
 
 def points(x: Array) -> Points:
@@ -62,16 +63,17 @@ def angles(first: Points, second: Points) -> Angles:
     lengths = first.norm * second.norm
     cosine = np.clip(_divide(_inner(first.scaled, second.scaled)[:, 0], lengths), -1.0, 1.0)
     zero = lengths == 0
-    safe = Points(*(np.where(zero.reshape(-1, *(1,) * (a.ndim - 1)), 1, a) for a in first))
-    sine = np.where(zero, 1.0, _sine(safe.scaled, second.scaled, np.where(zero, 1.0, second.norm)))
-    return Angles(cosine, sine, _gap(first, second))
+    safe = np.where(zero[:, None], 1.0, first.scaled)
+    sine = np.where(zero, 1.0, _sine(safe, second.scaled, np.where(zero, 1.0, second.norm)))
+    return Angles(cosine, sine, _norm_difference(first, second))
 
 
 def _sine(x: Array, y: Array, norm: Array) -> Array:
     """Return |y minus its projection on x| / |y|, projecting twice; the first time cancels, so it is done exactly."""
     left = _subtract_multiple(y, _inner(x, y) / _inner(x, x), x)
     left = left - (_inner(x, left) / _inner(x, x)) * x
-    return np.minimum(np.sqrt(np.sum(left * left, axis=1)) / norm, 1.0)
+    sine: Array = np.minimum(np.sqrt(np.sum(left * left, axis=1)) / norm, 1.0)
+    return sine
 
 
 def _subtract_multiple(y: Array, multiple: Array, x: Array) -> Array:
@@ -81,17 +83,19 @@ def _subtract_multiple(y: Array, multiple: Array, x: Array) -> Array:
     return (((y - high * x_high) - high * x_low) - low * x_high) - low * x_low
 
 
-def _gap(first: Points, second: Points) -> Array:
+def _norm_difference(first: Points, second: Points) -> Array:
     """Return the difference of two rms from (x - y).(x + y), which knows it for close and for antipodal points."""
     exponent = np.maximum(first.exponent, second.exponent)
     x, y = (np.ldexp(p.scaled, p.exponent - exponent) for p in (first, second))
     norms = np.sqrt(_inner(x, x)) + np.sqrt(_inner(y, y))
     with np.errstate(over="ignore"):
-        return np.ldexp(_divide(_inner(x - y, x + y), norms) / np.sqrt(x.shape[1]), exponent)[:, 0]
+        difference: Array = np.ldexp(_divide(_inner(x - y, x + y), norms) / np.sqrt(x.shape[1]), exponent)[:, 0]
+    return difference
 
 
 def _inner(x: Array, y: Array) -> Array:
-    return np.sum(x * y, axis=1, keepdims=True)
+    products: Array = np.sum(x * y, axis=1, keepdims=True)
+    return products
 
 
 def _leading_bits(x: Array) -> Array:

@@ -1,4 +1,4 @@
-"""Pairs that need care, of all tiles, until they fill the lists that :mod:`.pairs` is compiled for."""
+"""A queue for the pairs of all tiles that need high precision, in lists of the length :mod:`.near_parallel` takes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NONE = np.empty(0, dtype=np.int64)
 _AT_ONCE = 16 * LONGEST_LIST  # pairs: their inputs are gathered beside each other
 
 
-class Waiting:
+class PairQueue:
     """Places (row, column) of pairs; safe to share between threads.
 
     A tile of a few hundred points has a few hundred such pairs where the inputs have few dimensions: computed tile by

@@ -1,6 +1,6 @@
 """Ordinary pairs, tile by tile: one compiled program takes two blocks of points through all layers.
 
-What depends on one point alone is known beforehand (:mod:`.trace`), so a pair costs a dozen operations a layer.
+What depends on one point alone is computed first (:mod:`.layer_statistics`): a pair costs a dozen operations a layer.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..dual_activations.interface import Homogeneous, Moments, Smooth
+from ..dual_activations.polar import Polar
+from .rounding import growth
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,18 +25,20 @@ if TYPE_CHECKING:
 
     from .layer_statistics import Trace
 
-PARALLEL = 0.98  # |cos| beyond which a pair is left to :mod:`.pairs`
-_LARGEST_HIDDEN = 30.0  # deviation behind the first activation up to which smooth laws keep their digits here
+PARALLEL = 0.98  # |cos| beyond which a pair is left to :mod:`.near_parallel`
+_LARGEST_HIDDEN = 30.0  # deviation behind the first activation up to which smooth duals keep their digits here
 _LOST = 10.0  # of squared angles, that a tile may lose
+# roundings that layers may magnify rounding to; a dual makes up to 7 where growth() counts one: 7 * 120 * 2^-53 < 1e-13
+_LARGEST_GROWTH = {"float64": 120.0, "float32": 60.0}
 _UNROLLED = 4  # layers up to which a program is compiled for its very depth
 # vectors of 64 bytes where the CPU has them, which XLA by default halves; a fifth faster
 compiled = partial(jax.jit, compiler_options={"xla_cpu_prefer_vector_width": 512})
 
 
 class Block(NamedTuple):
-    """What a program wants to know of n points, for L = depth + 1 affine layers.
+    """The input of a program: n points, for L = depth + 1 affine layers.
 
-    ``direction`` (n, F) are unit vectors; ``extreme`` (n,) says whether a point's pairs are left to :mod:`.pairs`;
+    ``direction`` (n, F) are unit vectors; ``extreme`` (n,) says which points' pairs go to :mod:`.near_parallel`;
     ``deviation`` (L, n) is sqrt(K_l(x,x)), ``weight`` and ``bias`` (L, n) the shares in it of what comes in, weighted,
     and of the bias: weight^2 + bias^2 = 1; ``moments`` (depth, ..., n) are of the activations.
     """
@@ -58,21 +62,21 @@ class Block(NamedTuple):
 
 
 class Tile(NamedTuple):
-    """``nngp + i ntk`` (n, m), and ``careful`` (n, m), which pairs are to be done again with care.
+    """``nngp + i ntk`` (n, m), and ``needs_high_precision`` (n, m), those that :mod:`.near_parallel` computes again.
 
     One complex array and not two real ones, since XLA on the CPU fuses all layers into one loop for one result, and
     computes them again for another.
     """
 
     kernels: Any
-    careful: Any
+    needs_high_precision: Any
 
 
 def block(
     directions: NDArray[np.float64],
     rms: NDArray[np.float64],
     trace: Trace,
-    law: Homogeneous | Smooth,
+    dual: Homogeneous | Smooth,
     architecture: Architecture,
     dtype: np.dtype[Any],
 ) -> Block:
@@ -85,11 +89,13 @@ def block(
         slopes = trace.slope * max(architecture.weight_std, 1.0)
         extreme = ((sizes < low) | (sizes > high)).any(axis=0) | (slopes > high).any(axis=0)
         extreme |= architecture.weight_std > high
-        if not isinstance(law, Homogeneous):
+        if not isinstance(dual, Homogeneous):
             extreme |= (trace.deviation[1:-1] > _LARGEST_HIDDEN).any(axis=0) | _contracted(trace, architecture)
-        moments = Moments(trace.rms, trace.slope, trace.coefficients)
+            extreme |= _magnified(trace, dual, architecture, dtype)
+        moments = trace.rms, trace.slope, trace.coefficients
         parts = jax.tree.map(lambda part: part.astype(dtype), (trace.deviation, weight, bias, moments))
-        return Block(directions.astype(dtype), extreme, *parts)
+        deviation, weight, bias, moments = parts
+        return Block(directions.astype(dtype), extreme, deviation, weight, bias, Moments(*moments))
 
 
 def _contracted(trace: Trace, architecture: Architecture) -> NDArray[np.bool_]:
@@ -105,15 +111,24 @@ def _contracted(trace: Trace, architecture: Architecture) -> NDArray[np.bool_]:
     return lost
 
 
+def _magnified(
+    trace: Trace, dual: Smooth, architecture: Architecture, dtype: np.dtype[Any]
+) -> NDArray[np.bool_] | np.bool_:
+    """Return where layers magnify rounding too far; one layer does not, |cos| being below ``PARALLEL`` before it."""
+    if architecture.depth < 2 or isinstance(dual, Polar):  # all pairs of polar duals get high precision
+        return np.False_
+    return ~(growth(trace, dual, architecture) <= _LARGEST_GROWTH[dtype.name])
+
+
 def _scaled_parts(architecture: Architecture, incoming: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
     return architecture.weight_std * incoming, architecture.bias_std
 
 
 def tile_program(
-    law: Homogeneous | Smooth, architecture: Architecture, dtype: np.dtype[Any], place: Any, fixed_layers: int = 0
+    dual: Homogeneous | Smooth, architecture: Architecture, dtype: np.dtype[Any], place: Any, fixed_layers: int = 0
 ) -> Callable[[Block, Block], Tile]:
     """Return what computes both kernels of the points of two blocks that are on ``place``."""
-    program = _homogeneous if isinstance(law, Homogeneous) else _smooth
+    program = _homogeneous if isinstance(dual, Homogeneous) else _smooth
     few = architecture.depth <= _UNROLLED
     unrolled, depth = (architecture.depth, None) if few else (None, np.int32(architecture.depth))
     with np.errstate(over="ignore", under="ignore"):  # points are extreme then
@@ -122,14 +137,15 @@ def tile_program(
     arguments = jax.device_put((*scales, depth, fixed), place)
 
     def tile(rows: Block, columns: Block) -> Tile:
-        return program(law, unrolled, architecture.global_rate, rows, columns, *arguments)
+        found: Tile = program(dual, unrolled, architecture.global_rate, rows, columns, *arguments)
+        return found
 
     return tile
 
 
 @partial(compiled, static_argnums=(0, 1, 2))
 def _homogeneous(
-    law: Homogeneous,
+    dual: Homogeneous,
     unrolled: int | None,
     global_rate: bool,
     rows: Block,
@@ -143,23 +159,10 @@ def _homogeneous(
     cosine = cosines(rows, columns)
     first = _input_covariance(rows, columns, cosine, bias_std)
 
-    def affine(layer: Any, distance: jax.Array) -> jax.Array:
-        weight1, weight2, bias1, bias2 = (
-            rows.weight[layer],
-            columns.weight[layer],
-            rows.bias[layer],
-            columns.bias[layer],
-        )
-        apart = ((weight1[:, None] - weight2) ** 2 + (bias1[:, None] - bias2) ** 2) / 2
-        return _outer(weight1, weight2) * distance + apart
-
-    def covariance(layer: Any, distance: jax.Array) -> jax.Array:
-        return _outer(rows.deviation[layer], columns.deviation[layer]) * (1 - distance)
-
     def step(layer: Any, state: jax.Array) -> jax.Array:
-        inner, response = law.turn(jnp.real(state))
-        distance = affine(layer + 1, inner)
-        own = covariance(layer + 1, distance)
+        inner, response = dual.dual_cosine(jnp.real(state))
+        distance = _affine(rows, columns, layer + 1, inner)
+        own = _covariance(rows, columns, layer + 1, distance)
         if global_rate:
             own = _outer(rows.moments.rms[layer], columns.moments.rms[layer]) * (1 - inner)
         own = _trained(own, layer + 1, fixed)
@@ -167,14 +170,26 @@ def _homogeneous(
         return jax.lax.complex(distance, own + slopes * response * jnp.imag(state))
 
     tangent = jnp.zeros_like(first) if global_rate else _trained(first, 0, fixed)
-    last = _repeat(step, unrolled, depth, jax.lax.complex(affine(0, 1 - cosine), tangent))
-    nngp = first if unrolled == 0 else covariance(-1, jnp.real(last))
-    return Tile(jax.lax.complex(nngp, jnp.imag(last)), _careful(jnp.abs(cosine) > PARALLEL, rows, columns))
+    last = _repeat(step, unrolled, depth, jax.lax.complex(_affine(rows, columns, 0, 1 - cosine), tangent))
+    nngp = first if unrolled == 0 else _covariance(rows, columns, -1, jnp.real(last))
+    return Tile(jax.lax.complex(nngp, jnp.imag(last)), _needs_high_precision(jnp.abs(cosine) > PARALLEL, rows, columns))
+
+
+def _affine(rows: Block, columns: Block, layer: Any, distance: jax.Array) -> jax.Array:
+    """Return 1 - cos behind an affine layer from that before it."""
+    weight1, weight2 = rows.weight[layer], columns.weight[layer]
+    bias1, bias2 = rows.bias[layer], columns.bias[layer]
+    apart: jax.Array = ((weight1[:, None] - weight2) ** 2 + (bias1[:, None] - bias2) ** 2) / 2
+    return _outer(weight1, weight2) * distance + apart
+
+
+def _covariance(rows: Block, columns: Block, layer: Any, distance: jax.Array) -> jax.Array:
+    return _outer(rows.deviation[layer], columns.deviation[layer]) * (1 - distance)
 
 
 @partial(compiled, static_argnums=(0, 1, 2))
 def _smooth(
-    law: Smooth,
+    dual: Smooth,
     unrolled: int | None,
     global_rate: bool,
     rows: Block,
@@ -191,21 +206,22 @@ def _smooth(
     def step(layer: Any, state: jax.Array) -> jax.Array:
         one = jax.tree.map(lambda part: part[layer][..., :, None], rows.moments)
         other = jax.tree.map(lambda part: part[layer][..., None, :], columns.moments)
-        values, slopes = law.products(one, other, jnp.real(state))
+        values, slopes = dual.products(one, other, jnp.real(state))
         covariance = weight_std**2 * values + bias_std**2
         own = _trained(values if global_rate else covariance, layer + 1, fixed)
         return jax.lax.complex(covariance, own + weight_std**2 * slopes * jnp.imag(state))
 
     tangent = jnp.zeros_like(first) if global_rate else _trained(first, 0, fixed)
     last = _repeat(step, unrolled, depth, jax.lax.complex(first, tangent))
-    return Tile(last, _careful(parallel, rows, columns))
+    return Tile(last, _needs_high_precision(parallel, rows, columns))
 
 
 def _repeat(
     step: Callable[[Any, jax.Array], jax.Array], unrolled: int | None, depth: jax.Array | None, state: jax.Array
 ) -> jax.Array:
     if unrolled is None:
-        return jax.lax.fori_loop(0, depth, step, state)
+        last: jax.Array = jax.lax.fori_loop(0, depth, step, state)
+        return last
     for layer in range(unrolled):
         state = step(layer, state)
     return state
@@ -228,8 +244,10 @@ def cosines(rows: Block, columns: Block) -> jax.Array:
 def _input_covariance(rows: Block, columns: Block, cosine: jax.Array, bias_std: jax.Array) -> jax.Array:
     """Return K_1, whose terms may be of any sizes."""
     lengths = _outer(rows.weight[0] * rows.deviation[0], columns.weight[0] * columns.deviation[0])
-    return lengths * cosine + bias_std**2
+    covariance: jax.Array = lengths * cosine + bias_std**2
+    return covariance
 
 
-def _careful(parallel: jax.Array, rows: Block, columns: Block) -> jax.Array:
-    return parallel | rows.extreme[:, None] | columns.extreme
+def _needs_high_precision(parallel: jax.Array, rows: Block, columns: Block) -> jax.Array:
+    needs_high_precision: jax.Array = parallel | rows.extreme[:, None] | columns.extreme
+    return needs_high_precision

@@ -47,7 +47,8 @@ class Factor:
 
     def solve(self, right: Float) -> Float:
         """Return ``(A + shift I)^-1 right`` (N, O), in the factor's precision."""
-        (potrs,) = get_lapack_funcs(("potrs",), (self.matrix,))
+        potrs: Any = get_lapack_funcs("potrs", (self.matrix,))
+        solution: Float
         solution, _ = potrs(self.matrix, np.asfortranarray(right, dtype=self.matrix.dtype), lower=True)
         return solution
 
@@ -84,7 +85,7 @@ def factorise(matrix: Float, *, shift_if_needed: bool = False) -> Factor:
     :raises SingularKernelError: where A is not positive definite to the rounding of its type.
     :raises DataError: where it is not finite.
     """
-    (lange,) = get_lapack_funcs(("lange",), (matrix,))
+    lange: Any = get_lapack_funcs("lange", (matrix,))
     norm = float(lange("1", matrix))
     if not np.isfinite(norm):
         raise DataError(f"the kernel matrix has entries, or sums of a row, beyond the range of {matrix.dtype}")
@@ -121,8 +122,8 @@ def _lower_factor(matrix: Float) -> int:
     Each panel is lessened by what the columns before it explain (one matrix product, nearly all of the work), then its
     corner is factorised, and the rest divided by that.
     """
-    (potrf,) = get_lapack_funcs(("potrf",), (matrix,))
-    (trsm,) = get_blas_funcs(("trsm",), (matrix,))
+    potrf: Any = get_lapack_funcs("potrf", (matrix,))
+    trsm: Any = get_blas_funcs("trsm", (matrix,))
     for columns in blocks(len(matrix), _PANEL):
         before, below = slice(0, columns.start), slice(columns.start, None)
         # of transposed views, whose rows lie in a row, as numpy's product writes them

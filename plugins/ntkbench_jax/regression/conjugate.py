@@ -10,14 +10,17 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .source import Array
+    from .source import Array, Float
 
 _PATIENCE = 20  # iterations without a better residual, after which rounding has the last word
 
 
 @dataclass(frozen=True, eq=False)
 class Iterated:
-    """``solution`` (N, O), its ``residual`` (O,), |b - A x| / |b| in the 2-norm, and how many ``iterations``."""
+    """``solution`` (N, O), the best iterate of each column, after so many ``iterations``.
+
+    ``residual`` (O,) is |b - A x| / |b| in the 2-norm.
+    """
 
     solution: Array
     residual: Array
@@ -25,25 +28,22 @@ class Iterated:
 
 
 def conjugate_gradients(
-    product: Callable[[Array], Array],
-    precondition: Callable[[Array], Array],
+    product: Callable[[Array], Float],
+    precondition: Callable[[Array], Float],
     right: Array,
     *,
     tolerance: float,
     max_iterations: int = 100,
 ) -> Iterated:
-    """Solve ``A x = right`` (N, O), column by column but with common products, for a symmetric positive definite A.
+    """Solve ``A x = right`` (N, O) for a symmetric positive definite A; columns share products.
 
-    Each direction is made conjugate to the last one by its own product (flexible conjugate gradients; Notay 2000), so
-    the preconditioner may round, as one in float32 does. Each product also covers the solution so far: the residual is
-    ``b - A x`` itself, not a recurrence that drifts from it, and what is returned is the best iterate of each column.
-    Iterative refinement is the first of these steps repeated; this never takes more.
+    Flexible conjugate gradients (Notay 2000), so the preconditioner may round; each product also covers the current
+    solution, so the residual is ``b - A x`` itself.
 
     :param product: maps (N, K) to ``A`` times it, in float64.
     :param precondition: maps (N, O), of columns of unit norm, to about ``A^-1`` times it.
     """
-    scale = column_scale(right)
-    right = right / scale
+    right = right / (scale := column_scale(right))
     norms = _norms(right)
     x, best = np.zeros_like(right), np.zeros_like(right)
     lowest = np.where(norms > 0, 1.0, 0.0)
@@ -56,7 +56,8 @@ def conjugate_gradients(
         if direction is not None and image is not None:
             search -= _ratio(_inner(search, image), _inner(direction, image)) * direction
         direction = search
-        image, current = np.split(product(np.hstack([direction, x])), 2, axis=1)
+        products = np.asarray(product(np.hstack([direction, x])), dtype=np.float64)
+        image, current = np.split(products, 2, axis=1)
         residual = right - current
         step = _ratio(_inner(direction, residual), _inner(direction, image))
         x = x + step * direction
@@ -71,16 +72,18 @@ def conjugate_gradients(
 
 def column_scale(right: Array) -> Array:
     """Return the power of two (O,) by which each column of (N, O) is of order 1, so that no square leaves the range."""
-    return np.ldexp(1.0, np.frexp(np.abs(right).max(axis=0, initial=0.0))[1] - 1)
+    scale: Array = np.ldexp(1.0, np.frexp(np.abs(right).max(axis=0, initial=0.0))[1] - 1)
+    return scale
 
 
-def _preconditioned(precondition: Callable[[Array], Array], residual: Array) -> Array:
+def _preconditioned(precondition: Callable[[Array], Float], residual: Array) -> Array:
     scale = _norms(residual)
     return np.asarray(precondition(_ratio(residual, scale)), dtype=np.float64) * scale
 
 
 def _inner(a: Array, b: Array) -> Array:
-    return np.einsum("no,no->o", a, b)
+    products: Array = np.einsum("no,no->o", a, b)
+    return products
 
 
 def _norms(a: Array) -> Array:
@@ -89,4 +92,5 @@ def _norms(a: Array) -> Array:
 
 def _ratio(numerator: Array, denominator: Array) -> Array:
     """Return the quotient, or 0 where the denominator is not positive: a column that is solved, or beyond help."""
-    return np.divide(numerator, denominator, out=np.zeros_like(numerator), where=denominator > 0)
+    quotient: Array = np.divide(numerator, denominator, out=np.zeros_like(numerator), where=denominator > 0)
+    return quotient

@@ -45,7 +45,8 @@ class CholeskyFit:
             tolerance=_ENOUGH,
             max_iterations=_REFINEMENTS,
         )
-        self.coefficients, self.error = solved.solution, solved.residual
+        self.coefficients = solved.solution
+        self.error: Array | None = solved.residual
         self.rank: int | None = len(matrix)
         self.iterations: int | None = solved.iterations
 
@@ -55,7 +56,7 @@ class CholeskyFit:
 
     def mean_train(self) -> Array:
         """Return the mean on the training points (N, O)."""
-        return self.factor.product(self.coefficients) - self.rho * self.coefficients
+        return np.asarray(self.factor.product(self.coefficients) - self.rho * self.coefficients, dtype=np.float64)
 
     def variance(self, points: Array) -> Array:
         """Return the variance (M,), with a product with the NNGP's matrix for each block of points."""
@@ -79,7 +80,7 @@ class CholeskyFit:
         Half of ``W^T change``, made symmetric, is what training does to the covariance (L19, eq. 16).
         """
         driven = self.problem.source().against(points).T
-        weights = np.asarray(self.factor.solve(driven))
+        weights = np.asarray(self.factor.solve(driven), dtype=np.float64)
         if self.problem.kernel == "nngp":  # K(X, X) W = K(X, x) - rho W
             return weights, -driven - self.rho * weights
         nngp = self.problem.source("nngp")

@@ -50,9 +50,8 @@ class EigenFit:
     def mean_train(self) -> Array:
         """Return the mean on the training points (N, O)."""
         nowhere = self.driving[:0]
-        return kernel_dynamics(self.driving, nowhere, self.problem.targets, spectrum=self.spectrum, **self._when).train[
-            0
-        ]
+        trained = kernel_dynamics(self.driving, nowhere, self.problem.targets, spectrum=self.spectrum, **self._when)
+        return np.asarray(trained.train[0])
 
     def variance(self, points: Array) -> Array:
         """Return the variance (M,), a block of points at a time."""
@@ -68,9 +67,9 @@ class EigenFit:
         """Return the covariance (M, M)."""
         between = self._between(points)
         start = analytic_kernels(points, architecture=self.problem.architecture, dtype=np.float64).nngp
-        return ensemble_covariance(
-            self.spectrum, self._driving(between), self._modes, between.nngp, start, **self._when
-        )[0]  # fmt: skip
+        driving, modes = self._driving(between), self._modes
+        covariances = ensemble_covariance(self.spectrum, driving, modes, between.nngp, start, **self._when)
+        return np.asarray(covariances[0])
 
     @cached_property
     def _modes(self) -> Modes:

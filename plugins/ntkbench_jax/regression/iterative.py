@@ -68,7 +68,8 @@ class IterativeFit:
             rho=self.rho,
             tolerance=self.problem.tolerance,
         )
-        self.coefficients, self.error = trained.coefficients[0], trained.error[0]
+        self.coefficients: Array = trained.coefficients[0]
+        self.error: Array | None = trained.error[0]
         self.iterations: int | None = max(trained.dimensions)
 
     def _solve_in_two_precisions(self) -> None:

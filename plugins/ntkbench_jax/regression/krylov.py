@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from ntkbench.dynamics import TimeSpec
 
-    from .source import Array
+    from .source import Array, Float
 
 _ROUNDINGS = 4 * float(np.finfo(np.float64).eps)  # what the recurrence, and the sum of a prediction, add up to
 _FIRST_LOOK = 8  # steps before the first, which costs k^3, little against the products
@@ -63,7 +63,7 @@ class KrylovDynamics:
 
 
 def krylov_dynamics(
-    product: Callable[[Array], Array],
+    product: Callable[[Array], Float],
     residual: Array,
     *,
     learning_rate: float | None = None,
@@ -74,11 +74,10 @@ def krylov_dynamics(
     max_dimension: int = 2000,
     group: int = 8,
 ) -> KrylovDynamics:
-    """Train from ``residual = y - f_0(X)`` (N, O) with a kernel known by its products (theory C7; L19, eqs. 8-9).
+    """Train from ``residual = y - f_0(X)`` (N, O) with a kernel given by its products (C7; L19, eqs. 8-9).
 
-    The space of each column grows until ``error`` is at most ``tolerance`` at every time, or float64 or
-    ``max_dimension`` ends it: look at ``error``. It takes about ``sqrt(t lambda_max / N)`` products, fewer where the
-    spectrum decays, and a vector of memory each. ``t = inf`` converges as conjugate gradients do.
+    The space of each column grows until ``error`` is at most ``tolerance`` at every time, or until float64 or
+    ``max_dimension`` stops it. That takes about ``sqrt(t lambda_max / N)`` products and as many vectors of memory.
 
     :param product: maps (N, K) to ``T`` times it; T is symmetric positive semidefinite.
     :param steps: (T,) of gradient descent at a ``learning_rate``, or ``times`` (T,) of gradient flow.
@@ -162,7 +161,8 @@ class _Training(NamedTuple):
         factor = np.minimum(factor, 0.5 / np.sqrt(self.rho) if self.rho > 0 else np.inf)
         with np.errstate(invalid="ignore"):
             truncation = np.where(small.truncation == 0, 0.0, small.truncation * factor)
-        return truncation + _ROUNDINGS * np.sqrt(small.largest) * np.linalg.norm(small.weights, axis=1)
+        rounding = _ROUNDINGS * np.sqrt(small.largest) * np.linalg.norm(small.weights, axis=1)
+        return np.asarray(truncation + rounding)
 
     def _truncation(self, tail: Array, weights: Array, left: Array, largest: float) -> Array:
         schedule = self.schedule
@@ -181,13 +181,13 @@ class _Training(NamedTuple):
 
 
 def _grow(
-    product: Callable[[Array], Array], starts: Array, training: _Training, tolerance: float, largest: int
+    product: Callable[[Array], Float], starts: Array, training: _Training, tolerance: float, largest: int
 ) -> list[_Solved]:
     spaces = [KrylovSpace(column, largest) for column in starts.T]
     smalls: dict[KrylovSpace, _Small] = {}
     look, active = _FIRST_LOOK, spaces
     while active:
-        images = product(np.stack([space.last for space in active], axis=1))
+        images = np.asarray(product(np.stack([space.last for space in active], axis=1)), dtype=np.float64)
         for space, image in zip(active, images.T, strict=True):
             space.extend(image)
         for space in active:

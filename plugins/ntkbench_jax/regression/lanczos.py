@@ -12,7 +12,7 @@ from ntkbench.dynamics import Spectrum
 if TYPE_CHECKING:
     from .source import Array
 
-_INVARIANT = 10 * np.finfo(np.float64).eps  # of the largest entry of H: a remainder below it is rounding
+_INVARIANT = 10 * float(np.finfo(np.float64).eps)  # of the largest entry of H: a remainder below it is rounding
 
 
 class KrylovSpace:
@@ -44,7 +44,8 @@ class KrylovSpace:
     @property
     def last(self) -> Array:
         """The vector (N,) to multiply by T next."""
-        return self._vectors[self.dimension]
+        vector: Array = self._vectors[self.dimension]
+        return vector
 
     @property
     def complete(self) -> bool:
@@ -72,5 +73,6 @@ class KrylovSpace:
 
     def spectrum(self) -> Spectrum:
         """Return the eigenvalues (k,) of H, descending, and its eigenvectors (k, k)."""
-        values, vectors = eigh_tridiagonal(self._diagonal, self._beside[: self.dimension - 1], check_finite=False)
+        found = eigh_tridiagonal(self._diagonal, self._beside[: self.dimension - 1], check_finite=False)
+        values, vectors = (np.asarray(part, dtype=np.float64) for part in found)
         return Spectrum(values[::-1].copy(), vectors[:, ::-1].copy())

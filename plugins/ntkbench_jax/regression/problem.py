@@ -1,4 +1,4 @@
-"""What is to be fitted, and what every fit can tell."""
+"""A regression problem, and the interface of every fit."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from ntkbench.plugin import DataError, Measurement, Solution
 from ..regression import choose as solvers
 from ..regression.iterative import IterativeFit
 from ..regression.problem import RegressionProblem
-from .select import at_grid_edge, choose, in_units_of, shortened
+from .select import choose, chosen_values, grid_edges, in_units_of, shortened
 
 if TYPE_CHECKING:
     from ntkbench.plugin import Float, Problem, Request
@@ -65,14 +65,9 @@ def solve(request: Request) -> Solution:
 
 
 def _choices(chosen: TunedKernel, parameters: Parameters) -> list[Measurement]:
-    values = {
-        "depth": (chosen.architecture.depth, "layer"),
-        "weight_std": (chosen.architecture.weight_std, "1"),
-        "bias_std": (chosen.architecture.bias_std, "1"),
-        "ridge": (chosen.ridge, "1"),
-    }
-    rows = [(f"chosen_{name}", value, unit) for name, (value, unit) in values.items()]
-    rows += [(f"{name}_at_grid_edge", end, "1") for name, end in at_grid_edge(chosen, parameters).items()]
+    values = chosen_values(chosen).items()
+    rows = [(f"chosen_{name}", value, "layer" if name == "depth" else "1") for name, value in values]
+    rows += [(f"{name}_at_grid_edge", end, "1") for name, end in grid_edges(chosen, parameters).items()]
     return [Measurement(metric=name, value=float(value), unit=unit) for name, value, unit in rows]
 
 

@@ -1,1 +1,1 @@
-"""The figures of the papers, drawn of the tables of the studies named after them."""
+"""The figures and tables of the papers, from the runs of the studies named after them."""

@@ -1,15 +1,14 @@
 """The regression sets of Hernandez-Lobato and Adams 2015: errors and likelihoods beside the published ones.
 
-Published numbers are those of Lakshminarayanan et al. 2017 (arXiv:1612.01474), Table 1: probabilistic backpropagation,
-Monte Carlo dropout and deep ensembles, on the same splits; what stands after +- there is theirs.
+Published numbers are those of Lakshminarayanan et al. 2017 (arXiv:1612.01474), Table 1: probabilistic backpropagation
+(PBP), Monte Carlo dropout and deep ensembles on the same splits, with +- as printed there.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ntkbench.analysis.report.pages import Page
-from ntkbench.plugin import StoreError
+from ntkbench.plugin import Page, StoreError
 
 from ..statistics.paired import holm, p_text, paired_test
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from ntkbench.store.read import Results
+    from ntkbench.plugin import ResultTables
 
 PUBLISHED = ("PBP", "MC dropout", "deep ensembles")
 _RMSE = {
@@ -45,20 +44,20 @@ _NLL = {
 }
 
 
-def errors(results: Results) -> Page:
-    """Return test errors in the data's own units, a row per set and a column per method."""
+def errors(results: ResultTables) -> Page:
+    """Return test errors in the data's own units, a row per data set and a column per method."""
     return _page(results, "rmse_unscaled", "Test error (RMSE) in the data's own units", _RMSE)
 
 
-def likelihoods(results: Results) -> Page:
+def likelihoods(results: ResultTables) -> Page:
     """Return negative log-likelihoods of test targets, in nats per point, in the data's own units."""
     return _page(results, "negative_log_likelihood", "Negative log-likelihood of test targets, nats per point", _NLL)
 
 
-def by_split(results: Results, metric: str) -> pd.DataFrame:
+def by_split(results: ResultTables, metric: str) -> pd.DataFrame:
     """Return ``metric`` on the test rows of the sets: columns task, method, split_index, n_train, test_share, value.
 
-    Of networks it is that of their ensemble's mean after the last step, and the width is part of the method's name.
+    For networks it is the ensemble mean's after the last step, and the method's name includes the width.
 
     :raises StoreError: if there are none.
     """
@@ -69,8 +68,8 @@ def by_split(results: Results, metric: str) -> pd.DataFrame:
     widths = [f", n = {width}" for width in cells["width"]]
     cells["method"] = cells["label"].where(cells["width"].isna(), cells["label"] + widths)
     cells["test_share"] = cells["n_test"] / cells["n_train"]
-    cells["place"] = cells["label"].map(results.labels.index)
-    cells = cells.sort_values(["place", "width", "split_index"], kind="stable")
+    cells["order"] = cells["label"].map(results.labels.index)
+    cells = cells.sort_values(["order", "width", "split_index"], kind="stable")
     columns = ["cell_id", "task", "method", "split_index", "n_train", "test_share"]
     found = cells[columns].merge(rows[["cell_id", "value"]], on="cell_id")
     if found.empty:
@@ -78,8 +77,8 @@ def by_split(results: Results, metric: str) -> pd.DataFrame:
     return found
 
 
-def differences(results: Results) -> Page:
-    """Return how each method's test error differs from the study's first one, split by split, with corrected p."""
+def differences(results: ResultTables) -> Page:
+    """Return the difference of each method's test error from that of the study's first method, split by split."""
     found = by_split(results, "rmse_unscaled")
     first, *others = dict.fromkeys(found["method"])
     tests = []
@@ -97,12 +96,12 @@ def differences(results: Results) -> Page:
         relative = f"{100 * test.mean / table[first].mean():+.1f} %"
         lines.append((task.removeprefix("uci/"), other, str(test.splits), mean, relative, p_text(p)))
     return Page(
-        f"Test error (RMSE, the data's own units) less that of {first}, split by split",
+        f"Test error (RMSE in the data's own units) minus that of {first}, split by split",
         ("data set", "method", "splits", "difference", "relative", "corrected p"),
         tuple(lines),
         (
-            "+- is the standard error of Nadeau and Bengio's corrected resampled t-test; p two-sided, after Holm over "
-            "all rows; - where fewer than three splits leave none.",
+            "+- is the standard error of Nadeau and Bengio's corrected resampled t-test; p is two-sided and Holm-"
+            "corrected over all rows; - with fewer than three splits.",
         ),
     )
 
@@ -111,7 +110,7 @@ def _digits(value: float) -> int:
     return 2 if abs(value) >= 0.2 else 4
 
 
-def _page(results: Results, metric: str, title: str, published: Mapping[str, tuple[str, ...]]) -> Page:
+def _page(results: ResultTables, metric: str, title: str, published: Mapping[str, tuple[str, ...]]) -> Page:
     found = by_split(results, metric)
     labels = list(dict.fromkeys(found["method"]))
     lines = []
@@ -125,8 +124,8 @@ def _page(results: Results, metric: str, title: str, published: Mapping[str, tup
         ("data set", "splits", "training rows", *labels, *(f"{name} (published)" for name in PUBLISHED)),
         tuple(lines),
         (
-            "Mean over splits +- its standard error; published: Lakshminarayanan et al. 2017, Table 1, +- as printed "
-            "there, over all 20 splits (protein 5) and all their training rows.",
+            "Mean over splits +- its standard error; published: Lakshminarayanan et al. 2017, Table 1, all 20 splits "
+            "(protein 5) with all training rows, +- as printed there.",
         ),
     )
 

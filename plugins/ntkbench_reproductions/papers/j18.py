@@ -6,13 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ntkbench.plugin import StoreError
+from ntkbench.plugin import BAND_COLOUR, COLOURS, DASHES, THEORY_COLOUR, StoreError
 
-from .layout import (
-    BAND,
-    COLOURS,
-    DASHES,
-    THEORY,
+from ..layout import (
     by_time,
     closed,
     grid_angles,
@@ -29,18 +25,18 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from ntkbench.plugin import Float
-    from ntkbench.store.read import Results
+    from ntkbench.plugin import Float, ResultTables
 
 _TENTH = 1.2815515655446004  # the normal distribution's 90th percentile, in standard deviations
 
 
-def kernel_slice(results: Results) -> Figure:
-    """Return J18 Fig. 1: Theta(x_0, x) on the circle of networks before and after training, and of the limit (C2, C4).
+def kernel_slice(results: ResultTables) -> Figure:
+    """Return J18 Fig. 1: Theta(x_0, x) on the circle for networks before and after training, and the limit (C2, C4).
 
-    One panel per width. Needs the metric ``ntk_slice`` of networks and of a reference, ``component`` the test point.
+    One panel per width. It draws the metric ``ntk_slice`` of networks and of a reference; ``component`` is the test
+    point.
 
-    :raises StoreError: if there is no such metric.
+    :raises StoreError: if the metric is missing.
     """
     rows, limit = measured(results, "ntk_slice"), _limit_slice(results)
     widths = widths_of(rows)
@@ -51,7 +47,7 @@ def kernel_slice(results: Results) -> Figure:
         _draw_slices(panel, mine[mine["time"] == first], COLOURS[0], "--", f"networks, t = {first:g}")
         if last > first:
             _draw_slices(panel, mine[mine["time"] == last], COLOURS[1], "-", f"networks, t = {last:g}")
-        panel.plot(grid_angles(len(limit)), closed(limit), color=THEORY, linewidth=2, label="limit Θ, n = ∞")
+        panel.plot(grid_angles(len(limit)), closed(limit), color=THEORY_COLOUR, linewidth=2, label="limit Θ, n = ∞")
         panel.set_title(f"n = {width}, {mine['member'].nunique()} networks")
     axes[0].set_ylabel("tangent kernel Θ(x₀, x), x₀ = (1, 0)")
     label_angles(axes)
@@ -60,7 +56,7 @@ def kernel_slice(results: Results) -> Figure:
     return figure
 
 
-def _limit_slice(results: Results) -> Float:
+def _limit_slice(results: ResultTables) -> Float:
     rows = measured(results, "ntk_slice", role="reference")
     one = rows[rows["cell_id"] == rows["cell_id"].iloc[0]].drop_duplicates("component")
     values: Float = one.sort_values("component")["value"].to_numpy(dtype=float)
@@ -74,10 +70,10 @@ def _draw_slices(panel: Axes, rows: pd.DataFrame, colour: str, dashes: str, labe
         panel.plot(grid_angles(len(values)), closed(values), label=label if count == 0 else None, **style)
 
 
-def function_law(results: Results) -> Figure:
-    """Return J18 Fig. 2: trained networks on the circle, and the median and percentiles of the limit's Gaussian (C8).
+def function_law(results: ResultTables) -> Figure:
+    """Return J18 Fig. 2: trained networks on the circle, with the median and percentiles of the limit's law (C8).
 
-    One panel per width; 10th and 90th percentiles are the law's mean -+ 1.2816 of its standard deviations.
+    One panel per width; the 10th and 90th percentiles are the law's mean -+ 1.2816 standard deviations.
 
     :raises StoreError: if there are no predictions of networks, or no reference with a variance.
     """
@@ -88,11 +84,11 @@ def function_law(results: Results) -> Figure:
     angles = grid_angles(len(median))
     for panel, width in zip(axes, widths, strict=True):
         low, high = closed(median - _TENTH * spread), closed(median + _TENTH * spread)
-        panel.fill_between(angles, low, high, color=BAND, alpha=0.6, label="limit: 10th to 90th percentile")
+        panel.fill_between(angles, low, high, color=BAND_COLOUR, alpha=0.6, label="limit: 10th to 90th percentile")
         _draw_networks(panel, networks[networks["width"] == width])
         for edge in (low, high):
-            panel.plot(angles, edge, color=THEORY, linestyle=":", linewidth=1)
-        panel.plot(angles, closed(median), color=THEORY, linestyle="--", linewidth=2, label="limit: median")
+            panel.plot(angles, edge, color=THEORY_COLOUR, linestyle=":", linewidth=1)
+        panel.plot(angles, closed(median), color=THEORY_COLOUR, linestyle="--", linewidth=2, label="limit: median")
         _draw_training_points(panel, results)
     axes[0].set_ylabel("network function f(x), target units")
     label_angles(axes)
@@ -110,8 +106,8 @@ def _draw_networks(panel: Axes, rows: pd.DataFrame) -> None:
     panel.set_title(f"n = {int(rows['width'].iloc[0])}, {rows['member'].nunique()} networks")
 
 
-def _draw_training_points(panel: Axes, results: Results) -> None:
-    """Mark the training points where the task's parameters say where they are: at even angles and without noise."""
+def _draw_training_points(panel: Axes, results: ResultTables) -> None:
+    """Mark the training points if the task's parameters determine them: even angles, no noise."""
     parameters = task_parameters(results)
     if parameters.get("angles") != "even" or parameters.get("noise"):
         return
@@ -119,8 +115,8 @@ def _draw_training_points(panel: Axes, results: Results) -> None:
     panel.plot(angles, np.sin(2 * angles) / 2, "o", color=COLOURS[0], zorder=5, label="training points")
 
 
-def _last_outputs(results: Results, role: str) -> pd.DataFrame:
-    """Return own predictions on test points at each cell's last time; of networks the members' alone."""
+def _last_outputs(results: ResultTables, role: str) -> pd.DataFrame:
+    """Return own predictions on test points at each cell's last time; for networks, only the members' rows."""
     cells = results.cells.loc[results.cells["role"] == role, ["cell_id", "width", "label"]]
     rows = results.predictions[results.predictions["reference"].isna() & (results.predictions["split"] == "test")]
     found: pd.DataFrame = rows.merge(cells, on="cell_id")
@@ -129,22 +125,22 @@ def _last_outputs(results: Results, role: str) -> pd.DataFrame:
     return found[found["time"] == found.groupby("cell_id")["time"].transform("max")]
 
 
-def _law(results: Results) -> tuple[Float, Float]:
+def _law(results: ResultTables) -> tuple[Float, Float]:
     """Return mean and standard deviation (M,) of the first reference at its last time."""
     rows = _last_outputs(results, "reference")
     rows = rows[rows["variance"].notna()]
     if rows.empty:
-        raise StoreError("no predictions of a reference with a variance to draw")
+        raise StoreError("no reference has predictions with a variance to draw")
     one = rows[rows["cell_id"] == rows["cell_id"].iloc[0]].sort_values("point")
     return one["value"].to_numpy(dtype=float), np.sqrt(one["variance"].to_numpy(dtype=float))
 
 
-def component_path(results: Results) -> Figure:
-    """Return J18 Fig. 3 b and c: how far f_t leaves the straight line, and what is left along the component (C9, C15).
+def component_path(results: ResultTables) -> Figure:
+    """Return J18 Fig. 3 b and c: the deviation of f_t from a straight line, the distance left along it (C9, C15).
 
-    The target less f_0 is a multiple of component i of the kernel, so the limit's f_t stays on a line. With r the
-    training RMSE and c the ``kernel_residual`` along the component, the distance from that line is sqrt(r^2 - c^2), in
-    p^in's norm. Each width: the median network and the range from the 10th to the 90th percentile.
+    The target minus f_0 is a multiple of component i of the kernel, so the limit's f_t moves on a line. With the
+    training RMSE r and the ``kernel_residual`` c along the component, the distance from that line is sqrt(r^2 - c^2)
+    in the norm of p^in. For each width: the median network, and the band from the 10th to the 90th percentile.
 
     :raises StoreError: if one of the metrics is missing.
     """
@@ -152,7 +148,7 @@ def component_path(results: Results) -> Figure:
     left, errors = measured(results, "kernel_residual", split="train"), measured(results, "rmse", split="train")
     left = left[left["component"] == index]
     if left.empty:
-        raise StoreError(f"no rows of kernel_residual along component {index}: it is not an eigenspace of its own")
+        raise StoreError(f"no rows of kernel_residual along component {index}: its eigenvalue is not simple")
     figure, (line, along) = panels(2)
     widths = widths_of(left)
     for width, colour, dashes in zip(widths, COLOURS, DASHES, strict=False):
@@ -177,13 +173,13 @@ def _draw_band(panel: Axes, times: Float, values: Float, colour: str, dashes: An
     panel.plot(times, middle, color=colour, linestyle=dashes, label=label)
 
 
-def _draw_limit(line: Axes, along: Axes, results: Results, index: int, times: Float) -> None:
-    """Draw gradient descent with the limit kernel: no deviation, and ``scale (1 - eta lambda / N)^k`` to go."""
+def _draw_limit(line: Axes, along: Axes, results: ResultTables, index: int, times: Float) -> None:
+    """Draw gradient descent with the limit kernel: no deviation, and a distance of ``scale (1 - eta lambda / N)^k``."""
     spectrum = results.spectra[(results.spectra["component"] == index) & results.spectra["member"].isna()]
     cell = results.cells[results.cells["cell_id"] == spectrum["cell_id"].iloc[0]].iloc[0]
     rate, n = float(cell["learning_rate"]), int(cell["n_train"])
     factor = 1 - rate * float(spectrum["eigenvalue"].iloc[0]) / n
     start = abs(float(spectrum["target_projection"].iloc[0])) / np.sqrt(n)
-    style: dict[str, Any] = {"color": THEORY, "linestyle": ":", "linewidth": 2}
+    style: dict[str, Any] = {"color": THEORY_COLOUR, "linestyle": ":", "linewidth": 2}
     along.plot(times, start * np.abs(factor) ** (times / rate), label="limit, n = ∞", **style)
     line.plot(times, np.zeros_like(times), **style)

@@ -6,26 +6,27 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ntkbench.analysis.estimation.rates import convergence_rates
-from ntkbench.plugin import StoreError
+from ntkbench import convergence_rates
+from ntkbench.plugin import COLOURS, DASHES, MARKERS, THEORY_COLOUR, StoreError
 
-from .layout import COLOURS, DASHES, MARKERS, THEORY, by_time, measured, panels, widths_of
+from ..layout import by_time, measured, panels, widths_of
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from ntkbench.store.read import Results
+    from ntkbench import Results
+    from ntkbench.plugin import ResultTables
 
 _POINTS = 6  # test points whose outputs are drawn
 
 
 def change_by_width(results: Results) -> Figure:
-    """Return L19 Fig. 1: relative change of weights (C5) and of the tangent kernel (C4) in training, against width.
+    """Return L19 Fig. 1: relative change of weights (C5) and of the tangent kernel (C4) during training, by width.
 
-    Means over networks after the last step with their standard errors, and the exponents of :func:`convergence_rates`.
-    Of several middle layers the root mean square. Black lines have the slopes -1/2 and -1.
+    Means over networks after the last step with standard errors, and the exponents of :func:`convergence_rates`.
+    Several middle layers count by their root mean square. Black lines have the slopes -1/2 and -1.
 
     :raises StoreError: if one of the metrics is missing.
     """
@@ -48,7 +49,7 @@ def change_by_width(results: Results) -> Figure:
         panel.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=2)
     left.set_ylabel("change of weights |W(T) − W(0)| / |W(0)|")
     right.set_ylabel("change of the tangent kernel |Θ(T) − Θ(0)| / |Θ(0)|")
-    figure.suptitle("L19 Fig. 1: change in training against width, with fitted exponents and 95 % intervals")
+    figure.suptitle("L19 Fig. 1: change during training against width, with fitted exponents and 95 % intervals")
     return figure
 
 
@@ -75,7 +76,7 @@ def _exponent(results: Results, quantity: str) -> str:
 def _draw_change(panel: Axes, rows: pd.DataFrame, label: str, colour: str, marker: str) -> None:
     by_width = rows.groupby("width")["value"]
     values, errors = by_width.mean().to_numpy(dtype=float), by_width.sem().to_numpy(dtype=float)
-    lower = np.minimum(np.nan_to_num(errors), 0.99 * values)  # a bar to zero has no place on a logarithmic axis
+    lower = np.minimum(np.nan_to_num(errors), 0.99 * values)  # a logarithmic axis cannot show a bar down to zero
     bars = np.stack([lower, np.nan_to_num(errors)])
     panel.errorbar(widths_of(rows), values, bars, fmt=marker, color=colour, capsize=3, label=label)
 
@@ -85,7 +86,7 @@ def _draw_slope(panel: Axes, rows: pd.DataFrame, slope: float, *, label: bool = 
     widths = np.array(widths_of(rows), dtype=float)
     line = float(rows.loc[rows["width"] == widths[-1], "value"].mean()) * (widths / widths[-1]) ** slope
     dashes, name = ("--", "slope −1/2") if slope == -0.5 else (":", "slope −1")
-    panel.plot(widths, line, color=THEORY, linestyle=dashes, linewidth=1, label=name if label else None)
+    panel.plot(widths, line, color=THEORY_COLOUR, linestyle=dashes, linewidth=1, label=name if label else None)
 
 
 def _label_widths(panel: Axes, widths: list[int]) -> None:
@@ -94,19 +95,19 @@ def _label_widths(panel: Axes, widths: list[int]) -> None:
     panel.xaxis.minorticks_off()
 
 
-def linearized_training(results: Results) -> Figure:
-    """Return networks beside their own linearizations in training (C6): outputs, loss, and their distance.
+def linearized_training(results: ResultTables) -> Figure:
+    """Return networks beside their own linearizations during training (C6): outputs, loss, and their distance.
 
-    Left: outputs at a few test points of the first member of the widest ensemble. Middle: loss on both splits, mean
-    over members, of the narrowest and the widest. Right: ``linearization_distance`` on test points. The
-    linearizations are the subject whose backend is ``features``, the same members of which are the same networks.
+    Left: outputs of the first member of the widest ensemble at a few test points. Middle: training and test loss of
+    the narrowest and the widest ensemble, mean over members. Right: ``linearization_distance`` on test points. The
+    linearizations are the subject with the backend ``features``; its members start from the same networks.
 
     :raises StoreError: if a metric or the linearizations' predictions are missing.
     """
     labels = results.cells.drop_duplicates("label").set_index("label")["backend"]
     linear = [str(label) for label, backend in labels.items() if backend == "features"]
     if not linear:
-        raise StoreError('no subject of the backend "features" to draw as linearization')
+        raise StoreError('no subject with the backend "features" to draw as linearization')
     figure, (outputs, losses, distances) = panels(3, width=5.4)
     _draw_outputs(outputs, results, linear[0])
     _draw_losses(losses, results, linear[0])
@@ -114,11 +115,11 @@ def linearized_training(results: Results) -> Figure:
     for panel in (outputs, losses, distances):
         panel.set_xlabel("steps of gradient descent")
         panel.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=2)
-    figure.suptitle("After L19 Fig. 4: networks and their linearizations, trained the same way")
+    figure.suptitle("After L19 Fig. 4: networks and their linearizations, trained alike")
     return figure
 
 
-def _draw_outputs(panel: Axes, results: Results, linear: str) -> None:
+def _draw_outputs(panel: Axes, results: ResultTables, linear: str) -> None:
     cells = results.cells.loc[results.cells["role"] == "subject", ["cell_id", "width", "label"]]
     own = results.predictions[results.predictions["reference"].isna() & (results.predictions["split"] == "test")]
     rows = own.merge(cells[cells["width"] == cells["width"].max()], on="cell_id")
@@ -128,7 +129,7 @@ def _draw_outputs(panel: Axes, results: Results, linear: str) -> None:
     for (label, point), one in rows.groupby(["label", "point"]):
         line, is_linear = one.sort_values("step"), label == linear
         style: dict[str, Any] = (
-            {"linestyle": "--", "color": THEORY} if is_linear else {"linestyle": "-", "color": COLOURS[0]}
+            {"linestyle": "--", "color": THEORY_COLOUR} if is_linear else {"linestyle": "-", "color": COLOURS[0]}
         )
         name = ("linearization" if is_linear else "network") if point == 0 else None
         panel.plot(line["step"], line["value"], linewidth=1.2, label=name, **style)
@@ -136,7 +137,7 @@ def _draw_outputs(panel: Axes, results: Results, linear: str) -> None:
     panel.set_title(f"outputs at {_POINTS} test points, n = {widths_of(rows)[-1]}", fontsize="medium")
 
 
-def _draw_losses(panel: Axes, results: Results, linear: str) -> None:
+def _draw_losses(panel: Axes, results: ResultTables, linear: str) -> None:
     rows = measured(results, "loss")
     widths = widths_of(rows)
     for split, markers in (("train", "o"), ("test", "s")):
@@ -145,13 +146,13 @@ def _draw_losses(panel: Axes, results: Results, linear: str) -> None:
             for is_linear in (False, True):
                 mean = mine[(mine["label"] == linear) == is_linear].groupby("step")["value"].mean()
                 name = f"{split}, n = {width}" + (", linearized" if is_linear else "")
-                look: dict[str, Any] = {"linestyle": "--" if is_linear else "-", "marker": markers, "markersize": 3}
-                panel.plot(mean.index, mean.to_numpy(), color=colour, alpha=0.8, linewidth=1.2, label=name, **look)
+                style: dict[str, Any] = {"linestyle": "--" if is_linear else "-", "marker": markers, "markersize": 3}
+                panel.plot(mean.index, mean.to_numpy(), color=colour, alpha=0.8, linewidth=1.2, label=name, **style)
     panel.set(yscale="log", ylabel="loss C, mean over networks")
     panel.set_title("loss on training and test points", fontsize="medium")
 
 
-def _draw_distances(panel: Axes, results: Results) -> None:
+def _draw_distances(panel: Axes, results: ResultTables) -> None:
     rows = measured(results, "linearization_distance", split="test")
     steps_of = rows.drop_duplicates("time").set_index("time")["step"]
     for width, colour, dashes in zip(widths_of(rows), COLOURS, DASHES, strict=False):
@@ -160,5 +161,5 @@ def _draw_distances(panel: Axes, results: Results) -> None:
         low, middle, high = np.nanpercentile(values, (10, 50, 90), axis=0)
         panel.fill_between(steps, low, high, color=colour, alpha=0.2, linewidth=0)
         panel.plot(steps, middle, color=colour, linestyle=dashes, label=f"n = {width}")
-    panel.set(yscale="log", ylabel="network to linearization, RMS, target units")
+    panel.set(yscale="log", ylabel="distance of network and linearization, RMS, target units")
     panel.set_title("distance on test points: median, 10th to 90th percentile", fontsize="medium")

@@ -1,6 +1,6 @@
-"""Compare methods split by split: a t-test that knows that training sets of random splits overlap, and many of them.
+"""Compare methods split by split: a t-test that allows for overlapping training sets, corrected for many comparisons.
 
-Source: Nadeau and Bengio 2003, "Inference for the generalization error", the corrected resampled t-test; Holm 1979 for
+Sources: Nadeau and Bengio 2003, "Inference for the generalization error", the corrected resampled t-test; Holm 1979 for
 several comparisons at once.
 """
 
@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
+    from ntkbench.plugin import Float
 
-class Paired(NamedTuple):
-    """A mean difference over splits, its standard error, the two-sided ``p`` of its being 0, and the splits."""
+
+class PairedTest(NamedTuple):
+    """A mean difference over splits, its standard error, the two-sided ``p`` for zero, and the number of splits."""
 
     mean: float
     error: float
@@ -28,12 +30,12 @@ class Paired(NamedTuple):
     splits: int
 
 
-def paired_test(differences: ArrayLike, test_share: float) -> Paired:
-    """Return the corrected resampled t-test of differences (K,), one a random split.
+def paired_test(differences: ArrayLike, test_share: float) -> PairedTest:
+    """Return the corrected resampled t-test of differences (K,), one per random split.
 
-    Errors of one method on two splits are correlated, since most training rows are the same. With ``test_share`` the
-    number of test rows over that of training rows, the variance of the mean is ``(1/K + test_share) s^2``: an
-    approximation from above for stable methods, not exact. Under 3 splits, or if all agree, ``p`` is nan.
+    Errors of one method on two splits are correlated, since most training rows are the same. The variance of the mean
+    is ``(1/K + test_share) s^2``, with ``test_share`` the number of test rows over that of training rows: for stable
+    methods an approximate upper bound. With fewer than 3 splits, or without any variance, ``p`` is nan.
 
     :raises DataError: for differences that are not finite.
     """
@@ -44,16 +46,26 @@ def paired_test(differences: ArrayLike, test_share: float) -> Paired:
         raise DataError("paired test: differences must be a list of finite numbers")
     count = len(values)
     if count < 2:
-        return Paired(float(values.mean()) if count else np.nan, np.nan, np.nan, count)
+        return PairedTest(float(values.mean()) if count else np.nan, np.nan, np.nan, count)
     error = float(np.std(values, ddof=1)) * (1 / count + test_share) ** 0.5
     mean = float(values.mean())
     if count < 3 or error == 0:
-        return Paired(mean, error, np.nan, count)
-    return Paired(mean, error, 2 * float(t.sf(abs(mean) / error, count - 1)), count)
+        return PairedTest(mean, error, np.nan, count)
+    return PairedTest(mean, error, 2 * float(t.sf(abs(mean) / error, count - 1)), count)
+
+
+def mean_interval(values: Float) -> tuple[float, float]:
+    """Return Student's 95 % interval for the mean of independent values (n,); nan for fewer than two."""
+    from scipy.stats import t
+
+    if len(values) < 2:
+        return np.nan, np.nan
+    half = float(t.ppf(0.975, len(values) - 1)) * float(np.std(values, ddof=1)) / len(values) ** 0.5
+    return float(np.mean(values)) - half, float(np.mean(values)) + half
 
 
 def holm(p: Sequence[float]) -> list[float]:
-    """Return p-values corrected for all of them being looked at (Holm 1979); nan stays, and does not count."""
+    """Return p-values corrected for multiple comparisons (Holm 1979); nan stays nan and does not count."""
     values = np.asarray(p, dtype=np.float64)
     corrected = np.full(len(values), np.nan)
     known = np.flatnonzero(np.isfinite(values))
@@ -64,5 +76,5 @@ def holm(p: Sequence[float]) -> list[float]:
 
 
 def p_text(p: float) -> str:
-    """Return a p-value as tables print it: four digits, ``< 0.0001`` below them, ``-`` where there is none."""
+    """Return a p-value as tables print it: four digits, ``< 0.0001``, or ``-`` for nan."""
     return "-" if isnan(p) else "< 0.0001" if p < 1e-4 else f"{p:.4f}"

@@ -1,11 +1,12 @@
-"""Rank correlation over few independent units, such as data sets: an interval, and a p-value by permutation.
+"""Rank correlation over few independent units, such as data sets, with an interval and a p-value by permutation.
 
 Sources: Spearman 1904; Bonett and Wright 2000, "Sample size requirements for estimating Pearson, Kendall and Spearman
-correlations", for the standard error of Fisher's z; their interval covers best up to about |rho| = 0.9.
+correlations", for the standard error of Fisher's z; their interval is most accurate up to about |rho| = 0.9.
 """
 
 from __future__ import annotations
 
+from math import isnan
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -21,7 +22,7 @@ _INSIDE = 1 - 1e-12  # keeps Fisher's z of a perfect correlation finite
 
 
 class RankCorrelation(NamedTuple):
-    """Spearman's ``rho``, its 95 % interval, the two-sided ``p`` of independence, and the number of units behind it."""
+    """Spearman's ``rho``, its 95 % interval, the two-sided ``p`` of independence, and the number of units."""
 
     rho: float
     low: float
@@ -31,11 +32,11 @@ class RankCorrelation(NamedTuple):
 
 
 def rank_correlation(x: ArrayLike, y: ArrayLike) -> RankCorrelation:
-    """Return Spearman's correlation of two lists (n,); units in which either is not finite are left out.
+    """Return Spearman's correlation of two lists (n,); units where either is not finite are left out.
 
-    ``p`` is by permutation of ``y``: all of them up to n = 7, else 9,999 at random (seeded), so that the least it can
-    be is 2e-4. The interval is ``tanh(arctanh(rho) +- 1.96 sqrt((1 + rho^2 / 2) / (n - 3)))``. All is nan for fewer
-    than 4 units, or where one list has but one value.
+    ``p`` comes from all permutations of ``y`` up to n = 7, and from 9,999 random ones (seeded) beyond, where it is at
+    least 2e-4. The interval is ``tanh(arctanh(rho) +- 1.96 sqrt((1 + rho^2 / 2) / (n - 3)))``. All numbers are nan for
+    fewer than 4 units, or where one list is constant.
 
     :raises DataError: for lists of different lengths.
     """
@@ -50,6 +51,11 @@ def rank_correlation(x: ArrayLike, y: ArrayLike) -> RankCorrelation:
     ranks, others = _standard_ranks(first), _standard_ranks(second)
     rho = float(np.clip(ranks @ others, -1.0, 1.0))
     return RankCorrelation(rho, *bonett_wright(rho, count), _permuted(ranks, others), count)
+
+
+def correlation_text(found: RankCorrelation) -> str:
+    """Return a correlation as tables print it: rho with its interval, or ``-`` for nan."""
+    return "-" if isnan(found.rho) else f"{found.rho:+.2f} [{found.low:+.2f}, {found.high:+.2f}]"
 
 
 def bonett_wright(rho: float, count: int, confidence: float = 0.95) -> tuple[float, float]:

@@ -1,1 +1,1 @@
-"""Questions asked over many real data sets at once, each set a unit."""
+"""Analyses over many real data sets, each data set one unit."""

@@ -1,4 +1,4 @@
-"""How far networks are from the kernel's prediction on each data set, and what might explain it, as one table."""
+"""The distance of networks from the kernel's prediction on each data set, with its candidate explanations."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ntkbench.analysis.report.pages import Page
-from ntkbench.plugin import StoreError
+from ntkbench.plugin import Page, StoreError
 
 from .spectral import complexity, cumulative_power, effective_dimension, target_alignment
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ntkbench.store.read import Results
+    from ntkbench.plugin import ResultTables
 
 _MODES = 10
 EXPLANATIONS = {
@@ -22,12 +21,12 @@ EXPLANATIONS = {
     "cumulative_power": f"share of |y|^2 in the {_MODES} leading modes of T",
     "target_alignment": "alignment of T with y",
     "complexity": "y'(T + N/t)^-1 y / N",
-    "unfitted": "share of |y|^2 that the kernel leaves unfitted at t",
+    "unfitted": "share of |y|^2 that the kernel has not fitted at time t",
     "kernel_error": "the kernel's own test error",
-    "cka_targets": "centred alignment of the network's NTK with y, at init",
-    "ntk_distance": "network's NTK to its limit, at init",
-    "ntk_change": "change of the network's NTK in training",
-    "weight_change": "relative change of weights in training",
+    "cka_targets": "centred alignment of the empirical NTK with y, at init",
+    "ntk_distance": "distance of the empirical NTK to its limit, at init",
+    "ntk_change": "change of the empirical NTK during training",
+    "weight_change": "relative change of the weights during training",
     "features": "number of inputs d",
     "time": "training time t",
 }
@@ -40,12 +39,12 @@ _OBSERVED = {  # column: (metric, at the first step)
 _OF_MEAN = "function_distance_of_mean"
 
 
-def agreement_table(results: Results) -> pd.DataFrame:
+def agreement_table(results: ResultTables) -> pd.DataFrame:
     """Return a row per data set and width, each number the mean over splits (and members, and layers).
 
-    ``distance`` of single networks, ``distance_of_mean`` of their ensemble's mean with ``floor``, its chance level,
-    ``kernel_error`` and ``network_error`` (RMSE of the ensemble's mean): all on test points after the last step, in
-    standard deviations of the test targets. ``widths`` are of subjects with a reference; then :data:`EXPLANATIONS`.
+    ``distance`` of single networks; ``distance_of_mean`` of their ensemble mean, with its chance level ``floor``;
+    ``kernel_error`` and ``network_error`` (RMSE of the ensemble mean): all on test points after the last step, in
+    standard deviations of the test targets. Then the columns of :data:`EXPLANATIONS`.
 
     :raises StoreError: if no network was compared with a kernel.
     """
@@ -70,8 +69,8 @@ def agreement_table(results: Results) -> pd.DataFrame:
     return table.reset_index()
 
 
-def _compared(results: Results) -> pd.DataFrame:
-    """Return the cells of networks compared with a kernel, ``reference_cell_id``, their test targets' ``scale``."""
+def _compared(results: ResultTables) -> pd.DataFrame:
+    """Return the cells of networks compared with a kernel, with ``reference_cell_id`` and test targets' ``scale``."""
     rows = results.measurements
     pairs = rows[rows["metric"] == _OF_MEAN][["cell_id", "reference_cell_id"]].drop_duplicates()
     cells = results.cells[results.cells["role"] == "subject"].merge(pairs, on="cell_id")
@@ -84,8 +83,8 @@ def _compared(results: Results) -> pd.DataFrame:
     return cells
 
 
-def _last(results: Results, metric: str, *, members: bool = False, first: bool = False) -> pd.Series[float]:
-    """Return a metric by cell after the last step (or before the first): of members their mean, or the ensemble's."""
+def _last(results: ResultTables, metric: str, *, members: bool = False, first: bool = False) -> pd.Series[float]:
+    """Return a metric by cell after the last step, or before the first: the members' mean, or the ensemble's value."""
     rows = results.measurements
     rows = rows[(rows["metric"] == metric) & (rows["split"].isna() | (rows["split"] != "train") | (metric != "rmse"))]
     rows = rows[rows["member"].notna() == members]
@@ -94,8 +93,8 @@ def _last(results: Results, metric: str, *, members: bool = False, first: bool =
     return values
 
 
-def _of_spectra(results: Results) -> pd.DataFrame:
-    """Return what the kernel's spectrum says at the last step, by ``reference_cell_id``."""
+def _of_spectra(results: ResultTables) -> pd.DataFrame:
+    """Return the explanations that come from the kernel's spectrum at the last step, by ``reference_cell_id``."""
     import pandas as pd
 
     rows = {}
@@ -118,8 +117,8 @@ def _of_spectra(results: Results) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def agreement(results: Results) -> Page:
-    """Return the networks' distance to the kernel's prediction, a row per data set, the farthest first."""
+def agreement(results: ResultTables) -> Page:
+    """Return the networks' distance to the kernel's prediction, a row per data set, largest distance first."""
     table = agreement_table(results)
     widths = sorted(int(width) for width in table["width"].unique())
     last = table[table["width"] == widths[-1]].set_index("task").sort_values("distance", ascending=False)
@@ -135,8 +134,8 @@ def agreement(results: Results) -> Page:
     headings = (
         *("data set", "kind", "splits"),
         *(f"one network, n = {width}" for width in widths),
-        *(f"their mean, n = {width} (chance)" for width in widths),
-        *("kernel's test error", f"test error of the mean, n = {widths[-1]}"),
+        *(f"ensemble mean, n = {width} (chance)" for width in widths),
+        *("kernel's test error", f"ensemble mean's test error, n = {widths[-1]}"),
     )
     return Page(
         "Distance of networks to the kernel's prediction from the same initial function at the same steps",
@@ -144,9 +143,9 @@ def agreement(results: Results) -> Page:
         tuple(lines),
         (
             "RMS over test points after the last step, in standard deviations of the test targets; mean over splits "
-            "and networks. In brackets: what as many networks of zero mean difference would leave by chance.",
-            "Errors are RMSE, in the same unit: 1 is no better than the mean. The kernel's is of its own mean, from "
-            "f_0 = 0.",
+            "and networks. In brackets: the distance expected by chance from so many unbiased networks.",
+            "Errors are RMSE in the same unit: predicting the mean scores 1. The kernel's error is that of its mean "
+            "from f_0 = 0.",
         ),
     )
 

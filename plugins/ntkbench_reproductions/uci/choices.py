@@ -1,25 +1,25 @@
-"""What was chosen among lists of values, split by split, and how often that was the end of a list."""
+"""Which hyperparameters were chosen, and how often the choice was at the edge of its grid."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ntkbench.analysis.report.pages import Page
-from ntkbench.plugin import StoreError
+from ntkbench.plugin import Page, StoreError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ntkbench.store.read import Results
+    from ntkbench.plugin import ResultTables
 
 _CHOSEN, _AT_GRID_EDGE = "chosen_", "_at_grid_edge"
-_NO_LIST = "-"
+_NO_GRID = "-"
+_NAMES = {"depth": "hidden layers", "weight_std": "σ_w", "bias_std": "σ_b", "gamma": "γ of the RBF kernel"}
 
 
-def choices(results: Results) -> Page:
-    """Return a row per set and method that had lists: of each setting the range over splits, and the ends taken.
+def choices(results: ResultTables) -> Page:
+    """Return a row per data set and method: of each hyperparameter the range over splits, and choices at a grid's edge.
 
-    :raises StoreError: where no backend says what it chose.
+    :raises StoreError: if no backend recorded a choice.
     """
     rows = results.measurements
     rows = rows[rows["metric"].str.endswith(_AT_GRID_EDGE) | rows["metric"].str.startswith(_CHOSEN)]
@@ -32,24 +32,24 @@ def choices(results: Results) -> Page:
         for label in (name for name in results.labels if ((rows["task"] == task) & (rows["label"] == name)).any()):
             mine = rows[(rows["task"] == task) & (rows["label"] == label)]
             found = [_range(mine, setting) for setting in settings]
-            if any(text != _NO_LIST for text in found):
+            if any(text != _NO_GRID for text in found):
                 lines.append((task.removeprefix("uci/"), label, *found))
     return Page(
-        "What was chosen on the rows for validation",
-        ("data set", "method", *settings),
+        "Hyperparameters chosen on validation rows",
+        ("data set", "method", *(_NAMES.get(name, name.replace("_", " ")) for name in settings)),
         tuple(lines),
         (
-            "Least to greatest over splits; in brackets in how many of them the choice was the least or the greatest "
-            "value of its list, beyond which a better one may lie; - where there was no list.",
+            "Smallest to largest choice over splits; in brackets the splits whose choice was at an edge of the grid, "
+            "beyond which a better value may lie; - where there was no grid.",
         ),
     )
 
 
 def _range(rows: pd.DataFrame, setting: str) -> str:
     chosen = rows[rows["metric"] == _CHOSEN + setting]["value"]
-    ends = rows[rows["metric"] == setting + _AT_GRID_EDGE]["value"]
-    if ends.empty:
-        return _NO_LIST
+    edges = rows[rows["metric"] == setting + _AT_GRID_EDGE]["value"]
+    if edges.empty:
+        return _NO_GRID
     low, high = chosen.min(), chosen.max()
     text = f"{low:g}" if low == high else f"{low:g} to {high:g}"
-    return f"{text} ({int(ends.sum())} of {len(ends)} at an end)" if ends.any() else text
+    return f"{text} ({int(edges.sum())} of {len(edges)} at an edge)" if edges.any() else text

@@ -1,4 +1,4 @@
-"""Where the NTK loses to the NNGP, and whether smoothness and noise decide it: two interventions and a correlation."""
+"""Where the NTK loses to the NNGP, and whether smoothness and noise explain it: two interventions, one correlation."""
 
 from __future__ import annotations
 
@@ -8,33 +8,33 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ntkbench.analysis.report.pages import Page
-from ntkbench.plugin import StoreError
+from ntkbench.plugin import Page, StoreError
 
-from ..statistics.paired import Paired, holm, p_text, paired_test
-from ..statistics.rank_correlation import rank_correlation
+from ..statistics.paired import PairedTest, holm, p_text, paired_test
+from ..statistics.rank_correlation import correlation_text, rank_correlation
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ntkbench.store.read import Results
+    from ntkbench.plugin import ResultTables
 
 ROUGH = "relu"
 KERNELS = ("ntk", "nngp")
 CANDIDATES = {
-    "noise": "noise: mean log error of the two (Oldham)",
-    "noise_std": "noise_std of the NNGP (likeliest on its validation rows)",
+    "noise": "noise: mean log error of both (Oldham)",
+    "noise_std": "noise level of the NNGP (maximum likelihood on its validation rows)",
     "chosen_ridge": "ridge chosen for the NNGP",
     "features": "number of inputs d",
 }
 
 
-def log_ratios(results: Results) -> pd.DataFrame:
-    """Return a row per set, noise added, activation and split: test errors ``ntk``, ``nngp``, the log of their ratio.
+def log_ratios(results: ResultTables) -> pd.DataFrame:
+    """Return a row per data set, added noise, activation and split: test errors ``ntk``, ``nngp``, log of their ratio.
 
-    Further columns: ``test_share``, test rows over training rows; the NNGP's ``noise_std`` and ``chosen_ridge``; d.
+    Further columns: ``test_share``, test rows over training rows; ``features``; the NNGP's ``noise_std`` and
+    ``chosen_ridge``.
 
-    :raises StoreError: where no split of a set has both kernels.
+    :raises StoreError: if no split of a data set has both kernels.
     """
     cells = results.cells[results.cells["label"].isin(KERNELS)].copy()
     cells["noise"] = [json.loads(text).get("noise", 0.0) for text in cells["task_params_json"]]
@@ -55,8 +55,8 @@ def log_ratios(results: Results) -> pd.DataFrame:
     return table
 
 
-def smooth_kernels(results: Results) -> Page:
-    """Return the NTK's error over the NNGP's, by set and activation, and whether smooth activations even them out."""
+def smooth_kernels(results: ResultTables) -> Page:
+    """Return the ratio of the NTK's error to the NNGP's by data set and activation, with its tests."""
     table = log_ratios(results)
     table = table[table["noise"] == 0]
     smooth = activations(table)[1:]
@@ -84,15 +84,15 @@ def smooth_kernels(results: Results) -> Page:
         tuple(rows),
         (
             "Test RMSE in standard deviations of the training targets, mean over splits; NTK / NNGP: geometric mean of "
-            "the ratio; noise: standard deviation, the likeliest on the NNGP's validation rows.",
-            f"p: whether the ratio is 1 for {ROUGH}, and whether another activation's is that of {ROUGH}: corrected "
-            f"resampled t-test of its logarithm, after Holm over all {len(tasks) * (1 + len(smooth))} tests.",
+            "the ratio; noise: standard deviation, by maximum likelihood on the NNGP's validation rows.",
+            f"p tests whether the ratio is 1 for {ROUGH}, and whether others have the ratio of {ROUGH}: corrected "
+            f"resampled t-test of the log ratio, Holm-corrected over all {len(tasks) * (1 + len(smooth))} tests.",
         ),
     )
 
 
-def added_noise(results: Results) -> Page:
-    """Return the NTK's error over the NNGP's where noise was added to training targets, against none added."""
+def added_noise(results: ResultTables) -> Page:
+    """Return the ratio of the NTK's error to the NNGP's with noise added to the training targets, against none."""
     table = log_ratios(results)
     noisy = table[table["noise"] > 0]
     keys = sorted(set(zip(noisy["task"].astype(str), noisy["noise"].astype(float), strict=True)))
@@ -113,40 +113,41 @@ def added_noise(results: Results) -> Page:
             rows.append(tuple(line))
     columns = [heading for name in names for heading in (f"NTK / NNGP, {name}", "p, against none")]
     return Page(
-        "Does noise take the smooth kernel's advantage away?",
+        "Does noise remove the smooth kernel's advantage?",
         ("data set", "noise added", *columns),
         tuple(rows),
         (
-            "Geometric mean over splits of the ratio of test errors (RMSE, against targets without the noise added). "
-            "Noise is in standard deviations of the targets, on training and validation rows. p: of its being as "
-            f"without, paired by split, corrected resampled t-test of logarithms, after Holm over all {len(tests)}.",
+            "Geometric mean over splits of the ratio of test errors (RMSE against targets without added noise). Noise: "
+            "in standard deviations of the targets, on training and validation rows. p tests whether noise changes "
+            "the ratio: corrected resampled t-test of log ratios, paired by split, Holm-corrected over all "
+            f"{len(tests)} tests.",
         ),
     )
 
 
-def advantage_explained(results: Results) -> Page:
-    """Return Spearman's correlation, over sets, of the NTK's disadvantage with what is known of them."""
+def advantage_explained(results: ResultTables) -> Page:
+    """Return Spearman's correlation of the NTK's disadvantage with each candidate, over data sets."""
     means = candidates(results)
     found = [(text, rank_correlation(means[name], means["log_ratio"])) for name, text in CANDIDATES.items()]
     corrected = holm([one.p for _, one in found])
     rows = tuple(
-        (text, str(one.units), f"{one.rho:+.2f} [{one.low:+.2f}, {one.high:+.2f}]", p_text(p))
+        (text, str(one.units), correlation_text(one), p_text(p))
         for (text, one), p in zip(found, corrected, strict=True)
     )
     return Page(
-        f"What goes with the NTK's disadvantage, log(RMSE NTK / RMSE NNGP) of {ROUGH}, over data sets",
-        ("with", "data sets", "Spearman's rho [95 %]", "corrected p"),
+        f"What correlates with the NTK's disadvantage, log(RMSE NTK / RMSE NNGP) of {ROUGH}",
+        ("candidate", "data sets", "Spearman's rho [95 %]", "corrected p"),
         rows,
         (
-            "p by permutation, after Holm; intervals of one row each (Bonett and Wright 2000).",
-            "The NNGP's error is in the disadvantage and in its own noise_std, so that some correlation is there by "
-            "arithmetic; the mean of both logarithms does not have that fault where both vary alike (Oldham 1962).",
+            "p: permutation test, Holm-corrected; intervals are for single rows (Bonett and Wright 2000).",
+            "The NNGP's error is part of both the disadvantage and its noise level, so some correlation is arithmetic; "
+            "the mean of both logarithms avoids this where both errors vary alike (Oldham 1962).",
         ),
     )
 
 
-def candidates(results: Results) -> pd.DataFrame:
-    """Return the mean over splits of ``log_ratio`` and of all candidates, a row per set; rough kernel, no noise."""
+def candidates(results: ResultTables) -> pd.DataFrame:
+    """Return the mean over splits of ``log_ratio`` and all candidates, a row per data set; rough kernel, no noise."""
     table = log_ratios(results)
     table = table[(table["noise"] == 0) & (table["activation"] == ROUGH)].copy()
     table["noise"] = (np.log(table["ntk"]) + np.log(table["nngp"])) / 2
@@ -159,21 +160,21 @@ def activations(table: pd.DataFrame) -> list[str]:
     return [ROUGH, *sorted(set(table["activation"]) - {ROUGH})]
 
 
-def _added(table: pd.DataFrame, key: tuple[str, float], activation: str) -> Paired:
+def _added(table: pd.DataFrame, key: tuple[str, float], activation: str) -> PairedTest:
     task, noise = key
     rows = table[(table["task"] == task) & (table["activation"] == activation)]
     wide = rows.pivot(index="split_index", columns="noise", values="log_ratio")
     if 0.0 not in wide:
-        return Paired(np.nan, np.nan, np.nan, 0)
+        return PairedTest(np.nan, np.nan, np.nan, 0)
     return paired_test((wide[noise] - wide[0.0]).dropna(), float(rows["test_share"].max()))
 
 
-def _test(table: pd.DataFrame, task: str, *names: str) -> Paired:
-    """Return the test of one activation's log ratio being 0, or of its excess over another one's."""
+def _test(table: pd.DataFrame, task: str, *names: str) -> PairedTest:
+    """Return the test that one activation's log ratio is 0, or equals that of another."""
     rows = table[table["task"] == task]
     wide = rows.pivot(index="split_index", columns="activation", values="log_ratio")
     if not set(names) <= set(wide):
-        return Paired(np.nan, np.nan, np.nan, 0)
+        return PairedTest(np.nan, np.nan, np.nan, 0)
     values: pd.Series[float] = wide[names[0]]
     for other in names[1:]:
         values = values - wide[other]

@@ -1,4 +1,4 @@
-"""The NTK's error over the NNGP's: by set and activation, and against the noise added to the targets."""
+"""The ratio of the NTK's error to the NNGP's: by data set and activation, and against noise added to the targets."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..papers.layout import COLOURS, DASHES, MARKERS, legend_below, panels
+from ntkbench.plugin import COLOURS, DASHES, MARKERS
+
+from ..layout import legend_below, panels
 from ..statistics.paired import paired_test
 from .smoothness import ROUGH, activations, log_ratios
 
@@ -16,16 +18,16 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from ntkbench.store.read import Results
+    from ntkbench.plugin import ResultTables
 
-_SPREAD = 0.4  # of the step between levels of noise, so that curves' error bars stand beside each other
+_SPREAD = 0.4  # of the step between levels of noise: error bars of different curves stand side by side
 _TICKS = (0.5, 1, 2, 4, 8)
 
 
-def smoothness_and_noise(results: Results) -> Figure:
-    """Draw the ratio of test errors, by set and activation, a mark per split, and by the noise added.
+def smoothness_and_noise(results: ResultTables) -> Figure:
+    """Draw the ratio of test errors: left by data set and activation, a mark per split; right by the noise added.
 
-    There it is the mean over splits, of the logarithm, +- Nadeau and Bengio's standard error; under two splits none.
+    Right: the geometric mean over splits, with Nadeau and Bengio's standard error from two splits on.
     """
     table = log_ratios(results)
     table = table.assign(ratio=np.exp(table["log_ratio"]))
@@ -42,15 +44,15 @@ def _draw_sets(axes: Axes, table: pd.DataFrame, names: list[str]) -> None:
     order = rough.index.tolist()
     for index, activation in enumerate(names):
         rows = table[table["activation"] == activation]
-        places = [order.index(task) + 0.25 * (1 - index) for task in rows["task"]]
+        heights = [order.index(task) + 0.25 * (1 - index) for task in rows["task"]]
         style = {"color": COLOURS[index], "marker": MARKERS[index], "linestyle": "none"}
-        axes.plot(rows["ratio"], places, markersize=4, label=activation, **style)  # type: ignore[arg-type]
+        axes.plot(rows["ratio"], heights, markersize=4, label=activation, **style)  # type: ignore[arg-type]
     axes.axvline(1, color="black", linewidth=1)
     axes.set_yticks(range(len(order)), [str(task).removeprefix("uci/") for task in order], fontsize="small")
-    axes.set(xscale="log", xlabel="test error of the NTK over that of the NNGP, a mark per split")
+    axes.set(xscale="log", xlabel="test error of the NTK / test error of the NNGP, a mark per split")
     axes.set_xticks(_TICKS, [f"{tick:g}" for tick in _TICKS])
     axes.minorticks_off()
-    axes.set_title("the NTK loses where it is right of 1", fontsize="medium")
+    axes.set_title("right of 1: the NTK loses", fontsize="medium")
 
 
 def _draw_noise(axes: Axes, table: pd.DataFrame, names: list[str]) -> None:
@@ -67,13 +69,13 @@ def _draw_noise(axes: Axes, table: pd.DataFrame, names: list[str]) -> None:
     axes.set(yscale="log", xlabel="noise added to training targets, standard deviations")
     axes.set_yticks(_TICKS, [f"{tick:g}" for tick in _TICKS])
     axes.minorticks_off()
-    axes.set_ylabel("test error of the NTK over that of the NNGP")
-    axes.set_title("mean of the splits; bars: its corrected standard error", fontsize="medium")
-    axes.legend(fontsize="small", handlelength=3)  # long enough to tell dashes apart
+    axes.set_ylabel("test error of the NTK / test error of the NNGP")
+    axes.set_title("mean over splits; bars: its corrected standard error", fontsize="medium")
+    axes.legend(fontsize="small", handlelength=3)  # long enough to show the dashes
 
 
 def _draw_means(axes: Axes, rows: pd.DataFrame, levels: list[float], aside: float, style: dict[str, Any]) -> None:
-    """Draw one curve: the geometric mean ratio at each level of noise, with its error where two splits give one."""
+    """Draw one curve: the geometric mean ratio at each level of noise, with its error from two splits on."""
     some = {noise: rows[rows["noise"] == noise] for noise in levels if (rows["noise"] == noise).any()}
     tests = {noise: paired_test(part["log_ratio"], part["test_share"].max()) for noise, part in some.items()}
     means = np.exp([test.mean for test in tests.values()])

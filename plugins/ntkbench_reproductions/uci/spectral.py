@@ -1,4 +1,4 @@
-"""What a kernel's spectrum says beforehand of learning targets with it, in numbers that need no training.
+"""Quantities of a kernel's spectrum and the targets that predict how well it learns them, without training.
 
 All take the eigenvalues of the Gram matrix T (N,) and the targets' projections on its eigenvectors (N,) or (N, O).
 """
@@ -37,7 +37,7 @@ def target_alignment(eigenvalues: ArrayLike, projections: ArrayLike) -> float:
 def complexity(eigenvalues: ArrayLike, projections: ArrayLike, rho: float) -> float:
     """Return ``y^T (T + rho)^-1 y / N``: Arora et al. 2019 (arXiv:1901.08584), which has rho = 0, with a ridge.
 
-    Rows that are equal but for their targets leave T singular and the measure without a ridge infinite.
+    Equal rows with different targets make T singular, and the measure without a ridge infinite.
     """
     values, energy = _positive(eigenvalues), _energy(projections)
     return float(np.mean(energy / (values + rho)))

@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import SVC
 
-from ntkbench.plugin import DataError
+from ntkbench.plugin import DataError, select
 from ntkbench_jax import analytic_kernel
 
 if TYPE_CHECKING:
@@ -65,10 +65,8 @@ def choose(
 
     Among equals the first one is kept, in the order of depth, fixed layers and C (Arora et al. 2019).
 
-    :raises DataError: without problems to choose on.
+    :raises DataError: for a problem without classes.
     """
-    if not tuning:
-        raise DataError("backend sklearn-svm: the task has no problems to choose on, no rows for validation")
     kernels = kernels_up_to(architecture.depth, parameters)
 
     def scores(kernel: Kernel) -> tuple[Float, int]:
@@ -77,13 +75,12 @@ def choose(
 
     with _quiet(), ThreadPoolExecutor(threads) as pool:
         results = list(pool.map(scores, kernels))
-    table = np.stack([accuracy for accuracy, _ in results])
-    best, penalty = np.unravel_index(np.argmax(table), table.shape)
+    best = select(kernels, [-accuracy for accuracy, _ in results])
     return TunedClassifier(
-        kernel=kernels[best],
-        c=parameters.c[penalty],
-        accuracy=float(table[best, penalty]),
-        fits=table.size * len(tuning),
+        kernel=best.candidate,
+        c=parameters.c[best.place[0]],
+        accuracy=-best.score,
+        fits=len(kernels) * len(parameters.c) * len(tuning),
         cut=sum(cut for _, cut in results),
     )
 
@@ -116,7 +113,8 @@ def gram(problem: Problem, kernel: Kernel, architecture: Architecture, parameter
     x_train, x_test = scale * problem.x_train, scale * problem.x_test
     part = architecture.model_copy(update={"depth": kernel.depth})
     train = analytic_kernel(x_train, architecture=part, fixed_layers=kernel.fixed)
-    return train, analytic_kernel(x_test, x_train, architecture=part, fixed_layers=kernel.fixed)
+    test = analytic_kernel(x_test, x_train, architecture=part, fixed_layers=kernel.fixed)
+    return np.asarray(train, dtype=np.float64), np.asarray(test, dtype=np.float64)
 
 
 def _fit(kernel: Float, labels: Int, c: float, parameters: Parameters) -> tuple[SVC, bool]:

@@ -1,1 +1,1 @@
-"""The tangent kernel of a network, formed or applied."""
+"""The empirical tangent kernel: formed, or applied to a vector."""

@@ -1,10 +1,10 @@
-"""The empirical tangent kernel by Gram products of activations and signals, layer by layer; no Jacobian is formed.
+"""The empirical tangent kernel from Gram products of activations and signals, layer by layer, without Jacobians.
 
     Theta = sum_l weight_std^2 / n_l (r_l h_l h_l'^T + s_l c_l^2) * (d_{l+1} d_{l+1}'^T)
 
-with ``d_l`` the derivative of an output with respect to ``z_l``, the bias in the constant ``c_l`` and the rates ``r_l``
-of weights and ``s_l`` of biases in :class:`~ntkbench_torch.networks.network.LayerScales`, 1 in NTK parameterization
-and 0 where a layer is not trained (theory.md, C2 to C4; the products follow Novak et al. 2022, section 3).
+``d_l`` is the derivative of an output by ``z_l`` and ``c_l`` the constant input of the bias. The rate multipliers
+``r_l`` of weights and ``s_l`` of biases (:class:`~ntkbench_torch.networks.network.LayerScales`) are 1 in NTK
+parameterization and 0 where a layer is not trained (docs/theory.md, C2 to C4; Novak et al. 2022, section 3).
 """
 
 from __future__ import annotations
@@ -23,36 +23,36 @@ if TYPE_CHECKING:
 
     from ..networks.network import LayerScales
 
-_FLOATS = 2**24  # signals in memory at a time
+_FLOATS = 2**24  # numbers of all signals in memory at once
 
 
-def tangent_kernel(form: LayerScales, layers: list[Tensor], x1: Tensor, x2: Tensor | None, *, full: bool) -> Tensor:
-    """Return the kernel of every network between points ``x1`` (n1, F) and ``x2`` (n2, F), None for ``x1`` again.
+def tangent_kernel(scales: LayerScales, layers: list[Tensor], x1: Tensor, x2: Tensor | None, *, full: bool) -> Tensor:
+    """Return the kernel of every network between points ``x1`` (n1, F) and ``x2`` (n2, F); None means ``x1`` again.
 
-    :param full: every pair of outputs, (G, n1, n2, O, O); otherwise the mean over outputs of the diagonal blocks,
-        (G, n1, n2).
+    :param full: True for every pair of outputs, (G, n1, n2, O, O); False for the mean over outputs of each output's
+        kernel with itself, (G, n1, n2).
     """
-    per_member = max(len(x1), len(x2) if x2 is not None else 0) * form.layers[-1] * max(form.layers[1:])
+    per_member = max(len(x1), len(x2) if x2 is not None else 0) * scales.layers[-1] * max(scales.layers[1:])
     chunk = max(1, _FLOATS // per_member)
     kernel = _full_kernel if full else _mean_kernel
     parts = []
     for start in range(0, len(layers[0]), chunk):
         members = [layer[start : start + chunk] for layer in layers]
-        left, right = look(form, members, x1), None if x2 is None else look(form, members, x2)
-        parts.append(kernel(form, members, left, right))
+        left, right = propagate(scales, members, x1), None if x2 is None else propagate(scales, members, x2)
+        parts.append(kernel(scales, members, left, right))
     return torch.cat(parts)
 
 
-def look(form: LayerScales, layers: list[Tensor], x: Tensor) -> Workspace:
+def propagate(scales: LayerScales, layers: list[Tensor], x: Tensor) -> Workspace:
     """Return the activations, slopes and outputs of every network on points ``x`` (n, F)."""
-    space = Workspace(form, len(layers[0]), x, gradients=True)
-    space.signals.clear()  # room that only training needs
-    forward(form, layers, space)
+    space = Workspace(scales, len(layers[0]), x, gradients=True)
+    space.signals.clear()  # buffers that only training needs
+    forward(scales, layers, space)
     return space
 
 
-def of_members(space: Workspace, members: slice) -> Workspace:
-    """Return what a workspace holds of some networks; nothing is copied."""
+def select_members(space: Workspace, members: slice) -> Workspace:
+    """Return a view of some networks' part of a workspace; nothing is copied."""
     part = copy(space)
     part.inputs, part.units, part.slopes = (
         [t[members] for t in ts] for ts in (space.inputs, space.units, space.slopes)
@@ -62,73 +62,81 @@ def of_members(space: Workspace, members: slice) -> Workspace:
 
 
 def layer_kernels(
-    form: LayerScales, layers: list[Tensor], left: Workspace, right: Workspace | None = None
+    scales: LayerScales, layers: list[Tensor], left: Workspace, right: Workspace | None = None
 ) -> Iterator[tuple[int, Tensor]]:
-    """Yield (l, layer l's part of the kernel), last layer first, down to the lowest that is trained.
+    """Yield (l, layer l's part of the kernel), from the last layer down to the lowest that is trained.
 
-    Each part is (G, O, n1, O, n2), new, and the kernel is their sum: every pair of outputs between the points of two
-    workspaces, the second the first where it is None.
+    Each part is a new tensor (G, O, n1, O, n2): every pair of outputs between the points of two workspaces. The kernel
+    is the sum of the parts. ``right`` None means ``left`` again.
     """
-    last, n_outputs = len(layers) - 1, form.layers[-1]
-    gram = activation_gram(form, left, right, last, form.rates[last])
+    last, n_outputs = len(layers) - 1, scales.layers[-1]
+    gram = activation_gram(scales, left, right, last, scales.rate_multipliers[last])
     members, n1, n2 = gram.shape
     part = gram.new_zeros(members, n_outputs, n1, n_outputs, n2)
     part.diagonal(dim1=1, dim2=3).copy_(gram[..., None].expand(members, n1, n2, n_outputs))
     yield last, part
     every = slice(None)
     signals = zip(
-        _signals(form, layers, left, every),
-        _signals(form, layers, left if right is None else right, every),
+        _signals(scales, layers, left, every),
+        _signals(scales, layers, left if right is None else right, every),
         range(last - 1, -1, -1),
         strict=False,
     )
     for one, other, index in signals:
-        gram = activation_gram(form, left, right, index, form.rates[index])
+        gram = activation_gram(scales, left, right, index, scales.rate_multipliers[index])
         product = one.flatten(1, 2) @ other.flatten(1, 2).mT
         yield index, product.view(members, n_outputs, n1, n_outputs, n2).mul_(gram[:, None, :, None, :])
 
 
-def layer_traces(form: LayerScales, layers: list[Tensor], space: Workspace) -> Tensor:
-    """Return the trace of each layer's part of the kernel on one set of points, (G, L), float64; 0 where untrained."""
+def layer_traces(scales: LayerScales, layers: list[Tensor], space: Workspace) -> Tensor:
+    """Return the trace of each layer's part of the kernel on one set of points, (G, L), float64; 0 if untrained."""
     traces = torch.zeros(len(layers[0]), len(layers), dtype=torch.float64, device=space.outputs.device)
     last = len(layers) - 1
-    traces[:, last] = _gram_diagonal(form, space, last).sum(dim=1) * form.layers[-1]
-    for index, signal in enumerate(_signals(form, layers, space, slice(None)), start=1):
+    traces[:, last] = _gram_diagonal(scales, space, last).sum(dim=1) * scales.layers[-1]
+    for index, signal in enumerate(_signals(scales, layers, space, slice(None)), start=1):
         squares = torch.linalg.vector_norm(signal, dim=-1, dtype=torch.float64).square_().sum(dim=1)
-        traces[:, last - index] = (squares * _gram_diagonal(form, space, last - index)).sum(dim=1)
+        traces[:, last - index] = (squares * _gram_diagonal(scales, space, last - index)).sum(dim=1)
     return traces
 
 
 def activation_gram(
-    form: LayerScales, left: Workspace, right: Workspace | None, index: int, rates: tuple[float, float] = (1.0, 1.0)
+    scales: LayerScales,
+    left: Workspace,
+    right: Workspace | None,
+    index: int,
+    multipliers: tuple[float, float] = (1.0, 1.0),
 ) -> Tensor:
-    """Return ``gain_l^2 (r_l h_l h_l'^T + s_l c_l^2)``, (G, n1, n2); of the last layer, at rates 1, it is the NNGP."""
+    """Return ``gain_l^2 (r_l h_l h_l'^T + s_l c_l^2)``, (G, n1, n2); for the last layer and multipliers 1, the NNGP.
+
+    :param multipliers: ``(r_l, s_l)``.
+    """
     one = left.inputs[index]
     other = one if right is None else right.inputs[index]
-    (weight_rate, bias_rate), square = rates, form.gains[index] ** 2
+    (weight_rate, bias_rate), square = multipliers, scales.gains[index] ** 2
     if weight_rate == bias_rate:
         return torch.bmm(one, other.mT).mul_(weight_rate * square)
     product = torch.bmm(one[..., :-1], other[..., :-1].mT).mul_(weight_rate * square)
-    return product.add_(bias_rate * square * form.constants[index] ** 2)
+    return product.add_(bias_rate * square * scales.constants[index] ** 2)
 
 
-def _gram_diagonal(form: LayerScales, space: Workspace, index: int) -> Tensor:
+def _gram_diagonal(scales: LayerScales, space: Workspace, index: int) -> Tensor:
     """Return the diagonal (G, n) of a layer's Gram matrix, float64."""
-    (weight_rate, bias_rate), square = form.rates[index], form.gains[index] ** 2
-    norms = torch.linalg.vector_norm(space.inputs[index][..., :-1], dim=-1, dtype=torch.float64).square_()
-    return norms.mul_(weight_rate * square).add_(bias_rate * square * form.constants[index] ** 2)
+    (weight_rate, bias_rate), square = scales.rate_multipliers[index], scales.gains[index] ** 2
+    norms: Tensor = torch.linalg.vector_norm(space.inputs[index][..., :-1], dim=-1, dtype=torch.float64).square_()
+    return norms.mul_(weight_rate * square).add_(bias_rate * square * scales.constants[index] ** 2)
 
 
-def _mean_kernel(form: LayerScales, layers: list[Tensor], left: Workspace, right: Workspace | None) -> Tensor:
-    grams = [activation_gram(form, left, right, index, form.rates[index]) for index in range(len(layers))]
-    n_outputs = form.layers[-1]
+def _mean_kernel(scales: LayerScales, layers: list[Tensor], left: Workspace, right: Workspace | None) -> Tensor:
+    multipliers = scales.rate_multipliers
+    grams = [activation_gram(scales, left, right, index, multipliers[index]) for index in range(len(layers))]
+    n_outputs = scales.layers[-1]
     theta = grams[-1] * n_outputs
-    chunk = max(1, _FLOATS // (len(layers[0]) * grams[0].shape[1] * max(form.layers[1:])))
+    chunk = max(1, _FLOATS // (len(layers[0]) * grams[0].shape[1] * max(scales.layers[1:])))
     for start in range(0, n_outputs, chunk):
         rows = slice(start, start + chunk)
         signals = zip(
-            _signals(form, layers, left, rows),
-            _signals(form, layers, left if right is None else right, rows),
+            _signals(scales, layers, left, rows),
+            _signals(scales, layers, left if right is None else right, rows),
             reversed(grams[:-1]),
             strict=False,
         )
@@ -137,26 +145,26 @@ def _mean_kernel(form: LayerScales, layers: list[Tensor], left: Workspace, right
     return theta.div_(n_outputs)
 
 
-def _full_kernel(form: LayerScales, layers: list[Tensor], left: Workspace, right: Workspace | None) -> Tensor:
-    return sum_of_layers(layer_kernels(form, layers, left, right)).permute(0, 2, 4, 1, 3)
+def _full_kernel(scales: LayerScales, layers: list[Tensor], left: Workspace, right: Workspace | None) -> Tensor:
+    return sum_of_layers(layer_kernels(scales, layers, left, right)).permute(0, 2, 4, 1, 3)
 
 
 def sum_of_layers(parts: Iterator[tuple[int, Tensor]]) -> Tensor:
-    """Return the kernel (G, O, n1, O, n2) that layers' parts make."""
+    """Return the kernel (G, O, n1, O, n2), the sum of all layers' parts."""
     _, theta = next(parts)
     for _, part in parts:
         theta.add_(part)
     return theta
 
 
-def _signals(form: LayerScales, layers: list[Tensor], space: Workspace, outputs: slice) -> Iterator[Tensor]:
-    """Yield d_l (G, o, n, n_l) for l from the last hidden layer down: the derivative of chosen outputs by z_l."""
+def _signals(scales: LayerScales, layers: list[Tensor], space: Workspace, outputs: slice) -> Iterator[Tensor]:
+    """Yield d_l (G, o, n, n_l), the derivative of chosen outputs by z_l, from the last hidden layer down."""
     signal = None
-    for index in range(len(layers) - 1, form.lowest_trained, -1):
+    for index in range(len(layers) - 1, scales.lowest_trained, -1):
         back = layers[index][:, :-1].mT
         if signal is None:
             arriving = back[:, outputs, None, :]
         else:
             arriving = torch.bmm(signal.flatten(1, 2), back).view(*signal.shape[:3], back.shape[2])
         signal = space.slopes[index - 1][:, None] * arriving
-        yield signal.mul_(form.gains[index])
+        yield signal.mul_(scales.gains[index])

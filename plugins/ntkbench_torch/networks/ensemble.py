@@ -1,4 +1,4 @@
-"""Ensembles of fully-connected networks: the public face of this package."""
+"""Ensembles of fully-connected networks: the main public class of this package."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ntkbench.plugin import DataError, UnavailableError
 
 from ..devices import full_precision
 from ..empirical_ntk.tangent_kernel import tangent_kernel
-from ..plugin import supports
+from ..plugin import unsupported
 from ..training.grouped import GroupedEnsemble
 from .fully_connected import FullyConnected
 from .initialization import draw_layer
@@ -31,19 +31,19 @@ if TYPE_CHECKING:
 
 
 class NetworkEnsemble(GroupedEnsemble):
-    """Networks of one architecture and width, drawn at random and trained at once.
+    """Networks of one architecture and width, initialized at random and trained together.
 
-    Member k depends on ``(seed, width, k)`` alone, up to the shapes of its layers: not on the device, the other members
-    or their number. It is drawn on the CPU in float64; its float32 version is that network rounded.
+    Member k depends only on ``(seed, width, k)`` and the shapes of its layers: not on the device, the other members or
+    their number. It is drawn on the CPU in float64; in float32 it is that network rounded.
 
     :param architecture: depth, activation, weight_std, bias_std, parameterization.
-    :param width: of every hidden layer, or one int per hidden layer; not looked at without hidden layers.
+    :param width: of every hidden layer, or one int per hidden layer; ignored without hidden layers.
     :param first_member: k of the first member.
-    :param output_scale: alpha: the network is alpha times the architecture's, trained at a learning rate over alpha^2
-        (claim C17); ``subtract_init``: less its own initial function, ``alpha (h - h_0)``.
-    :param trained_layers: ``all``, or ``last``: the readout alone (claim C16).
-    :raises UnavailableError: for an architecture or a device that is not supported here.
-    :raises DataError: for widths or a dtype that make no sense.
+    :param output_scale: alpha; the function is alpha h, trained at the learning rate divided by alpha^2 (C17).
+    :param subtract_init: whether the function is ``alpha (h - h_0)``, with h_0 the initial function.
+    :param trained_layers: ``all``, or ``last`` for the readout only (C16).
+    :raises UnavailableError: for an architecture or a device that is not supported.
+    :raises DataError: for widths, scales or a dtype that are not valid.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class NetworkEnsemble(GroupedEnsemble):
         subtract_init: bool = False,
         trained_layers: TrainedLayers = "all",
     ) -> None:
-        if reason := supports(architecture):
+        if reason := unsupported(architecture):
             raise UnavailableError(f"backend torch: {reason}")
         super().__init__(
             members=members,
@@ -72,22 +72,18 @@ class NetworkEnsemble(GroupedEnsemble):
             first_member=first_member,
             subtract_init=subtract_init,
         )
-        widths = width if width is None or isinstance(width, int) else tuple(width)
-        if not (isfinite(output_scale) and output_scale > 0):
-            raise DataError(f"output_scale is {output_scale}: expected a positive number")
-        if trained_layers not in ("all", "last"):
-            raise DataError(f"trained_layers is {trained_layers!r}: expected 'all' or 'last'")
-        self.form = LayerScales.of(
+        _check_scales(output_scale, trained_layers)
+        self.scales = LayerScales.from_architecture(
             architecture,
             in_features,
-            widths,
+            width if width is None or isinstance(width, int) else tuple(width),
             out_features,
             output_scale=output_scale,
             trained_layers=trained_layers,
         )
         self.architecture = architecture
-        self._arrange(group_size(self.form.layers, self.device.type))
-        self._groups = [self._draw(group) for group in range(len(self._starts))]
+        self._set_group_size(group_size(self.scales.layers, self.device.type))
+        self._groups = [self._draw(group) for group in range(len(self._group_starts))]
 
     @staticmethod
     def from_module(
@@ -100,7 +96,7 @@ class NetworkEnsemble(GroupedEnsemble):
         first_member: int = 0,
         subtract_init: bool = False,
     ) -> ModuleEnsemble:
-        """Return an ensemble of networks of the user's own making: see :class:`.ModuleEnsemble`."""
+        """Return an ensemble of the user's own modules: see :class:`.ModuleEnsemble`."""
         return ModuleEnsemble(
             factory,
             members=members,
@@ -114,13 +110,13 @@ class NetworkEnsemble(GroupedEnsemble):
     @property
     def parameters(self) -> int:
         """P, the number of parameters of one member."""
-        return parameter_count(self.form.layers)
+        return parameter_count(self.scales.layers)
 
     def layers(self) -> list[Tensor]:
-        """Return every member's layers (members, n_l + 1, n_{l+1}), the bias as last row; views where they can be."""
+        """Return every member's layers (members, n_l + 1, n_{l+1}), the bias as last row; views if in one group."""
         if len(self._groups) == 1:
-            return [self._members(layer) for layer in self._groups[0]]
-        return [self._members(torch.cat(parts)) for parts in zip(*self._groups, strict=True)]
+            return [self._select_members(layer) for layer in self._groups[0]]
+        return [self._select_members(torch.cat(parts)) for parts in zip(*self._groups, strict=True)]
 
     def ntk(
         self,
@@ -134,8 +130,9 @@ class NetworkEnsemble(GroupedEnsemble):
 
         :param x2: None for ``x1`` again.
         :param outputs: ``mean``, (members, n1, n2): the mean over outputs of the kernel of each output with itself,
-            whose limit is the analytic kernel; ``all``, (members, n1, n2, O, O): of every output with every other.
-        :param member: position of the one member to look at, (1, ...); None for all.
+            whose limit is the analytic kernel; ``all``, (members, n1, n2, O, O): of every pair of outputs.
+        :param member: position of a single member, giving (1, ...); None for all.
+        :raises DataError: for points of another shape, or an unknown ``outputs`` or ``member``.
         """
         if outputs not in ("mean", "all"):
             raise DataError(f"outputs is {outputs!r}: expected 'mean' or 'all'")
@@ -143,34 +140,41 @@ class NetworkEnsemble(GroupedEnsemble):
         full = outputs == "all"
         with full_precision():
             if member is not None:
-                return tangent_kernel(self.form, self._layers_of(member), left, right, full=full)
-            parts = [tangent_kernel(self.form, layers, left, right, full=full) for layers in self._groups]
-            return self._members(torch.cat(parts))
+                return tangent_kernel(self.scales, self._layers_of(member), left, right, full=full)
+            parts = [tangent_kernel(self.scales, layers, left, right, full=full) for layers in self._groups]
+            return self._select_members(torch.cat(parts))
 
     def _networks(self, group: int) -> FullyConnected:
-        return FullyConnected(self.form, self._groups[group])
+        return FullyConnected(self.scales, self._groups[group])
 
-    def _drawn(self, group: int) -> FullyConnected:
-        return FullyConnected(self.form, self._draw(group))
+    def _redraw(self, group: int) -> FullyConnected:
+        return FullyConnected(self.scales, self._draw(group))
 
     def _draw(self, group: int) -> list[Tensor]:
-        """Draw the members of a group that exist; the idle ones at either end are networks of zeros."""
-        layers = empty_layers(self.form, self.group, self.device, self.dtype)
-        for member in self._here(group):
+        """Draw the members of a group; idle slots at either end hold zeros."""
+        layers = empty_layers(self.scales, self.group, self.device, self.dtype)
+        for member in self._members_of(group):
             slot = member % self.group
             for index, layer in enumerate(layers):
-                draw_layer(layer[slot], seed=self.seed, widths=self.form.layers[1:-1], layer=index, member=member)
+                draw_layer(layer[slot], seed=self.seed, widths=self.scales.layers[1:-1], layer=index, member=member)
         return layers
 
     def _layers_of(self, member: int) -> list[Tensor]:
-        group, slot = self._place(member)
+        group, slot = self._locate(member)
         return [layer[slot : slot + 1] for layer in self._groups[group]]
 
     def _points(self, name: str, x: Array) -> Tensor:
         points = self.tensor(x)
-        if points.ndim != 2 or points.shape[1] != self.form.layers[0]:
-            raise DataError(f"{name} has shape {tuple(points.shape)}, expected (points, {self.form.layers[0]})")
+        if points.ndim != 2 or points.shape[1] != self.scales.layers[0]:
+            raise DataError(f"{name} has shape {tuple(points.shape)}, expected (points, {self.scales.layers[0]})")
         return points
 
     def _out_features(self, points: Tensor) -> int:
-        return self.form.layers[-1]
+        return self.scales.layers[-1]
+
+
+def _check_scales(output_scale: float, trained_layers: str) -> None:
+    if not (isfinite(output_scale) and output_scale > 0):
+        raise DataError(f"output_scale is {output_scale}: expected a positive number")
+    if trained_layers not in ("all", "last"):
+        raise DataError(f"trained_layers is {trained_layers!r}: expected 'all' or 'last'")

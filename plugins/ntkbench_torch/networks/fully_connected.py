@@ -1,4 +1,4 @@
-"""Fully-connected networks as training sees them."""
+"""Fully-connected networks as the training loop uses them."""
 
 from __future__ import annotations
 
@@ -17,56 +17,56 @@ if TYPE_CHECKING:
 
 
 class FullyConnected:
-    """G networks of one form, with room to be trained in (:class:`~ntkbench_torch.training.loop.Trainable`)."""
+    """G networks of one shape, with buffers for training (:class:`~ntkbench_torch.training.loop.Trainable`)."""
 
-    def __init__(self, form: LayerScales, layers: list[Tensor]) -> None:
-        self.form, self.tensors = form, layers
+    def __init__(self, scales: LayerScales, layers: list[Tensor]) -> None:
+        self.scales, self.tensors = scales, layers
         self._space: Workspace | None = None
 
     def load(self, x: Tensor) -> None:
-        """Take points (N, F) to train on; as many as before find their room made."""
+        """Set the training points (N, F); buffers are reused if their number is unchanged."""
         if self._space is not None and self._space.outputs.shape[1] == len(x):
             self._space.load(x)
         else:
-            self._space = Workspace(self.form, len(self.tensors[0]), x, gradients=True)
+            self._space = Workspace(self.scales, len(self.tensors[0]), x, gradients=True)
 
     def forward(self) -> Tensor:
-        """Return the outputs (G, N, O) on the loaded points, which the next pass overwrites."""
-        return forward(self.form, self.tensors, self._loaded)
+        """Return the outputs (G, N, O) on the loaded points; the next pass overwrites them."""
+        return forward(self.scales, self.tensors, self._loaded)
 
     def backward(self, update: Update) -> None:
-        """Train on the derivatives of the cost by the outputs, which stand in the outputs' place."""
-        backward(self.form, self.tensors, self._loaded, update)
+        """Update the networks; the outputs must have been replaced by the derivatives of the loss."""
+        backward(self.scales, self.tensors, self._loaded, update)
 
     def evaluate(self, x: Tensor) -> Tensor:
         """Return the outputs (G, M, O) on other points."""
-        return evaluate(self.form, self.tensors, x)
+        return evaluate(self.scales, self.tensors, x)
 
     def update(self, optimizer: str, learning_rate: Tensor, momentum: float) -> Update:
-        """Return the way of training at learning rates (G, 1, 1), over alpha^2 where f is scaled."""
-        form, like = self.form, self.tensors[0]
+        """Return the optimizer's update rule at learning rates (G, 1, 1), divided by ``output_scale^2``."""
+        scales, like = self.scales, self.tensors[0]
         return find_update(optimizer)(
             self.tensors,
-            learning_rate / form.output_scale**2,
+            learning_rate / scales.output_scale**2,
             momentum,
-            trained=[any(rates) for rates in form.rates],
-            coordinates=[_coordinates(form, index, like) for index in range(len(self.tensors))],
+            trained=[any(factors) for factors in scales.rate_multipliers],
+            coordinates=[_coordinates(scales, index, like) for index in range(len(self.tensors))],
         )
 
     @property
     def _loaded(self) -> Workspace:
         if self._space is None:
-            raise RuntimeError("no points to train on: load() comes first")
+            raise RuntimeError("no points to train on: call load() first")
         return self._space
 
 
-def _coordinates(form: LayerScales, index: int, like: Tensor) -> Coordinates:
-    """Return what Adam is to know of layer ``index``: parameters of its own are ``gain W`` and ``bias_std b``."""
-    (weight_rate, bias_rate), fan_in = form.rates[index], form.layers[index]
+def _coordinates(scales: LayerScales, index: int, like: Tensor) -> Coordinates:
+    """Return the coordinates in which Adam trains layer ``index``: ``gain W`` and ``bias_std b`` if standard."""
+    (weight_rate, bias_rate), fan_in = scales.rate_multipliers[index], scales.layers[index]
     spreads = [1.0] * (fan_in + 1)
-    if form.standard:
-        own, constant = form.gains[index] / form.output_scale, form.constants[index]
+    if scales.standard:
+        own, constant = scales.gains[index] / scales.output_scale, scales.constants[index]
         spreads = [own] * fan_in + [own * constant if constant else 1.0]
-    rates = [weight_rate] * fan_in + [bias_rate]
-    columns = (torch.tensor(values, device=like.device, dtype=like.dtype)[:, None] for values in (spreads, rates))
+    multipliers = [weight_rate] * fan_in + [bias_rate]
+    columns = (torch.tensor(values, device=like.device, dtype=like.dtype)[:, None] for values in (spreads, multipliers))
     return Coordinates(*columns)

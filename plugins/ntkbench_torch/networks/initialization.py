@@ -1,4 +1,4 @@
-"""The draw of networks at initialization: member k is the same network on every device and in every company."""
+"""Random initialization: member k is the same network on every device and in every ensemble."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ import torch
 if TYPE_CHECKING:
     from torch import Tensor
 
-_BLOCK = 2**20  # numbers drawn at a time: 8 MiB
+_BLOCK = 2**20  # numbers drawn per block: 8 MiB
 
 
 def draw_layer(target: Tensor, *, seed: int, widths: tuple[int, ...], layer: int, member: int) -> None:
     """Fill one member's layer, in place, with standard normal numbers.
 
-    ``target`` (n_l + 1, n_{l+1}), of any device and dtype: the weights W^T and, as the last row, the bias. Every layer
-    of every member has a stream of its own, seeded by (seed, hidden widths, layer, member): W is drawn first, in
-    float64 on the CPU, row by row of W^T, then the bias; float32 networks are float64 networks, rounded.
+    Each layer of each member has its own random stream, seeded by (seed, hidden widths, layer, member). The rows of W^T
+    are drawn first, then the bias, in float64 on the CPU; a float32 network is the float64 network rounded.
+
+    :param target: (n_l + 1, n_{l+1}), of any device and dtype: W^T with the bias as last row.
+    :param widths: of the hidden layers.
     """
     sequence = np.random.SeedSequence(seed, spawn_key=(len(widths), *widths, layer, member))
     generator = np.random.Generator(np.random.PCG64(sequence))

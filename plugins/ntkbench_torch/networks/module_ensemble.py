@@ -1,4 +1,4 @@
-"""Ensembles of the user's own modules, by ``torch.func``: no ensemble code is needed of them."""
+"""Ensembles of the user's own modules, vectorized over members by ``torch.func``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ntkbench.plugin import DataError
 from ..devices import full_precision
 from ..training.grouped import GroupedEnsemble
 from ..training.updates import Coordinates, find_update
-from .layout import group_of
+from .layout import group_size_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,22 +25,23 @@ if TYPE_CHECKING:
 
     Parameters = dict[str, Tensor]
 
-_BLOCK = 4096  # points evaluated at a time
-_JACOBIAN_FLOATS = 2**26  # of a block of rows of the Jacobian
+_BLOCK = 4096  # points evaluated per block
+_JACOBIAN_FLOATS = 2**26  # numbers of one block of the Jacobian
 
 
 class ModuleEnsemble(GroupedEnsemble):
-    """Networks that a factory makes, trained at once, each as it is called: ``module(x)`` is (n, O) for n points x.
+    """Networks made by a factory and trained together; ``module(x)`` must be (n, O) for n points x.
 
-    Member k depends on ``(seed, k)`` alone: the factory is called on the CPU, with PyTorch's generator seeded for each
-    member and float64 as the default type; what it returns is then converted to ``dtype``. Parameters that require no
-    gradient, and buffers, stay as they are. Training follows the module's own parameters at one learning rate.
+    Member k depends only on ``(seed, k)``: the factory is called on the CPU with PyTorch's generator seeded per member
+    and float64 as the default dtype, and the module is then converted to ``dtype``. Buffers and parameters that require
+    no gradient are not trained. All other parameters are trained as they are, at one learning rate.
 
-    :param factory: returns a new module whenever it is called, always of the same shapes. Points must not depend on
-        each other, nor outputs on chance: no batch norm or dropout in training mode.
-    :param first_member: k of the first member; ``subtract_init``: less its own initial function, ``f - f_0``.
-    :raises DataError: for a factory whose modules cannot be trained so, or numbers that make no sense.
-    :raises UnavailableError: for a device that is not there.
+    :param factory: returns a new module at every call, always of the same shapes. A point's output must depend neither
+        on other points nor on chance: no batch norm or dropout in training mode.
+    :param first_member: k of the first member.
+    :param subtract_init: whether the function is ``f - f_0``, with f_0 the initial function.
+    :raises DataError: for a factory whose modules cannot be trained like this, or numbers that are not valid.
+    :raises UnavailableError: for a device that does not exist.
     """
 
     def __init__(
@@ -63,9 +64,9 @@ class ModuleEnsemble(GroupedEnsemble):
             subtract_init=subtract_init,
         )
         self._factory = factory
-        self._module = _checked(self._make(first_member))
-        self._arrange(group_of(self.parameters, self.device.type))
-        self._groups = [self._draw(group) for group in range(len(self._starts))]
+        self._module = _check_module(self._make(first_member))
+        self._set_group_size(group_size_for(self.parameters, self.device.type))
+        self._groups = [self._draw(group) for group in range(len(self._group_starts))]
 
     @property
     def parameters(self) -> int:
@@ -73,11 +74,11 @@ class ModuleEnsemble(GroupedEnsemble):
         return sum(parameter.numel() for parameter in self._module.parameters() if parameter.requires_grad)
 
     def weights(self) -> Parameters:
-        """Return every trained parameter of all members by name, (members, ...); views where they can be."""
+        """Return every trained parameter of all members by name, (members, ...); views if there is one group."""
         groups = [networks.trained for networks in self._groups]
         if len(groups) == 1:
-            return {name: self._members(tensor) for name, tensor in groups[0].items()}
-        return {name: self._members(torch.cat([part[name] for part in groups])) for name in groups[0]}
+            return {name: self._select_members(tensor) for name, tensor in groups[0].items()}
+        return {name: self._select_members(torch.cat([part[name] for part in groups])) for name in groups[0]}
 
     def ntk(
         self,
@@ -89,13 +90,14 @@ class ModuleEnsemble(GroupedEnsemble):
     ) -> Tensor:
         """Return the empirical tangent kernel of every member between n1 points ``x1`` and n2 points ``x2``.
 
-        Jacobians are contracted in blocks of points, tensor by tensor: 2 n1 n2 P flops for each output, or pair of
-        outputs, and no more memory than two blocks of 2^26 numbers.
+        Jacobians are contracted in blocks of points, tensor by tensor: 2 n1 n2 P flops per output, or per pair of
+        outputs, and at most two blocks of 2^26 numbers in memory.
 
         :param x2: None for ``x1`` again.
         :param outputs: ``mean``, (members, n1, n2): the mean over outputs of the kernel of each output with itself;
-            ``all``, (members, n1, n2, O, O): of every output with every other.
-        :param member: position of the one member to look at, (1, ...); None for all.
+            ``all``, (members, n1, n2, O, O): of every pair of outputs.
+        :param member: position of a single member, giving (1, ...); None for all.
+        :raises DataError: for an unknown ``outputs`` or ``member``, or points the module cannot take.
         """
         if outputs not in ("mean", "all"):
             raise DataError(f"outputs is {outputs!r}: expected 'mean' or 'all'")
@@ -105,7 +107,7 @@ class ModuleEnsemble(GroupedEnsemble):
             return torch.stack([self._kernel(k, left, right, full=outputs == "all") for k in chosen])
 
     def _kernel(self, member: int, left: Tensor, right: Tensor | None, *, full: bool) -> Tensor:
-        group, slot = self._place(member)
+        group, slot = self._locate(member)
         networks, n_outputs = self._groups[group], self._out_features(left)
         size = max(1, _JACOBIAN_FLOATS // (self.parameters * n_outputs))
         other = left if right is None else right
@@ -125,13 +127,13 @@ class ModuleEnsemble(GroupedEnsemble):
     def _networks(self, group: int) -> _Modules:
         return self._groups[group]
 
-    def _drawn(self, group: int) -> _Modules:
+    def _redraw(self, group: int) -> _Modules:
         return self._draw(group)
 
     def _draw(self, group: int) -> _Modules:
-        """Make the members of a group that exist; idle slots hold the first of them."""
-        here = self._here(group)
-        start = self._starts[group]
+        """Make the members of a group; idle slots hold copies of its first."""
+        here = self._members_of(group)
+        start = self._group_starts[group]
         modules = [self._make(k if k in here else here.start) for k in range(start, start + self.group)]
         for k, module in enumerate(modules, start=start):
             if _shapes(module) != _shapes(self._module):
@@ -179,33 +181,35 @@ class _Modules:
         self._pull: Callable[[Tensor], tuple[Parameters]] | None = None
 
     def load(self, x: Tensor) -> None:
-        """Take the points to train on."""
+        """Set the training points."""
         self._x = x
 
     def forward(self) -> Tensor:
         """Return the outputs (G, N, O) on the loaded points."""
         if self._x is None:
-            raise RuntimeError("no points to train on: load() comes first")
+            raise RuntimeError("no points to train on: call load() first")
         x = self._x
-        outputs, self._pull = vjp(lambda trained: self._all(trained, x), self.trained)
+        found: tuple[Tensor, Callable[[Tensor], tuple[Parameters]]]
+        found = vjp(lambda trained: self._all(trained, x), self.trained)  # type: ignore[assignment]  # without aux
+        outputs, self._pull = found
         self._outputs = outputs.detach().clone()
         return self._outputs
 
     def backward(self, update: Update) -> None:
-        """Train on the derivatives of the cost by the outputs, which stand in the outputs' place."""
+        """Update the networks; the outputs must have been replaced by the derivatives of the loss."""
         if self._pull is None or self._outputs is None:
-            raise RuntimeError("forward() comes first")
+            raise RuntimeError("call forward() first")
         (gradients,) = self._pull(self._outputs)
         self._pull = None
         for index, (tensor, name) in enumerate(zip(self.tensors, self.trained, strict=True)):
-            update.apply(index, tensor, _Formed(gradients[name].reshape(tensor.shape)))
+            update.apply(index, tensor, _StoredGradient(gradients[name].reshape(tensor.shape)))
 
     def evaluate(self, x: Tensor) -> Tensor:
-        """Return the outputs (G, M, O) on other points, in blocks."""
-        return torch.cat([self._all(self.trained, block) for block in x.split(_BLOCK)], dim=1)
+        """Return the outputs (G, M, O) on other points, block by block."""
+        return torch.cat([self._all(self.trained, block) for block in torch.split(x, _BLOCK)], dim=1)
 
     def update(self, optimizer: str, learning_rate: Tensor, momentum: float) -> Update:
-        """Return the way of training at learning rates (G, 1, 1)."""
+        """Return the optimizer's update rule at learning rates (G, 1, 1)."""
         one = torch.ones(1, 1, device=learning_rate.device, dtype=learning_rate.dtype)
         return find_update(optimizer)(
             self.tensors,
@@ -221,7 +225,8 @@ class _Modules:
         fixed = {name: tensor[slot] for name, tensor in self._fixed.items()}
 
         def at(point: Tensor) -> Parameters:
-            return jacrev(lambda given: self._call({**given, **fixed}, point[None])[0])(trained)
+            blocks: Parameters = jacrev(lambda given: self._call({**given, **fixed}, point[None])[0])(trained)
+            return blocks
 
         blocks = vmap(at)(x)
         return [blocks[name].flatten(2) for name in trained]
@@ -241,8 +246,8 @@ class _Modules:
         return outputs
 
 
-class _Formed:
-    """A gradient that autograd has formed (:class:`~ntkbench_torch.training.updates.Gradient`)."""
+class _StoredGradient:
+    """A gradient computed by autograd (:class:`~ntkbench_torch.training.updates.Gradient`)."""
 
     def __init__(self, gradient: Tensor) -> None:
         self._gradient = gradient
@@ -267,20 +272,22 @@ def _contract(one: list[Tensor], other: list[Tensor], *, full: bool) -> Tensor:
     return total.div_(n_outputs)
 
 
-def _checked(module: nn.Module) -> nn.Module:
+def _check_module(module: nn.Module) -> nn.Module:
     if not any(parameter.requires_grad for parameter in module.parameters()):
-        raise DataError("the factory's module has no parameter that requires a gradient: nothing to train")
+        raise DataError("the factory's module has no parameter that requires a gradient, so nothing to train")
     norms = (torch.nn.modules.batchnorm._NormBase,)
     for name, part in module.named_modules():
         if isinstance(part, norms) and (part.training or not part.track_running_stats):
-            raise DataError(f"module {name or 'itself'} is {type(part).__name__}: its points depend on each other")
+            raise DataError(f"module {name or 'itself'} is {type(part).__name__}: outputs would depend on other points")
         if isinstance(part, torch.nn.modules.dropout._DropoutNd) and part.training and part.p > 0:
-            raise DataError(f"module {name or 'itself'} is {type(part).__name__} in training mode: outputs of chance")
+            raise DataError(
+                f"module {name or 'itself'} is {type(part).__name__} in training mode: outputs would be random"
+            )
     return module
 
 
 def _shapes(module: nn.Module) -> dict[str, tuple[tuple[int, ...], bool]]:
-    """Return what modules of one ensemble share: shape of every parameter and buffer, and whether it is trained."""
+    """Return the shape of every parameter and buffer and whether it is trained; equal for modules of one ensemble."""
     tensors = [*module.named_parameters(), *module.named_buffers()]
     return {name: (tuple(tensor.shape), tensor.requires_grad) for name, tensor in tensors}
 

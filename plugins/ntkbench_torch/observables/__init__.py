@@ -1,4 +1,4 @@
-"""What only the backend can see of networks while they train. Names are in :mod:`.catalogue`, which needs no torch."""
+"""Quantities that only the backend can measure, during training; :mod:`.catalogue` lists them without torch."""
 
 from __future__ import annotations
 
@@ -6,20 +6,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .norms import operator_norm
-    from .observation import Snapshot
     from .recorder import Recorder
+    from .snapshot import Snapshot
 
 _HOMES = {
-    "Snapshot": "observation",
     "Recorder": "recorder",
-    "operator_norm": "norms",
+    "Snapshot": "snapshot",
 }
-__all__ = ["Recorder", "Snapshot", "operator_norm"]
+__all__ = ["Recorder", "Snapshot"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name, and torch with it, when it is first used (PEP 562)."""
+    """Import a public name, and torch with it, on first use (PEP 562)."""
     if name not in _HOMES:
         raise AttributeError(f"module 'ntkbench_torch.observables' has no attribute {name!r}")
     return getattr(import_module(f".{_HOMES[name]}", __name__), name)

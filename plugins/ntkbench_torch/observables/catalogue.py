@@ -1,4 +1,4 @@
-"""What can be observed of networks while they train; light, for planning."""
+"""What can be observed of networks in training. Light: no torch."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ OBSERVABLES: dict[str, str] = {
     "activation_statistics": "mean, RMS and inactive fraction of activations, per hidden layer (C1)",
     "alignment": "the tangent kernel's alignment (CKA) with its initial self and with the targets (C4)",
     "cost_rate": "the squared norm of the training direction under each network's kernel and the limits' (C12)",
-    "initial_moments": "over the ensemble as drawn: covariance bias, kurtosis, the tangent kernel's variance (C1, C2)",
-    "kernel_residuals": "what is left to learn along the leading eigenspaces of each reference's kernel (C9)",
+    "initial_moments": "of the ensemble at initialization: NNGP bias, output kurtosis, NTK variance (C1, C2)",
+    "kernel_residuals": "the residual along the leading eigenspaces of each reference's kernel (C9)",
     "largest_eigenvalue": "the largest eigenvalue of the tangent kernel's Gram matrix (C14)",
     "layer_share": "each layer's share of the tangent kernel's trace (C5)",
-    "linearization_distance": "distance to the network's own linearization trained the same way (C6)",
+    "linearization_distance": "distance to the network's own linearization, trained in the same way (C6)",
     "linearization_split": "network to linearization, and linearization to each reference's prediction (C7)",
     "nngp_distance": "distance of the empirical NNGP kernel to each reference's kernel (C1)",
     "ntk_change": "change of the tangent kernel since initialization, and of its mean diagonal, signed (C4)",
@@ -26,9 +26,9 @@ OBSERVABLES: dict[str, str] = {
     "output_blocks": "size of the tangent kernel's blocks between different outputs (C3)",
     "smallest_eigenvalue": "the tangent kernel's smallest eigenvalue, with a bound on its error (C13)",
     "weight_change": "how far weights and hidden biases have moved, per layer (C5)",
-    "weight_norm": "the operator norm of middle layers' weights as drawn, over the root of their inputs (C1)",
+    "weight_norm": "the operator norm of middle layers' initial weights over the root of their fan-in (C1)",
 }
-OBSERVABLE_OF_ALL = "initial_moments"  # of all members together, not group by group
+OBSERVABLE_OF_ALL = "initial_moments"  # measured on all members together, not group by group
 OBSERVED_BY_DEFAULT = ("ntk_distance", "ntk_change")
 FORMING_KERNEL = frozenset(
     {"ntk_distance", "output_blocks", "ntk_change", "alignment", "initial_moments", "smallest_eigenvalue"}

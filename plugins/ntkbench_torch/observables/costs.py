@@ -1,4 +1,4 @@
-"""What observing costs, so that a plan can say it; light: no torch."""
+"""Flops and bytes of the observables, for planning. Light: no torch."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from .catalogue import BETWEEN, FORMING_KERNEL, LINEARIZED, OBSERVABLE_OF_ALL
 if TYPE_CHECKING:
     from ntkbench.plugin import Workload
 
-_LANCZOS = 30  # products with the kernel for one eigenvalue
-_PRODUCT = 3  # passes that a product with the tangent kernel takes
-_GATHERED = (2, 4)  # copies of all members' tangent kernels, and of their NNGP kernels, where moments are made of them
-_EIGEN = 10  # flops of an eigendecomposition, by rows cubed
-_TOGETHER = 2**23  # numbers of the kernels looked at together
-_KERNELS = 4  # as large as a kernel: that of the moment, and what is made of it
-_WORKSPACE = 4  # of an eigendecomposition, likewise
-_BLOCK = 4096  # test points at a time
+_LANCZOS = 30  # products with the kernel per eigenvalue
+_PRODUCT = 3  # passes per product with the tangent kernel
+_MOMENTS = (2, 4)  # copies held of all members' tangent kernels and of their NNGP kernels
+_EIGEN = 10  # flops of an eigendecomposition, over rows cubed
+_KERNEL_FLOATS = 2**23  # numbers in the kernels measured in one pass
+_KERNELS = 4  # arrays as large as the current kernel: itself and what is derived from it
+_WORKSPACE = 4  # arrays as large as the kernel in an eigendecomposition
+_BLOCK = 4096  # test points per block
 _BYTES = {"float32": 4, "float64": 8}
 
 
-def observing(work: Workload, layers: tuple[int, ...]) -> Estimate:
-    """Return the flops of all looks at all members, and the bytes held beside what training needs.
+def observation_cost(work: Workload, layers: tuple[int, ...]) -> Estimate:
+    """Return the flops of all observations of all members, and the bytes held beside those of training.
 
-    A kernel is formed at the first step and the last, or at every recorded one, where something needs it; what is
-    looked at between is a pass over the points.
+    Where an observable needs a kernel, it is formed at the first and the last recorded step, or at all of them; steps
+    between take a pass over the points.
     """
     wanted, sizes = frozenset(work.observe), work.sizes
     if not wanted:
@@ -61,22 +61,22 @@ def observing(work: Workload, layers: tuple[int, ...]) -> Estimate:
 
 
 def _bytes(work: Workload, layers: tuple[int, ...], wanted: frozenset[str]) -> float:
-    """Return the bytes held: of a group's initial kernels and activations, and of those looked at together.
+    """Return the bytes of a group's initial kernels and activations, and of those measured in one pass.
 
-    Moments of an ensemble need the kernels of all its members at the end.
+    Moments need the kernels of all members at the end.
     """
     rows, number = work.sizes.n_train * work.sizes.n_outputs, _BYTES[work.dtype]
     group = min(work.members, group_size(layers, "cpu"))
-    together = max(1, min(group, _TOGETHER // rows**2))
+    at_once = max(1, min(group, _KERNEL_FLOATS // rows**2))
     activations = number * 2 * work.sizes.n_train * sum(layers[1:-1])
     signals = number * 2 * rows * max(layers[1:])
-    held = (group + together) * activations + together * signals
+    held = (group + at_once) * activations + at_once * signals
     if wanted & (FORMING_KERNEL | LINEARIZED):
-        held += 8 * rows**2 * (group + _KERNELS * together)
+        held += 8 * rows**2 * (group + _KERNELS * at_once)
     if wanted & LINEARIZED:
         held += 8 * rows**2 * (group + _WORKSPACE)
-        held += together * number * 3 * min(work.sizes.n_test, _BLOCK) * sum(layers[1:-1])
+        held += at_once * number * 3 * min(work.sizes.n_test, _BLOCK) * sum(layers[1:-1])
     if OBSERVABLE_OF_ALL in wanted:
-        tangent, nngp = _GATHERED
+        tangent, nngp = _MOMENTS
         held += 8 * work.members * (tangent * rows**2 + nngp * work.sizes.n_train**2)
     return float(held)

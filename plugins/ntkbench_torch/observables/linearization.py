@@ -1,7 +1,7 @@
-"""Networks' own linearizations ``f_0 + J (theta_t - theta_0)``, trained the same way (C6).
+"""Each network's linearization ``f_0 + J (theta_t - theta_0)``, trained in the same way (docs/theory.md, C6).
 
-That is kernel dynamics with the network's kernel at initialization, for every pair of outputs: its coefficients are
-known in closed form at every step, and its values on test points are a product with a kernel that is never formed.
+This is kernel dynamics with the network's own initial kernel of all outputs. The coefficients at any step have a closed
+form; outputs on test points are a product with a kernel that is never formed.
 """
 
 from __future__ import annotations
@@ -13,26 +13,26 @@ import torch
 
 from ntkbench.dynamics import kernel_dynamics
 
-from ..empirical_ntk.tangent_kernel import look
+from ..devices import float64_array
+from ..empirical_ntk.tangent_kernel import propagate
 from ..empirical_ntk.tangent_product import tangent_product
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from ntkbench.plugin import Float
 
-    from .observation import NetworkState, Snapshot
+    from .network_state import NetworkState
+    from .snapshot import Snapshot
 
-_BLOCK = 4096  # test points at a time
+_BLOCK = 4096  # test points per block
 
 
-def linearize(view: Snapshot, initial: NetworkState, start: tuple[Float, Float]) -> tuple[Float, Float]:
+def linearize(snapshot: Snapshot, initial: NetworkState, start: tuple[Float, Float]) -> tuple[Float, Float]:
     """Return the linearizations' outputs on training points (G, N, O) and test points (G, M, O), float64.
 
-    ``start`` is the initial function on both. Outputs are stacked into one column of N O targets, whose mean is over O
-    times as many: so is the learning rate.
+    :param start: the initial function on both. The outputs are stacked into one column of N O targets; the mean over
+        these divides by O too, so the learning rate is multiplied by O.
     """
-    (points, n_outputs), y = view.y.shape, _stacked(numpy64(view.y))
+    (points, n_outputs), y = snapshot.y.shape, _stacked(float64_array(snapshot.y))
     train, coefficients = np.empty_like(start[0]), np.empty_like(start[0])
     for k in range(len(train)):
         found = kernel_dynamics(
@@ -41,32 +41,26 @@ def linearize(view: Snapshot, initial: NetworkState, start: tuple[Float, Float])
             y,
             f0_train=_stacked(start[0][k]),
             f0_test=np.zeros_like(y),
-            learning_rate=view.learning_rate * n_outputs,
-            steps=[view.step],
-            optimizer=view.optimizer,
-            momentum=view.momentum,
-            spectrum=initial.spectra[k],
+            learning_rate=snapshot.learning_rate * n_outputs,
+            steps=[snapshot.step],
+            optimizer=snapshot.optimizer,
+            momentum=snapshot.momentum,
+            spectrum=initial.spectrum(k),
         )
         train[k] = found.train.reshape(n_outputs, points).T
         coefficients[k] = found.test.reshape(n_outputs, points).T
-    return train, start[1] + _on_test(view, initial, coefficients)
+    return train, start[1] + _on_test(snapshot, initial, coefficients)
 
 
-def _on_test(view: Snapshot, initial: NetworkState, coefficients: Float) -> Float:
+def _on_test(snapshot: Snapshot, initial: NetworkState, coefficients: Float) -> Float:
     """Return the tangent kernel between test and training points times coefficients (G, N, O)."""
-    vector, parts = torch.from_numpy(coefficients).to(view.x), []
-    for block in view.x_test.split(_BLOCK):
-        there = look(view.form, initial.layers, block)
-        parts.append(numpy64(tangent_product(view.form, initial.layers, there, initial.space, vector)))
-    return np.concatenate(parts, axis=1) / initial.scale
+    vector, parts = torch.from_numpy(coefficients).to(snapshot.x), []
+    for block in torch.split(snapshot.x_test, _BLOCK):
+        there = propagate(snapshot.scales, initial.layers, block)
+        parts.append(float64_array(tangent_product(snapshot.scales, initial.layers, there, initial.space, vector)))
+    return np.concatenate(parts, axis=1) / initial.kernel_scale
 
 
 def _stacked(values: Float) -> Float:
     """Return values (N, O) as one column, output after output."""
     return values.T.reshape(-1, 1)
-
-
-def numpy64(tensor: Tensor) -> Float:
-    """Return a tensor's numbers in float64."""
-    numbers: Float = tensor.double().cpu().numpy()
-    return numbers

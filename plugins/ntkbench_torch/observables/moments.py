@@ -1,7 +1,7 @@
-"""Moments over the members of an ensemble as drawn (C1, C2): of kernels, and of outputs given their last layer.
+"""Moments over an ensemble's members at initialization (docs/theory.md, C1 and C2).
 
-They need all members together: each group leaves its kernels and outputs, and rows are made once at the end. Standard
-errors are jackknives over members, in closed form.
+They need all members together: each group leaves its kernels and outputs, and the rows are computed once at the end.
+Standard errors are jackknives over members, in closed form.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 from ntkbench.plugin import Measurement, jackknife_error
 
 from .catalogue import OBSERVABLE_OF_ALL
-from .observation import NetworkState
+from .network_state import NetworkState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -23,48 +23,50 @@ if TYPE_CHECKING:
 
     from ntkbench.plugin import Float, Solution
 
-    from .observation import Snapshot
+    from .snapshot import Snapshot
 
 OBSERVABLE = OBSERVABLE_OF_ALL
-_KERNEL_FLOATS = 2**23  # of the kernels of all members looked at together
+_KERNEL_FLOATS = 2**23  # in the kernels of the members computed in one pass
 
 
-class Gathered(NamedTuple):
-    """Of G members, float64: the NNGP kernel (G, N, N), the tangent kernel (G, O N, O N) and outputs (G, N, O)."""
+class InitialKernels(NamedTuple):
+    """Of G members at initialization, float64: ``nngp`` (G, N, N), ``ntk`` (G, O N, O N) and ``outputs`` (G, N, O)."""
 
     nngp: Tensor
     ntk: Tensor
     outputs: Tensor
 
 
-def gather(view: Snapshot) -> Gathered:
-    """Return what moments need of these members."""
-    rows = view.y.numel()
-    together, parts = max(1, _KERNEL_FLOATS // rows**2), []
-    for first in range(0, len(view.layers[0]), together):
-        layers = [layer[first : first + together] for layer in view.layers]
-        moment = NetworkState(view.form, layers, view.x, forms_kernel=True)
-        parts.append((moment.nngp.cpu(), moment.kernel.cpu()))
+def initial_kernels(snapshot: Snapshot) -> InitialKernels:
+    """Return the kernels and outputs of a snapshot's members, on the CPU."""
+    rows = snapshot.y.numel()
+    at_once, parts = max(1, _KERNEL_FLOATS // rows**2), []
+    for first in range(0, len(snapshot.layers[0]), at_once):
+        layers = [layer[first : first + at_once] for layer in snapshot.layers]
+        state = NetworkState(snapshot.scales, layers, snapshot.x, forms_kernel=True)
+        parts.append((state.nngp.cpu(), state.kernel.cpu()))
     nngp, ntk = (torch.cat(part) for part in zip(*parts, strict=True))
-    return Gathered(nngp, ntk, view.outputs.double().cpu())
+    return InitialKernels(nngp, ntk, snapshot.outputs.double().cpu())
 
 
-def rows_of(found: Sequence[Gathered], references: Mapping[str, Solution]) -> Iterator[Measurement]:
-    """Yield the moments of all members together; nothing of fewer than three.
+def moment_rows(found: Sequence[InitialKernels], references: Mapping[str, Solution]) -> Iterator[Measurement]:
+    """Yield the moments of all members; none of fewer than three.
 
-    ``nngp_bias``, per reference: ``|mean Khat - K|_F / |K|_F``, with the ``_floor`` that members without bias would
-    leave; ``nngp_slope``: ``<mean Khat, K> / <K, K>``, 1 in the limit. ``output_kurtosis``: the mean over points of
-    ``3 Var Khat(x, x) / (mean Khat(x, x))^2``, the excess kurtosis of an output, exactly Gaussian given the last
-    hidden layer. ``output_kurtosis_raw``: that of the outputs themselves, of mean zero. ``ntk_variance``:
-    ``sum Var That / |mean That|_F^2``.
+    * ``nngp_bias``, per reference: ``|mean Khat - K|_F / |K|_F``. Its ``_floor`` is the value expected from sampling
+      noise alone.
+    * ``nngp_slope``, per reference: ``<mean Khat, K> / <K, K>``, 1 in the limit.
+    * ``output_kurtosis``: the mean over points of ``3 Var Khat(x, x) / (mean Khat(x, x))^2``, an output's excess
+      kurtosis, since an output is exactly Gaussian given the last hidden layer.
+    * ``output_kurtosis_raw``: the excess kurtosis of the outputs themselves, whose mean is zero.
+    * ``ntk_variance``: ``sum Var That / |mean That|_F^2``.
     """
     nngp, ntk, outputs = (torch.cat(parts).numpy() for parts in zip(*found, strict=True))
     if len(nngp) < 3:
         return
-    for label, law in references.items():
-        if law.kernel_train is not None:
-            yield from _bias(nngp, np.asarray(law.kernel_train), label)
-            yield from _slope(nngp, np.asarray(law.kernel_train), label)
+    for label, reference in references.items():
+        if reference.kernel_train is not None:
+            yield from _bias(nngp, np.asarray(reference.kernel_train), label)
+            yield from _slope(nngp, np.asarray(reference.kernel_train), label)
     diagonal = np.diagonal(nngp, axis1=1, axis2=2)
     yield from _with_error("output_kurtosis", *_conditional_kurtosis(diagonal))
     if np.any(outputs):
@@ -90,7 +92,7 @@ def _slope(kernels: Float, limit: Float, label: str) -> Iterator[Measurement]:
 
 
 def _conditional_kurtosis(kernel: Float) -> tuple[float, Float]:
-    """Return the statistic of kernels at points (E, N), and its values (E,) without each member."""
+    """Return the statistic of kernel diagonals (E, N), and its leave-one-out values (E,)."""
     count, mean = len(kernel), kernel.mean(axis=0)
     squares = np.square(kernel - mean)
     total = squares.sum(axis=0)
@@ -101,7 +103,7 @@ def _conditional_kurtosis(kernel: Float) -> tuple[float, Float]:
 
 
 def _raw_kurtosis(outputs: Float) -> tuple[float, Float]:
-    """Return the mean over columns of the excess kurtosis of numbers (E, columns) of mean zero."""
+    """Return the excess kurtosis of zero-mean numbers (E, columns), averaged over columns, and leave-one-out values."""
     second, fourth, less = outputs**2, outputs**4, len(outputs) - 1
     value = float(np.mean(fourth.mean(axis=0) / second.mean(axis=0) ** 2)) - 3
     without = (fourth.sum(axis=0) - fourth) / less / ((second.sum(axis=0) - second) / less) ** 2
@@ -109,8 +111,9 @@ def _raw_kurtosis(outputs: Float) -> tuple[float, Float]:
 
 
 def _relative_variance(kernels: Float) -> tuple[float, Float]:
+    """Return the relative variance of kernels (E, entries), and its leave-one-out values (E,)."""
     count, mean = len(kernels), kernels.mean(axis=0)
-    spread = np.array([float(np.sum(np.square(kernel - mean))) for kernel in kernels])  # one at a time: E are large
+    spread = np.array([float(np.sum(np.square(kernel - mean))) for kernel in kernels])  # one by one: E are too large
     square = float(mean @ mean)
     own = np.einsum("ki,ki->k", kernels, kernels)
     squares = (count**2 * square - 2 * count * kernels @ mean + own) / (count - 1) ** 2

@@ -1,4 +1,4 @@
-"""Largest eigenvalues and singular values, by products with vectors where a matrix is large."""
+"""Norms, largest eigenvalues and singular values; large matrices by Lanczos."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from ntkbench.plugin import Float
 
-_DENSE = 400  # rows up to which all eigenvalues are cheaper than one
+_DENSE = 400  # rows up to which all eigenvalues cost less than one by Lanczos
 _TOLERANCE = 1e-8  # relative, of the operator norm of larger matrices
 _SINGULAR_TOLERANCE = 1e-4  # relative, at worst, of a squared singular value
 
@@ -27,13 +27,13 @@ def operator_norm(matrix: Float) -> float:
         value = _lanczos(matrix, len(matrix), _TOLERANCE)
         if value is not None:
             return value
-    return float(torch.linalg.eigvalsh(torch.tensor(matrix)).abs().max())  # in the threads that have just multiplied
+    return float(torch.linalg.eigvalsh(torch.tensor(matrix)).abs().max())  # torch's threads are already running
 
 
 def largest_eigenvalue(product: Callable[[Tensor], Tensor], like: Tensor) -> float | None:
-    """Return the largest absolute eigenvalue of a symmetric operator on tensors shaped ``like``, or None.
+    """Return the largest absolute eigenvalue of a symmetric operator on tensors shaped ``like``.
 
-    The relative tolerance is 1e-10 in float64 and 1e-6 in float32; None where it is not reached.
+    The relative tolerance is 1e-10 in float64 and 1e-6 in float32. None if Lanczos does not reach it.
     """
 
     def apply(vector: Float) -> Float:
@@ -45,7 +45,7 @@ def largest_eigenvalue(product: Callable[[Tensor], Tensor], like: Tensor) -> flo
 
 
 def spectral_norm(matrix: Tensor) -> float:
-    """Return the largest singular value of a matrix (rows, columns), to 5e-5 at worst; nan where it is not finite."""
+    """Return the largest singular value of a matrix (rows, columns), to within 5e-5; nan if it is not finite."""
     rows, columns = matrix.shape
     if not bool(torch.isfinite(matrix).all()):
         return nan
@@ -70,3 +70,9 @@ def _lanczos(operator: Float | LinearOperator, size: int, tolerance: float) -> f
     except ArpackNoConvergence:
         return None
     return float(abs(value[0]))
+
+
+def frobenius(matrices: Tensor) -> Tensor:
+    """Return the Frobenius norm of each matrix, (G, ...) to (G,), summed in float64."""
+    norms: Tensor = torch.linalg.vector_norm(matrices.flatten(1), dim=1, dtype=torch.float64)
+    return norms

@@ -1,4 +1,4 @@
-"""Looks at a group of networks at recorded steps, for all observables that a study asks for."""
+"""Measures all observables of a study on a group of networks at recorded steps."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from ntkbench.plugin import DataError, suggestion
 from ..devices import full_precision
 from . import functions, kernels, moments, movement
 from .catalogue import BETWEEN, FORMING_KERNEL, LINEARIZED, OBSERVABLES, inapplicable
-from .observation import NetworkState, Observation
+from .network_state import NetworkState
+from .observation import Observation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,14 +20,14 @@ if TYPE_CHECKING:
     from ntkbench.plugin import Measurement
 
     from ..parameters import Parameters
-    from .observation import Snapshot
+    from .snapshot import Snapshot
 
-_KERNEL_FLOATS = 2**23  # of the kernels of all members looked at together
-_SIGNAL_FLOATS = 2**24  # of their signals in one layer
+_KERNEL_FLOATS = 2**23  # in the kernels of the members measured in one pass
+_SIGNAL_FLOATS = 2**24  # in their signals at one layer
 
 
 class _Observable(NamedTuple):
-    """How to measure, and whether at the first step and at the last; between, see ``catalogue.BETWEEN``."""
+    """How to measure, and whether at the first and the last step; for those between see ``catalogue.BETWEEN``."""
 
     measure: Callable[[Observation], Iterator[Measurement]]
     first: bool = True
@@ -55,16 +56,16 @@ _MEASURES: dict[str, _Observable] = {
 
 
 class Recorder:
-    """What observables keep of one group between looks: its members as drawn, with what was computed of them.
+    """Measures one group; keeps the initial networks and what was computed of them between steps.
 
-    :param names: of :data:`.catalogue.OBSERVABLES`.
-    :param parameters: of the study; with ``ntk_steps`` "last" those that need a kernel of the moment are measured at
-        step 0 and at the last recorded step alone, distances and output blocks at step 0.
-    :raises DataError: for a name nobody knows.
+    :param names: keys of :data:`.catalogue.OBSERVABLES`.
+    :param parameters: of the study. With ``ntk_steps = "last"``, observables of the current kernel are measured at
+        step 0 and at the last recorded step only, distances and output blocks at step 0 only.
+    :raises DataError: for an unknown name.
     """
 
     def __init__(self, names: frozenset[str], parameters: Parameters) -> None:
-        names = names - {moments.OBSERVABLE}  # of all groups together: see solve
+        names = names - {moments.OBSERVABLE}  # measured on all groups together: see solve
         for name in sorted(names - _MEASURES.keys()):
             known = ", ".join(OBSERVABLES)
             raise DataError(f"no observable {name!r}{suggestion(name, OBSERVABLES)}; there are {known}")
@@ -72,42 +73,42 @@ class Recorder:
         self._every = parameters.ntk_steps == "all"
         self._initial: dict[int, NetworkState] = {}
 
-    def look(self, view: Snapshot) -> Iterator[Measurement]:
-        """Yield what was asked for of every member at this step; nothing of members that are not finite."""
-        training = {"optimizer": view.optimizer, "loss": view.loss, "batch_size": view.batch_size}
-        chosen = [
-            name
-            for name in _MEASURES
-            if name in self._names and not inapplicable(name, **training) and self._wanted(name, view)
-        ]
+    def observe(self, snapshot: Snapshot) -> Iterator[Measurement]:
+        """Return an iterator over the measurements at this step; members with non-finite outputs have none."""
+        chosen = [name for name in _MEASURES if name in self._names and self._is_due(name, snapshot)]
         rows: list[Measurement] = []
         if not chosen:
             return iter(rows)
         forms_kernel = not FORMING_KERNEL.isdisjoint(chosen)
-        members, together = len(view.layers[0]), _together(view)
-        with full_precision(), np.errstate(over="ignore", invalid="ignore"):  # a member on its way to infinity
-            for first in range(0, members, together):
-                observation = self._look_at(view.of(slice(first, first + together)), first, forms_kernel)
+        members, at_once = len(snapshot.layers[0]), _members_per_pass(snapshot)
+        with full_precision(), np.errstate(over="ignore", invalid="ignore"):  # of diverging members
+            for first in range(0, members, at_once):
+                observation = self._observation(snapshot.select(slice(first, first + at_once)), first, forms_kernel)
                 for name in chosen:
                     rows += _MEASURES[name].measure(observation)
         return iter(rows)
 
-    def _wanted(self, name: str, view: Snapshot) -> bool:
-        if view.step == 0:
+    def _is_due(self, name: str, snapshot: Snapshot) -> bool:
+        if inapplicable(name, optimizer=snapshot.optimizer, loss=snapshot.loss, batch_size=snapshot.batch_size):
+            return False
+        if snapshot.step == 0:
             return _MEASURES[name].first
-        return self._every or name in BETWEEN or (_MEASURES[name].last and view.last)
+        return self._every or name in BETWEEN or (_MEASURES[name].last and snapshot.last)
 
-    def _look_at(self, view: Snapshot, first: int, forms_kernel: bool) -> Observation:
+    def _observation(self, snapshot: Snapshot, first: int, forms_kernel: bool) -> Observation:
         initial = self._initial.get(first)
         if initial is None:
             needed = not (FORMING_KERNEL | LINEARIZED).isdisjoint(self._names)
-            initial = self._initial[first] = NetworkState(view.form, view.initial, view.x, forms_kernel=needed)
-        now = initial if view.step == 0 else NetworkState(view.form, view.layers, view.x, forms_kernel=forms_kernel)
-        return Observation(view, now, initial)
+            initial = NetworkState(snapshot.scales, snapshot.initial, snapshot.x, forms_kernel=needed)
+            self._initial[first] = initial
+        if snapshot.step == 0:
+            return Observation(snapshot, initial, initial)
+        now = NetworkState(snapshot.scales, snapshot.layers, snapshot.x, forms_kernel=forms_kernel)
+        return Observation(snapshot, now, initial)
 
 
-def _together(view: Snapshot) -> int:
-    """Return how many members are looked at together."""
-    (points, outputs), widest = view.y.shape, max(view.form.layers[1:])
+def _members_per_pass(snapshot: Snapshot) -> int:
+    """Return how many members are measured in one pass."""
+    (points, outputs), widest = snapshot.y.shape, max(snapshot.scales.layers[1:])
     rows = points * outputs
     return max(1, min(_KERNEL_FLOATS // rows**2, _SIGNAL_FLOATS // (rows * widest)))

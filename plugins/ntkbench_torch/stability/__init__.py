@@ -1,1 +1,1 @@
-"""The learning rates at which wide networks stop following the theory (C14)."""
+"""The learning rates at which wide networks stop following the kernel (docs/theory.md, C14)."""

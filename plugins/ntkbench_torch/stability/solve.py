@@ -1,8 +1,8 @@
-"""The backend ``torch-stability``: up to which learning rates networks follow a kernel, as rows by member (C14)."""
+"""The backend ``torch-stability``: each member's stability thresholds (docs/theory.md, C14)."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -24,16 +24,20 @@ _HALVINGS = 40
 
 
 class Parameters(BaseModel):
-    """How networks are trained at rates of their own: see :func:`.stability_thresholds`."""
+    """How the thresholds are found: see :mod:`.thresholds`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     steps: int = Field(default=100, ge=1, description="steps of every training run")
-    settle: int = Field(default=1, ge=0, description="the first step at which the cost must not exceed its first value")
-    goal: float = Field(default=0.1, gt=0, lt=1, description="share of the first cost that counts as learnt")
-    resolution: float = Field(default=0.02, gt=0, lt=1, description="upper / lower - 1 of a bracket, at most")
+    settle: int = Field(
+        default=1, ge=0, description="the first step at which the loss must not exceed its initial value"
+    )
+    goal: float = Field(default=0.1, gt=0, lt=1, description="fraction of the initial loss that counts as learnt")
+    resolution: float = Field(default=0.02, gt=0, lt=1, description="largest upper / lower - 1 of a bracket")
     lowest: float = Field(default=0.25, gt=0, le=1, description="lowest rate tried, in units of the limit")
-    highest: float = Field(default=8.0, ge=1, allow_inf_nan=False, description="highest rate tried, likewise")
+    highest: float = Field(
+        default=8.0, ge=1, allow_inf_nan=False, description="highest rate tried, in units of the limit"
+    )
 
     @model_validator(mode="after")
     def _settles(self) -> Parameters:
@@ -45,40 +49,36 @@ class Parameters(BaseModel):
 def solve(request: Request) -> Solution:
     """Return each member's thresholds in units of the limit ``2N / lambda_max`` of the first reference.
 
-    ``stability_onset``: the middle of the bracket of the smallest rate at which the cost exceeds its first value within
-    ``steps``; ``stability_onset_kernel``: that of descent on the reference's kernel from the member's own f_0, in as
-    many steps; ``largest_trainable``: the largest rate that reaches ``goal``. Members for whom a threshold was not
-    found within the rates tried have no row of it. The study itself has no steps.
+    * ``stability_onset``: the smallest rate at which the loss exceeds its initial value within ``steps``, as the middle
+      of its bracket.
+    * ``stability_onset_kernel``: the same for descent on the reference's kernel from the member's own f_0.
+    * ``largest_trainable``: the largest rate that reaches ``goal``.
 
-    :raises DataError: without a reference that has eigenvalues, for a study with steps, or another cost.
+    A threshold outside the tried rates has no row. The study itself must have no steps.
+
+    :raises DataError: without a reference that has eigenvalues, for a study with steps, or another loss.
     """
-    law = next(iter(request.references.values()), None)
-    if law is None or law.eigenvalues is None or law.eigenvectors is None:
-        raise DataError("backend torch-stability: needs a reference with eigenvalues in compare_with")
-    if request.training.steps[-1] != 0 or request.problem.loss != "squared-error":
-        raise DataError("backend torch-stability: trains at rates of its own, on the squared error: give steps = 0")
+    reference = _reference_kernel(request)
     problem, parameters = request.problem, request.parameters
-    limit = stable_learning_rate([float(law.eigenvalues[0])], len(problem.x_train))
     found = stability_thresholds(
         lambda: _draw(request),
         problem.x_train,
         problem.y_train,
-        limit=limit,
+        limit=stable_learning_rate([float(reference.eigenvalues[0])], len(problem.x_train)),
         **parameters.model_dump(),
     )
     networks = _draw(request)
     train, test = (networks.outputs(x).double().cpu().numpy() for x in (problem.x_train, problem.x_test))
-    kernel = kernel_onset(law.eigenvalues, law.eigenvectors.T @ (problem.y_train - train), parameters)
-    label = next(iter(request.references))
+    kernel = kernel_onset(reference.eigenvalues, reference.eigenvectors.T @ (problem.y_train - train), parameters)
     rows = [
-        *_rows("stability_onset", _middle(found.onset), label),
-        *_rows("stability_onset_kernel", kernel, label),
-        *_rows("largest_trainable", found.largest_trainable.value, label),
+        *_rows("stability_onset", _middle(found.onset), reference.label),
+        *_rows("stability_onset_kernel", kernel, reference.label),
+        *_rows("largest_trainable", found.largest_trainable.value, reference.label),
     ]
     return Solution(
         times=request.training.times,
         steps=request.training.steps,
-        learning_rate=request.training.learning_rate,
+        training=request.training,
         members_train=train[:, None],
         members_test=test[:, None],
         diverged_at=np.full(request.members, -1, dtype=np.int64),
@@ -87,11 +87,31 @@ def solve(request: Request) -> Solution:
     )
 
 
-def kernel_onset(eigenvalues: Float, modes: Float, parameters: Parameters) -> Float:
-    """Return the smallest rate (E,), in units of the limit, at which descent on the kernel exceeds its first cost.
+class _ReferenceKernel(NamedTuple):
+    """A reference's label and its kernel's eigenvalues (N,), descending, and eigenvectors (N, N)."""
 
-    :param eigenvalues: (N,), descending; ``modes`` (E, N, O): the first residuals along the eigenvectors. Along each
-        the residual is multiplied by ``1 - 2 r lambda / lambda_max`` at every step; nan where it never exceeds.
+    label: str
+    eigenvalues: Float
+    eigenvectors: Float
+
+
+def _reference_kernel(request: Request) -> _ReferenceKernel:
+    """Return the first reference's kernel, after checking that the study suits this backend."""
+    label, reference = next(iter(request.references.items()), ("", None))
+    if reference is None or reference.eigenvalues is None or reference.eigenvectors is None:
+        raise DataError("backend torch-stability: needs a reference with eigenvalues in compare_with")
+    if request.training.steps[-1] != 0 or request.problem.loss != "squared-error":
+        raise DataError("backend torch-stability: chooses its own learning rates, on squared error only: set steps = 0")
+    return _ReferenceKernel(label, reference.eigenvalues, reference.eigenvectors)
+
+
+def kernel_onset(eigenvalues: Float, modes: Float, parameters: Parameters) -> Float:
+    """Return the smallest rate (E,), in units of the limit, at which descent on the kernel exceeds its initial loss.
+
+    Every step multiplies the residual along an eigenvector by ``1 - 2 r lambda / lambda_max``; nan if the loss never
+    exceeds.
+
+    :param eigenvalues: (N,), descending; ``modes`` (E, N, O): the initial residuals along the eigenvectors.
     """
     squares = np.square(modes).sum(axis=2)
     steps = np.arange(max(parameters.settle, 1), parameters.steps + 1)
@@ -117,7 +137,7 @@ def _draw(request: Request) -> NetworkEnsemble:
         request.architecture,
         in_features=problem.x_train.shape[1],
         out_features=problem.y_train.shape[1],
-        width=request.width,
+        width=request.hidden_widths,
         members=request.members,
         seed=request.seed,
         device=request.device,
@@ -126,7 +146,7 @@ def _draw(request: Request) -> NetworkEnsemble:
 
 
 def _middle(threshold: Threshold) -> Float:
-    """Return the geometric middle of each bracket, nan where none was found."""
+    """Return the geometric middle of each bracket (E,), nan where none was found."""
     found = np.isfinite(threshold.value)
     product = np.where(found, threshold.lower, 1.0) * np.where(found, threshold.upper, 1.0)
     return np.where(found, np.sqrt(product), np.nan)

@@ -1,1 +1,1 @@
-"""Training of many members at once."""
+"""Training of all members of an ensemble at once."""

@@ -1,11 +1,11 @@
-"""Ensembles whose members are trained in groups, one group after the other."""
+"""Ensembles whose members are trained in groups, one group after another."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
@@ -13,37 +13,34 @@ import torch
 from ntkbench.plugin import DataError
 
 from ..devices import check_precision, find_device, find_dtype, full_precision, products_in
-from .loop import Stop, TrainingConfig, mark_divergence, train_group
+from .loop import TrainingConfig, mark_divergence, train_group
 from .losses import check_loss
+from .options import TrainingOptions
 from .trajectory import GroupRecord, Trajectory
-from .updates import find_update
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
+    from typing import Unpack
 
     from numpy.typing import ArrayLike
     from torch import Tensor
 
     from ntkbench.theory.optimizers import Optimizer
 
-    from .checkpoint import Checkpoint
     from .loop import Records, Trainable
+    from .options import TrainingKeywords
 
     Array = ArrayLike | Tensor
 
 
-def _ignore(*_: Any) -> None:
-    return None
-
-
 class GroupedEnsemble(ABC):
-    """Members ``first_member ..``, in groups of a size of their own.
+    """Members from ``first_member`` on, trained in groups.
 
-    Every product sees a whole group, and member k always sits in slot ``k mod group``: so its numbers cannot depend on
-    how many members there are. Slots of members that do not exist are idle.
+    Every matrix product has a whole group, and member k always has slot ``k mod group``, so its numbers do not depend
+    on the number of members. Slots without a member are idle.
 
-    :raises UnavailableError: for a device that is not there.
-    :raises DataError: for numbers or a dtype that make no sense.
+    :raises UnavailableError: for a device that does not exist.
+    :raises DataError: for a number of members, a seed or a dtype that is not valid.
     """
 
     def __init__(
@@ -56,11 +53,11 @@ class GroupedEnsemble(ABC):
         self.members, self.seed, self.first_member, self.subtract_init = members, seed, first_member, subtract_init
         self.device, self.dtype = find_device(device), find_dtype(dtype)
 
-    def _arrange(self, group: int) -> None:
-        """Settle how many members are in a group; comes before any is drawn."""
+    def _set_group_size(self, group: int) -> None:
+        """Set the number of members per group; must precede drawing them."""
         self.group = group
         self._slot = self.first_member % group
-        self._starts = range(self.first_member - self._slot, self.first_member + self.members, group)
+        self._group_starts = range(self.first_member - self._slot, self.first_member + self.members, group)
 
     @property
     @abstractmethod
@@ -69,29 +66,32 @@ class GroupedEnsemble(ABC):
 
     @abstractmethod
     def _networks(self, group: int) -> Trainable:
-        """Return the networks of a group, all slots of it."""
+        """Return the networks of a group, idle slots included."""
 
     @abstractmethod
-    def _drawn(self, group: int) -> Trainable:
-        """Return the networks of a group as they were drawn, new."""
+    def _redraw(self, group: int) -> Trainable:
+        """Return a new copy of a group's initial networks."""
 
     @abstractmethod
     def _points(self, name: str, x: Array) -> Tensor:
-        """Return points as a tensor, or say what is wrong with the array ``name``."""
+        """Return points as a tensor.
+
+        :raises DataError: for a shape that is not valid, naming the array.
+        """
 
     @abstractmethod
     def _out_features(self, points: Tensor) -> int:
-        """Return O, the number of outputs on given points."""
+        """Return O, the number of outputs on these points."""
 
     def outputs(self, x: Array) -> Tensor:
         """Return the outputs (members, n, O) on n points ``x``, (n, F) for fully-connected networks."""
         points = self._points("x", x)
-        every = range(len(self._starts))
+        every = range(len(self._group_starts))
         with full_precision():
-            now = self._members(torch.cat([self._networks(group).evaluate(points) for group in every]))
+            now = self._select_members(torch.cat([self._networks(group).evaluate(points) for group in every]))
             if not self.subtract_init:
                 return now
-            return now - self._members(torch.cat([self._drawn(group).evaluate(points) for group in every]))
+            return now - self._select_members(torch.cat([self._redraw(group).evaluate(points) for group in every]))
 
     def train(
         self,
@@ -102,110 +102,99 @@ class GroupedEnsemble(ABC):
         steps: int,
         record_at: Sequence[int] | None = None,
         x_test: Array | None = None,
-        loss: str = "squared-error",
-        optimizer: str = "gradient-descent",
-        momentum: float = 0.0,
-        batch_size: int | None = None,
-        non_gradient: float = 0.0,
-        stop: Stop | None = None,
-        on_record: Callable[[GroupRecord], None] = _ignore,
-        on_step: Callable[[], None] = _ignore,
-        checkpoint: Checkpoint | None = None,
-        precision: str = "float32",
+        **keywords: Unpack[TrainingKeywords],
     ) -> Trajectory:
         """Train every member in place on ``C = 1/N sum_i l(f(x_i), y_i)``, by default ``l = |f - y|^2 / 2``.
 
-        Members are trained in groups, one group after the other.
-
         :param x: N points, (N, F) for fully-connected networks; ``y``: (N, O), or (N,) for one output; ``x_test``: M
-            points to be recorded as well.
-        :param learning_rate: absolute, one for all members or one for each; training time is ``learning_rate * steps``.
+            points whose outputs are recorded too.
+        :param learning_rate: absolute, one for all members or one each; training time is ``learning_rate * steps``.
         :param record_at: steps, ascending, from 0 to ``steps``; None for the first and the last.
-        :param loss: a cost of :mod:`.losses`; ``optimizer``: one of :mod:`.updates`, with ``momentum`` in [0, 1) for
-            heavy-ball and nesterov.
-        :param batch_size: points per step, the same for all members, drawn by the seed epoch by epoch; None for all.
-        :param non_gradient: s of the direction ``(1 + s S) dC/df`` (:func:`.losses.non_gradient_direction`).
-        :param stop: when a member is done before its last step.
-        :param on_record: called with a :class:`.GroupRecord` of a group whenever it has been recorded.
-        :param on_step: called after every step of every group.
-        :param checkpoint: where the one group these members are is kept on the way, and taken up from.
-        :param precision: of products of float32 numbers; ``tf32`` and ``bfloat16`` are faster where a device has them.
-        :raises DataError: for shapes, rates or names that make no sense.
-        :raises UnavailableError: for a precision that the device does not have.
+        :param keywords: loss, optimizer, momentum, batch_size, non_gradient, stop, precision, on_record, on_step and
+            checkpoint: see :class:`.TrainingOptions`.
+        :raises DataError: for shapes, rates, steps or options that are not valid.
+        :raises UnavailableError: for a precision that the device does not support.
         """
-        recorded = _recorded(record_at, steps)
+        options = TrainingOptions(**keywords)
+        if options.checkpoint is not None and len(self._group_starts) > 1:
+            groups = f"{len(self._group_starts)} groups of {self.group} members"
+            raise DataError(f"a checkpoint holds one group, this ensemble has {groups}")
+        config = self._config(x, y, x_test, self._rates(learning_rate), steps, record_at, options)
+        with products_in(check_precision(options.precision, self.device, self.dtype)):
+            parts = [self._train_group(group, config, options) for group in range(len(self._group_starts))]
+            return self._trajectory(parts, learning_rate, config.record_at)
+
+    def _config(
+        self,
+        x: Array,
+        y: Array,
+        x_test: Array | None,
+        rates: Tensor,
+        steps: int,
+        record_at: Sequence[int] | None,
+        options: TrainingOptions,
+    ) -> TrainingConfig:
+        """Return the checked configuration of training, with learning rates (members,)."""
         inputs = self._points("x", x)
-        targets = self._targets(y, inputs)
-        _check_training(optimizer, momentum, batch_size)
-        if checkpoint is not None and len(self._starts) > 1:
-            raise DataError(
-                f"a checkpoint is of one group of {self.group} members, here are {len(self._starts)} groups"
-            )
-        tests = None if x_test is None else self._points("x_test", x_test)
-        rates = self._rates(learning_rate)
-        config = TrainingConfig(
+        return TrainingConfig(
             x=inputs,
-            y=targets,
-            x_test=tests,
+            y=self._targets(y, inputs),
+            x_test=None if x_test is None else self._points("x_test", x_test),
             learning_rate=rates,
             steps=steps,
-            record_at=recorded,
-            loss=check_loss(loss),
-            optimizer=cast("Optimizer", optimizer),
-            momentum=momentum,
-            batch_size=batch_size,
+            record_at=_recorded(record_at, steps),
+            loss=check_loss(options.loss),
+            optimizer=cast("Optimizer", options.optimizer),
+            momentum=options.momentum,
+            batch_size=options.batch_size,
             batch_seed=self.seed,
             subtract_init=self.subtract_init,
-            non_gradient=non_gradient,
-            stop=stop or Stop(),
-        )
-        with products_in(check_precision(precision, self.device, self.dtype)):
-            parts = [
-                self._train_group(group, config, rates, on_record, on_step, checkpoint)
-                for group in range(len(self._starts))
-            ]
-            outputs = self._members(torch.cat([part.outputs for part in parts]))
-            tested = [part.outputs_test for part in parts if part.outputs_test is not None]
-            outputs_test = self._members(torch.cat(tested)) if tested else None
-            marks = torch.tensor(recorded, dtype=torch.int64)
-            diverged_at = mark_divergence(outputs, outputs_test, marks)
-        return Trajectory(
-            learning_rate=learning_rate,
-            steps=marks,
-            times=torch.as_tensor(learning_rate, dtype=torch.float64)[..., None] * marks,
-            outputs=outputs,
-            outputs_test=outputs_test,
-            diverged_at=diverged_at,
-            stopped_at=self._members(torch.cat([part.stopped_at for part in parts])),
+            non_gradient=options.non_gradient,
+            stop=options.stop,
         )
 
-    def _train_group(
-        self,
-        group: int,
-        config: TrainingConfig,
-        rates: Tensor,
-        on_record: Callable[[GroupRecord], None],
-        on_step: Callable[[], None],
-        checkpoint: Checkpoint | None,
-    ) -> Records:
-        """Train one group; its idle slots learn at rate 0."""
-        first, here = self._starts[group], self._here(group)
+    def _trajectory(
+        self, parts: list[Records], learning_rate: float | Sequence[float], record_at: tuple[int, ...]
+    ) -> Trajectory:
+        """Return the members' outputs, joined over groups and without idle slots."""
+        outputs = self._select_members(torch.cat([part.outputs for part in parts]))
+        tested = [part.outputs_test for part in parts if part.outputs_test is not None]
+        outputs_test = self._select_members(torch.cat(tested)) if tested else None
+        steps = torch.tensor(record_at, dtype=torch.int64)
+        return Trajectory(
+            learning_rate=learning_rate,
+            steps=steps,
+            times=torch.as_tensor(learning_rate, dtype=torch.float64)[..., None] * steps,
+            outputs=outputs,
+            outputs_test=outputs_test,
+            diverged_at=mark_divergence(outputs, outputs_test, steps),
+            stopped_at=self._select_members(torch.cat([part.stopped_at for part in parts])),
+        )
+
+    def _train_group(self, group: int, config: TrainingConfig, options: TrainingOptions) -> Records:
+        """Train one group; its idle slots have learning rate 0."""
+        first, here = self._group_starts[group], self._members_of(group)
         slots = slice(here.start - first, here.stop - first)
         own = torch.zeros(self.group, dtype=torch.float64)
-        own[slots] = rates[here.start - self.first_member : here.stop - self.first_member]
+        own[slots] = config.learning_rate[here.start - self.first_member : here.stop - self.first_member]
         networks = self._networks(group)
 
         def record(step: int, outputs: Tensor, outputs_test: Tensor | None) -> None:
             tested = None if outputs_test is None else outputs_test[slots]
-            live = [tensor[slots] for tensor in networks.tensors]
-            on_record(GroupRecord(here.start, step, live, outputs[slots], tested))
+            layers = [tensor[slots] for tensor in networks.tensors]
+            options.on_record(GroupRecord(here.start, step, layers, outputs[slots], tested))
 
-        own_course = replace(config, learning_rate=own)
-        return train_group(networks, own_course, on_record=record, on_step=on_step, checkpoint=checkpoint)
+        return train_group(
+            networks,
+            replace(config, learning_rate=own),
+            on_record=record,
+            on_step=options.on_step,
+            checkpoint=options.checkpoint,
+        )
 
-    def _here(self, group: int) -> range:
-        """Return the members of a group that exist."""
-        start = self._starts[group]
+    def _members_of(self, group: int) -> range:
+        """Return the numbers of a group's members, without idle slots."""
+        start = self._group_starts[group]
         return range(max(start, self.first_member), min(start + self.group, self.first_member + self.members))
 
     def _rates(self, learning_rate: float | Sequence[float]) -> Tensor:
@@ -216,13 +205,13 @@ class GroupedEnsemble(ABC):
             raise DataError(f"learning_rate is {learning_rate}: expected finite numbers that are not negative")
         return rates.expand(self.members)
 
-    def _place(self, member: int) -> tuple[int, int]:
-        """Return the group and the slot of the member at a position from 0."""
+    def _locate(self, member: int) -> tuple[int, int]:
+        """Return the group and the slot of the member at a position, from 0."""
         if not 0 <= member < self.members:
-            raise DataError(f"member {member}: there are {self.members}, counted from 0")
+            raise DataError(f"member is {member}: expected 0 to {self.members - 1}")
         return divmod(self._slot + member, self.group)
 
-    def _members(self, grouped: Tensor) -> Tensor:
+    def _select_members(self, grouped: Tensor) -> Tensor:
         return grouped[self._slot : self._slot + self.members]
 
     def _targets(self, y: Array, points: Tensor) -> Tensor:
@@ -235,18 +224,9 @@ class GroupedEnsemble(ABC):
         return targets
 
     def tensor(self, array: Array) -> Tensor:
-        """Return an array's numbers on the networks' device, in their type."""
+        """Return an array as a tensor of the networks' dtype, on their device."""
         tensor = array.detach() if isinstance(array, torch.Tensor) else torch.from_numpy(np.array(array))
         return tensor.to(device=self.device, dtype=self.dtype)
-
-
-def _check_training(optimizer: str, momentum: float, batch_size: int | None) -> None:
-    find_update(optimizer)
-    has_momentum = optimizer in ("heavy-ball", "nesterov")
-    if not 0 <= momentum < 1 or (momentum and not has_momentum):
-        raise DataError(f"momentum is {momentum} for {optimizer}: heavy-ball and nesterov have one in [0, 1)")
-    if batch_size is not None and batch_size < 1:
-        raise DataError(f"batch_size is {batch_size}: expected at least one point")
 
 
 def _recorded(record_at: Sequence[int] | None, steps: int) -> tuple[int, ...]:

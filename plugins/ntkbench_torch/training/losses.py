@@ -1,6 +1,6 @@
-"""The costs networks are trained on, and their gradients by the outputs, in closed form.
+"""The losses networks are trained on and their derivatives by the outputs, in closed form.
 
-Each is ``C = 1/N sum_i l(f(x_i), y_i)``: the mean over points of a sum over outputs (theory.md, "Cost"; C12).
+Each is ``C = 1/N sum_i l(f(x_i), y_i)``: the mean over points of a sum over outputs (docs/theory.md, "Cost"; C12).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _HUBER_DELTA = 1.0
 
 
 def check_loss(name: str) -> Loss:
-    """Return ``name`` if there is such a cost.
+    """Return ``name`` if it is a known loss.
 
     :raises DataError: otherwise.
     """
@@ -33,7 +33,7 @@ def differentiate(loss: Loss, outputs: Tensor, targets: Tensor) -> Tensor:
     """Replace outputs (G, N, O) by the derivative of l with respect to them, in place.
 
     ``squared-error``, ``|f - y|^2 / 2``: f - y. ``huber``, ``(f - y)^2 / 2`` up to a residual of 1 and linear beyond:
-    f - y, cut at -1 and 1. ``cross-entropy``, ``-sum_o y_o log softmax(f)_o`` for rows y that sum to 1:
+    f - y clipped to [-1, 1]. ``cross-entropy``, ``-sum_o y_o log softmax(f)_o`` for rows y that sum to 1:
     softmax(f) - y.
     """
     if loss == "cross-entropy":
@@ -45,7 +45,7 @@ def differentiate(loss: Loss, outputs: Tensor, targets: Tensor) -> Tensor:
 def non_gradient_direction(direction: Tensor, strength: float) -> Tensor:
     """Add ``strength * S d`` to d (G, N, O), in place: ``(S d)_i = (d_{i+1} - d_{i-1}) / 2``, cyclically over points.
 
-    S is skew-symmetric, so that no cost has the result as its gradient (J18 Thm. 2 holds for it all the same; C7).
+    S is skew-symmetric, so the result is not the gradient of any loss; J18 Thm. 2 still holds (C7).
     """
     if strength == 0:
         return direction
@@ -53,8 +53,8 @@ def non_gradient_direction(direction: Tensor, strength: float) -> Tensor:
     return direction.add_(around, alpha=strength / 2)
 
 
-def cost(loss: Loss, outputs: Tensor, targets: Tensor) -> Tensor:
-    """Return C of every network (G,), in float64."""
+def loss_value(loss: Loss, outputs: Tensor, targets: Tensor) -> Tensor:
+    """Return C (G,), float64, of the outputs (G, N, O) of every network at targets (N, O)."""
     if loss == "cross-entropy":
         points = -(targets * torch.log_softmax(outputs, dim=-1))
     else:

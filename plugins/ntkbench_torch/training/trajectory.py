@@ -1,4 +1,4 @@
-"""What training leaves behind, and what can be seen of it on the way."""
+"""The results of training, and the record of one group at one step."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 class Trajectory:
     """Outputs along training: E members, T recorded steps, N training points, M test points, O outputs.
 
-    ``steps`` (T,) int64 and ``times`` (T,) float64, ``learning_rate * steps``, or (E, T) where members have rates of
-    their own; ``outputs`` (E, T, N, O) and ``outputs_test`` (E, T, M, O), None without test points, on the ensemble's
-    device; ``diverged_at`` (E,) int64, the first recorded step at which a member's outputs are not finite, -1 for
-    never: from there on they are nan; ``stopped_at`` (E,) int64, the step at which a member was done, -1 for never.
+    * ``steps`` (T,) int64; ``times``, float64: ``learning_rate * steps``, (T,), or (E, T) with one rate per member.
+    * ``outputs`` (E, T, N, O) and ``outputs_test`` (E, T, M, O) or None, on the ensemble's device.
+    * ``diverged_at`` (E,) int64: the first recorded step with outputs that are not finite, -1 for never. Outputs are
+      nan from there on.
+    * ``stopped_at`` (E,) int64: the step at which a member stopped early, -1 for never.
     """
 
     learning_rate: float | Sequence[float]
@@ -31,7 +32,7 @@ class Trajectory:
 
 
 class GroupRecord(NamedTuple):
-    """Members from ``first_member`` on at a recorded step: their layers, not copied, and outputs (G, N or M, O)."""
+    """Members from ``first_member`` on at a recorded step: layers, not copied, and outputs (G, n, O)."""
 
     first_member: int
     step: int

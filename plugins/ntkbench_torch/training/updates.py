@@ -1,6 +1,6 @@
-"""What an optimizer does with the gradient of one tensor of parameters, of every network of a group at once.
+"""The update rules of optimizers, for one tensor of parameters of all networks of a group at once.
 
-Gradients are added to the parameters, or to what an optimizer remembers, as they are formed (:class:`Gradient`).
+Gradients are added to the parameters or to an optimizer's buffers as they are computed (:class:`Gradient`).
 """
 
 from __future__ import annotations
@@ -22,33 +22,33 @@ _BETA1, _BETA2, _EPSILON = 0.9, 0.999, 1e-8
 
 
 class Gradient(Protocol):
-    """The gradient of the cost by one tensor of parameters theta (G, rows, columns); need not have been formed."""
+    """The gradient of the loss by one tensor of parameters (G, rows, columns), not necessarily stored."""
 
     def add_to(self, target: Tensor, *, beta: float, scale: float) -> None:
-        """Make the target ``beta target + scale * rates * gradient``, with the multipliers of the learning rate."""
+        """Set the target to ``beta target + scale * rate_multipliers * gradient``, in place."""
 
     def store(self, target: Tensor) -> None:
-        """Make the target the gradient itself."""
+        """Write the gradient, without multipliers, to the target."""
 
 
 class Coordinates(NamedTuple):
-    """What an optimizer that is not linear in the gradient must know of a tensor theta, rows of numbers (rows, 1) each.
+    """The parameters that an optimizer which is not linear in the gradient trains, instead of a tensor theta.
 
-    It is to train ``p = spread * theta``, at ``rates / spread^2`` times the learning rate.
+    These are ``p = spread * theta`` at ``rate_multipliers / spread^2`` times the learning rate; both are (rows, 1).
     """
 
     spread: Tensor
-    rates: Tensor
+    rate_multipliers: Tensor
 
 
 class Update(ABC):
-    """The way of training of a group of G networks with learning rates (G, 1, 1).
+    """An optimizer's update rule for a group of G networks with learning rates (G, 1, 1).
 
-    :param tensors: all parameters, (G, rows, columns) each; ``trained``: which of them change at all.
+    :param tensors: all parameters, (G, rows, columns) each; ``trained``: which of them are trained.
     """
 
-    buffers_per_tensor = 0  # as large as the tensor
-    state: tuple[str, ...] = ("learning_rate", "memory")  # what changes in training
+    buffers_per_tensor = 0  # each as large as the tensor
+    state: tuple[str, ...] = ("learning_rate", "buffers")  # attributes that training changes
 
     def __init__(
         self,
@@ -60,24 +60,24 @@ class Update(ABC):
         coordinates: Sequence[Coordinates],
     ) -> None:
         self.learning_rate, self.momentum, self.coordinates = learning_rate, momentum, coordinates
-        self.memory = [
+        self.buffers = [
             [torch.zeros_like(tensor) for _ in range(self.buffers_per_tensor)] if changes else []
             for tensor, changes in zip(tensors, trained, strict=True)
         ]
 
     def scale_signal(self, signal: Tensor) -> Tensor:
-        """Scale the derivatives of l by the outputs (G, N, O), in place: by 1/N, and by the rate if it is linear."""
+        """Scale the derivatives of l (G, N, O), in place: by 1/N, and by the learning rate if the rule is linear."""
         return signal.mul_(self.learning_rate / signal.shape[1])
 
     @abstractmethod
     def apply(self, index: int, tensor: Tensor, gradient: Gradient) -> None:
-        """Change tensor number ``index`` by its gradient."""
+        """Update tensor number ``index`` in place."""
 
     def freeze(self, members: Tensor) -> None:
-        """Bring chosen members (G,) to rest: they keep no momentum, and their learning rate is 0 from now on."""
+        """Freeze members given by a mask (G,): their learning rate and buffers become 0."""
         self.learning_rate = self.learning_rate.masked_fill(members[:, None, None], 0.0)
-        for buffers in self.memory:
-            for buffer in buffers:
+        for own in self.buffers:
+            for buffer in own:
                 buffer.masked_fill_(members[:, None, None], 0.0)
 
 
@@ -90,7 +90,7 @@ class _HeavyBall(Update):
     buffers_per_tensor = 1
 
     def apply(self, index: int, tensor: Tensor, gradient: Gradient) -> None:
-        (velocity,) = self.memory[index]
+        (velocity,) = self.buffers[index]
         gradient.add_to(velocity, beta=self.momentum, scale=1.0)
         tensor.sub_(velocity)
 
@@ -101,21 +101,21 @@ class _Nesterov(Update):
     buffers_per_tensor = 1
 
     def apply(self, index: int, tensor: Tensor, gradient: Gradient) -> None:
-        (velocity,) = self.memory[index]
+        (velocity,) = self.buffers[index]
         tensor.add_(velocity, alpha=self.momentum)
         gradient.add_to(velocity, beta=self.momentum, scale=1.0)
         tensor.sub_(velocity, alpha=1 + self.momentum)
 
 
 class _Adam(Update):
-    """Kingma and Ba 2015, with torch's defaults; of parameters p = s theta, where the standard ones are not theta.
+    """Kingma and Ba 2015 with torch's defaults, on the parameters p = s theta of :class:`Coordinates`.
 
-    With the rate of p, ``eta r s^2`` in terms of the multiplier r, a step of p is one of theta of
-    ``eta r s m / (sqrt(v) + s eps)``, m and v being the moments of theta's gradient.
+    With r the rate multiplier, a step of p changes theta by ``eta r s m / (sqrt(v) + s eps)``, where m and v are the
+    moments of theta's gradient.
     """
 
     buffers_per_tensor = 3
-    state = ("learning_rate", "memory", "steps")
+    state = ("learning_rate", "buffers", "steps")
 
     def __init__(
         self,
@@ -133,15 +133,15 @@ class _Adam(Update):
         return signal.div_(signal.shape[1])
 
     def apply(self, index: int, tensor: Tensor, gradient: Gradient) -> None:
-        formed, mean, square = self.memory[index]
+        formed, mean, square = self.buffers[index]
         self.steps[index] += 1
-        step, (spread, rates) = self.steps[index], self.coordinates[index]
+        step, (spread, multipliers) = self.steps[index], self.coordinates[index]
         gradient.store(formed)
         mean.lerp_(formed, 1 - _BETA1)
         square.mul_(_BETA2).addcmul_(formed, formed, value=1 - _BETA2)
         torch.sqrt(square, out=formed)
         formed.div_((1 - _BETA2**step) ** 0.5).add_(_EPSILON * spread)
-        scale = rates * spread * self.learning_rate / (1 - _BETA1**step)
+        scale = multipliers * spread * self.learning_rate / (1 - _BETA1**step)
         tensor.sub_(torch.div(mean, formed, out=formed).mul_(scale))
 
 
@@ -154,9 +154,9 @@ _UPDATES: dict[str, type[Update]] = {
 
 
 def find_update(name: str) -> type[Update]:
-    """Return the way of training called ``name``.
+    """Return the update rule of the optimizer called ``name``.
 
-    :raises DataError: for one that is not known.
+    :raises DataError: for an unknown name.
     """
     if name not in _UPDATES:
         raise DataError(f"optimizer {name!r}: expected one of {', '.join(OPTIMIZERS)}{suggestion(name, OPTIMIZERS)}")

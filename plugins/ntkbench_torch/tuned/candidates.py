@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ntkbench.plugin import DataError
 
 from ..networks.ensemble import NetworkEnsemble
+from ..networks.layout import widths_at
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,7 +58,7 @@ def train(request: Request, candidate: Candidate, problem: Problem, steps: Seque
         architecture_of(request.architecture, parameters, candidate.depth),
         in_features=problem.x_train.shape[1],
         out_features=problem.y_train.shape[1],
-        width=request.width,
+        width=widths_at(candidate.depth, request.hidden_widths),
         members=request.members,
         seed=request.seed,
         device=request.device,
@@ -87,4 +88,4 @@ def _units(ensemble: NetworkEnsemble, parameters: Parameters) -> float:
 
     A global rate is over the last hidden width; the one of ``he`` is that of every weight, as in any training loop.
     """
-    return float(ensemble.form.layers[-2]) if parameters.initialization == "he" else 1.0
+    return float(ensemble.scales.layers[-2]) if parameters.initialization == "he" else 1.0

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import isfinite
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ntkbench.plugin import Choices, Measurement, Solution
+from ntkbench.plugin import Measurement, SelectionCache, Solution
 
-from ..networks.layout import layer_sizes, parameter_count
+from ..networks.layout import layer_sizes, parameter_count, widths_at
 from .candidates import candidates, train
 from .select import TunedNetwork, choose
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from ntkbench.plugin import Float, Request
 
-_choices: Choices[TunedNetwork] = Choices()
+_selections: SelectionCache[TunedNetwork] = SelectionCache()
 
 
 def solve(request: Request) -> Solution:
@@ -37,18 +38,19 @@ def solve(request: Request) -> Solution:
     problem, training = request.problem, request.training
     fits = len(candidates(request.architecture, request.parameters)) * len(problem.tuning) + 1
     tick = _counted(request.progress, fits)
-    chosen = _choices.get(problem.tuning, _settings(request), lambda: choose(request, tick))
+    chosen = _selections.get(problem.tuning, _settings(request), lambda: choose(request, tick))
     steps = [step for step in training.steps.tolist() if step <= chosen.step]
     found = train(request, chosen.candidate, problem, steps)
     request.progress(fits, fits)
     depth, rate = chosen.candidate
     ended = chosen.step if chosen.step < int(training.steps[-1]) else -1
     diverged_at = found.diverged_at.cpu().numpy()
-    layers = layer_sizes(problem.x_train.shape[1], request.width, depth, problem.y_train.shape[1])
+    widths = widths_at(depth, request.hidden_widths)
+    layers = layer_sizes(problem.x_train.shape[1], widths, depth, problem.y_train.shape[1])
     return Solution(
         times=rate * training.times,
         steps=training.steps,
-        learning_rate=None if training.learning_rate is None else rate * training.learning_rate,
+        training=replace(training, learning_rate=rate * training.rate, batch_seed=request.seed),
         members_train=_prolonged(found.outputs, len(training.steps)),
         members_test=_prolonged(found.outputs_test, len(training.steps)),
         diverged_at=diverged_at,
@@ -73,7 +75,7 @@ def _counted(progress: Callable[[float, float], None], total: int) -> Callable[[
 def _settings(request: Request) -> str:
     """Return all that a choice depends on beside the problems to choose on."""
     training = request.training
-    told = (request.architecture, request.parameters, request.width, request.members, request.seed)
+    told = (request.architecture, request.parameters, request.hidden_widths, request.members, request.seed)
     machine = (request.device, request.dtype, request.threads)
     course = (training.optimizer, training.learning_rate, training.momentum, training.batch_size)
     return f"{told!r} {machine!r} {course!r} {training.steps.tolist()}"
@@ -92,7 +94,7 @@ def _facts(chosen: TunedNetwork) -> Iterator[Measurement]:
         "chosen_depth": (chosen.candidate.depth, "layer"),
         "chosen_learning_rate": (chosen.candidate.rate, "1"),
         "chosen_step": (chosen.step, "step"),
-        "validation_score": (chosen.score, "1"),
+        "validation_score": (-chosen.score, "1"),
         "candidates_diverged": (chosen.diverged, "candidate"),
     }
     for name, (value, unit) in facts.items():

@@ -1,4 +1,4 @@
-"""Fetch data sets into the cache: what is written has been read and compared, and is written whole or not at all."""
+"""Download data sets into the cache. Files are verified first, then written atomically."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ OFFLINE = "without a connection, put the files in a folder and give it as --data
 
 
 class FetchOutcome(NamedTuple):
-    """What became of one data set: the file it is in now, or the reason why there is none."""
+    """The outcome for one data set: its file, or the reason for the failure."""
 
     dataset: Dataset
     file: Path | None
@@ -41,12 +41,12 @@ class FetchOutcome(NamedTuple):
 
 @dataclass
 class Fetcher:
-    """Fetches data sets into a folder.
+    """Downloads data sets into a folder.
 
-    :param cache: the folder; it is made if it is not there.
-    :param patience: seconds to wait for a server that says nothing.
-    :param retries: how often a download that broke off goes on, in one call.
-    :param progress_callback: called with an address, the number of bytes so far, and of all, if the server says.
+    :param cache: the folder, created if missing.
+    :param patience: seconds without data after which to give up on a server.
+    :param retries: how often an interrupted download resumes within one call.
+    :param progress_callback: called with the address, the bytes so far, and the total if known.
     """
 
     cache: Path
@@ -56,9 +56,9 @@ class Fetcher:
     _unreachable: dict[str, str] = field(default_factory=dict, init=False)
 
     def fetch(self, datasets: Sequence[Dataset]) -> Iterator[FetchOutcome]:
-        """Fetch data sets, one address after the other, and yield what became of each.
+        """Download data sets, one address after the other, and yield the outcome of each.
 
-        A host that cannot be reached is not asked again in this call.
+        A host that cannot be reached is not tried again in this call.
         """
         by_url: dict[str, list[tuple[Dataset, FileForm]]] = {}
         for dataset in datasets:
@@ -76,14 +76,14 @@ class Fetcher:
             if host in self._unreachable:
                 raise DataError(self._unreachable[host])
             self.cache.mkdir(parents=True, exist_ok=True)
-            with FileLock(self.cache / ".lock"):  # two programs would write to the same unfinished download
+            with FileLock(self.cache / ".lock"):  # two programs must not write to the same unfinished download
                 return self._table(url, wanted) if url.startswith(OPENML) else self._archive(url, wanted)
         except (requests.exceptions.ConnectionError, URLError) as error:
             if not isinstance(error, HTTPError):
                 self._unreachable[host] = f"{host} cannot be reached; {OFFLINE}"
             reason = f"{url}: {host} cannot be reached ({_brief(error)}); {OFFLINE}"
         except (requests.exceptions.RequestException, TimeoutError) as error:
-            reason = f"{url}: {_brief(error)}; what came so far is kept, so try again, or {OFFLINE}"
+            reason = f"{url}: {_brief(error)}; the partial download is kept: try again, or {OFFLINE}"
         except OSError as error:
             reason = f"{url}: cannot write to {self.cache}: {error.strerror or error}"
         except DataError as error:
@@ -97,7 +97,7 @@ class Fetcher:
     def _archive(self, url: str, wanted: list[tuple[Dataset, FileForm]]) -> list[FetchOutcome]:
         try:
             return self._unpacked(url, wanted)
-        except DamagedArchiveError:  # on its way, perhaps: once more from the start
+        except DamagedArchiveError:  # perhaps in transit: try once more from the start
             return self._unpacked(url, wanted)
 
     def _unpacked(self, url: str, wanted: list[tuple[Dataset, FileForm]]) -> list[FetchOutcome]:
@@ -127,7 +127,7 @@ class Fetcher:
         return Path(store.fetch(name, downloader=downloader))
 
     def _kept(self, dataset: Dataset, form: FileForm, contents: dict[str, bytes]) -> FetchOutcome:
-        """Compare a data set's files with what they must be, and write them; the file of the data comes last."""
+        """Verify a data set's files and write them, the data file last."""
         try:
             read_form(dataset, form, contents[form.path])
             for path, expected in _split_files(dataset, form).items():
@@ -140,7 +140,7 @@ class Fetcher:
 
 
 def _members(dataset: Dataset, form: FileForm) -> Iterator[tuple[str, str]]:
-    """Yield where each file of a data set belongs in the cache, and the end of its path in the archive."""
+    """Yield the path of each file of a data set in the cache, and the end of its path in the archive."""
     yield form.path, form.member
     for path in _split_files(dataset, form):
         yield path, str(PurePosixPath(form.member).with_name(PurePosixPath(path).name))
@@ -169,7 +169,7 @@ def _write_whole(path: Path, content: bytes) -> None:
 
 
 def _brief(error: Exception) -> str:
-    """Return the innermost reason of an error, which the clients wrap several times."""
+    """Return the innermost reason of an error that clients have wrapped several times."""
     if isinstance(error, InterruptedDownloadError):
         return str(error)
     inner: BaseException = error

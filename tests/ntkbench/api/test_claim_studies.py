@@ -39,10 +39,15 @@ def test_a_study_is_valid(name, size):
     assert study.study.title.startswith(claim.id)
     assert claim.judge
     assert set(claim.judge) <= set(KNOWN)
-    labels = {entry.label for entry in (*study.study.reference, *study.study.subject)}
-    series = {label.rpartition("-")[0] for label in labels}
+    references, subjects = (
+        {entry.label for entry in entries} for entries in (study.study.reference, study.study.subject)
+    )
     for control in claim.negative_controls:
-        assert set(control.split(" against ")) <= labels | series
+        if isinstance(control, str):
+            assert control in references | subjects
+        else:
+            assert control.subject in subjects
+            assert control.reference in references
 
 
 @pytest.mark.parametrize("name", STUDIES)
@@ -50,7 +55,7 @@ def test_something_is_expected_of_all_that_is_judged(name):
     study = resolve_study(name, REGISTRY, Overrides())
     architecture = study.study.architecture[0]
     facts = {"activation": architecture.activation, "depth": architecture.depth, "bias_std": architecture.bias_std}
-    facts |= {"n_features": 2, "n_train": 12, "task": "synthetic/circle", "task_params_json": "{}"}
+    facts |= {"n_features": 2, "n_train": 12, "distinct_inputs": 12, "antipodal_pairs": 0, "input_norm": 1.0}
     for quantity in study.study.claim.judge:
         found = claims.expectation(quantity, facts, study.study.claim.id)
         assert found is not None

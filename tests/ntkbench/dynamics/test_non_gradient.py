@@ -7,7 +7,7 @@ import pytest
 
 from ntkbench.dynamics import kernel_descent
 from ntkbench.metrics.errors import predictions_from
-from ntkbench.plugin.types import Problem, Solution
+from ntkbench.plugin.types import Problem, Solution, Training
 
 N, M, O, E, RATE, NON_GRADIENT = 6, 3, 2, 4, 0.8, 0.7  # noqa: E741
 STEPS = np.array([0, 1, 5, 30])
@@ -46,23 +46,23 @@ def test_members_are_predicted_along_the_direction_they_were_trained_along(facto
         kernel_test=THETA[N:, :N],
         eigenvalues=values[::-1].copy(),
         eigenvectors=vectors[:, ::-1].copy(),
-        learning_rate_multiplier=factor,
+        time_scale=factor,
     )
+    training = Training(learning_rate=RATE, steps=STEPS, non_gradient=NON_GRADIENT)
     start = np.repeat(F0[:, None], len(STEPS), axis=1)
     subject = Solution(
         times=RATE * STEPS,
         steps=STEPS,
-        learning_rate=RATE,
+        training=training,
         members_train=start[:, :, :N],
         members_test=start[:, :, N:],
-        non_gradient=NON_GRADIENT,
     )
     x, x_test = RNG.standard_normal((N, 2)), RNG.standard_normal((M, 2))
     problem = Problem(x_train=x, y_train=Y, x_test=x_test, y_test=np.zeros((M, O)))
     along = predictions_from(reference, problem, subject)
     for ours, theirs in zip(along, expected(NON_GRADIENT, factor * RATE), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-12)
-    gradient = predictions_from(reference, problem, replace(subject, non_gradient=0.0))
+    gradient = predictions_from(reference, problem, replace(subject, training=replace(training, non_gradient=0.0)))
     for ours, theirs in zip(gradient, expected(0.0, factor * RATE), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-12)
     assert np.abs(along[1] - gradient[1]).max() > 0.01

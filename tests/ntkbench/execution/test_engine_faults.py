@@ -250,7 +250,7 @@ def test_fail_fast_stops_at_the_first_failure(tmp_path):
     assert sum(rows(again)["status"] == "ok") == 26
 
 
-def test_a_slot_that_cannot_start_ends_the_run_with_a_message(tmp_path):
+def test_a_worker_that_cannot_start_ends_the_run_with_a_message(tmp_path):
     """A plugin that loads here but not in the worker: nothing else could run either."""
     plugin = tmp_path / "shy.py"
     plugin.write_text("import sys\nif sys.argv[0].endswith('worker_process.py'):\n    sys.exit(7)\n")

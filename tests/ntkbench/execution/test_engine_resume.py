@@ -308,7 +308,7 @@ def test_a_solution_that_cannot_be_recomputed_is_said(tmp_path, monkeypatch):
     found = session(study(subject=[subject(widths=[4, 16, 64, 256])]), path, executor="inline")
     assert found.summary.counts == {"skipped": 1}
     reasons = [reason for _, _, reason in found.summary.problems]
-    assert "solved again for its cache: RuntimeError: gone for good" in reasons
+    assert "recomputed for the cache: RuntimeError: gone for good" in reasons
     cells = rows(path)
     assert cells[cells["role"] == "reference"]["status"].item() == "ok"
     skipped = cells[cells["status"] == "skipped"]["reason"].item()

@@ -100,7 +100,13 @@ class TestSchedule:
         """Of 10 bytes: 6 and then 3 pass over 5; 12, more than there is, runs alone."""
         sizes = {4: (5.0, 8.0), 16: (6.0, 9.0), 64: (3.0, 7.0), 256: (12.0, 1.0)}
         some = [
-            replace(cells["network", 4], cell_id=f"{width}", width=width, references={}, estimate=Estimate(flops, size))
+            replace(
+                cells["network", 4],
+                cell_id=f"{width}",
+                hidden_widths=(width,),
+                references={},
+                estimate=Estimate(flops, size),
+            )
             for width, (size, flops) in sizes.items()
         ]
         schedule = CellSchedule(some, solved=(), failed={}, memory=10.0)

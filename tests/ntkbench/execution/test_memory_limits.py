@@ -37,7 +37,7 @@ def test_a_container_has_what_it_is_given_and_no_more_than_the_machine(tmp_path,
 
 def test_cells_beyond_the_memory_are_counted_and_the_largest_named(cell):
     small, large, larger = (
-        replace(cell, task=f"toy/{size}", label="ntk", width=None, estimate=Estimate(1.0, size))
+        replace(cell, task=f"toy/{size}", label="ntk", hidden_widths=None, estimate=Estimate(1.0, size))
         for size in (5.0, 20e9, 30e9)
     )
     assert too_large([small], 1e9) is None

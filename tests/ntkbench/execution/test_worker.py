@@ -1,5 +1,6 @@
 """What happens around a backend in a worker: data scaled, solutions checked and kept, and turned into tables."""
 
+import json
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -10,11 +11,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from toy_runs import rows, session, study, subject
 
-from ntkbench.errors import DataError, PluginError
+from ntkbench.errors import DataError, NtkbenchError, PluginError
 from ntkbench.execution.check import check_solution
 from ntkbench.execution.data import scaled
 from ntkbench.execution.memory import peak_memory_bytes, reset_peak_memory
+from ntkbench.execution.solve_cell import _training
 from ntkbench.execution.tables import measurement_columns, prediction_columns, spectrum_columns
+from ntkbench.plugin.specs import MethodFacts
 from ntkbench.plugin.types import Measurement, Problem, Request, Solution, Training
 from ntkbench.store.solution_cache import has_solution, load_solution, save_solution
 
@@ -169,9 +172,9 @@ class TestCheck:
             check_solution("b", "reference", request("reference"), Solution(**wrong))
 
     @pytest.mark.parametrize("factor", [0.0, -1.0, np.nan, np.inf])
-    def test_a_rate_factor_is_positive(self, factor):
-        with pytest.raises(PluginError, match="learning_rate_multiplier is"):
-            check_solution("b", "reference", request("reference"), Solution(**GOOD, learning_rate_multiplier=factor))
+    def test_a_time_scale_is_positive(self, factor):
+        with pytest.raises(PluginError, match="time_scale is"):
+            check_solution("b", "reference", request("reference"), Solution(**GOOD, time_scale=factor))
 
     @pytest.mark.parametrize("rubbish", [None, {}, "solved"])
     def test_it_is_a_solution(self, rubbish):
@@ -181,13 +184,15 @@ class TestCheck:
 
 class TestSolutions:
     def test_what_is_kept_comes_back_read_only(self, tmp_path):
-        law = Solution(**GOOD, learning_rate=0.1, rho=0.25, learning_rate_multiplier=1.5)
+        training = Training(learning_rate=0.1, steps=np.arange(T), optimizer="nesterov", momentum=0.9, batch_seed=7)
+        law = Solution(**GOOD, training=training, rho=0.25, time_scale=1.5)
         save_solution(tmp_path / "solutions", "abc", law)
         assert has_solution(tmp_path / "solutions", "abc")
         found = load_solution(tmp_path / "solutions", "abc")
         for name, array in GOOD.items():
             np.testing.assert_array_equal(getattr(found, name), array)
-        assert (found.learning_rate, found.rho, found.learning_rate_multiplier) == (0.1, 0.25, 1.5)
+        assert (found.learning_rate, found.rho, found.time_scale) == (0.1, 0.25, 1.5)
+        assert found.training.as_json() == training.as_json()
         assert isinstance(found.kernel_train, np.memmap)
         with pytest.raises(ValueError, match="read-only"):
             found.kernel_train[0, 0] = 1
@@ -217,7 +222,7 @@ def cell(**changes):
         "split_index": 2,
         "compare_with": ("ntk",),
         "references": {"ntk": "cell-of-ntk"},
-        "parameters": {"kernel": "ntk"},
+        "facts": MethodFacts(kernel="ntk"),
         "store": {"predictions": "last", "spectra": 64},
     }
     return SimpleNamespace(**fields | changes)
@@ -240,14 +245,14 @@ def solved():
             "mean_test": RNG.standard_normal((T, M, O)),
             "variance_test": RNG.uniform(1, 2, (T, M, O)),
         },
-        learning_rate=0.1,
+        training=Training(learning_rate=0.1, steps=GOOD["steps"]),
     )
     diverged = np.array([-1, 1, -1, -1, -1, -1])
     train, test = RNG.standard_normal((E, T, N, O)), RNG.standard_normal((E, T, M, O))
     networks = Solution(
         times=GOOD["times"],
         steps=GOOD["steps"],
-        learning_rate=0.1,
+        training=law.training,
         members_train=train,
         members_test=test,
         diverged_at=diverged,
@@ -328,6 +333,12 @@ class TestTraining:
         assert found.times.tolist() == [0.0, 2.5, 5.0]
         assert found.resolved(99.0, 1) is found
 
+    def test_as_json_is_the_same_training(self):
+        training = Training(learning_rate=0.1, steps=np.array([0, 2]), batch_size=3, batch_seed=5, stop_loss=1e-3)
+        again = Training(**json.loads(json.dumps(training.as_json())))
+        assert again.as_json() == training.as_json()
+        np.testing.assert_array_equal(again.steps, training.steps)
+
     @pytest.mark.parametrize("eigenvalue", [0.0, -1.0, np.nan, np.inf])
     def test_a_kernel_without_a_limit(self, eigenvalue):
         with pytest.raises(DataError, match="no stable learning rate"):
@@ -354,6 +365,29 @@ def run(tmp_path_factory):
     return session(text, tmp_path_factory.mktemp("cells") / "run", executor="inline")
 
 
+class TestOneLearningRate:
+    """The anchor's backend resolves the rate; every other cell takes it from the anchor's solution, to the last bit."""
+
+    def anchored(self, anchor):
+        training = Training(learning_rate=None, fraction_of_max_stable=0.5, steps=np.arange(3), momentum=0.0)
+        return SimpleNamespace(anchor=anchor, training=training)
+
+    def test_readers_take_the_anchors_rate(self):
+        anchor = Solution(**GOOD, training=Training(learning_rate=0.1 + 0.2, steps=np.arange(3)))
+        found = _training(self.anchored("ntk"), {"ntk": anchor})
+        assert (found.learning_rate, found.fraction_of_max_stable) == (0.1 + 0.2, None)
+        assert found.steps.tolist() == [0, 1, 2]
+
+    @pytest.mark.parametrize("anchor", [None, "ntk"])
+    def test_the_anchor_itself_and_absolute_rates_stay(self, anchor):
+        cell = self.anchored(anchor)
+        assert _training(cell, {}) is cell.training
+
+    def test_an_anchor_without_a_rate_is_named(self):
+        with pytest.raises(NtkbenchError, match='reference "svm" sets no learning rate'):
+            _training(self.anchored("svm"), {"svm": Solution(times=np.array([np.inf]))})
+
+
 class TestWholeCells:
     def test_metrics_of_the_study(self, run):
         measured = rows(run, "measurements")
@@ -371,6 +405,16 @@ class TestWholeCells:
         (rate,) = set(cells["learning_rate"])
         eigenvalues = rows(run, "spectra")["eigenvalue"]
         assert rate == pytest.approx(0.5 * 2 * 6 / eigenvalues.max(), rel=1e-12)
+
+    def test_rows_hold_declared_facts_and_expanded_widths(self, run):
+        cells = run.results.cells.set_index("role")
+        assert cells["kernel"].fillna("").to_dict() == {"reference": "ntk", "subject": ""}
+        assert (cells["learning_rate_multiplier"] == 1).all()
+        assert [len(found) for found in cells["deviations"]] == [0, 0]
+        assert (cells.loc["subject", "width"], cells.loc["subject", "widths"].tolist()) == (4, [4])
+        training = json.loads(cells.loc["subject", "training_json"])
+        assert (training["fraction_of_max_stable"], training["batch_seed"]) == (0.5, 0)
+        assert training["steps"][0] == 0
 
     def test_memory_and_time_are_known(self, run):
         cells = run.results.cells

@@ -10,11 +10,12 @@ from ntkbench.dynamics import decompose, ensemble_covariance, ensemble_law, kern
 from ntkbench.metrics.ensemble_law import law_agreement
 from ntkbench.metrics.moments import Sample, covariance_distance, covariance_slope, kurtosis, mean_slope, variance_ratio
 from ntkbench.plugin.statistics import jackknife_error
-from ntkbench.plugin.types import Problem, Solution
+from ntkbench.plugin.types import Problem, Solution, Training
 
 N, M, O = 4, 5, 2  # noqa: E741
 STEPS = np.array([0, 2, 7])
 RATE = 0.3
+TRAINING = Training(learning_rate=RATE, steps=STEPS)
 STATISTICS = {
     "mean_slope": mean_slope,
     "variance_ratio": variance_ratio,
@@ -49,7 +50,7 @@ class WorkerConfig:
         self.law = Solution(
             times=RATE * STEPS,
             steps=None if flow else STEPS,
-            learning_rate=None if flow else RATE,
+            training=TRAINING,
             mean_train=mean.train,
             mean_test=mean.test,
             variance_test=np.repeat(variance.test[:, :, None], O, axis=2),
@@ -77,7 +78,7 @@ class WorkerConfig:
         return Solution(
             times=RATE * STEPS,
             steps=STEPS,
-            learning_rate=RATE,
+            training=TRAINING,
             members_train=found.train,
             members_test=found.test,
         )

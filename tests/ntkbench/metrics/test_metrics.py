@@ -1,14 +1,17 @@
 """The metrics against numbers worked out by hand or by brute force."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from ntkbench.dynamics import decompose, kernel_dynamics
 from ntkbench.metrics.errors import accuracy, function_distance, predictions_from, rmse
-from ntkbench.plugin.types import Problem, Solution
+from ntkbench.plugin.types import Problem, Solution, Training
 
 STEPS = np.array([0, 3, 10])
 RATE = 0.1
+TRAINING = Training(learning_rate=RATE, steps=STEPS)
 
 
 def problem(outputs=2, labels=None, seed=0):
@@ -34,7 +37,7 @@ def law(problem, *, rho=0.0, flow=False):
     return Solution(
         times=RATE * STEPS,
         steps=None if flow else STEPS,
-        learning_rate=None if flow else RATE,
+        training=TRAINING,
         mean_train=found.train,
         mean_test=found.test,
         kernel_train=kernel,
@@ -53,7 +56,7 @@ def ensemble(outputs=2, members=5, diverged=(), seed=1):
     for member in diverged:
         train[member, 1:], test[member, 1:], at[member] = np.nan, np.nan, STEPS[1]
     return Solution(
-        times=RATE * STEPS, steps=STEPS, learning_rate=RATE, members_train=train, members_test=test, diverged_at=at
+        times=RATE * STEPS, steps=STEPS, training=TRAINING, members_train=train, members_test=test, diverged_at=at
     )
 
 
@@ -173,7 +176,7 @@ class TestFunctionDistance:
         data, networks = problem(), ensemble()
         reference = law(data)
         train, test = predictions_from(reference, data, networks)
-        same = Solution(times=networks.times, steps=STEPS, learning_rate=RATE, members_train=train, members_test=test)
+        same = Solution(times=networks.times, steps=STEPS, training=TRAINING, members_train=train, members_test=test)
         assert max(table(function_distance(data, same, reference), "function_distance").values()) < 1e-13
 
     def test_a_flow_reference_is_taken_at_the_networks_times(self):
@@ -181,7 +184,7 @@ class TestFunctionDistance:
         small = Solution(
             times=1e-6 * STEPS,
             steps=STEPS,
-            learning_rate=1e-6,
+            training=replace(TRAINING, learning_rate=1e-6),
             members_train=networks.members_train,
             members_test=networks.members_test,
         )
@@ -233,7 +236,7 @@ class TestFunctionDistance:
             noisy = Solution(
                 times=networks.times,
                 steps=STEPS,
-                learning_rate=RATE,
+                training=TRAINING,
                 members_train=networks.members_train,
                 members_test=base + noise - noise[:, :1],
             )
@@ -274,6 +277,6 @@ class TestFunctionDistance:
         data = problem()
         assert list(function_distance(data, ensemble(), None)) == []
         assert list(function_distance(data, law(data), law(data))) == []
-        bare = Solution(times=RATE * STEPS, steps=STEPS, learning_rate=RATE)
+        bare = Solution(times=RATE * STEPS, steps=STEPS, training=TRAINING)
         with pytest.raises(ValueError, match="kernels and eigenvectors"):
             list(function_distance(data, ensemble(), bare))

@@ -4,16 +4,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from test_metrics import RATE, STEPS, ensemble, followed, law, problem
+from test_metrics import STEPS, TRAINING, ensemble, followed, law, problem
 
-from ntkbench.metrics.errors import predictions_from
+from ntkbench.metrics import errors
+from ntkbench.metrics.errors import predictions_from, shared_predictions
 from ntkbench.metrics.predictions import function_distance_relative, learning_speed_ratio, prediction_rmse
 from ntkbench.plugin.types import Solution
 
 
 def at_rate(data, reference, networks, factor):
     """Return networks that follow the kernel at the study's rate times a factor, from the f_0 of ``networks``."""
-    train, test = predictions_from(replace(reference, learning_rate_multiplier=factor), data, networks)
+    train, test = predictions_from(replace(reference, time_scale=factor), data, networks)
     return replace(networks, members_train=train, members_test=test)
 
 
@@ -36,7 +37,7 @@ class TestClock:
         data, networks = problem(), ensemble(members=8)
         reference = law(data)
         right = at_rate(data, reference, networks, 1.0)
-        found = values(learning_speed_ratio(data, right, replace(reference, learning_rate_multiplier=1.05)))
+        found = values(learning_speed_ratio(data, right, replace(reference, time_scale=1.05)))
         assert found["learning_speed_ratio"] == pytest.approx(1 / 1.05, abs=0.01)
 
     def test_is_a_projection_on_the_derivative(self):
@@ -126,7 +127,7 @@ class TestPredictionRmse:
     def test_is_that_of_steps_taken_one_by_one(self, factor):
         data, networks = problem(), ensemble()
         reference = law(data)
-        rows = list(prediction_rmse(data, networks, replace(reference, learning_rate_multiplier=factor)))
+        rows = list(prediction_rmse(data, networks, replace(reference, time_scale=factor)))
         found = {(row.member, row.step): row.value for row in rows}
         assert {(row.split, row.unit, row.goal) for row in rows} == {("test", "target", "min")}
         assert set(found) == {(member, step) for member in range(5) for step in STEPS}
@@ -177,6 +178,29 @@ class TestRelativeDistance:
     def test_a_prediction_that_does_not_move(self):
         data, networks = problem(), ensemble()
         start = {"members_train": networks.members_train[:, :1], "members_test": networks.members_test[:, :1]}
-        still = Solution(times=np.zeros(1), steps=np.zeros(1, int), learning_rate=RATE, **start)
+        still = Solution(times=np.zeros(1), steps=np.zeros(1, int), training=TRAINING, **start)
         assert list(function_distance_relative(data, still, law(data))) == []
         assert list(function_distance_relative(data, networks, None)) == []
+
+
+def test_metrics_of_one_cell_share_predictions(monkeypatch):
+    """Each pair of solutions once, another law of the same numbers again; and nothing is kept afterwards."""
+    computed = []
+    compute = errors.kernel_predictions
+    monkeypatch.setattr(errors, "kernel_predictions", lambda *asked: computed.append(asked) or compute(*asked))
+    data, networks = problem(), ensemble(members=3)
+    reference, other = law(data), law(data)
+    alone = [list(metric(data, networks, reference)) for metric in (prediction_rmse, function_distance_relative)]
+    assert len(computed) == 2
+    with shared_predictions():
+        together = [list(metric(data, networks, reference)) for metric in (prediction_rmse, function_distance_relative)]
+        assert len(computed) == 3
+        first, again = (predictions_from(reference, data, networks)[1] for _ in range(2))
+        assert first is again
+        with pytest.raises(ValueError, match="read-only"):
+            first[:] = 0
+        predictions_from(other, data, networks)
+        assert len(computed) == 4
+    predictions_from(reference, data, networks)
+    assert len(computed) == 5
+    assert together == alone

@@ -1,6 +1,7 @@
 """Plugins come one by one: a bad one is set aside by name, with its reason, and leaves nothing behind."""
 
 import sys
+from dataclasses import replace
 from importlib import metadata
 
 import pytest
@@ -308,6 +309,49 @@ class TestAvailability:
 
         assert unavailable_reason(self.spec(available=broken)) == "its check failed with OSError: no disk"
         assert "InvalidRequirement" in unavailable_reason(self.spec(requires=("a >>= b",)))
+
+    @pytest.mark.parametrize(
+        ("entries", "reason"),
+        [
+            (("jax",), 'needs the plugin "jax", which is disabled'),
+            (("torch", "jax"), 'needs the plugin "jax", which is disabled'),
+            (("no-such",), 'needs the plugin "no-such", which is not installed'),
+            (("jax|no-such",), '"jax", which is disabled; needs the plugin "no-such", which is not installed'),
+        ],
+    )
+    def test_a_plugin_that_is_missing_or_disabled(self, entries, reason, monkeypatch):
+        monkeypatch.setenv("NTKBENCH_DISABLE_PLUGINS", "jax")
+        found = unavailable_reason(self.spec(requires_plugins=entries), load_registry())
+        assert found.endswith(reason)
+        assert unavailable_reason(self.spec(requires_plugins=entries)) == found
+        assert unavailable_reason(self.spec(requires_plugins=("jax|uci", "synthetic")), load_registry()) is None
+
+    def test_a_plugin_whose_distributions_are_missing_says_what_to_install(self, monkeypatch):
+        def nothing_installed(requires, install):
+            return f"none: {install}" if requires else None
+
+        monkeypatch.setattr(registries, "missing_requirement", nothing_installed)
+        reason = unavailable_reason(self.spec(requires_plugins=("jax",)))
+        assert reason == 'needs the plugin "jax": none: pip install "ntkbench[jax]"'
+
+    def test_a_broken_plugin_is_named_with_its_reason(self):
+        found = load_registry()
+        found.plugins = [replace(report, status="broken", reason="ImportError: no") for report in found.plugins]
+        reason = unavailable_reason(self.spec(requires_plugins=("jax",)), found)
+        assert reason == 'needs the plugin "jax", which is broken: ImportError: no'
+
+    def test_first_party_specs_that_use_another_plugin_need_it(self, monkeypatch):
+        monkeypatch.setenv("NTKBENCH_DISABLE_PLUGINS", "jax")
+        found = load_registry()
+        specs = {spec.name: spec for spec in [*found.tasks, *found.backends] if spec.requires_plugins}
+        reasons = {name: unavailable_reason(spec, found) for name, spec in specs.items()}
+        needs = 'needs the plugin "jax", which is disabled'
+        assert reasons == {
+            "features": None,  # tangent features are torch's
+            "sklearn-svm": needs,
+            "synthetic/gp": needs,
+            "uci/optical-digits-component": needs,
+        }
 
     def test_it_can_be_required(self):
         require_available(self.spec())

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 import ntkbench
 from ntkbench.dynamics import decompose, kernel_dynamics
 from ntkbench.errors import UnavailableError
-from ntkbench.plugin.specs import BackendSpec, Estimate, MetricSpec, Sizes, TaskSpec
+from ntkbench.plugin.specs import BackendSpec, Estimate, MethodFacts, MetricSpec, Sizes, TaskSpec
 from ntkbench.plugin.types import Measurement, Problem, Solution
 
 
@@ -102,7 +102,7 @@ def solve_kernel(request):
     return Solution(
         times=training.times,
         steps=training.steps,
-        learning_rate=training.learning_rate,
+        training=training,
         mean_train=found.train,
         mean_test=found.test,
         variance_train=np.ones_like(found.train),
@@ -139,7 +139,7 @@ def solve_network(request):
     return Solution(
         times=request.training.times,
         steps=request.training.steps,
-        learning_rate=request.training.learning_rate,
+        training=request.training,
         members_train=train,
         members_test=test,
         diverged_at=diverged,
@@ -234,6 +234,7 @@ def ntkbench_register_backends():
             target=f"{__name__}:solve_kernel",
             supports=lambda architecture: None,
             estimate=lambda work: Estimate(1e3, 1e3),
+            facts=lambda parameters: MethodFacts(kernel=parameters.kernel),
         ),
         BackendSpec(
             name="toy-network",

@@ -13,6 +13,7 @@ from ntkbench.api.run import Options, plan_study
 from ntkbench.errors import PluginError
 from ntkbench.hashing import canonical_json, digest
 from ntkbench.plugin.registry import load_registry
+from ntkbench.plugin.specs import MethodFacts
 from ntkbench.study.load import Overrides
 from ntkbench.study.plan import make_plan
 from ntkbench.study.resolve import resolve_study
@@ -96,7 +97,30 @@ class TestExpansion:
 
     def test_widths_per_layer(self, plan):
         data = study(architecture=[{"depth": 2}], subject=[subject(widths=[[4, 8], 6])])
-        assert [cell.width for cell in plan(data).cells if cell.role == "subject"] == [(4, 8), 6]
+        networks = [cell for cell in plan(data).cells if cell.role == "subject"]
+        assert [(cell.hidden_widths, cell.width) for cell in networks] == [((4, 8), None), ((6, 6), 6)]
+
+    @pytest.mark.parametrize(
+        ("depth", "expected"), [(0, {()}), (1, {(4,), (16,), (64,)}), (2, {(4, 4), (16, 16), (64, 64)})]
+    )
+    def test_a_width_is_expanded_to_one_per_hidden_layer(self, plan, depth, expected):
+        cells = plan(study(architecture=[{"depth": depth}])).cells
+        assert {cell.hidden_widths for cell in cells if cell.role == "subject"} == expected
+        assert {cell.hidden_widths for cell in cells if cell.role == "reference"} == {None}
+
+    def test_cells_hold_the_facts_that_their_backend_declares(self, plan):
+        facts = {cell.role: cell.facts for cell in plan(study()).cells}
+        assert facts == {"reference": MethodFacts(kernel="ntk"), "subject": MethodFacts()}
+
+    def test_the_rate_is_that_of_the_first_reference_that_declares_the_ntk(self, plan):
+        found = load_registry([TOY])
+        plain = replace(found.backends.specs["toy-kernel"], name="no-ntk", facts=lambda parameters: MethodFacts())
+        found.backends.add(plain, "test")
+        first = {"label": "first", "backend": "no-ntk"}
+        both = study(reference=[first, {"label": "ntk", "backend": "toy-kernel"}])
+        assert {cell.anchor for cell in plan(both, found).cells} == {"ntk"}
+        alone = study(reference=[first], subject=[subject(compare_with=["first"])])
+        assert {cell.anchor for cell in plan(alone, found).cells} == {"first"}
 
 
 class TestIdentity:
@@ -214,10 +238,10 @@ class TestIdentity:
 
 
 PINNED = {
-    ("ntk", None): "e74086a1e79b05bf",
-    ("network", 4): "b337541adddc39d3",
-    ("network", 16): "b9af9045f667ea3e",
-    ("network", 64): "848d8601f3db9aa5",
+    ("ntk", None): "fda294e6a82ba2b9",
+    ("network", 4): "4fd8bc3057413507",
+    ("network", 16): "62a8e93fc1d7433e",
+    ("network", 64): "110aa2901999609c",
 }
 
 

@@ -206,7 +206,7 @@ def test_the_quickstart_is_a_study_within_its_limits():
     assert {cell.task.split("/")[0] for cell in plan.cells} == {"synthetic", "uci"}
     for cell in plan.cells:
         assert cell.sizes.n_train <= (64 if cell.task.startswith("synthetic") else 100)
-        assert cell.steps[-1] <= 200
+        assert cell.training.steps[-1] <= 200
         assert cell.role == "reference" or cell.members >= 8
         assert cell.skip is None
 

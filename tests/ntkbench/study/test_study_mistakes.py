@@ -26,10 +26,18 @@ WRONG = {
         {"id": "C2", "source": "s", "varies": "v", "refuted_by": "r", "judge": ["ntk_distance"]},
         'claim.judge[0]: no quantity is called "ntk_distance"; did you mean',
     ),
-    "control of nobody": (
+    "negative control of nobody": (
         "claim",
-        {"id": "C2", "source": "s", "varies": "v", "refuted_by": "r", "negative_controls": ["network against nobody"]},
+        {"id": "C2", "source": "s", "varies": "v", "refuted_by": "r", "negative_controls": ["nobody"]},
         'claim.negative_controls[0]: no reference or subject is labelled "nobody"',
+    ),
+    "negative control of a subject with nobody": (
+        "claim",
+        {
+            **{"id": "C2", "source": "s", "varies": "v", "refuted_by": "r"},
+            "negative_controls": [{"subject": "network", "reference": "nobody"}],
+        },
+        'claim.negative_controls[0].reference: no reference is labelled "nobody"',
     ),
     "unknown key in a table": ("training.step", 5, 'training.step: unknown key; did you mean "steps"?'),
     "unknown key of the rate": (
@@ -118,7 +126,7 @@ WRONG = {
     "a table for a list": ("task", {"name": "toy/line"}, "task: input should be a valid"),
     "a number for a table": ("training", 3, "training: "),
     "a step past the end": ("training.records", [0, 11], "records holds step 11, but training ends at step 10"),
-    "too many splits": ("task.0.splits", 1001, "task[0].splits: 1001 asked for, but toy/line has 1000"),
+    "too many splits": ("task.0.splits", 1001, "task[0].splits: asks for 1001, but toy/line has 1000"),
     "unknown activation of the store": (
         "store",
         {"predictions": "some"},
@@ -144,6 +152,12 @@ def test_what_is_missing_is_named(complaint, missing):
     data = study()
     del data[missing]
     assert complaint(data) == ["study: 1 mistake", f"  {missing}: is missing"]
+
+
+@pytest.mark.parametrize("widths", [[8, 8], [8, [8, 8]], [[8, 4], [8, 4]]])
+def test_a_width_is_listed_once_however_it_is_written(complaint, widths):
+    data = study(architecture=[{"depth": 2}], subject=[subject(widths=widths)])
+    assert complaint(data) == ["study: 1 mistake", "  subject[0].widths: a width is listed twice"]
 
 
 def test_labels_are_used_once(complaint):

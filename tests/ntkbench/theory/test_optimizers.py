@@ -1,13 +1,13 @@
 """The way of training from a study's TOML to the cell, the comparison and the verdict."""
 
 import json
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from toy_runs import TOY, session, study
 
 from ntkbench.analysis.estimation.caveats import Caveats
+from ntkbench.analysis.series.records import MetricRows
 from ntkbench.dynamics import decompose, kernel_dynamics, stable_learning_rate
 from ntkbench.errors import DataError, StudyError
 from ntkbench.metrics.errors import predictions_from
@@ -44,11 +44,11 @@ def test_it_is_part_of_the_cells_and_of_nothing_it_does_not_change(registry):
     plain, same = plan(), plan(optimizer="gradient-descent", momentum=0.0)
     assert [c.cell_id for c in plain.cells] == [c.cell_id for c in same.cells]
     assert plain.run_id == same.run_id
-    assert all("momentum" not in c.training for c in plain.cells)
+    assert all(c.training.momentum == 0 for c in plain.cells)
     plans = [plain, plan(**HEAVY), plan(**NESTEROV), plan(**HEAVY | {"momentum": 0.5})]
     assert len({c.cell_id for p in plans for c in p.cells}) == sum(len(p.cells) for p in plans)
     assert len({p.run_id for p in plans}) == len(plans)
-    assert all(c.training["momentum"] == 0.9 for c in plans[1].cells)
+    assert all(c.training.momentum == 0.9 for c in plans[1].cells)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_a_backend_that_does_not_know_it_is_named_before_anything_runs():
 def test_the_stored_row_says_how(tmp_path):
     cells = session(trained(momentum=0.0), tmp_path / "run", executor="inline").results.cells
     assert set(cells["optimizer"]) == {"gradient-descent"}
-    assert all("momentum" not in json.loads(text) for text in cells["training_json"])
+    assert all(json.loads(text)["momentum"] == 0.0 for text in cells["training_json"])
 
 
 @pytest.mark.parametrize("how", [HEAVY, NESTEROV, {"optimizer": "gradient-descent", "momentum": 0.0}])
@@ -104,7 +104,7 @@ def test_networks_are_compared_with_a_kernel_trained_as_they_were(flow):
     kernel, y, f0 = jacobian @ jacobian.T, rng.normal(size=(6, 1)), rng.normal(size=(2, 3, 9, 1))
     spectrum, steps = decompose(kernel[:6, :6]), np.array([0, 3, 9])
     problem = Problem(x_train=np.zeros((6, 1)), y_train=y, x_test=np.zeros((3, 1)), y_test=np.zeros((3, 1)))
-    shared = {"times": 0.1 * steps, "learning_rate": 0.1}
+    shared = {"times": 0.1 * steps, "training": Training(learning_rate=0.1, steps=steps, **NESTEROV)}
     reference = Solution(
         steps=None if flow else steps,
         kernel_train=kernel[:6, :6],
@@ -113,7 +113,7 @@ def test_networks_are_compared_with_a_kernel_trained_as_they_were(flow):
         eigenvectors=spectrum.eigenvectors,
         **shared,
     )
-    subject = Solution(steps=steps, members_train=f0[:, :, :6], members_test=f0[:, :, 6:], **shared, **NESTEROV)
+    subject = Solution(steps=steps, members_train=f0[:, :, :6], members_test=f0[:, :, 6:], **shared)
     when = {"times": steps * 0.1 / (1 - 0.9)} if flow else {"steps": steps, "learning_rate": 0.1, **NESTEROV}
     start = {"f0_train": f0[:, 0, :6], "f0_test": f0[:, 0, 6:]}
     expected = kernel_dynamics(kernel[:6, :6], kernel[6:, :6], y, **start, **when)
@@ -134,12 +134,12 @@ def test_no_verdict_beyond_the_optimizers_own_limit(factor, unstable):
         "learning_rate": factor * 2 * 8 / 4.0 * 0.999,
         "training_json": json.dumps(HEAVY),
     }
-    kernel = {"kernel": "ntk", "ridge": 0.0, "backend_params_json": "{}"}
+    kernel = {"kernel": "ntk", "ridge": 0.0, "deviations": []}
     cells = pd.DataFrame([cell | {"cell_id": "n", "label": "net"}, cell | kernel | {"cell_id": "k", "label": "ntk"}])
     rows = [
         {"metric": "largest_eigenvalue", "value": 4.0, "run_id": "r", "cell_id": "k", "member": None},
         {"metric": "d", "value": 1.0, "run_id": "r", "cell_id": "n", "reference": "ntk", "reference_cell_id": "k"},
     ]
-    caveats = Caveats(SimpleNamespace(cells=cells, measurements=pd.DataFrame(rows)))
+    caveats = Caveats(cells, MetricRows(pd.DataFrame(rows)))
     said = caveats.of("r", ["n"], "ntk", trained=True)
     assert (said is not None and "stable limit" in said) == unstable

@@ -1,6 +1,7 @@
 """What a study may state otherwise: a wrong theory, the posterior in place of the ensemble, and more of the law."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -42,7 +43,7 @@ class TestWrongTheories:
         assert wrong.learning_rate == right.learning_rate
         np.testing.assert_array_equal(wrong.times, right.times)
         np.testing.assert_array_equal(wrong.steps, right.steps)
-        assert (right.learning_rate_multiplier, wrong.learning_rate_multiplier) == (1.0, 1.05)
+        assert (right.time_scale, wrong.time_scale) == (1.0, 1.05)
         faster = solve(
             request(training=training, learning_rate=1.05 * right.learning_rate, fraction_of_max_stable=None)
         )
@@ -77,9 +78,8 @@ class TestWrongTheories:
         asked = request(learning_rate_multiplier=1.25, learning_rate=0.4, fraction_of_max_stable=None)
         object.__setattr__(asked.problem, "loss", "huber")
         found = solve(asked)
-        object.__setattr__(asked, "parameters", asked.parameters.model_copy(update={"learning_rate_multiplier": 1.0}))
-        object.__setattr__(asked.training, "learning_rate", 0.5)
-        faster = solve(asked)
+        parameters = asked.parameters.model_copy(update={"learning_rate_multiplier": 1.0})
+        faster = solve(replace(asked, parameters=parameters, training=replace(asked.training, learning_rate=0.5)))
         assert (found.learning_rate, faster.learning_rate) == (0.4, 0.5)
         np.testing.assert_array_equal(found.mean_test, faster.mean_test)
 
@@ -92,7 +92,7 @@ class TestWrongTheories:
         subject = Solution(
             times=rate * np.array(STEPS),
             steps=np.array(STEPS),
-            learning_rate=rate,
+            training=found.training,
             members_train=members["train"],
             members_test=members["test"],
         )
@@ -196,8 +196,8 @@ def test_a_study_keeps_all_of_it(tmp_path):
         label: load_solution(tmp_path / "run" / "solutions", cell_id)
         for label, cell_id in zip(results.cells["label"], results.cells["cell_id"], strict=True)
     }
-    assert kept["wrong"].learning_rate_multiplier == 1.05
-    assert kept["right"].learning_rate_multiplier == 1.0
+    assert kept["wrong"].time_scale == 1.05
+    assert kept["right"].time_scale == 1.0
     assert kept["right"].covariance_test.shape == (5, 6, 6)
     assert kept["wrong"].covariance_test is None
     said = dict(zip(results.cells["label"], results.cells["backend_params_json"], strict=True))

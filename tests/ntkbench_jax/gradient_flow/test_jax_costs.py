@@ -1,6 +1,7 @@
 """Kernel gradient flow on convex costs (C12), against closed forms, another integrator, and the flow's own identities.
 
-The kernels here are written out, so that nothing depends on the package's own.
+The kernels here are written out, so that nothing depends on the package's own. A program is compiled for each cost,
+solver and shape (N, O), which takes seconds, so that most problems here have the same shape.
 """
 
 import subprocess
@@ -17,8 +18,7 @@ from scipy.special import log_softmax, softmax
 from ntkbench import kernel_dynamics
 from ntkbench.errors import DataError, UnavailableError
 from ntkbench_jax import cost_flow
-from ntkbench_jax.gradient_flow import flow
-from ntkbench_jax.gradient_flow import ode as integration
+from ntkbench_jax.gradient_flow import flow, ode
 from ntkbench_jax.gradient_flow.losses import squared_error
 
 N, M, O = 12, 5, 3  # noqa: E741
@@ -29,17 +29,17 @@ def kernel(a, b):
     return np.exp(-squares / 4) + 0.1 * (1 + a @ b.T)
 
 
-def data(n=N, seed=0):
-    """Kernels on n training points, targets, labels, and an initial function."""
-    rng = np.random.default_rng(seed)
-    x, x_test = rng.standard_normal((n, 3)), rng.standard_normal((M, 3))
-    f0 = 0.5 * rng.standard_normal((n + M, O))
-    labels = np.r_[np.arange(O), rng.integers(0, O, n - O)]
+def data():
+    """Kernels on N training points, targets, labels, and an initial function."""
+    rng = np.random.default_rng(0)
+    x, x_test = rng.standard_normal((N, 3)), rng.standard_normal((M, 3))
+    f0 = 0.5 * rng.standard_normal((N + M, O))
+    labels = np.r_[np.arange(O), rng.integers(0, O, N - O)]
     return {
         "kernels": (kernel(x, x), kernel(x_test, x)),
-        "y": rng.standard_normal((n, O)),
+        "y": rng.standard_normal((N, O)),
         "labels": labels,
-        "f0": {"f0_train": f0[:n], "f0_test": f0[n:]},
+        "f0": {"f0_train": f0[:N], "f0_test": f0[N:]},
     }
 
 
@@ -87,60 +87,63 @@ def test_members_and_times_in_any_order():
     assert (found.times == times).all()
 
 
-def test_logistic_cost_of_one_point_to_forty_digits():
-    """df/dt = k / (1 + e^f), so f + e^f = k t + f_0 + e^f_0: f = c - W(e^c)."""
-    k, f0, times = 3.0, -0.7, np.array([0.0, 0.5, 10.0, 1e4])
-    found = cost_flow([[k]], [[2.0]], [1], cost="logistic", times=times, f0_train=[[f0]], f0_test=[[0.0]],
-                      rtol=1e-12, atol=1e-12)  # fmt: skip
+def test_logistic_cost_of_independent_points_to_forty_digits():
+    """df/dt = k / (N (1 + e^f)), so f + e^f = k t / N + f_0 + e^f_0: f = c - W(e^c)."""
+    k, f0, times = np.linspace(1.0, 3.0, N), np.linspace(-0.7, 0.4, N), N * np.array([0.0, 0.5, 10.0, 1e4])
+    between = np.c_[np.zeros((1, N - 1)), 2.0]
+    found = cost_flow(np.diag(k), between, np.ones(N, int), cost="logistic", times=times, f0_train=f0[:, None],
+                      f0_test=[[0.0]], rtol=1e-12, atol=1e-12)  # fmt: skip
     with mp.workdps(40):
-        sums = [mp.mpf(k) * mp.mpf(t) + f0 + mp.exp(f0) for t in times]
-        exact = np.array([float(c - mp.lambertw(mp.exp(c))) for c in sums])
-    np.testing.assert_allclose(found.train[:, 0, 0], exact, rtol=3e-12)
-    np.testing.assert_allclose(found.test[:, 0, 0], 2.0 / k * (exact - f0), rtol=3e-12, atol=1e-12)
-    np.testing.assert_allclose(found.cost, np.log1p(np.exp(-exact)), rtol=1e-10)
+        sums = [[mp.mpf(a) * mp.mpf(t) / N + b + mp.exp(b) for a, b in zip(k, f0, strict=True)] for t in times]
+        exact = np.array([[float(c - mp.lambertw(mp.exp(c))) for c in row] for row in sums])
+    np.testing.assert_allclose(found.train[..., 0], exact, rtol=3e-12)
+    np.testing.assert_allclose(found.test[:, 0, 0], 2.0 / k[-1] * (exact[:, -1] - f0[-1]), rtol=3e-12, atol=1e-12)
+    np.testing.assert_allclose(found.cost, np.log1p(np.exp(-exact)).mean(axis=1), rtol=1e-10)
 
 
-def test_cross_entropy_of_two_points_against_another_integrator():
+def test_cross_entropy_against_another_integrator():
     """DOP853 of scipy on the outputs themselves, at training and test points together."""
-    theta = np.array([[1.0, 0.3], [0.3, 0.8], [0.5, -0.2]])
-    y, f0 = np.array([[1.0, 0, 0], [0.2, 0.3, 0.5]]), np.array([[0.3, -0.1, 0], [0, 0.4, 0.2], [1, 2, 3.0]])
+    given = data()
+    theta, f0 = np.concatenate(given["kernels"]), np.concatenate(list(given["f0"].values()))
+    y = np.eye(O)[given["labels"]]
+    y[1] = [0.2, 0.3, 0.5]
     times = np.array([0.0, 0.3, 4.0, 60.0])
 
     def velocity(_, f):
-        return (-theta @ (softmax(f.reshape(3, 3)[:2], axis=1) - y) / 2).ravel()
+        return (-theta @ (softmax(f.reshape(-1, O)[:N], axis=1) - y) / N).ravel()
 
-    exact = solve_ivp(velocity, (0, 60), f0.ravel(), "DOP853", times, rtol=1e-13, atol=1e-14).y.T.reshape(4, 3, 3)
-    found = cost_flow(theta[:2], theta[2:], y, cost="cross-entropy", times=times, f0_train=f0[:2], f0_test=f0[2:],
-                      rtol=1e-12, atol=1e-12)  # fmt: skip
-    np.testing.assert_allclose(found.train, exact[:, :2], rtol=0, atol=3e-12)
-    np.testing.assert_allclose(found.test, exact[:, 2:], rtol=0, atol=3e-12)
-    np.testing.assert_allclose(found.cost, -(y * log_softmax(exact[:, :2], axis=2)).sum(axis=(1, 2)) / 2, atol=1e-11)
+    exact = solve_ivp(velocity, (0, 60), f0.ravel(), "DOP853", times, rtol=1e-13, atol=1e-14).y.T.reshape(4, -1, O)
+    found = cost_flow(*given["kernels"], y, cost="cross-entropy", times=times, **given["f0"], rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(found.train, exact[:, :N], rtol=0, atol=3e-12)
+    np.testing.assert_allclose(found.test, exact[:, N:], rtol=0, atol=3e-12)
+    np.testing.assert_allclose(found.cost, -(y * log_softmax(exact[:, :N], axis=2)).sum(axis=(1, 2)) / N, atol=1e-11)
 
 
+DELTA = 0.6  # of every Huber cost: a program is compiled for each
 COSTS = [
     ("cross-entropy", {}, "labels"),
     ("squared-error", {}, "y"),
-    ("huber", {"delta": 0.6}, "y"),
+    ("huber", {"delta": DELTA}, "y"),
     (lambda f, y: jnp.sum(jnp.logaddexp(f - y, y - f)) / len(f), {}, "y"),
 ]
 
 
 @pytest.mark.parametrize(("cost", "options", "targets"), COSTS, ids=["cross-entropy", "squared-error", "huber", "own"])
 def test_the_cost_falls_by_the_squared_norm_of_its_gradient(cost, options, targets):
-    """C12: C(0) - C(t) is the integral of |d|_K^2, here by 24 Gauss-Legendre nodes on each of 12 intervals.
+    """C12: C(0) - C(t) is the integral of |d|_K^2, here by 10 Gauss-Legendre nodes on each of 6 intervals.
 
     Of the Huber cost the second derivative jumps, which quadrature pays for; of the others it is exact to 1e-9.
     """
     given = data()
     end = 20 * natural_time(given["kernels"][0])
-    edges = end * np.linspace(0, 1, 13) ** 2
-    nodes, weights = np.polynomial.legendre.leggauss(24)
+    edges = end * np.linspace(0, 1, 7) ** 2
+    nodes, weights = np.polynomial.legendre.leggauss(10)
     middle, half = (edges[1:] + edges[:-1]) / 2, (edges[1:] - edges[:-1]) / 2
     times = np.r_[0.0, end, (middle[:, None] + half[:, None] * nodes).ravel()]
     found = cost_flow(*given["kernels"], given[targets], cost=cost, times=times, rtol=1e-10, atol=1e-10, **options,
                       **given["f0"])  # fmt: skip
     lost = found.cost[0] - found.cost[1]
-    dissipated = (half[:, None] * weights * found.gradient_norm_squared[2:].reshape(12, 24)).sum()
+    dissipated = (half[:, None] * weights * found.gradient_norm_squared[2:].reshape(6, 10)).sum()
     assert dissipated == pytest.approx(lost, rel=1e-4 if cost == "huber" else 1e-9)
     assert lost > 0.1
     ascending = np.argsort(times)
@@ -186,19 +189,25 @@ def test_an_infimum_that_is_attained_is_reached():
 def test_huber_with_small_residuals_is_the_squared_error():
     given = data()
     tight = {"times": [0.0, 1.0, 50.0], "rtol": 1e-11, "atol": 1e-11}
-    within = np.abs(given["y"]).max() * N  # no residual grows beyond the norm of the first ones
-    found = cost_flow(*given["kernels"], given["y"], cost="huber", delta=within, **tight)
-    expected = kernel_dynamics(*given["kernels"], given["y"], times=tight["times"])
+    y = given["y"] * DELTA / np.linalg.norm(given["y"])  # no residual grows beyond the norm of the first ones
+    found = cost_flow(*given["kernels"], y, cost="huber", delta=DELTA, **tight)
+    expected = kernel_dynamics(*given["kernels"], y, times=tight["times"])
     np.testing.assert_allclose(found.test, expected.test, rtol=0, atol=1e-10)
-    assert found.cost[0] == pytest.approx(np.square(given["y"]).sum() / (2 * N), rel=1e-14)
+    assert found.cost[0] == pytest.approx(np.square(y).sum() / (2 * N), rel=1e-14)
 
 
-def test_huber_of_one_point_falls_linearly_then_exponentially():
-    k, times = 2.0, np.array([0.0, 1.0, 1.9, 2.5, 4.0])
-    found = cost_flow([[k]], [[1.0]], [[5.0]], cost="huber", times=times, rtol=1e-9, atol=1e-9)
-    residual = np.where(times < 2, 5 - k * times, np.exp(-k * (times - 2)))
-    np.testing.assert_allclose(5 - found.train[:, 0, 0], residual, atol=1e-8)
-    np.testing.assert_allclose(found.cost, np.where(residual > 1, residual - 0.5, residual**2 / 2), atol=1e-8)
+def test_huber_of_independent_points_falls_linearly_then_exponentially():
+    """Each residual y falls by k delta / N per unit of time until it is delta."""
+    k, y = np.linspace(1.0, 2.0, N)[:, None], np.linspace(1.0, 5.0, O)
+    times = N * np.array([0.0, 0.2, 1.0, 3.0, 5.0])
+    found = cost_flow(np.diag(k[:, 0]), np.zeros((1, N)), np.tile(y, (N, 1)), cost="huber", delta=DELTA, times=times,
+                      rtol=1e-9, atol=1e-9)  # fmt: skip
+    t = times[:, None, None] / N
+    bend = (y / DELTA - 1) / k  # when the residual is delta
+    residual = np.where(t < bend, y - k * DELTA * t, DELTA * np.exp(-k * np.maximum(t - bend, 0)))
+    np.testing.assert_allclose(y - found.train, residual, atol=1e-8)
+    costs = np.where(residual > DELTA, DELTA * (residual - DELTA / 2), residual**2 / 2)
+    np.testing.assert_allclose(found.cost, costs.sum(axis=(1, 2)) / N, atol=1e-8)
 
 
 def test_binary_labels_two_ways():
@@ -215,13 +224,13 @@ def test_binary_labels_two_ways():
 
 def test_repeated_inputs_move_together():
     given = data()
-    rows = [*range(N), 0, 1]
+    rows = [*range(N - 2), 0, 1]
     theta, between = given["kernels"][0][np.ix_(rows, rows)], given["kernels"][1][:, rows]
-    y = np.r_[given["y"], given["y"][:2] + 1]
+    y = np.r_[given["y"][:-2], given["y"][:2] + 1]
     found = cost_flow(theta, between, y, cost="squared-error", times=[1.0, 1e3], rtol=1e-10)
     expected = kernel_dynamics(theta, between, y, times=[1.0, 1e3])
     np.testing.assert_allclose(found.test, expected.test, atol=1e-9)
-    np.testing.assert_allclose(found.train[:, :2], found.train[:, N:], atol=1e-12)
+    np.testing.assert_allclose(found.train[:, :2], found.train[:, N - 2 :], atol=1e-12)
 
 
 def test_a_kernel_of_zeros_trains_nothing():
@@ -243,11 +252,11 @@ def test_the_kernels_units_are_those_of_time(scale):
 
 
 def test_a_kernel_in_float32_is_positive_semidefinite_to_its_rounding():
-    x = np.random.default_rng(3).standard_normal((60, 1))
-    theta = kernel(x, x).astype(np.float32)  # of rank about 15 in float32
+    x = 0.5 * np.random.default_rng(3).standard_normal((N, 1))
+    theta, y = kernel(x, x).astype(np.float32), np.sin(x * np.arange(1, O + 1))  # of rank about 6 in float32
     assert np.linalg.eigvalsh(theta.astype(np.float64))[0] < -1e-10
-    found = cost_flow(theta, theta[:3], np.sin(x), cost="squared-error", times=[10.0], rtol=1e-10)
-    expected = kernel_dynamics(theta, theta[:3], np.sin(x), times=[10.0])
+    found = cost_flow(theta, theta[:3], y, cost="squared-error", times=[10.0], rtol=1e-10)
+    expected = kernel_dynamics(theta, theta[:3], y, times=[10.0])
     np.testing.assert_allclose(found.test, expected.test, atol=1e-6)
 
 
@@ -305,7 +314,7 @@ def test_a_tolerance_that_is_not_attained_is_refused(monkeypatch):
     given, rng = data(), np.random.default_rng(0)
 
     def noisy(cost, basis, start, targets, times, **options):
-        return integration.Solve(rng.standard_normal((len(times), N, O)), "explicit", 1, 0)
+        return ode.Solve(rng.standard_normal((len(times), N, O)), "explicit", 1, 0)
 
     monkeypatch.setattr(flow, "integrate", noisy)
     with pytest.raises(DataError, match=r"solves at tolerances 1e-14 and 1e-16 differ .* raise rtol or atol"):
@@ -314,7 +323,7 @@ def test_a_tolerance_that_is_not_attained_is_refused(monkeypatch):
 
 def test_a_time_that_is_not_reached_is_named(monkeypatch):
     given = data()
-    monkeypatch.setitem(integration._MOST_STEPS, "explicit", 5)
+    monkeypatch.setitem(ode._MOST_STEPS, "explicit", 5)
     with pytest.raises(DataError, match=r"explicit solver did not reach t = 50 .* ran out of steps \(5 steps\)"):
         cost_flow(*given["kernels"], given["y"], cost="squared-error", times=[50.0], solver="explicit")
 

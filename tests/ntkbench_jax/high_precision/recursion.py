@@ -25,19 +25,32 @@ class Entry:
     ntk_scale: mpf
 
 
+State = tuple[mpf, mpf, mpf, mpf]  # K(x,x), K(y,y), K(x,y), Theta(x,y)
+
+
+def first_layer(x: Sequence[float], y: Sequence[float], weight: mpf, bias: mpf) -> State:
+    """The network of depth 0; ``weight`` and ``bias`` are the squares of weight_std and bias_std."""
+    p, q, k = (weight * mp.fdot(a, b) / len(a) + bias for a, b in ((x, x), (y, y), (x, y)))
+    return p, q, k, k
+
+
+def next_layer(state: State, activation: str, weight: mpf, bias: mpf) -> State:
+    """One layer deeper."""
+    (p, q, k, ntk), duals = state, closed_form(activation).duals
+    value, slope = duals(p, q, k)
+    p, q, k = weight * duals(p, p, p)[0] + bias, weight * duals(q, q, q)[0] + bias, weight * value + bias
+    return p, q, k, k + weight * ntk * slope
+
+
 def layers(
     x: Sequence[float], y: Sequence[float], activation: str, weight_std: float, bias_std: float
-) -> Iterator[tuple[mpf, mpf, mpf, mpf]]:
-    """Yield K(x,x), K(y,y), K(x,y), Theta(x,y) of the network of depth 0, 1, 2, ..."""
-    weight, bias = mpf(weight_std) ** 2, mpf(bias_std) ** 2
-    duals = closed_form(activation).duals
-    p, q, k = (weight * mp.fdot(a, b) / len(a) + bias for a, b in ((x, x), (y, y), (x, y)))
-    ntk = k
+) -> Iterator[State]:
+    """Yield the network of depth 0, 1, 2, ..."""
+    scales = mpf(weight_std) ** 2, mpf(bias_std) ** 2
+    state = first_layer(x, y, *scales)
     while True:
-        yield p, q, k, ntk
-        value, slope = duals(p, q, k)
-        p, q, k = weight * duals(p, p, p)[0] + bias, weight * duals(q, q, q)[0] + bias, weight * value + bias
-        ntk = k + weight * ntk * slope
+        yield state
+        state = next_layer(state, activation, *scales)
 
 
 @lru_cache(maxsize=200_000)

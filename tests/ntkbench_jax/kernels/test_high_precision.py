@@ -4,7 +4,7 @@ from functools import lru_cache
 
 import numpy as np
 import pytest
-from high_precision import SHORT, all_pairs, condition, entries, quadrature, reference, regimes
+from high_precision import SHORT, all_pairs, condition, coordinate_condition, entries, quadrature, reference, regimes
 from high_precision.activations import closed_form
 from mpmath import mp, mpf, nsum, quad, sqrt
 
@@ -183,13 +183,23 @@ def test_the_step_has_the_tangent_kernel_of_its_last_layer():
 
 @pytest.mark.parametrize(("name", "depth", "power"), [("relu", 64, 1), ("monomial(degree=3)", 2, 9), ("abs", 3, 1)])
 def test_the_condition_of_a_homogeneous_diagonal(name, depth, power):
-    """k(s x, s x) = s^(2 power) k(x, x); the angle between two coincident points has a condition of its own."""
-    x = [1.0, 2.0, 0.5]
-    assert np.allclose(condition(x, None, name, depth, 1.2, 0.0), 2 * power, rtol=1e-12)
-    assert condition(x, x, name, depth, 1.2, 0.0)[1] >= 2 * power * (1 - 1e-12)
+    """k(s x, s x) = s^(2 power) k(x, x), and so in each layer's weight_std."""
+    x, degree = [1.0, 2.0, 0.5], round(power ** (1 / depth))
+    expected = 2 * sum(degree**layer for layer in range(depth + 1))
+    nngp, ntk = condition(x, x, name, depth, 1.2, 0.0)
+    assert np.isclose(nngp, expected, rtol=1e-12)
+    assert 2 * power <= ntk <= expected * (1 + 1e-12)
+    assert coordinate_condition(x, x, name, depth, 1.2, 0.0)[1] >= 2 * power * (1 - 1e-12)
 
 
-def test_the_condition_of_entries_that_vanish():
-    assert min(condition([1.0, 1e-3], [-1e-3, 1.0 + 1e-9], "relu", 0, 1.0, 0.0)) > 1e5
-    assert condition([1.0, 2.0], [-2.0, 1.0], "relu", 0, 1.0, 0.0) == (np.inf, np.inf)
-    assert condition([0.0, 0.0], [-2.0, 1.0], "relu", 2, 1.0, 0.0) == (0, 0)
+def test_the_condition_of_a_linear_network():
+    """K = w_1^2 (w_0^2 x.y + b_0^2) + b_1^2: antipodal points of the length at which it vanishes."""
+    nngp, _ = condition([1.0], [-1.0], "identity", 1, 1.0, 1.0)
+    assert np.isclose(nngp, (2 * 0 + 2 + 2 + 2) / 3, rtol=1e-12)
+
+
+def test_the_conditions_of_entries_that_vanish():
+    assert min(coordinate_condition([1.0, 1e-3], [-1e-3, 1.0 + 1e-9], "relu", 0, 1.0, 0.0)) > 1e5
+    assert coordinate_condition([1.0, 2.0], [-2.0, 1.0], "relu", 0, 1.0, 0.0) == (np.inf, np.inf)
+    for numbers in (condition, coordinate_condition):
+        assert numbers([0.0, 0.0], [-2.0, 1.0], "relu", 2, 1.0, 0.0) == (0, 0)

@@ -5,22 +5,22 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from ntkbench_jax.kernels.near_parallel import LONGEST_LIST
-from ntkbench_jax.kernels.pair_queue import _AT_ONCE, Waiting
+from ntkbench_jax.kernels.pair_queue import _AT_ONCE, PairQueue
 
 
 def test_every_pair_comes_out_once_from_any_number_of_threads():
-    waiting = Waiting()
+    queue = PairQueue()
     sizes = np.random.default_rng(0).integers(0, 3 * LONGEST_LIST, size=200)
     sizes[7] = 3 * _AT_ONCE
     starts = np.concatenate([[0], np.cumsum(sizes)])
 
     def add(part):
         places = np.arange(starts[part], starts[part + 1])
-        return list(waiting.add(places, -places))
+        return list(queue.add(places, -places))
 
     with ThreadPoolExecutor(8) as pool:
         full = [pairs for found in pool.map(add, range(200)) for pairs in found]
-    rest = list(waiting.rest())
+    rest = list(queue.rest())
     assert all(len(rows) % LONGEST_LIST == 0 and 0 < len(rows) <= _AT_ONCE for rows, _ in full)
     assert sum(len(rows) for rows, _ in rest) < LONGEST_LIST
     rows = np.concatenate([rows for rows, _ in full + rest])
@@ -30,6 +30,6 @@ def test_every_pair_comes_out_once_from_any_number_of_threads():
 
 
 def test_no_pairs_no_lists():
-    waiting, none = Waiting(), np.empty(0, dtype=np.int64)
-    assert list(waiting.add(none, none)) == []
-    assert list(waiting.rest()) == []
+    queue, none = PairQueue(), np.empty(0, dtype=np.int64)
+    assert list(queue.add(none, none)) == []
+    assert list(queue.rest()) == []

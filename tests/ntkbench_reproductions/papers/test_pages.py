@@ -11,12 +11,19 @@ import pytest
 from scipy import stats
 from toy_runs import session, study
 
-from ntkbench.analysis.report.pages import Page, write_study_pages
+from ntkbench.analysis.report.pages import write_study_pages
 from ntkbench.cli.tables import show_comparisons, show_pages
 from ntkbench.errors import StoreError
 from ntkbench.metrics.errors import rmse, rmse_unscaled
+from ntkbench.plugin import Page
 from ntkbench.plugin.types import Problem, Solution
-from ntkbench_reproductions.papers import a19, a19_networks, hla
+from ntkbench_reproductions.papers import hla
+from ntkbench_reproductions.papers.a19 import figure as a19_figure
+from ntkbench_reproductions.papers.a19 import networks as a19_networks
+from ntkbench_reproductions.papers.a19 import published as a19_published
+from ntkbench_reproductions.papers.a19 import tables as a19_tables
+from ntkbench_reproductions.papers.a19.accuracies import table_row
+from ntkbench_reproductions.statistics.paired import mean_interval
 from ntkbench_reproductions.uci.choices import choices
 
 PAGE = Page("A title", ("name", "value [unit]"), (("one", "1"),), ("A note with [brackets].",))
@@ -44,6 +51,11 @@ def test_a_page_is_written_beside_the_figures_and_printed(tmp_path, capsys):
     show_pages(found.results, found.plan.study.study.pages)
     shown = capsys.readouterr().out
     assert all(part in shown for part in ("A title", "value [unit]", "one", "A note with [brackets]."))
+
+
+def test_a_bar_in_a_cell_does_not_end_it_in_markdown():
+    text = Page("A title", ("name", "|y|"), (("share of |y|^2", "1"),)).markdown()
+    assert text.splitlines()[2:5] == ["| name | \\|y\\| |", "| --- | --- |", "| share of \\|y\\|^2 | 1 |"]
 
 
 def test_of_a_page_that_fails_the_reason_is_shown_and_the_next_is_made(tmp_path, capsys):
@@ -97,20 +109,20 @@ def published(tmp_path, monkeypatch):
 
 def test_the_row_of_a_classifier_worked_out_by_hand(published):
     """zoo: 85 of a best 90, second of three; iris: 46 of a best 50, last of two."""
-    table = a19.published_accuracies()
+    table = a19_published.published_accuracies()
     assert table.loc["iris"].isna().tolist() == [False, True]
-    found = a19.row(pd.Series({"zoo": 85.0, "iris": 46.0}), table)
+    found = table_row(pd.Series({"zoo": 85.0, "iris": 46.0}), table)
     assert found.average == 65.5 and found.sets == 2
     assert found.rank == 2.0
     assert (found.p90, found.p95) == (100.0, 0.0)
     assert found.pma == pytest.approx(100 * (85 / 90 + 46 / 50) / 2, rel=1e-14)
     assert found.sd == pytest.approx(39 / np.sqrt(2), rel=1e-14)
     with pytest.raises(StoreError, match="no set lenses"):
-        a19.row(pd.Series({"lenses": 85.0}), table)
+        table_row(pd.Series({"lenses": 85.0}), table)
 
 
 def test_table_1_shows_the_published_row_only_for_all_sets(published):
-    page = a19.table_1(results_of({("zoo", "ntk", "a19"): [0.8, 0.9], ("iris", "ntk", "a19"): [0.45, 0.47]}))
+    page = a19_tables.table_1(results_of({("zoo", "ntk", "a19"): [0.8, 0.9], ("iris", "ntk", "a19"): [0.45, 0.47]}))
     ((name, rank, average, p90, p95, pma),) = page.rows
     assert (name, rank, average, p90, p95) == ("ntk, here", "2.00", "65.50 +- 27.58", "100.00", "0.00")
     assert pma.startswith("93.22")
@@ -120,11 +132,11 @@ def test_table_1_shows_the_published_row_only_for_all_sets(published):
 
 def test_without_published_accuracies_what_needs_them_is_left_out(tmp_path, monkeypatch):
     monkeypatch.setenv("NTKBENCH_DATA", str(tmp_path))
-    page = a19.table_1(results_of({("zoo", "ntk", "a19"): [0.8, 0.9]}))
+    page = a19_tables.table_1(results_of({("zoo", "ntk", "a19"): [0.8, 0.9]}))
     assert page.rows[0] == ("ntk, here", "-", "85.00 +- -", "-", "-", "-")
     assert any("fd_results.txt" in note for note in page.notes)
     with pytest.raises(StoreError, match=r"fd_results\.txt"):
-        a19.accuracies(results_of({("zoo", "ntk", "a19"): [0.8]}))
+        a19_figure.accuracies(results_of({("zoo", "ntk", "a19"): [0.8]}))
 
 
 def test_what_was_chosen_on_each_set(published):
@@ -133,7 +145,7 @@ def test_what_was_chosen_on_each_set(published):
     row = {"cell_id": "0.0", "member": None, "split": None, "split_index": 0}
     rows = [row | {"metric": name, "value": value} for name, value in facts.items()]
     tables.measurements = pd.concat([tables.measurements, pd.DataFrame(rows)])
-    page = a19.by_data_set(tables)
+    page = a19_tables.by_data_set(tables)
     assert page.rows == (("zoo", "85.00", "90.0", "one_R", "3", "1", "0.01"),)
 
 
@@ -182,7 +194,7 @@ def test_networks_stand_beside_the_kernel_on_the_same_sets(published):
 def test_published_networks_are_shown_beside_all_ninety_sets(published, monkeypatch):
     monkeypatch.setattr(a19_networks, "ALL_SETS", 2)
     page = a19_networks.networks(networks_of(TOGETHER))
-    assert [line[0] for line in page.rows[2:]] == [name for name, _ in a19_networks.PUBLISHED.values()]
+    assert [line[0] for line in page.rows[2:]] == [name for name, _ in a19_published.ROWS.values()]
     assert page.rows[3][2] == "80.88 +- 14.96" and page.rows[4][2] == "81.02 +- 14.47"
     assert "from memory" in page.notes[-1]
 
@@ -193,13 +205,13 @@ def test_networks_that_diverged_are_counted_and_left_out(published):
     tables.cells.loc[tables.cells["cell_id"] == lost, "status"] = "diverged"
     rows = tables.measurements
     tables.measurements = rows[(rows["cell_id"] != lost) | (rows["step"] == 0)]
-    assert a19_networks.accuracies(tables).loc["zoo", "network-he"] == pytest.approx(90.0, rel=1e-14)
+    assert a19_networks.shared_accuracies(tables).loc["zoo", "network-he"] == pytest.approx(90.0, rel=1e-14)
     assert "left out of the means: network-he 1." in a19_networks.networks(tables).notes[2]
 
 
 def test_what_networks_chose_on_each_set():
     page = a19_networks.networks_by_data_set(networks_of(TOGETHER, chosen=(3.0, 0.1)))
-    assert page.headings == ("data set", "ntk", "network-he", "network-he: hidden layers, rate")
+    assert page.headings == ("data set", "ntk", "network-he", "network-he: hidden layers, learning rate")
     assert page.rows == (("iris", "46.00", "43.00", "3, 0.1"), ("zoo", "85.00", "80.00", "3, 0.1"))
     with pytest.raises(StoreError, match="no data set on which all of ntk, network-he have an accuracy"):
         a19_networks.networks(networks_of({("zoo", "ntk", "a19"): [1.0], ("iris", "network-he", "a19"): [1.0]}))
@@ -220,28 +232,28 @@ def test_the_leak_is_a_paired_difference_with_its_interval():
         ("iris", "ntk", "nested"): [0.6],
         ("only", "ntk", "a19"): [0.1],
     }
-    page = a19.leak(results_of(values))
+    page = a19_tables.leakage(results_of(values))
     assert [line[:4] for line in page.rows] == [
         ("a19", "2", "1 to 2", "80.00"),
         ("nested", "2", "1 to 2", "72.50"),
-        ("a19 less nested", "2", "", "+7.50"),
+        ("a19 minus nested", "2", "", "+7.50"),
     ]
     low, high = stats.t.interval(0.95, 1, loc=7.5, scale=stats.sem([5, 10]))
     assert page.rows[2][4] == f"[{low:+.2f}, {high:+.2f}]"
-    assert np.isnan(a19.mean_interval(np.array([1.0]))).all()
+    assert np.isnan(mean_interval(np.array([1.0]))).all()
 
 
 def test_the_leaks_splits_are_counted_under_each_protocol_where_there_is_an_accuracy():
     values = {("zoo", "ntk", "a19"): [0.9] * 4, ("zoo", "ntk", "nested"): [0.8] * 3, ("only", "ntk", "a19"): [0.1] * 7}
     tables = results_of(values)
     lost = tables.cells["cell_id"].iloc[0]
-    assert [line[2] for line in a19.leak(tables).rows] == ["4", "3", ""]
+    assert [line[2] for line in a19_tables.leakage(tables).rows] == ["4", "3", ""]
     tables.measurements = tables.measurements[tables.measurements["cell_id"] != lost]
-    assert [line[2] for line in a19.leak(tables).rows] == ["3", "3", ""]
+    assert [line[2] for line in a19_tables.leakage(tables).rows] == ["3", "3", ""]
 
 
 def test_accuracies_are_drawn_against_the_published_ones(published):
-    figure = a19.accuracies(results_of({("zoo", "ntk", "a19"): [0.8, 0.9], ("iris", "ntk", "a19"): [0.45]}))
+    figure = a19_figure.accuracies(results_of({("zoo", "ntk", "a19"): [0.8, 0.9], ("iris", "ntk", "a19"): [0.45]}))
     (axes,) = figure.axes
     best, median = axes.get_lines()[:2]
     np.testing.assert_allclose(sorted(best.get_xydata().tolist()), [[50.0, 45.0], [90.0, 85.0]], rtol=1e-14)
@@ -280,8 +292,8 @@ def test_choices_and_how_many_are_at_the_end_of_their_list():
     rows.append({"cell_id": "1.0", "metric": "chosen_gamma", "value": 1.0})
     tables.measurements = pd.concat([tables.measurements, pd.DataFrame(rows)])
     page = choices(tables)
-    assert page.headings == ("data set", "method", "depth", "ridge")
-    assert page.rows == (("yacht", "ntk", "2", "1e-09 to 0.03 (1 of 2 at an end)"),)
+    assert page.headings == ("data set", "method", "hidden layers", "ridge")
+    assert page.rows == (("yacht", "ntk", "2", "1e-09 to 0.03 (1 of 2 at an edge)"),)
     with pytest.raises(StoreError, match="no choice among several values"):
         choices(results_of({("yacht", "ntk", "hla"): [1.0]}, prefix="uci/"))
 

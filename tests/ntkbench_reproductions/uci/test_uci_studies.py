@@ -9,7 +9,9 @@ import ntkbench
 from ntkbench.api.run import Options, plan_study
 from ntkbench.plugin.specs import import_target
 from ntkbench.study.load import Overrides
-from ntkbench_reproductions.papers import a19, a19_networks, hla
+from ntkbench_reproductions.papers import hla
+from ntkbench_reproductions.papers.a19 import networks, tables
+from ntkbench_reproductions.papers.a19.accuracies import accuracies_by_set
 
 CELLS = {
     ("uci-classification-a19", "small"): 31 * 4,
@@ -60,11 +62,11 @@ def test_the_classifier_end_to_end(data_folder, tmp_path):
         set={"task.splits": 2},
     )
     assert results.cells["status"].tolist() == ["ok"] * 2
-    accuracy = a19.accuracies_by_set(results, "ntk")
+    accuracy = accuracies_by_set(results, "ntk")
     rows = results.measurements.query("metric == 'accuracy' and split == 'test'")
     assert accuracy.to_dict() == {"zoo": pytest.approx(100 * rows["value"].mean(), rel=1e-14)}
     assert (rows["value"] * 25 % 1).round(9).isin([0, 1]).all()  # 25 test rows
-    assert a19.by_data_set(results).rows[0][0] == "zoo"
+    assert tables.by_data_set(results).rows[0][0] == "zoo"
 
 
 def test_networks_end_to_end(data_folder, tmp_path):
@@ -80,9 +82,9 @@ def test_networks_end_to_end(data_folder, tmp_path):
     chosen = results.measurements[results.measurements["metric"].str.startswith("chosen_")]
     chosen = chosen.merge(results.cells[["cell_id", "task", "label"]], on="cell_id")
     assert (chosen.groupby(["task", "label", "metric"])["value"].nunique() == 1).all()
-    page = a19_networks.networks(results)
+    page = networks.networks(results)
     assert [line[0] for line in page.rows] == ["ntk, here", "network-he, here", "network-ntk, here"]
-    assert [line[0] for line in a19_networks.networks_by_data_set(results).rows] == ["balloons", "lenses"]
+    assert [line[0] for line in networks.networks_by_data_set(results).rows] == ["balloons", "lenses"]
     alone = ntkbench.run(
         "uci-classification-a19",
         out=tmp_path / "alone",
@@ -90,7 +92,7 @@ def test_networks_end_to_end(data_folder, tmp_path):
         executor="inline",
         set={"task.splits": 2},
     )
-    kernels = [a19.accuracies_by_set(found, "ntk").to_dict() for found in (results, alone)]
+    kernels = [accuracies_by_set(found, "ntk").to_dict() for found in (results, alone)]
     assert kernels[0] == kernels[1]
 
 

@@ -93,7 +93,7 @@ def test_one_step_is_the_finite_difference_of_the_cost(activation, data):
         costs = []
         for sign in (1, -1):
             moved = [w[0] + sign * h * d for w, d in zip(before, direction, strict=True)]
-            costs.append(plain.cost(architecture, [(layer[:-1], layer[-1]) for layer in moved], x, y))
+            costs.append(plain.loss(architecture, [(layer[:-1], layer[-1]) for layer in moved], x, y))
         slope = sum((g * d).sum() for g, d in zip(gradient, direction, strict=True))
         assert float((costs[0] - costs[1]) / (2 * h)) == pytest.approx(float(slope), rel=1e-6)
 

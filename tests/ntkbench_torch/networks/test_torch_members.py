@@ -1,5 +1,7 @@
 """Member k is the same network, to the last bit, in every company."""
 
+from contextlib import contextmanager
+
 import numpy as np
 import plain_network as plain
 import pytest
@@ -7,11 +9,24 @@ import torch
 
 from ntkbench import Architecture
 from ntkbench_torch import NetworkEnsemble
+from ntkbench_torch.networks.layout import group_size, layer_sizes
 
 F, O = 3, 2  # noqa: E741
 
 
-def trained(members, *, width=24, depth=2, dtype="float32", points=13, seed=7, activation="erf", outputs=O, **options):
+def trained(
+    members,
+    *,
+    width=24,
+    depth=2,
+    dtype="float32",
+    points=13,
+    seed=7,
+    activation="erf",
+    outputs=O,
+    steps=15,
+    **options,
+):
     """Outputs along training, and the kernel after it."""
     rng = np.random.default_rng(0)
     x, y = rng.standard_normal((points, F)), rng.standard_normal((points, outputs))
@@ -26,7 +41,7 @@ def trained(members, *, width=24, depth=2, dtype="float32", points=13, seed=7, a
         dtype=dtype,
         **options,
     )
-    trajectory = ensemble.train(x, y, learning_rate=0.3, steps=15, record_at=[0, 4, 15], x_test=x[:5])
+    trajectory = ensemble.train(x, y, learning_rate=0.3, steps=steps, record_at=[0, 2, steps], x_test=x[:5])
     return (
         trajectory.outputs,
         trajectory.outputs_test,
@@ -36,34 +51,57 @@ def trained(members, *, width=24, depth=2, dtype="float32", points=13, seed=7, a
     )
 
 
-@pytest.fixture(params=[1, 2])
-def threads(request):
+@contextmanager
+def threads(number):
     before = torch.get_num_threads()
-    torch.set_num_threads(request.param)
-    yield request.param
-    torch.set_num_threads(before)
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
+SHAPES = [  # with the number of members that are trained together
+    ({"width": 7, "points": 5, "outputs": 1}, 8),
+    ({"width": 24, "points": 13, "outputs": 2, "activation": "relu"}, 8),
+    ({"width": 65, "points": 31, "outputs": 3}, 8),
+    ({"width": 300, "points": 64, "outputs": 1}, 4),
+    ({"width": (200, 33), "points": 17, "outputs": 1}, 8),
+    ({"width": 750, "points": 20, "outputs": 2, "depth": 2}, 1),
+    ({"width": (), "depth": 0}, 8),
+]
+
+
+CASES = [(*case, dtype, 1) for case in SHAPES for dtype in ("float32", "float64")]
+CASES += [(*SHAPES[index], "float32", 2) for index in (2, 5)]
+
+
+@pytest.mark.parametrize(("shape", "group", "dtype", "number"), CASES, ids=str)
+def test_a_member_does_not_depend_on_how_many_there_are(shape, group, dtype, number):
+    """Alone in its group, and with a second group."""
+    with threads(number):
+        many = trained(group + 2, dtype=dtype, steps=4, **shape)
+        for members in (1, group + 1):
+            few = trained(members, dtype=dtype, steps=4, **shape)
+            assert all(torch.equal(some, all_[:members]) for some, all_ in zip(few, many, strict=True))
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("number", [1, 2])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize(
-    "shape",
-    [
-        {"width": 7, "points": 5, "outputs": 1},
-        {"width": 24, "points": 13, "outputs": 2, "activation": "relu"},
-        {"width": 65, "points": 31, "outputs": 3},
-        {"width": 300, "points": 64, "outputs": 1},
-        {"width": (200, 33), "points": 17, "outputs": 1},
-        {"width": 750, "points": 20, "outputs": 2, "depth": 2},
-        {"width": 10, "depth": 0},
-    ],
-    ids=str,
-)
-def test_a_member_does_not_depend_on_how_many_there_are(shape, dtype, threads):
-    shape = {**shape, "width": () if shape.get("depth") == 0 else shape["width"]}
-    many = trained(11, dtype=dtype, **shape)
-    for members in (1, 2, 3, 8, 9):
-        few = trained(members, dtype=dtype, **shape)
-        assert all(torch.equal(some, all_[:members]) for some, all_ in zip(few, many, strict=True))
+@pytest.mark.parametrize(("shape", "group"), SHAPES, ids=str)
+def test_a_member_does_not_depend_on_any_number_of_others(shape, group, dtype, number):
+    with threads(number):
+        many = trained(11, dtype=dtype, **shape)
+        for members in (1, 2, 3, 8, 9):
+            few = trained(members, dtype=dtype, **shape)
+            assert all(torch.equal(some, all_[:members]) for some, all_ in zip(few, many, strict=True))
+
+
+def test_the_shapes_are_trained_in_groups_of_these_sizes():
+    for shape, group in SHAPES:
+        layers = layer_sizes(F, shape["width"], shape.get("depth", 2), shape.get("outputs", O))
+        assert group_size(layers, "cpu") == group
 
 
 @pytest.mark.parametrize("first", [1, 3, 8, 10])

@@ -192,7 +192,7 @@ def test_a_member_that_diverges_leaves_the_others_alone(data):
 
 
 def test_a_member_that_reaches_its_goal_stays(data):
-    from ntkbench_torch.training.loop import Stop
+    from ntkbench_torch.training.stop import Stop
 
     x, y, _ = data
     own = modules()
@@ -214,7 +214,10 @@ def test_thresholds_of_modules(data):
 @pytest.mark.parametrize(
     ("factory", "message"),
     [
-        (lambda: nn.Sequential(nn.Linear(F, 4), nn.BatchNorm1d(4), nn.Linear(4, O)), "BatchNorm1d: its points depend"),
+        (
+            lambda: nn.Sequential(nn.Linear(F, 4), nn.BatchNorm1d(4), nn.Linear(4, O)),
+            "BatchNorm1d: outputs would depend on other points",
+        ),
         (lambda: nn.Sequential(nn.Dropout(0.5), nn.Linear(F, O)), "Dropout in training mode"),
         (lambda: nn.Flatten(), "nothing to train"),
         (lambda: nn.Linear(F, O).requires_grad_(False), "nothing to train"),
@@ -253,6 +256,6 @@ def test_shapes_of_data_are_checked(data):
         modules().train(x, y[:, :1], learning_rate=0.1, steps=1)
     with pytest.raises(DataError, match="x has 7 points, y has 6"):
         modules().train(x, y[:6], learning_rate=0.1, steps=1)
-    with pytest.raises(DataError, match="member 3"):
+    with pytest.raises(DataError, match="member is 3: expected 0 to 2"):
         modules().ntk(x, member=3)
     assert isinstance(modules(), ModuleEnsemble)

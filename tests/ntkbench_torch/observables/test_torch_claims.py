@@ -46,7 +46,7 @@ def solved(*names, members=E, n_outputs=O, training=None, architecture=ERF, **pa
         architecture=architecture,
         training=training or Training(learning_rate=RATE, steps=STEPS),
         parameters=Parameters(**parameters),
-        width=WIDTH,
+        hidden_widths=(WIDTH,) * architecture.depth,
         members=members,
         seed=SEED,
         observe=frozenset(names),
@@ -126,7 +126,7 @@ def test_the_direction_of_training_has_the_gradients_norm():
     x, y = (torch.from_numpy(a.copy()) for a in (data.x_train, data.y_train))
     for k, parameters in enumerate(networks()):
         leaves = [tensor.clone().requires_grad_() for layer in parameters for tensor in layer]
-        plain.cost(ERF, list(zip(leaves[::2], leaves[1::2], strict=True)), x, y).backward()
+        plain.loss(ERF, list(zip(leaves[::2], leaves[1::2], strict=True)), x, y).backward()
         norm = sum(float((leaf.grad**2).sum()) for leaf in leaves)
         assert table(solution, "cost_rate")[k, 0, None, None] == pytest.approx(norm, rel=1e-10)
         residual = (plain.output(ERF, parameters, x) - y).numpy()
@@ -160,7 +160,7 @@ def test_a_slice_is_a_row_of_the_kernel():
         mean = np.trace(kernel, axis1=1, axis2=2) / O
         found = [table(solution, "ntk_slice")[k, 0, None, j] for j in range(M)]
         assert found == pytest.approx(mean, rel=1e-10)
-    with pytest.raises(DataError, match="there are 5 test points"):
+    with pytest.raises(DataError, match="less than the number of test points, 5"):
         solved("ntk_slice", slice_at=5)
 
 
@@ -191,15 +191,15 @@ def test_a_linear_network_follows_its_kernel_along_no_gradient():
     solution, data = solved(architecture=linear, training=training), problem()
     kernel, between = (1.44 * x @ data.x_train.T / F + 0.25 for x in (data.x_train, data.x_test))
     start = {"f0_train": solution.members_train[:, 0], "f0_test": solution.members_test[:, 0]}
-    course = {"learning_rate": RATE, "steps": STEPS, **start}
-    expected = kernel_descent(kernel, between, data.y_train, non_gradient=0.7, **course)
+    options = {"learning_rate": RATE, "steps": STEPS, **start}
+    expected = kernel_descent(kernel, between, data.y_train, non_gradient=0.7, **options)
     assert solution.members_train == pytest.approx(expected.train, abs=1e-13)
     assert solution.members_test == pytest.approx(expected.test, abs=1e-13)
-    along_gradient = kernel_descent(kernel, between, data.y_train, **course)
+    along_gradient = kernel_descent(kernel, between, data.y_train, **options)
     assert np.abs(expected.test - along_gradient.test).max() > 0.01
 
 
-def test_a_swirl_is_skew():
+def test_the_non_gradient_direction_is_skew():
     """d . S d = 0, so that the cost falls as fast at first; and the kernel's side has the same S."""
     skew = (np.roll(np.eye(N), 1, axis=1) - np.roll(np.eye(N), -1, axis=1)) / 2
     assert np.array_equal(skew, -skew.T)
@@ -209,7 +209,7 @@ def test_a_swirl_is_skew():
     assert found.train[1] == pytest.approx(expected, abs=1e-15)
 
 
-def test_linearizations_have_no_closed_form_along_a_swirl():
+def test_linearizations_have_no_closed_form_along_a_non_gradient_direction():
     with pytest.raises(DataError, match="no gradient"):
         solved("linearization_distance", training=Training(learning_rate=RATE, steps=STEPS, non_gradient=0.1))
 
@@ -224,7 +224,7 @@ class TestStability:
             "architecture": ERF,
             "training": self.STILL,
             "parameters": self.SETTINGS,
-            "width": WIDTH,
+            "hidden_widths": (WIDTH,) * ERF.depth,
             "members": 3,
             "seed": SEED,
             "references": {"ntk": law()},
@@ -265,7 +265,7 @@ class TestStability:
             eigenvalues=values[::-1].copy(),
             eigenvectors=vectors[:, ::-1].copy(),
         )
-        solution = stability.solve(self.request(architecture=linear, width=None, references={"ntk": exact}))
+        solution = stability.solve(self.request(architecture=linear, hidden_widths=(), references={"ntk": exact}))
         found = {(r.metric, r.member): r.value for r in solution.measurements}
         for k in range(3):
             ratio = found["stability_onset", k] / found["stability_onset_kernel", k]

@@ -8,7 +8,7 @@ from plain_training import Member, split
 
 from ntkbench import Architecture
 from ntkbench.plugin.types import Problem, Request, Solution, Training
-from ntkbench_torch.observables import recorder as watch
+from ntkbench_torch.observables import recorder
 from ntkbench_torch.observables.catalogue import OBSERVABLES
 from ntkbench_torch.observables.moments import OBSERVABLE
 from ntkbench_torch.parameters import Parameters
@@ -52,7 +52,7 @@ def observed(*names, architecture=ERF, parameters=SETTINGS["plain"], training=No
         architecture=architecture,
         training=training or Training(learning_rate=RATE, steps=STEPS),
         parameters=parameters,
-        width=WIDTH,
+        hidden_widths=(WIDTH,) * architecture.depth,
         members=E,
         seed=SEED,
         dtype=changes.pop("dtype", "float64"),
@@ -110,7 +110,7 @@ def test_every_observable_has_rows():
         measured = {r.metric for r in observed(name)}
         assert measured
         assert measured <= metrics
-    assert {*watch._MEASURES, OBSERVABLE} == set(OBSERVABLES)  # moments are of all groups together
+    assert {*recorder._MEASURES, OBSERVABLE} == set(OBSERVABLES)  # moments are of all groups together
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
@@ -327,7 +327,7 @@ def test_one_output_has_no_blocks_between_outputs():
     assert not observed("output_blocks", n_outputs=1)
 
 
-def test_when_observables_are_looked_at_by_default():
+def test_when_observables_are_measured_by_default():
     rows = observed(*OBSERVABLES, parameters=Parameters())
     steps = {metric: sorted({r.step for r in rows if r.metric == metric}) for metric in {r.metric for r in rows}}
     assert steps["ntk_distance_frobenius"] == steps["nngp_distance_frobenius"] == steps["output_blocks"] == [0]
@@ -340,15 +340,29 @@ def test_when_observables_are_looked_at_by_default():
         assert steps[metric] == [0, 1, 6, 20]
 
 
-def test_members_looked_at_one_by_one_have_the_same_rows(monkeypatch):
+def test_members_measured_one_by_one_have_the_same_rows(monkeypatch):
     together = observed(*OBSERVABLES)
-    monkeypatch.setattr(watch, "_KERNEL_FLOATS", 1)
+    monkeypatch.setattr(recorder, "_KERNEL_FLOATS", 1)
     alone = observed(*OBSERVABLES)
     for metric in {r.metric for r in together}:
         one, other = by_reference(together, metric), by_reference(alone, metric)
         assert one.keys() == other.keys()
         for at, value in one.items():
             assert other[at] == pytest.approx(value, rel=1e-9, abs=1e-14)
+
+
+def test_a_kernel_that_overflows_has_no_eigenvalue():
+    """Members on their way to infinity have finite outputs for a while, but no longer a finite kernel."""
+    training = Training(learning_rate=50.0, steps=np.arange(8))
+    architecture = ERF.model_copy(update={"activation": "relu"})
+    rows = observed(
+        "smallest_eigenvalue", "weight_change", architecture=architecture, training=training, dtype="float32"
+    )
+    seen = {
+        metric: {(r.member, r.step) for r in rows if r.metric == metric and r.step}
+        for metric in ("ntk_smallest_eigenvalue", "weight_change_absolute")
+    }
+    assert seen["ntk_smallest_eigenvalue"] < seen["weight_change_absolute"]
 
 
 def test_float32_sees_the_same():
@@ -374,7 +388,7 @@ def test_the_linearization_is_left_out_where_it_has_no_closed_form(changes):
         architecture=ERF,
         training=Training(**{"learning_rate": RATE, "steps": STEPS, **training}),
         parameters=Parameters(),
-        width=WIDTH,
+        hidden_widths=(WIDTH,) * ERF.depth,
         members=E,
         seed=SEED,
         observe=frozenset({"linearization_distance", "linearization_split", "layer_share"}),

@@ -12,7 +12,7 @@ from torch.nn import functional
 from ntkbench import Architecture
 from ntkbench.errors import DataError
 from ntkbench_torch import NetworkEnsemble
-from ntkbench_torch.training.loop import Stop
+from ntkbench_torch.training.stop import Stop
 
 LAYERS, POINTS, MEMBERS = (3, 7, 5, 2), 6, 3
 ARCHITECTURE = Architecture(depth=2, activation="erf", weight_std=1.3, bias_std=0.4)
@@ -28,7 +28,7 @@ def ensemble(architecture=ARCHITECTURE, layers=LAYERS, **options):
     return NetworkEnsemble(architecture, in_features=layers[0], out_features=layers[-1], width=layers[1:-1], **options)
 
 
-def plain_cost(loss, f, y):
+def plain_loss(loss, f, y):
     """PyTorch's own costs: means over points of sums over outputs."""
     if loss == "cross-entropy":
         return functional.cross_entropy(f, y)
@@ -49,7 +49,7 @@ def plain_training(member, x, y, steps, *, loss="squared-error", make=None, alph
         f = alpha * (output(ARCHITECTURE, layers, x) - (start if subtract_init else 0))
         outputs.append(f.detach())
         optimizer.zero_grad()
-        plain_cost(loss, f, y).backward()
+        plain_loss(loss, f, y).backward()
         optimizer.step()
     return torch.stack(outputs)
 
@@ -125,7 +125,7 @@ def standard_training(member, x, y, steps, make_groups):
             h = torch.erf(h) if index < ARCHITECTURE.depth else h
         outputs.append(h.detach())
         optimizer.zero_grad()
-        plain_cost("squared-error", h, y).backward()
+        plain_loss("squared-error", h, y).backward()
         optimizer.step()
     return torch.stack(outputs)
 

@@ -47,7 +47,7 @@ def request(problem, *, steps=(0, 20), rate=1.0, members=2, architecture=FLAT, w
         architecture=architecture,
         training=Training(learning_rate=rate, steps=np.array(steps)),
         parameters=Parameters(**keys),
-        width=width,
+        hidden_widths=(width,) * architecture.depth,
         members=members,
         seed=5,
         dtype=dtype,
@@ -60,7 +60,7 @@ def facts(solution):
 
 @pytest.fixture(autouse=True)
 def nothing_remembered():
-    backend._choices.clear()
+    backend._selections.clear()
 
 
 def by_autograd(initialization, found, depth, rate, steps, member):
@@ -187,11 +187,11 @@ def test_the_choice_looks_at_nothing_but_the_problems_to_choose_on(make):
     tuning = (make(1),)
     keys = {"depth": (1, 2), "rates": (0.05, 0.3), "early_stopping": True, "steps": (0, 5, 10, 40)}
     first = backend.solve(request(make(0, tuning=tuning), **keys))
-    backend._choices.clear()
+    backend._selections.clear()
     other = make(9, tuning=tuning)
     second = backend.solve(request(other, **keys))
     assert facts(first) == facts(second)
-    backend._choices.clear()
+    backend._selections.clear()
     mixed = replace(make(0, tuning=tuning), x_test=other.x_test, y_test=other.y_test, labels_test=other.labels_test)
     third = backend.solve(request(mixed, **keys))
     assert facts(third) == facts(first)
@@ -202,7 +202,7 @@ def test_the_same_request_gives_the_same_numbers():
     found = classes(0, tuning=(classes(1),))
     keys = {"depth": (1, 2), "rates": (0.1, 1.0), "dtype": "float32", "initialization": "he"}
     first = backend.solve(request(found, **keys))
-    backend._choices.clear()
+    backend._selections.clear()
     second = backend.solve(request(found, **keys))
     assert facts(first) == facts(second)
     np.testing.assert_array_equal(first.members_test, second.members_test)
@@ -233,7 +233,7 @@ def test_what_is_remembered_is_bounded(monkeypatch):
     monkeypatch.setattr("ntkbench.plugin.selection._KEPT", 2)
     for seed in range(4):
         backend.solve(request(classes(0, tuning=(classes(seed),)), steps=(0, 1)))
-    assert len(backend._choices) == 2
+    assert len(backend._selections) == 2
 
 
 def test_targets_of_one_output_are_judged_by_their_sign():
@@ -281,9 +281,9 @@ def test_the_spec_and_what_it_costs():
     assert import_target(spec.target) is backend.solve and import_target(spec.parameters) is Parameters
     plain_spec = plugin.ntkbench_register_backends()[0]
     sizes = Sizes(n_train=50, n_test=20, n_features=3, n_outputs=2, splits=1)
-    work = Workload(sizes, FLAT, 64, 2, 100, 2)
+    work = Workload(sizes, FLAT, (64,) * FLAT.depth, 2, 100, 2)
     one = plain_spec.estimate(work).flops
     assert spec.estimate(work).flops == pytest.approx(2 * one)  # chosen and then trained
-    deep = plain_spec.estimate(work._replace(architecture=Architecture(depth=4))).flops
+    deep = plain_spec.estimate(work._replace(architecture=Architecture(depth=4), hidden_widths=(64,) * 4)).flops
     told = spec.estimate(work._replace(parameters=Parameters(depth=(2, 4), rates=(0.1, 1.0))))
     assert told.flops == pytest.approx(2 * (one + deep) + deep)

@@ -1,4 +1,4 @@
-"""Activations with the derivative that gradient descent needs, in place and by tensor operations alone."""
+"""Activations and their derivatives, computed in place by tensor operations."""
 
 from .catalogue import find_activation
 from .interface import TorchActivation

@@ -1,4 +1,4 @@
-"""An activation by its spelling, or of a Python function."""
+"""Activations by name, or from a Python function."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ntkbench.plugin import DataError
 from ntkbench.theory.activations import parse_activation
 
 from ...names import unsupported_activation
-from .functions import of_function
+from .functions import from_function
 from .piecewise import absolute, leaky_relu, rectified_monomial
 from .polynomials import hermite, monomial, polynomial
 from .smooth import rbf, smooth
@@ -35,13 +35,13 @@ _MAKERS: dict[str, tuple[Callable[..., TorchActivation], dict[str, Any]]] = {
 
 
 def find_activation(activation: str | Callable[[Any], Any]) -> TorchActivation:
-    """Return an activation by its spelling (equal ones are one object), or of a function on tensors.
+    """Return an activation by its spelling (equal spellings give the same object), or from a function on tensors.
 
-    :raises DataError: for a spelling that is not known, and for a function that cannot be imported or trained through.
+    :raises DataError: for an unknown spelling, or a function that cannot be imported or differentiated.
     """
     if isinstance(activation, str):
         return _spelled(activation)
-    return of_function(activation, getattr(activation, "__name__", repr(activation)))
+    return from_function(activation, getattr(activation, "__name__", repr(activation)))
 
 
 @lru_cache(maxsize=256)
@@ -52,7 +52,7 @@ def _spelled(text: str) -> TorchActivation:
     if str(spelled) != text:
         return _spelled(str(spelled))
     if ":" in spelled.name:
-        return of_function(_imported(spelled.name), spelled.name)
+        return from_function(_imported(spelled.name), spelled.name)
     if spelled.name not in _MAKERS:
         return smooth(text)
     make, fixed = _MAKERS[spelled.name]
@@ -65,6 +65,6 @@ def _imported(target: str) -> Any:
         value: Any = import_module(module)
         for part in path.split("."):
             value = getattr(value, part)
-    except Exception as error:  # whatever the user's own module does when it is imported
+    except Exception as error:  # importing the user's module can raise anything
         raise DataError(f'activation "{target}" cannot be imported: {type(error).__name__}: {error}') from error
     return value

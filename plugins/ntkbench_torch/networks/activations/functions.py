@@ -1,4 +1,4 @@
-"""Functions of the user's own as activations: checked once, differentiated by torch in every step."""
+"""The user's own functions as activations: checked once, differentiated by torch at every step."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 _PROBES = (0.0, 1e-9, -1e-9, 1e-3, -1e-3, 0.3, -0.3, 1.0, -1.0, 2.7, -2.7, 6.1, -6.1)
 _WRITE = "write it with torch operations or plain arithmetic, element by element, so that torch can differentiate it"
-_STEP = 1e-6  # over which what torch calls constant must be constant
+_STEP = 1e-6  # over which a function of zero derivative must be constant
 
 
-def of_function(function: Function, name: str) -> TorchActivation:
-    """Return the activation of a function on tensors; a step costs its forward pass twice, and its backward pass.
+def from_function(function: Function, name: str) -> TorchActivation:
+    """Return a function on tensors as an activation; a step takes its forward pass twice and its backward pass once.
 
-    :raises DataError: unless it is elementwise, differentiable by torch, finite, and keeps the type of its input.
+    :raises DataError: unless it is elementwise, differentiable by torch, finite, and keeps the dtype of its input.
     """
     _check(function, f'activation "{name}"')
     return TorchActivation(name, partial(_write, function), partial(_slope, function))
@@ -42,7 +42,7 @@ def _slope(function: Function, z: Tensor, units: Tensor | None) -> None:
 
 
 def _differentiated(function: Function, z: Tensor) -> Tensor:
-    """Return phi'(z); 0 for a function whose value does not depend on z by differentiable operations, as a step."""
+    """Return phi'(z); 0 if phi has no differentiable dependence on z, as a step function."""
     with torch.enable_grad():
         x = z.detach().requires_grad_()
         value = function(x)
@@ -56,26 +56,26 @@ def _check(function: Function, where: str) -> None:
     if not callable(function):
         raise DataError(f"{where} is a {type(function).__name__}, not a function of a tensor")
     probes = torch.tensor(_PROBES, dtype=torch.float64)
-    value, slope = _tried(function, probes, where)
-    _tried(function, torch.ones(2, 3, dtype=torch.float32), where)
+    value, slope = _evaluate_checked(function, probes, where)
+    _evaluate_checked(function, torch.ones(2, 3, dtype=torch.float32), where)
     for what, numbers in (("value", value), ("derivative", slope)):
         if not bool(torch.isfinite(numbers).all()):
             i = int(torch.isfinite(numbers).logical_not().nonzero()[0])
             raise DataError(f"{where}: its {what} at {_PROBES[i]:g} is {numbers[i]:g}; it must be finite everywhere")
     for i in (5, 8):
-        alone, _ = _tried(function, probes[i : i + 1], where)
+        alone, _ = _evaluate_checked(function, probes[i : i + 1], where)
         if abs(float(alone) - float(value[i])) > 1e-12 * (1 + abs(float(value[i]))):
             raise DataError(f"{where}: its value at one element depends on the others; {_WRITE}")
     _check_constant(function, probes, slope, where)
 
 
-def _tried(function: Function, x: Tensor, where: str) -> tuple[Tensor, Tensor]:
-    """Return value and derivative at x, having checked that they are what a network can use."""
+def _evaluate_checked(function: Function, x: Tensor, where: str) -> tuple[Tensor, Tensor]:
+    """Return value and derivative at x after checking that a network can use them."""
     given = x.clone()
     try:
         with torch.no_grad():
             value = function(given)
-    except Exception as error:  # whatever the user's code raises
+    except Exception as error:  # the user's code can raise anything
         raise DataError(f"{where}: fails on a tensor ({_first_line(error)}); {_WRITE}") from error
     if not isinstance(value, torch.Tensor):
         raise DataError(f"{where}: returns a {type(value).__name__} for a tensor; {_WRITE}")
@@ -93,7 +93,7 @@ def _tried(function: Function, x: Tensor, where: str) -> tuple[Tensor, Tensor]:
 
 
 def _check_constant(function: Function, probes: Tensor, slope: Tensor, where: str) -> None:
-    """Refuse a function that was cut off from its input (``detach``): its slope is zero though its value moves."""
+    """Refuse a function detached from its input: its derivative is zero although its value changes."""
     if bool((slope != 0).any()):
         return
     here = probes[3:]  # away from a jump at zero

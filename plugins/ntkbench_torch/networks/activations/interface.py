@@ -1,4 +1,4 @@
-"""What networks ask of an activation."""
+"""The interface of an activation."""
 
 from __future__ import annotations
 
@@ -13,15 +13,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TorchActivation:
-    """An elementwise function phi and its derivative almost everywhere, on tensors of any shape, type and device.
+    """An elementwise function phi and its derivative almost everywhere, on tensors of any shape, dtype and device.
 
-    ``write(z, units)`` writes phi(z) into ``units`` and leaves z; ``slope(z, units)`` replaces z by phi'(z), and uses
-    ``units``, phi(z), where that saves work, unless they are None.
+    ``write(z, units)`` writes phi(z) into ``units`` and leaves z unchanged. ``slope(z, units)`` replaces z by phi'(z);
+    ``units``, phi(z) or None, saves work where phi' follows from phi.
 
-    In float64 and float32 both are within 1.5 roundings (eps) of the exact number, or of 1 where that is smaller: a
-    derivative that vanishes far out is exact in its digits after the point, not relatively. Around z = 15 to 37 the
-    error of silu' and mish' is z roundings at worst, of 1 - sigmoid(z); torch's float32 gelu may be off by 5 for
-    negative z. For rbf and hermite a rounding of z adds its own: its argument is scaled, its terms cancel.
+    In float64 and float32 the error of both is at most 1.5 eps times the larger of the exact value and 1, so that a
+    vanishing derivative is accurate absolutely, not relatively. Exceptions: silu' and mish' lose up to z eps around z =
+    15 to 37; torch's float32 gelu is off by up to 5 eps for negative z; rbf and hermite add the effect of rounding z.
     """
 
     name: str
@@ -29,17 +28,17 @@ class TorchActivation:
     slope: Callable[[Tensor, Tensor | None], object]
 
     def apply(self, z: Tensor, units: Tensor) -> None:
-        """Write phi(z) into ``units``, of the same shape, which may be strided but not z itself."""
+        """Write phi(z) into ``units``, which has z's shape, may be strided and must not be z itself."""
         self.write(z, units)
 
     def differentiate(self, z: Tensor, units: Tensor | None = None) -> None:
         """Replace z by phi'(z).
 
-        :param units: phi(z), where it is at hand; it is left as it is.
+        :param units: phi(z) if available; it is not changed.
         """
         self.slope(z, units)
 
 
 def ones(z: Tensor) -> Tensor:
-    """Return a one seen in the shape of z: the signal that turns a backward pass of torch into a derivative."""
+    """Return a one expanded to z's shape: as the signal of a torch backward pass it yields the derivative."""
     return z.new_ones(()).expand_as(z)

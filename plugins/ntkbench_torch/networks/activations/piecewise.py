@@ -1,7 +1,7 @@
 """Activations with a kink or a jump at 0.
 
-Derivatives at 0 itself: 0 for relu, step and rectified monomials, ``slope`` for leaky_relu, 0 for abs. A step's is 0
-everywhere: the tangent kernel of such networks is that of their last layer (theory.md, "Kernels").
+Derivatives at 0: 0 for relu, abs, step and rectified monomials, ``slope`` for leaky_relu. The derivative of step is 0
+everywhere: the tangent kernel of such networks is that of their last layer (docs/theory.md, "Kernels").
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Polynomial activations: powers, sums of powers by Horner's rule, Hermite's by their recurrence."""
+"""Polynomial activations: monomials, polynomials by Horner's rule, Hermite polynomials by their recurrence."""
 
 from __future__ import annotations
 

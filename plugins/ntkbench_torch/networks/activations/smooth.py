@@ -1,7 +1,7 @@
-"""Smooth activations, and those of the exponential family with a kink in a higher derivative.
+"""Smooth activations, and elu, celu and selu.
 
-Where torch has the backward pass as one operation, that of a signal of ones is the derivative, in one go. The slope of
-elu and celu at 0 is 1, that of selu is its limit from below, as on the kernel side.
+Where torch has a fused backward pass, its result for a signal of ones is the derivative. At 0, the derivative of elu
+and celu is 1 and that of selu its limit from below, as in the analytic kernels.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ _SELU = (1.6732632423543772, 1.0507009873554805)  # alpha and scale of Klambauer
 _LINEAR = 40  # above it softplus(x) is x in every type
 
 
-class Pair(NamedTuple):
-    """An activation and its slope, as :class:`TorchActivation` wants them."""
+class ValueAndSlope(NamedTuple):
+    """The two functions of a :class:`TorchActivation`."""
 
     write: Callable[[Tensor, Tensor], object]
     slope: Callable[[Tensor, Tensor | None], object]
@@ -49,7 +49,7 @@ def _erf_sigmoid_slope(z: Tensor, units: Tensor | None) -> None:
 
 
 def _gelu(z: Tensor, units: Tensor) -> None:
-    """By a copy: torch's own ``out`` leaves strided float32 tensors as they were on a CPU."""
+    """Write a copy, because torch's ``out`` leaves strided float32 tensors unchanged on a CPU."""
     units.copy_(_aten.gelu(z))
 
 
@@ -114,7 +114,7 @@ def _elu_slope(alpha: float, scale: float, z: Tensor, units: Tensor | None) -> N
 
 
 def _log_cosh(z: Tensor, units: Tensor) -> None:
-    """``|x| + log((1 + exp(-2 |x|)) / 2)``, to within a rounding of |x| where that is small."""
+    """``|x| + log((1 + exp(-2 |x|)) / 2)``, accurate to a rounding of |x| for small x."""
     distance = torch.abs(z)
     torch.mul(distance, -2, out=units).expm1_().mul_(0.5).log1p_().add_(distance)
 
@@ -171,26 +171,26 @@ def _tanh_slope(z: Tensor, units: Tensor | None) -> None:
     _aten.tanh_backward.grad_input(ones(z), z.tanh() if units is None else units, grad_input=z)
 
 
-SMOOTH: dict[str, Pair] = {
-    "arctan": Pair(_arctan, _arctan_slope),
-    "celu": Pair(partial(_elu, 1.0, 1.0), partial(_elu_slope, 1.0, 1.0)),
-    "cos": Pair(_cos, _cos_slope),
-    "elu": Pair(partial(_elu, 1.0, 1.0), partial(_elu_slope, 1.0, 1.0)),
-    "erf": Pair(_erf, _erf_slope),
-    "erf_sigmoid": Pair(_erf_sigmoid, _erf_sigmoid_slope),
-    "exp": Pair(_exp, _exp_slope),
-    "gaussian": Pair(_gaussian, _gaussian_slope),
-    "gelu": Pair(_gelu, _gelu_slope),
-    "log_cosh": Pair(_log_cosh, _log_cosh_slope),
-    "mish": Pair(_mish, _mish_slope),
-    "selu": Pair(partial(_elu, *_SELU), partial(_elu_slope, *_SELU)),
-    "sigmoid": Pair(_sigmoid, _sigmoid_slope),
-    "silu": Pair(_silu, _silu_slope),
-    "sin": Pair(_sin, _sin_slope),
-    "softplus": Pair(_softplus, _softplus_slope),
-    "softsign": Pair(_softsign, _softsign_slope),
-    "swish": Pair(_silu, _silu_slope),
-    "tanh": Pair(_tanh, _tanh_slope),
+SMOOTH: dict[str, ValueAndSlope] = {
+    "arctan": ValueAndSlope(_arctan, _arctan_slope),
+    "celu": ValueAndSlope(partial(_elu, 1.0, 1.0), partial(_elu_slope, 1.0, 1.0)),
+    "cos": ValueAndSlope(_cos, _cos_slope),
+    "elu": ValueAndSlope(partial(_elu, 1.0, 1.0), partial(_elu_slope, 1.0, 1.0)),
+    "erf": ValueAndSlope(_erf, _erf_slope),
+    "erf_sigmoid": ValueAndSlope(_erf_sigmoid, _erf_sigmoid_slope),
+    "exp": ValueAndSlope(_exp, _exp_slope),
+    "gaussian": ValueAndSlope(_gaussian, _gaussian_slope),
+    "gelu": ValueAndSlope(_gelu, _gelu_slope),
+    "log_cosh": ValueAndSlope(_log_cosh, _log_cosh_slope),
+    "mish": ValueAndSlope(_mish, _mish_slope),
+    "selu": ValueAndSlope(partial(_elu, *_SELU), partial(_elu_slope, *_SELU)),
+    "sigmoid": ValueAndSlope(_sigmoid, _sigmoid_slope),
+    "silu": ValueAndSlope(_silu, _silu_slope),
+    "sin": ValueAndSlope(_sin, _sin_slope),
+    "softplus": ValueAndSlope(_softplus, _softplus_slope),
+    "softsign": ValueAndSlope(_softsign, _softsign_slope),
+    "swish": ValueAndSlope(_silu, _silu_slope),
+    "tanh": ValueAndSlope(_tanh, _tanh_slope),
 }
 
 

@@ -1,6 +1,5 @@
 """Numbers made of several rows: rates of decay, times of least error, residuals of descent, all from known curves."""
 
-import json
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,6 +10,7 @@ from ntkbench.analysis.derived.cost import cost_left, descent_residual, limit_ra
 from ntkbench.analysis.derived.decay import decay_ratio, time_to_residual
 from ntkbench.analysis.derived.stability import stability_onset_ratio
 from ntkbench.analysis.derived.stopping import early_stopping, late_excess_kernel, late_excess_network
+from ntkbench.analysis.series.records import Tables
 
 N, RATE = 10, 0.2
 EIGENVALUES = np.array([20.0, 10.0, 10.0, 4.0, 3.9, 0.1])
@@ -42,15 +42,15 @@ def results(*tables, learning_rate_multiplier=1.0):
     measurements = pd.DataFrame([row for table in tables for row in table])
     cells = pd.DataFrame(
         [
-            {"cell_id": "net", "learning_rate": RATE, "n_train": N, "backend_params_json": "{}"},
+            {"cell_id": "net", "learning_rate": RATE, "n_train": N, "learning_rate_multiplier": 1.0},
             {"cell_id": "law", "learning_rate": RATE, "n_train": N}
-            | {"backend_params_json": json.dumps({"learning_rate_multiplier": learning_rate_multiplier})},
+            | {"learning_rate_multiplier": learning_rate_multiplier},
         ]
     )
     spectra = pd.DataFrame(
         {"cell_id": "law", "output": 0, "component": np.arange(len(EIGENVALUES)), "eigenvalue": EIGENVALUES}
     )
-    return SimpleNamespace(measurements=measurements, cells=cells, spectra=spectra)
+    return Tables(SimpleNamespace(measurements=measurements, cells=cells, spectra=spectra))
 
 
 def value(table, metric):

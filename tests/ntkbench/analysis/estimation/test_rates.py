@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from ntkbench.analysis.estimation import rates
-from ntkbench.analysis.estimation.rates import QUANTITIES, architecture_name, convergence_rates
-from ntkbench.analysis.series.records import over_layers, recorded
+from ntkbench.analysis.estimation import rates as rates_module
+from ntkbench.analysis.estimation.rates import QUANTITIES, Rates, convergence_rates
+from ntkbench.analysis.series.cells import series_cells
+from ntkbench.analysis.series.keys import architecture_key
+from ntkbench.analysis.series.names import architecture_words, subject_words
+from ntkbench.analysis.series.records import MetricRows, over_layers, recorded
 from ntkbench.errors import NtkbenchError
 
 ARCHITECTURE = {"activation": "relu", "depth": 2, "weight_std": 2**0.5, "bias_std": 0.1, "parameterization": "ntk"}
 
 
-def test_architecture_name():
-    assert architecture_name(ARCHITECTURE) == "relu, depth 2, weight_std 1.414, bias_std 0.1"
+def test_architecture_words():
+    assert architecture_words(architecture_key(ARCHITECTURE)) == "relu, depth 2, weight_std 1.414, bias_std 0.1"
     other = ARCHITECTURE | {"parameterization": "standard", "output_scale": 2.0, "trained_layers": "last"}
-    assert architecture_name(other).endswith("bias_std 0.1, standard, output_scale 2, trained layers: last")
+    assert architecture_words(architecture_key(other)).endswith(
+        "bias_std 0.1, standard, output_scale 2, trained layers: last"
+    )
 
 
 def make_results(*, splits=(0, 1), widths=(32, 128, 512), members=6, status="ok"):
@@ -29,10 +35,10 @@ def make_results(*, splits=(0, 1), widths=(32, 128, 512), members=6, status="ok"
         for split in splits:
             cell = {"run_id": "r", "cell_id": f"{width}-{split}", "split_index": split}
             facts = {"study": "s", "task": "t", "label": "network", "role": "subject", "status": status}
-            facts |= {"n_train": 8, "learning_rate": 0.5}
+            facts |= {"n_train": 8, "learning_rate": 0.5, "dtype": "float32"}
             cells.append(cell | facts | ARCHITECTURE | {"width": width, "members": members})
             rows += [cell | row for row in make_rows(width, members)]
-    kernel = {"kernel": "ntk", "ridge": 0.0, "backend_params_json": "{}"}
+    kernel = {"kernel": "ntk", "ridge": 0.0, "deviations": ()}
     cells.append(cells[0] | kernel | {"cell_id": "ntk", "role": "reference", "label": "ntk", "width": None})
     measurements = pd.DataFrame(rows).astype({"member": "Int64", "step": "Int64"})
     return SimpleNamespace(cells=pd.DataFrame(cells).astype({"width": "Int64"}), measurements=measurements)
@@ -102,8 +108,8 @@ def test_convergence_rates():
 def test_layers_are_taken_together_by_their_root_mean_square():
     results = make_results(widths=(32, 128), splits=(0,))
     member = results.measurements.query("metric == 'activation_change' and member == 0 and step == 2")
-    cells = rates.subject_cells(results.cells)
-    found = recorded("activation_change", QUANTITIES["activation_change"], results.measurements)
+    cells = series_cells(results.cells).frame
+    found = recorded("activation_change", QUANTITIES["activation_change"], MetricRows(results.measurements))
     together = over_layers(found.merge(cells, on=["run_id", "cell_id"]), "all").query("member == 0")
     for width in (32, 128):
         expected = np.sqrt(np.mean(member[member["cell_id"] == f"{width}-0"]["value"].astype(float) ** 2))
@@ -189,10 +195,14 @@ def test_scales_that_differ_in_the_fifth_digit_are_two_architectures():
 
 
 def test_twins_in_float64_set_the_floor_of_rounding():
-    """The twin is no curve of its own; what is not ten times the distance to the twin is left out."""
+    """The twin is known by its facts, and no curve of its own unless it is at every width; what is not ten times the
+    distance to the twin is left out.
+    """
     results = make_results(widths=(32, 128, 512, 2048), splits=(0,))
     (row,) = convergence_rates(results, "ntk_change_frobenius").to_dict("records")
-    twin_cells = results.cells[results.cells["cell_id"] == "512-0"].assign(cell_id="twin", label="network-float64")
+    twin_cells = results.cells[results.cells["cell_id"] == "512-0"].assign(
+        cell_id="twin", label="precise", dtype="float64"
+    )
     change = results.measurements["metric"] == "ntk_change_frobenius"
     twins = results.measurements[change & (results.measurements["cell_id"] == "512-0")].assign(cell_id="twin")
     last = results.measurements[change & (results.measurements["cell_id"] == "2048-0")]["value"].astype(float)
@@ -208,3 +218,58 @@ def test_twins_in_float64_set_the_floor_of_rounding():
         assert found["n_widths"] == 4 - left_out
         assert ("floor of rounding" in found["method"]) == bool(left_out)
         assert found["exponent"] == pytest.approx(row["exponent"], abs=0.2)
+    every = results.cells[results.cells["role"] == "subject"]
+    everywhere = every.assign(cell_id="twin-" + every["cell_id"], label="precise", dtype="float64")
+    rows = results.measurements.assign(cell_id="twin-" + results.measurements["cell_id"])
+    both = SimpleNamespace(
+        cells=pd.concat([results.cells, everywhere], ignore_index=True),
+        measurements=pd.concat([results.measurements, rows], ignore_index=True),
+    )
+    assert list(convergence_rates(both, "ntk_change_frobenius")["label"]) == ["network", "precise"]
+
+
+def along_scale(*subjects):
+    """Return networks of one width whose kernels change as 1 / scale: (label, scale, what else of the backend)."""
+    cells, rows = [], []
+    for label, scale, others in subjects:
+        one = make_results(splits=(0,), widths=(128,))
+        parameters = json.dumps({"output_scale": scale, **others})
+        networks = one.cells["role"] == "subject"
+        cells.append(one.cells[networks].assign(label=label, output_scale=scale, backend_params_json=parameters))
+        rows.append(one.measurements[one.measurements["metric"] == "ntk_change_frobenius"])
+        rows[-1] = rows[-1].assign(value=rows[-1]["value"] / scale, cell_id=label)
+        cells[-1] = cells[-1].assign(cell_id=label)
+    tables = {"cells": pd.concat(cells, ignore_index=True), "measurements": pd.concat(rows, ignore_index=True)}
+    return SimpleNamespace(**tables)
+
+
+def test_subjects_that_differ_in_the_parameter_of_an_axis_alone_are_one_curve():
+    """By what the cells say: labels may be anything. A negative control is no part of a curve that is none."""
+    lazy = [("a", 1.0, {}), ("b-float64", 2.0, {}), ("c", 4.0, {})]
+    others = [("centred-1", 1.0, {"subtract_init": True}), ("d", 0.5, {}), ("e", 0.25, {})]
+    rates = Rates(along_scale(*lazy, *others), controls=("d", "e")).of(["ntk_change_by_output_scale"])
+    assert [rate.key.labels for rate in rates] == [("a", "b-float64", "c"), ("d", "e")]
+    assert [rate.fit.estimate for rate in rates] == pytest.approx([-1, -1], abs=1e-6)
+    assert rates[0].key.along == "output_scale"
+    assert subject_words(rates[0].key) == "a, b-float64, c"
+
+
+def test_what_labels_have_in_common_names_their_curve():
+    (rate,) = Rates(along_scale(("lazy-1", 1.0, {}), ("lazy-16", 16.0, {}))).of(["ntk_change_by_output_scale"])
+    assert subject_words(rate.key) == "lazy"
+
+
+def test_two_subjects_at_the_same_place_are_two_curves():
+    subjects = [("a", 1.0, {}), ("b", 2.0, {}), ("c", 1.0, {})]
+    assert Rates(along_scale(*subjects)).of(["ntk_change_by_output_scale"]) == []
+
+
+def test_each_rate_is_fitted_once(monkeypatch):
+    fits = []
+    fit = rates_module._fit
+    monkeypatch.setattr(rates_module, "_fit", lambda *found: fits.append(found) or fit(*found))
+    rates = Rates(make_results())
+    once = rates.of(list(QUANTITIES))
+    again = rates.of(list(QUANTITIES))
+    assert len(fits) == len(once) > 5
+    assert all(one is two for one, two in zip(once, again, strict=True))

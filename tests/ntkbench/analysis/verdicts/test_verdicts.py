@@ -12,7 +12,8 @@ import pytest
 from scipy.special import ndtri
 
 from ntkbench.analysis.estimation.exponents import ExponentFit, fit_exponent
-from ntkbench.analysis.verdicts.judge import judged_rates, minimum_detectable_deviation, verdict, verdict_table
+from ntkbench.analysis.report.report import analyse
+from ntkbench.analysis.verdicts.judge import minimum_detectable_deviation, verdict, verdict_table
 from ntkbench.store.schemas import SCHEMAS
 from ntkbench.theory.claims import Expectation, expected_exponent
 
@@ -40,7 +41,7 @@ def fit(exponent, error):
     ],
 )
 def test_band(exponent, error, n_comparisons, expected):
-    decided, reason = verdict(fit(exponent, error), BAND, n_comparisons)
+    decided, reason, _ = verdict(fit(exponent, error), BAND, n_comparisons)
     assert decided == expected
     assert reason
 
@@ -67,17 +68,21 @@ def test_bound(exponent, error, n_comparisons, expected):
 def test_a_rejected_power_law_cannot_hold_but_can_fail(exponent, expected):
     # A hold presumes the power law; a distance that levels off is no less wrong for not being one.
     rejected = replace(fit(exponent, 0.02), lack_of_fit=1e-4)
-    decided, reason = verdict(rejected, BAND)
+    decided, reason, _ = verdict(rejected, BAND)
     assert decided == expected
     assert "not a power law" in reason
-    accepted, reason = verdict(replace(rejected, lack_of_fit=0.02), BAND)
+    accepted, reason, _ = verdict(replace(rejected, lack_of_fit=0.02), BAND)
     assert accepted == ("holds" if exponent == -0.5 else "fails")
     assert "not a power law" not in reason
 
 
 def test_reason_of_no_exponent_is_its_method():
     nothing = fit_exponent([64], [[1.0, 2.0]])
-    assert verdict(nothing, BAND) == ("inconclusive", "no exponent: none: needs two widths with two members each")
+    assert verdict(nothing, BAND) == (
+        "inconclusive",
+        "no exponent: none: needs two widths with two members each",
+        "no-estimate",
+    )
 
 
 def test_interval_open_on_one_side():
@@ -89,7 +94,7 @@ def test_interval_open_on_one_side():
     assert verdict(open_below, BOUND)[0] == "holds"
     assert verdict(open_below, BAND)[0] == "fails"
     deep = Expectation(claim="C7", metric="m", value=-1, band_low=-1.1, band_high=-0.9)
-    decided, reason = verdict(open_below, deep)
+    decided, reason, _ = verdict(open_below, deep)
     assert decided == "inconclusive"
     assert "no deviation" in reason
 
@@ -139,7 +144,7 @@ def test_one_step_is_reported_and_the_unknown_unexpected():
     assert expected_exponent("rmse", "relu") is None
 
 
-NTK = {"kernel": "ntk", "ridge": 0.0, "backend_params_json": "{}"}
+NTK = {"kernel": "ntk", "ridge": 0.0, "deviations": ()}
 
 
 def make_results(exponents, activation="erf", references=("ntk",), kernel=NTK):
@@ -147,7 +152,7 @@ def make_results(exponents, activation="erf", references=("ntk",), kernel=NTK):
     facts = {"run_id": "r", "study": "s", "task": "t", "label": "network", "role": "subject", "status": "ok"}
     facts |= {"activation": activation, "depth": 2, "weight_std": 1.5, "bias_std": 0.1, "split_index": 0, "members": 40}
     widths = 64 * 2 ** np.arange(7)
-    facts |= {"n_train": 8, "learning_rate": 0.5, "training_json": '{"optimizer":"gradient-descent"}'}
+    facts |= {"n_train": 8, "learning_rate": 0.5, "training_json": '{"optimizer":"gradient-descent","momentum":0.0}'}
     networks = [facts | {"cell_id": str(n), "width": n} for n in widths]
     kernels = [facts | kernel | {"cell_id": label, "label": label, "role": "reference"} for label in references]
     cells = pd.DataFrame([*networks, *kernels])
@@ -187,7 +192,7 @@ def test_several_references_are_told_apart():
     results = make_results({"ntk_distance_frobenius": -0.5}, references=("ntk", "other"))
     quantities = verdict_table(results)["quantity"].tolist()
     assert quantities == [f"ntk_distance_frobenius [network against {r}]" for r in ("ntk", "other")]
-    assert judged_rates(results)["reference"].tolist() == ["ntk", "other"]
+    assert [finding.rate.key.reference for finding in analyse(results).findings] == ["ntk", "other"]
 
 
 def test_no_results_give_an_empty_table():
@@ -203,7 +208,7 @@ def test_no_results_give_an_empty_table():
     [
         ({"kernel": "nngp"}, "kernel is nngp"),
         ({"ridge": 0.1}, "ridge 0.1"),
-        ({"backend_params_json": '{"dynamics":"flow"}'}, "gradient flow"),
+        ({"deviations": ("the reference follows gradient flow",)}, "gradient flow"),
     ],
 )
 def test_what_is_not_the_theory_is_reported_and_widens_no_family(kernel, said):
@@ -246,7 +251,7 @@ ABOVE_ZERO = Expectation(
     ],
 )
 def test_a_bound_from_below(estimate, error, n_comparisons, expected):
-    decided, reason = verdict(fit(estimate, error), ABOVE_ZERO, n_comparisons)
+    decided, reason, _ = verdict(fit(estimate, error), ABOVE_ZERO, n_comparisons)
     assert decided == expected
     assert "[0, inf)" in reason
     assert "a log ratio" in reason
@@ -255,6 +260,6 @@ def test_a_bound_from_below(estimate, error, n_comparisons, expected):
 
 def test_what_is_estimated_has_its_name():
     limit = Expectation(claim="C8", metric="m", value=1.0, band_low=0.9, band_high=1.1, noun="limit")
-    _, reason = verdict(replace(fit(1.0, 0.02), lack_of_fit=1e-4), limit)
+    _, reason, _ = verdict(replace(fit(1.0, 0.02), lack_of_fit=1e-4), limit)
     assert "not of the expansion that was fitted" in reason
     assert verdict(fit(math.nan, math.nan), limit)[1].startswith("no limit")

@@ -1,4 +1,4 @@
-"""What the papers' figures share: colours and dashes, panels, and the rows they are drawn of."""
+"""What the figures share: panels, legends, and the rows they draw."""
 
 from __future__ import annotations
 
@@ -16,15 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from ntkbench.plugin import Float
-    from ntkbench.store.read import Results
-
-# Okabe and Ito's colours, told apart in every kind of colour blindness; markers and dashes tell them apart in grey.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00")
-MARKERS = ("o", "s", "^", "D", "v")
-DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
-THEORY = "#000000"
-BAND = "#BBBBBB"
+    from ntkbench.plugin import Float, ResultTables
 
 
 def panels(count: int, *, share_y: bool = False, width: float = 6.0) -> tuple[Figure, list[Axes]]:
@@ -44,10 +36,10 @@ def legend_below(figure: Figure, axes: Axes, columns: int = 4) -> None:
     figure.legend(handles, labels, loc="outside lower center", ncols=columns, fontsize="small")
 
 
-def measured(results: Results, metric: str, *, split: str | None = None, role: str = "subject") -> pd.DataFrame:
-    """Return the rows of a metric with ``width`` and ``label`` of their cells; of networks the members' alone.
+def measured(results: ResultTables, metric: str, *, split: str | None = None, role: str = "subject") -> pd.DataFrame:
+    """Return the rows of a metric with ``width`` and ``label`` of their cells; for networks, only the members' rows.
 
-    :raises StoreError: if there are none, saying so.
+    :raises StoreError: if there are none.
     """
     cells = results.cells[results.cells["role"] == role]
     rows = results.measurements[results.measurements["metric"] == metric]
@@ -66,7 +58,7 @@ def widths_of(rows: pd.DataFrame) -> list[int]:
     return [int(width) for width in np.sort(rows["width"].dropna().unique())]
 
 
-def task_parameters(results: Results) -> dict[str, Any]:
+def task_parameters(results: ResultTables) -> dict[str, Any]:
     """Return the parameters of the study's one task.
 
     :raises StoreError: if there is no cell.
@@ -78,7 +70,7 @@ def task_parameters(results: Results) -> dict[str, Any]:
 
 
 def grid_angles(count: int) -> Float:
-    """Return the angles ``-pi + 2 pi j / M`` of ``synthetic/circle``'s test points, closed up by pi (M + 1,)."""
+    """Return the angles ``-pi + 2 pi j / M`` of the test points of ``synthetic/circle``, and pi at the end (M + 1,)."""
     return np.asarray(-np.pi + 2 * np.pi * np.arange(count + 1) / count)
 
 

@@ -1,4 +1,4 @@
-"""The places where data sets are, in their order, and the forms in which they are there."""
+"""The locations of data sets, in order, and the forms of their files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ntkbench.errors import DataError
-from ntkbench_uci import locations as places
+from ntkbench_uci import locations
 from ntkbench_uci.collection import COLLECTION
 from ntkbench_uci.locations import PACKAGE, cache_folder, find
 from ntkbench_uci.readers import content_hash, read, read_form
@@ -41,7 +41,7 @@ def test_another_file_of_the_folder_holds_the_same_numbers(name, form, data_fold
 def test_the_package_of_files_holds_the_same_numbers(name, form, data_folder, monkeypatch):
     expected = read(COLLECTION[name])
     monkeypatch.delenv("NTKBENCH_DATA")
-    assert find(COLLECTION[name]).place == PACKAGE
+    assert find(COLLECTION[name]).location == PACKAGE
     for found, stated in zip(read(COLLECTION[name]), expected, strict=True):
         np.testing.assert_array_equal(found, stated)
 
@@ -54,11 +54,11 @@ def two_folders(tmp_path, monkeypatch):
     return tmp_path / "data", tmp_path / "cache"
 
 
-def test_the_order_of_places(data_folder, two_folders, monkeypatch):
+def test_the_order_of_locations(data_folder, two_folders, monkeypatch):
     folder, cache = two_folders
     yacht, wine = COLLECTION["yacht"], COLLECTION["wine"]
-    assert find(yacht).place == PACKAGE
-    assert find(wine).place == "scikit-learn"
+    assert find(yacht).location == PACKAGE
+    assert find(wine).location == "scikit-learn"
     for root in (cache, folder):
         for path in (yacht.forms[0].path, wine.forms[0].path):
             (root / path).parent.mkdir(parents=True)
@@ -66,7 +66,7 @@ def test_the_order_of_places(data_folder, two_folders, monkeypatch):
         assert find(yacht).file == root / yacht.forms[0].path
         assert find(wine).file == root / wine.forms[0].path
         assert read(wine)[0].shape == (178, 13)
-    monkeypatch.setattr(places, "_package", lambda: None)
+    monkeypatch.setattr(locations, "_package", lambda: None)
     shutil.rmtree(folder)
     shutil.rmtree(cache)
     assert find(yacht) is None
@@ -97,7 +97,7 @@ def test_what_is_no_workbook_or_has_no_such_sheet(data_folder):
     with pytest.raises(DataError, match='no sheet "Sheet5", but Sheet1'):
         read_form(dataset, replace(form, layout=replace(form.layout, sheet="Sheet5")), content)
     short = replace(form.layout, header=2)
-    with pytest.raises(DataError, match="1029 rows, expected 1030; was the first row taken for a header"):
+    with pytest.raises(DataError, match="1029 rows, expected 1030; was the first row read as a header"):
         read_form(dataset, replace(form, layout=short), content)
 
 
