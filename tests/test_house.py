@@ -108,6 +108,11 @@ def test_no_module_of_the_core_imports_upward_or_sideways(name):
     assert wrong - {"ntkbench"} == set()  # the face: it imports lazily, and its version is light
 
 
+def test_the_theory_imports_nothing_of_ours():
+    theory = [name for name in modules() if name.startswith("ntkbench.theory")]
+    assert {found for name in theory for found in imported_modules(name)} <= set(theory)
+
+
 def test_few_modules_lie_loose_in_the_core():
     loose = {path.stem for path in (ROOT / "ntkbench").glob("*.py")} - {"__init__", "__main__", "errors"}
     assert len(loose) <= 3
