@@ -6,6 +6,7 @@ What plugins may import is held by ``test_plugin_boundary.py``.
 import ast
 import inspect
 from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,15 @@ def test_no_module_of_the_core_imports_upward_or_sideways(name):
 def test_the_theory_imports_nothing_of_ours():
     theory = [name for name in modules() if name.startswith("ntkbench.theory")]
     assert {found for name in theory for found in imported_modules(name)} <= set(theory)
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    graph = {name: set(imported_modules(name)) - {"ntkbench"} for name in modules()}
+    assert sum(map(len, graph.values())) > 500
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
 
 
 def test_few_modules_lie_loose_in_the_core():
