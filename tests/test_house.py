@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import ntkbench
-from ntkbench.plugin import hookspecs
+from ntkbench.plugin import hookspecs, load_registry
 
 ROOT = Path(__file__).parents[1]
 CORE = sorted((ROOT / "ntkbench").rglob("*.py"))
@@ -126,6 +126,37 @@ def test_no_modules_import_each_other_in_a_circle():
 def test_few_modules_lie_loose_in_the_core():
     loose = {path.stem for path in (ROOT / "ntkbench").glob("*.py")} - {"__init__", "__main__", "errors"}
     assert len(loose) <= 3
+
+
+def strings(tree):
+    """Yield the string literals of a module that are no docstrings."""
+    nodes = [node for node in ast.walk(tree) if isinstance(node, DOCUMENTED)]
+    docstrings = {id(node.body[0].value) for node in nodes if ast.get_docstring(node, clean=False)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
+            yield node.value
+
+
+def plugin_names():
+    """Return the names of first-party plugins' packages, backends and tasks, and the families of tasks."""
+    registry = load_registry()
+    known = {spec.name for specs in (registry.tasks, registry.backends) for spec in specs}
+    families = {f"{name.partition('/')[0]}/" for name in known if "/" in name}
+    return known | {path.name for path in PACKAGES[1:]}, families | {f"{path.name}." for path in PACKAGES[1:]}
+
+
+def test_the_core_has_no_name_of_a_plugin_or_of_its_tasks_and_backends():
+    names, beginnings = plugin_names()
+    assert {"synthetic/circle", "jax", "ntkbench_torch"} <= names and "uci/" in beginnings
+    found = [
+        (name, text)
+        for name, (tree, _) in modules().items()
+        # There jax and torch are distributions, whose versions a run records.
+        if name.partition(".")[0] == "ntkbench" and name != "ntkbench.execution.environment"
+        for text in strings(tree)
+        if text in names or text.startswith(tuple(beginnings))
+    ]
+    assert found == []
 
 
 @pytest.mark.parametrize("name", HOOKS)
