@@ -159,6 +159,17 @@ def test_the_core_has_no_name_of_a_plugin_or_of_its_tasks_and_backends():
     assert found == []
 
 
+def test_functions_are_short():
+    lengths = {
+        f"{name}:{node.name}": node.end_lineno - node.lineno + 1
+        for name, (tree, _) in modules().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+    assert len(lengths) > 1000
+    assert {name: length for name, length in lengths.items() if length > LONGEST_FUNCTION} == {}
+
+
 @pytest.mark.parametrize("name", HOOKS)
 def test_every_hook_is_documented(name):
     function = getattr(hookspecs, name)
