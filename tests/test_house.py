@@ -5,6 +5,7 @@ What plugins may import is held by ``test_plugin_boundary.py``.
 
 import ast
 import inspect
+from collections import defaultdict
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -168,6 +169,17 @@ def test_functions_are_short():
     }
     assert len(lengths) > 1000
     assert {name: length for name, length in lengths.items() if length > LONGEST_FUNCTION} == {}
+
+
+def test_no_two_classes_have_one_name():
+    """But for the parameters of tasks and backends, which are never seen together."""
+    places = defaultdict(list)
+    for name, (tree, _) in modules().items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                places[node.name].append(name)
+    assert len(places) > 100
+    assert {name: found for name, found in places.items() if len(found) > 1 and name != "Parameters"} == {}
 
 
 @pytest.mark.parametrize("name", HOOKS)
