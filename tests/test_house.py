@@ -5,6 +5,7 @@ What plugins may import is held by ``test_plugin_boundary.py``.
 
 import ast
 import inspect
+import re
 from collections import defaultdict
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
@@ -180,6 +181,22 @@ def test_no_two_classes_have_one_name():
                 places[node.name].append(name)
     assert len(places) > 100
     assert {name: found for name, found in places.items() if len(found) > 1 and name != "Parameters"} == {}
+
+
+def docstrings():
+    for name, (tree, _) in modules().items():
+        for node in ast.walk(tree):
+            if isinstance(node, DOCUMENTED) and (text := ast.get_docstring(node)):
+                yield f"{name}:{getattr(node, 'name', '')}", text
+
+
+def test_docstrings_cite_only_pages_that_are_here():
+    found = list(docstrings())
+    assert len(found) > 1000
+    cited = re.compile(r"(?<!docs/)\btheory\.md|\bthe contract\b(?! of)")
+    assert [place for place, text in found if cited.search(text)] == []
+    pages = {page for _, text in found for page in re.findall(r"\bdocs/\w+\.md", text)}
+    assert [page for page in sorted(pages) if not (ROOT / page).is_file()] == []
 
 
 @pytest.mark.parametrize("name", HOOKS)
