@@ -1,6 +1,6 @@
-"""Norms and angles of pairs of inputs, to the last digits whatever the pair (numpy, float64).
+"""Norms and angles of pairs of inputs, to full precision for every pair (numpy, float64).
 
-An inner product loses the distance of two close points: 1 - cos comes out as rounding. So nearly parallel pairs are
+An inner product loses the distance between close points: 1 - cos is only rounding. So nearly parallel pairs are
 measured one by one, from their difference and from the remainder of one after projection on the other.
 """
 
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-_SMALLEST = np.int64(-4096)  # exponent of zero, below that of any number
+_SMALLEST = np.int64(-4096)  # stands for the exponent of zero: below that of any number
 _HIGH_BITS = np.int64(-1 << 27)  # masks a float64 to its leading 26 bits
 
 
@@ -24,7 +24,7 @@ class Points(NamedTuple):
     norm: Array
 
     def take(self, rows: NDArray[np.int64] | slice) -> Points:
-        """Return some of them."""
+        """Return a subset of the points."""
         return Points(self.scaled[rows], self.exponent[rows], self.norm[rows])
 
     def directions(self) -> Array:
@@ -39,10 +39,10 @@ class Points(NamedTuple):
 
 
 class Angles(NamedTuple):
-    """Of pairs (P,): ``cosine`` and ``sine`` of the angle, and ``norm_difference``, the first's rms minus the second's.
+    """Per pair (P,): ``cosine`` and ``sine`` of the angle, and ``norm_difference``, the first's rms minus the second's.
 
-    The cosine's error is absolute, a few roundings; the other two have errors a few roundings of what separates the
-    pair (from each other, or from each other's antipode).
+    The cosine has an absolute error of a few roundings. The errors of the other two are a few roundings relative to
+    the separation of the pair (of the points, or of one from the other's antipode).
     """
 
     cosine: Array
@@ -69,7 +69,7 @@ def angles(first: Points, second: Points) -> Angles:
 
 
 def _sine(x: Array, y: Array, norm: Array) -> Array:
-    """Return |y minus its projection on x| / |y|, projecting twice; the first time cancels, so it is done exactly."""
+    """Return |y minus its projection on x| / |y|, projecting twice; the first cancels digits, so it is exact."""
     left = _subtract_multiple(y, _inner(x, y) / _inner(x, x), x)
     left = left - (_inner(x, left) / _inner(x, x)) * x
     sine: Array = np.minimum(np.sqrt(np.sum(left * left, axis=1)) / norm, 1.0)
@@ -84,7 +84,7 @@ def _subtract_multiple(y: Array, multiple: Array, x: Array) -> Array:
 
 
 def _norm_difference(first: Points, second: Points) -> Array:
-    """Return the difference of two rms from (x - y).(x + y), which knows it for close and for antipodal points."""
+    """Return the difference of two rms from (x - y).(x + y), accurate for close and for antipodal points."""
     exponent = np.maximum(first.exponent, second.exponent)
     x, y = (np.ldexp(p.scaled, p.exponent - exponent) for p in (first, second))
     norms = np.sqrt(_inner(x, x)) + np.sqrt(_inner(y, y))
