@@ -43,12 +43,20 @@ def data():
     }
 
 
+def exhaustive(*cases):
+    """Mark cases that only ``make test-all`` runs: each compiles a program of its own."""
+    return [pytest.param(*case, marks=pytest.mark.exhaustive) for case in cases]
+
+
 def natural_time(theta):
     """N / lambda_max, the time in which the leading component of the squared error decays by e."""
     return len(theta) / np.linalg.eigvalsh(theta)[-1]
 
 
-@pytest.mark.parametrize(("solver", "tolerance"), [("explicit", 1e-12), ("implicit", 1e-7), ("auto", 1e-4)])
+@pytest.mark.parametrize(
+    ("solver", "tolerance"),
+    [("implicit", 1e-7), ("auto", 1e-12), *exhaustive(("explicit", 1e-12), ("auto", 1e-4))],
+)
 @pytest.mark.parametrize("span", [0.5, 30.0, 2000.0])
 def test_squared_error_has_the_closed_form(solver, tolerance, span):
     given = data()
@@ -210,6 +218,18 @@ def test_huber_of_independent_points_falls_linearly_then_exponentially():
     np.testing.assert_allclose(found.cost, costs.sum(axis=(1, 2)) / N, atol=1e-8)
 
 
+def test_binary_labels_in_either_form():
+    given = data()
+    labels = given["labels"] % 2
+    one, other = (
+        cost_flow(*given["kernels"], y, cost="logistic", times=[0.0]) for y in (labels, 2.0 * labels[:, None] - 1)
+    )
+    np.testing.assert_array_equal(one.cost, other.cost)
+    np.testing.assert_array_equal(one.gradient_norm_squared, other.gradient_norm_squared)
+    assert one.gradient_norm_squared[0] > 0
+
+
+@pytest.mark.exhaustive
 def test_binary_labels_two_ways():
     """Logistic on f is cross-entropy on (-f/2, f/2) with twice the kernel: their difference moves at twice the rate."""
     given = data()
