@@ -1,12 +1,28 @@
-"""No test touches the user's download cache; UCI files come from ``NTKBENCH_DATA`` or beside the repository."""
+"""Tests are deterministic but for ``--hypothesis-profile random``; none touches the user's download cache.
+
+UCI files come from ``NTKBENCH_DATA`` or from beside the repository.
+"""
 
 import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 BESIDE = Path(__file__).parents[2] / "shared" / "uci"
 FOLDER = Path(os.environ.get("NTKBENCH_DATA") or BESIDE)  # read before any test takes the variable away
+
+# Nothing fails for taking long: the machine may have other work.
+PATIENT = settings(database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("deterministic", PATIENT, derandomize=True)
+settings.register_profile("random", PATIENT, derandomize=False, print_blob=True)
+settings.load_profile("deterministic")
+
+
+@pytest.fixture(scope="session")
+def session_seed(request):
+    """Return 0, or the number given as ``--hypothesis-seed``, for tests that choose at random themselves."""
+    return int(request.config.getoption("--hypothesis-seed") or 0)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -84,11 +84,13 @@ def test_targets_are_rebuilt_by_the_spectrum(results):
     assert circle["target_projection"].pow(2).sum() == pytest.approx(np.square(problem.y_train).sum(), rel=1e-12)
 
 
-def test_the_same_numbers_with_one_job_and_in_this_process(results, tmp_path):
-    for options in ({"jobs": 1}, {"executor": "inline"}):
-        again = ntkbench.run("quickstart", out=tmp_path / next(iter(options)), **SMALL, **options)
-        one, two = (r.measurements[[*KEYS, "value"]].sort_values(KEYS, ignore_index=True) for r in (results, again))
-        pd.testing.assert_frame_equal(one, two, check_exact=True)
+@pytest.mark.parametrize(
+    "options", [{"executor": "inline"}, pytest.param({"jobs": 1}, marks=pytest.mark.exhaustive)], ids=str
+)
+def test_the_same_numbers_with_one_job_and_in_this_process(options, results, tmp_path):
+    again = ntkbench.run("quickstart", out=tmp_path / "run", **SMALL, **options)
+    one, two = (r.measurements[[*KEYS, "value"]].sort_values(KEYS, ignore_index=True) for r in (results, again))
+    pd.testing.assert_frame_equal(one, two, check_exact=True)
 
 
 def test_rates_figures_and_verdicts_are_there(results, folder):
@@ -118,7 +120,9 @@ def test_networks_without_a_width_are_named(tmp_path, capsys):
     from ntkbench.cli.tables import show_comparisons
 
     linear = {"architecture.depth": 0, "training.steps": 2}
-    results = ntkbench.run("quickstart", out=tmp_path / "run", tasks=["synthetic/circle"], members=2, set=linear)
+    results = ntkbench.run(
+        "quickstart", out=tmp_path / "run", tasks=["synthetic/circle"], members=2, set=linear, executor="inline"
+    )
     assert results.cells["status"].tolist() == ["ok", "ok"]
     show_comparisons(results)
     assert "1 ensembles without one width" in capsys.readouterr().out

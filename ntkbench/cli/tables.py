@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _LARGEST_WRITTEN_OUT = 1e5
 _LONGEST_PAGE = 40  # rows
-_QUANTITY_WIDTH = 18  # of the names beside rates, on a narrow terminal
+_NARROW = 110  # columns, below which intervals are folded
 _LEGEND = (
     "Errors and function distances are root-mean-square over test points, in units of the scaled targets, after the "
     "last step. The kernel's prediction for a distance starts from the same f_0 and takes the same steps. NTK "
@@ -45,7 +45,7 @@ def show_comparisons(report: Report) -> None:
         for line in _heading(comparison, digits):
             console.print(line, soft_wrap=True)
         console.print(_width_table(comparison))
-        console.print(_rate_table(comparison))
+        console.print(_rate_table(comparison, console.width))
     for run in report.runs:
         _say_what_is_left_out(run, console)
     if found:
@@ -136,24 +136,25 @@ def _measured(row: Mapping[Any, Any], name: str) -> str:
     return text if math.isnan(floor) else f"{text} ({floor:.{digits}f})"
 
 
-def _rate_table(comparison: Comparison) -> Table:
+def _rate_table(comparison: Comparison, columns: int) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("quantity ~ width^p", overflow="fold", min_width=_QUANTITY_WIDTH)
+    table.add_column("quantity ~ width^p", overflow="fold")
     table.add_column("claim", no_wrap=True)
-    for heading in ("fitted p", "95 % interval", "expected", "widths, members"):
-        table.add_column(heading, justify="right", overflow="fold")
-    table.add_column("verdict", overflow="fold", min_width=len("inconclusive"))
+    for heading, narrow in (("fitted p", None), ("95 % interval", 9), ("expected", 8), ("widths, members", 8)):
+        widest = narrow if columns < _NARROW else None
+        table.add_column(heading, justify="right", overflow="fold", max_width=widest)
+    table.add_column("verdict", no_wrap=True)
     methods = list(dict.fromkeys(rate.fit.method for rate, _ in comparison.rates))
     for rate, finding in comparison.rates:
         verdict = "" if finding is None else finding.verdict
         table.add_row(
-            quantity_name(rate.metric),
+            f"{quantity_name(rate.metric)} ({methods.index(rate.fit.method) + 1})",
             "" if finding is None else finding.expectation.claim,
             _number(rate.fit.estimate),
             _interval(*rate.fit.interval()),
             "" if finding is None else expected(finding),
             f"{rate.fit.n_widths}, {rate.fit.n_members}",
-            f"{verdict} ({methods.index(rate.fit.method) + 1})",
+            verdict,
         )
     reasons = [finding.reason for _, finding in comparison.rates if finding and finding.kind == "not-judged"]
     reported = dict.fromkeys(f"reported {reason}" for reason in reasons)

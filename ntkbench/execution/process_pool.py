@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _LOG_BYTES = 1_000_000
 _DEATH_SECONDS = 10.0
 _START_SECONDS = 60.0
+_PROC, _GROUPS = Path("/proc"), Path("/sys/fs/cgroup")
 
 
 @dataclass
@@ -195,12 +196,29 @@ def _signal_name(number: int) -> str:
 
 
 def _oom_kills() -> int:
-    """Return how many processes Linux has killed because memory ran out, as far as it reports them."""
-    total = 0
-    for file, key in (("/sys/fs/cgroup/memory.events", "oom_kill "), ("/proc/vmstat", "oom_kill ")):
+    """Return how many processes Linux has killed because memory ran out, in our control group if it counts them."""
+    for path in (*_control_group_counters(), _PROC / "vmstat"):
         try:
-            lines = Path(file).read_text().splitlines()
+            lines = path.read_text().splitlines()
         except OSError:
             continue
-        total += sum(int(line.split()[1]) for line in lines if line.startswith(key))
-    return total
+        for line in lines:
+            if line.startswith("oom_kill "):
+                return int(line.split()[1])
+    return 0
+
+
+def _control_group_counters() -> list[Path]:
+    """Return the files that may count the kills in this process's control group, version 2 before version 1."""
+    try:
+        lines = (_PROC / "self" / "cgroup").read_text().splitlines()
+    except OSError:
+        return []
+    found = []
+    for _, controllers, group in sorted(line.split(":", 2) for line in lines):
+        for path in (group.lstrip("/"), ""):  # a container may see its own group as the root
+            if controllers == "":
+                found.append(_GROUPS / path / "memory.events")
+            elif "memory" in controllers.split(","):
+                found.append(_GROUPS / "memory" / path / "memory.oom_control")
+    return found

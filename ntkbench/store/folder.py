@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-    from ..execution.job import WorkerConfig
     from ..plugin.cell import Cell
     from ..plugin.outcome import Outcome
     from ..study.plan import Plan
+    from .rows import SolvedOn
 
 _LOCK = ".lock"
 _TEMPORARY = ".tmp"
@@ -94,7 +94,7 @@ class RunFolder:
         """Return the key columns that all tables of a cell share."""
         return {"schema_version": SCHEMA_VERSION, "run_id": self.run_id, "cell_id": cell.cell_id, "attempt": attempt}
 
-    def commit(self, cell: Cell, outcome: Outcome, attempt: int, config: WorkerConfig, env_id: str) -> None:
+    def commit(self, cell: Cell, outcome: Outcome, attempt: int, config: SolvedOn, env_id: str) -> None:
         """Write a cell's tables, and last its row in ``cells``, which makes them count.
 
         :raises StoreError: if a file cannot be written.

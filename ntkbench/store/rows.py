@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..hashing import canonical_json
 
 if TYPE_CHECKING:
-    from ..execution.job import WorkerConfig
     from ..plugin.cell import Cell
     from ..plugin.outcome import Outcome
 
@@ -16,7 +15,19 @@ _INPUTS = ("distinct_inputs", "input_norm", "antipodal_pairs")
 _KNOWN_ONCE_SOLVED = ("parameters", "loss", "target_scale", "compile_seconds", *_INPUTS)
 
 
-def cell_row(cell: Cell, outcome: Outcome, config: WorkerConfig, env_id: str) -> dict[str, Any]:
+class SolvedOn(Protocol):
+    """What a row says of the worker that solved its cell."""
+
+    @property
+    def device(self) -> str:
+        """Return the device that its backend computed on."""
+
+    @property
+    def threads(self) -> int:
+        """Return how many threads its numerical libraries had."""
+
+
+def cell_row(cell: Cell, outcome: Outcome, config: SolvedOn, env_id: str) -> dict[str, Any]:
     """Return a row of ``cells`` without its key columns."""
     started = outcome.started_at
     row = {

@@ -22,7 +22,7 @@ from ntkbench.study.load import Overrides
 
 TOY = Path(__file__).parent / "plugins" / "toy.py"
 LISTENER = Path(__file__).parent / "plugins" / "listener.py"
-TIMINGS = ["wall_seconds", "compile_seconds", "peak_memory_bytes", "started_at"]
+CIRCUMSTANCES = ["wall_seconds", "compile_seconds", "peak_memory_bytes", "started_at", "env_id"]
 
 _STUDY = {
     "schema": 1,
@@ -70,10 +70,10 @@ def rows(found: Session | Path, table: str = "cells"):
 
 
 def compared(path: Path) -> dict[str, Any]:
-    """Return all tables of a run in a fixed order, without what a clock or a counter of attempts says."""
+    """Return all tables of a run in a fixed order, without what depends on the machine or counts attempts."""
     results = load(path)
     tables = {
-        "cells": results.cells.drop(columns=TIMINGS),
+        "cells": results.cells.drop(columns=CIRCUMSTANCES),
         **{name: getattr(results, name) for name in ("measurements", "predictions", "spectra")},
     }
     return {
@@ -104,7 +104,7 @@ def shell(folder: Path, *arguments: object, **environment: str) -> subprocess.Co
     )
 
 
-def wait_for(condition: Any, seconds: float = 30.0) -> Any:
+def wait_for(condition: Any, seconds: float = 240.0) -> Any:
     """Wait until a condition holds, and return what it returned."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

@@ -6,7 +6,7 @@ from math import comb
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import linalg, special, stats
 
@@ -84,7 +84,6 @@ def test_harmonics_are_gegenbauer_polynomials(k, d):
 
 
 @given(k=st.integers(0, 40), d=st.integers(2, 60))
-@settings(deadline=None)
 def test_spaces_of_harmonics_add_up_to_the_homogeneous_polynomials(k, d):
     assert sum(harmonic.harmonics(j, d) for j in range(k, -1, -2)) == comb(k + d - 1, k)
 

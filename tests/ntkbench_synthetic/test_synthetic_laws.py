@@ -108,7 +108,7 @@ def test_noise_is_gaussian_of_the_stated_size_on_training_targets_alone(name):
 
 
 @given(n=st.integers(1, 50), d=st.integers(2, 40), seed=st.integers(0, 2**64))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_sphere_points_have_unit_norm(n, d, seed):
     norms = np.linalg.norm(sphere_points(n, d, generator("sphere", seed)), axis=1)
     np.testing.assert_allclose(norms, 1, rtol=1e-14)
@@ -120,7 +120,7 @@ def test_sphere_points_have_uniform_projections():
 
 
 @given(n=st.integers(1, 200), offset=st.sampled_from([0.0, 0.5]))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_angle_grids_are_even(n, offset):
     angles = angle_grid(n, offset)
     assert np.all((angles >= -np.pi) & (angles < np.pi))

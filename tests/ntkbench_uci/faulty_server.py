@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -75,7 +74,7 @@ def corrupts(answer: Answer) -> None:
 
 
 def stalls(answer: Answer) -> None:
-    answer.cut, answer.pause = len(answer.body) // 2, 5.0
+    answer.cut, answer.pause = len(answer.body) // 2, 300.0
 
 
 def dribbles(answer: Answer) -> None:
@@ -137,11 +136,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True  # the client has gone
 
     def _dribble(self, body: bytes, seconds: float) -> None:
-        for one in body[:200]:
+        for one in body[:15_000]:
             self.wfile.write(bytes([one]))
             self.wfile.flush()
             self.files.sent += 1
-            time.sleep(seconds)
+            if self.files.over.wait(seconds):
+                break
         self.close_connection = True
 
     def log_message(self, *details: object) -> None:

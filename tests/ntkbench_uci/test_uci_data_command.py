@@ -44,6 +44,7 @@ def test_without_a_folder_only_scikit_learns_own_sets_are_here():
     assert shown.splitlines()[-1] == f"Download cache: {locations.cache_folder()}"
 
 
+@pytest.mark.exhaustive
 def test_verifying_what_is_here_by_default(data_folder):
     assert "143 of 143 data sets match the published data." in ran("verify")
 

@@ -7,6 +7,7 @@ import json
 import tarfile
 import zipfile
 from dataclasses import replace
+from functools import cache
 from hashlib import md5
 
 import faulty_server as faulty
@@ -26,6 +27,7 @@ from ntkbench_uci.text_files import cells_of_text
 
 UCI = {name: form for name, one in COLLECTION.items() for form in one.forms if form.url.endswith(".zip")}
 A19 = [name for name, one in COLLECTION.items() if one.protocol == "a19"]
+FEW = A19[:8]
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "space": " "}
 
 
@@ -38,7 +40,7 @@ def own_cache(tmp_path, monkeypatch):
 
 
 def fetched(datasets, cache, **keys):
-    return {one.dataset.name: one for one in Fetcher(cache, **{"patience": 2.0, **keys}).fetch(datasets)}
+    return {one.dataset.name: one for one in Fetcher(cache, **{"patience": 60.0, **keys}).fetch(datasets)}
 
 
 def zipped(files):
@@ -78,6 +80,7 @@ def workbook(sheets):
     return content.getvalue()
 
 
+@cache
 def published(name, folder):
     """Return what the UCI archive has under a data set's address, made of the rows of the data folder's file."""
     form, rows = UCI[name], rows_of(name, folder)
@@ -154,23 +157,37 @@ def a19_archive(folder, names):
     return content.getvalue()
 
 
-@pytest.fixture(scope="module")
-def archive_content(real_files):
-    return a19_archive(real_files, A19)
+@cache
+def archive_content(names, folder):
+    return a19_archive(folder, names)
 
 
 @pytest.fixture
-def collection(data_folder, server, archive_content):
-    server.content["/data.tar.gz"] = archive_content
-    return [at(server, name, "data.tar.gz") for name in A19]
+def serve(data_folder, server):
+    """Return what serves an archive of some sets of the a19 collection and returns those sets."""
+
+    def sets(names):
+        server.content["/data.tar.gz"] = archive_content(tuple(names), data_folder)
+        return [at(server, name, "data.tar.gz") for name in names]
+
+    return sets
 
 
-def test_one_download_gives_the_whole_a19_collection(collection, own_cache, server, monkeypatch):
-    outcomes = fetched(collection, own_cache)
-    assert [one.reason for one in outcomes.values()] == [""] * 90
+@pytest.fixture
+def collection(serve):
+    return serve(FEW)
+
+
+@pytest.mark.parametrize(
+    "names", [pytest.param(FEW, id="few"), pytest.param(A19, marks=pytest.mark.exhaustive, id="all")]
+)
+def test_one_download_gives_the_whole_a19_collection(names, serve, own_cache, server, monkeypatch):
+    datasets = serve(names)
+    outcomes = fetched(datasets, own_cache)
+    assert [one.reason for one in outcomes.values()] == [""] * len(names)
     assert len(server.asked) == 1
     monkeypatch.delenv("NTKBENCH_DATA")
-    for dataset in collection:
+    for dataset in datasets:
         assert find(dataset).location == "cache"
         read(dataset)
         published_resample(dataset, 3)
@@ -179,7 +196,7 @@ def test_one_download_gives_the_whole_a19_collection(collection, own_cache, serv
 def test_a_connection_that_breaks_off_is_taken_up_again(collection, own_cache, server):
     size = len(server.content["/data.tar.gz"])
     server.faults = [faulty.fails, faulty.cut_after(size // 3), faulty.stalls, None]
-    outcomes = fetched(collection[:3], own_cache, patience=0.5)
+    outcomes = fetched(collection[:3], own_cache, patience=4.0)
     assert [one.reason for one in outcomes.values()] == [""] * 3
     assert len(server.asked) == 4 and server.sent == size
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -22,6 +23,19 @@ SPECS = {spec.name.removeprefix("uci/"): spec for spec in ntkbench_register_task
 FILES = {name: dataset for name, dataset in COLLECTION.items() if not dataset.scikit_learn}
 PUBLISHED = [name for name, dataset in FILES.items() if dataset.protocol == "hla"]
 A19 = [name for name, dataset in FILES.items() if dataset.protocol == "a19"]
+LARGE = [name for name, dataset in FILES.items() if dataset.rows * (dataset.features + 1) > 60_000]
+
+
+def sampled(names):
+    """Leave to the exhaustive run all but the first two of each kind of layout."""
+    seen, found = Counter(), []
+    for name in names:
+        layout = FILES[name].forms[0].layout
+        kind = (layout.separator, layout.header, bool(layout.text), FILES[name].protocol)
+        seen[kind] += name not in LARGE
+        dear = seen[kind] > 2 or name in LARGE
+        found.append(pytest.param(name, marks=[pytest.mark.exhaustive] if dear else []))
+    return found
 
 
 def test_the_collections_are_whole():
@@ -30,7 +44,7 @@ def test_the_collections_are_whole():
     assert sum(not FILES[name].redistributable for name in A19) == 5
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.exhaustive] * (n in LARGE)) for n in FILES])
 def test_every_set_loads_and_is_what_its_row_states(name, data_folder):
     dataset = FILES[name]
     x, targets = read(dataset)
@@ -76,7 +90,7 @@ def test_generated_splits_equal_the_published_files(name, data_folder):
             np.testing.assert_array_equal(found, stated)
 
 
-@pytest.mark.parametrize("name", A19)
+@pytest.mark.parametrize("name", sampled(A19))
 def test_a_resample_has_the_published_rows_in_the_published_order(name, data_folder):
     dataset = FILES[name]
     x, labels = read(dataset)
@@ -178,7 +192,7 @@ EDITS = [
 
 
 @pytest.mark.parametrize(("edit", "message"), EDITS)
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", sampled(FILES))
 def test_any_set_wrongly_edited_is_refused_with_the_reason(name, edit, message, own_folder):
     file = own_folder(name)
     lines = [line.rstrip() for line in file.read_text().splitlines() if line.strip()]

@@ -88,7 +88,7 @@ def test_two_classes_are_plus_and_minus_one():
 
 
 @given(classes=st.integers(3, 20))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_many_classes_are_centred_one_hot(classes):
     y = centred_targets(np.arange(classes), classes)
     np.testing.assert_allclose(y.sum(axis=0), 0, atol=1e-14)
@@ -102,7 +102,7 @@ def test_many_classes_are_centred_one_hot(classes):
     test=st.floats(0.2, 0.5),
     seed=st.integers(0, 2**64),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_splits_are_disjoint_and_keep_the_shares_of_classes(shares, train, test, seed):
     labels = np.repeat(np.arange(len(shares)), shares)
     n_train, n_test = (max(len(shares), int(part * len(labels))) for part in (train, test))

@@ -82,22 +82,31 @@ def test_every_verb_is_known_here():
     assert known <= set(verbs(main.cli))
 
 
+@pytest.fixture
+def run(tmp_path, monkeypatch, toy_study):
+    """Return a function that runs the toy study by the command line, in this process and an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    return lambda *arguments: invoke("run", toy_study, "--plugin", TOY, "--executor", "inline", *arguments)
+
+
 class TestRun:
-    def test_from_nothing_to_a_table(self, toy, tmp_path):
+    def test_from_nothing_to_a_table(self, toy, run, tmp_path):
+        """First in a process of its own, with worker slots; then here."""
         first = toy()
         assert first.returncode == 0
         assert "4 cells: 4 ok" in first.stdout
         assert "Tables and figures: run" in first.stdout
         assert list((tmp_path / "run" / "figures").iterdir())
         assert first.stderr.startswith("toy-")
-        second = toy()
-        assert second.returncode == 0
+        second = run("--out", "run")
+        assert second.exit_code == 0
         assert "nothing left to do, 4 already done" in second.stdout
         assert "4 cells, 4 finished before, 0 to run" in second.stderr
 
-    def test_json_is_all_that_is_on_stdout(self, toy):
-        found = toy("--json", "--set", "subject.behave=print")
-        assert found.returncode == 0
+    def test_json_is_all_that_is_on_stdout(self, run):
+        """Whatever cells print, in their own processes."""
+        found = run("--out", "run", "--executor", "slots", "--json", "--set", "subject.behave=print")
+        assert found.exit_code == 0
         assert found.stderr == ""
         report = json.loads(found.stdout)
         assert (report["cells"], report["computed"], report["kept"]) == (4, {"ok": 4}, 0)
@@ -106,12 +115,12 @@ class TestRun:
         assert {row["metric"] for row in report["rates"]} >= {"ntk_distance_frobenius"}
         assert all(row["verdict"] for row in report["verdicts"])
 
-    def test_the_default_folder_is_named_after_the_run(self, finished, tmp_path):
-        found = shell(tmp_path, "run", finished / "toy.toml", "--plugin", TOY, "--executor", "inline", "-q")
-        assert found.returncode == 0
+    def test_the_default_folder_is_named_after_the_run(self, run, finished, tmp_path):
+        found = run("-q")
+        assert found.exit_code == 0
         assert found.stderr == ""
-        (run,) = (tmp_path / "results").iterdir()
-        assert run.name == ntkbench.load(finished / "run").runs[0]["run_id"]
+        (path,) = (tmp_path / "results").iterdir()
+        assert path.name == ntkbench.load(finished / "run").runs[0]["run_id"]
 
     def test_options_that_replace_the_studys_lists(self, finished):
         arguments = ("plan", finished / "toy.toml", "--plugin", TOY, "--out", finished / "other", "--json")
@@ -123,18 +132,16 @@ class TestRun:
         assert {cell["task"] for cell in cells} == {"synthetic/sine"}
         assert report["run_id"] != json.loads(invoke(*arguments[:4], "--json").stdout)["run_id"]
 
-    def test_a_study_that_compares_with_nothing(self, command, tmp_path):
+    def test_a_study_that_compares_with_nothing(self, run, toy_study):
         training = {"learning_rate": 0.1, "steps": 10, "records": 5}
-        (tmp_path / "alone.toml").write_text(
-            as_toml(study(reference=[], subject=[subject(compare_with=[])], training=training))
-        )
-        found = command("run", "alone.toml", "--plugin", TOY, "--out", "run", "--executor", "inline", "-q")
-        assert found.returncode == 0
+        toy_study.write_text(as_toml(study(reference=[], subject=[subject(compare_with=[])], training=training)))
+        found = run("-q")
+        assert found.exit_code == 0
         assert "3 cells: 3 ok" in found.stdout
         assert "Traceback" not in found.stderr
 
-    def test_verbose_has_a_line_for_every_cell(self, toy):
-        found = toy("-v")
+    def test_verbose_has_a_line_for_every_cell(self, run):
+        found = run("-v")
         lines = [line for line in found.stderr.splitlines() if line.startswith("[")]
         assert [line.split("]")[0] for line in lines] == [f"[{i}/4" for i in range(1, 5)]
         assert any("toy/line network width 64: ok in" in line for line in lines)

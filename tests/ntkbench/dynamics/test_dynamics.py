@@ -182,7 +182,7 @@ def test_small_residuals_keep_their_digits():
     np.testing.assert_allclose(flow.residual_train[0, :, 0], np.exp([-400.0, -200.0, -100.0]), rtol=2e-13)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     eigenvalue=st.one_of(st.just(0.0), st.floats(1e-300, 1e3), st.floats(1e-20, 1e-5)),
     fraction=st.one_of(st.floats(1e-3, 0.999), st.sampled_from([0.5, 1.0, 1 - 1e-15, 1.0 + 1e-15])),
@@ -276,7 +276,7 @@ def test_law_driven_by_the_nngp_is_the_posterior(setting):
     np.testing.assert_allclose(full[0], posterior, atol=1e-11)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     seed=st.integers(0, 2**32 - 1), features=st.integers(1, 30), time=st.sampled_from([0.0, 1e-9, 0.1, 10.0, np.inf])
 )

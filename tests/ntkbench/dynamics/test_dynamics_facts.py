@@ -36,7 +36,7 @@ def true_smallest(kernel):
         return min(mp.eigsy(mp.matrix(kernel.tolist()), eigvals_only=True))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     seed=st.integers(0, 10**6),
     n=st.integers(1, 8),

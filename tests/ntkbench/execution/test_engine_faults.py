@@ -1,20 +1,21 @@
 """Networks that crash, hang, raise and return rubbish in real processes: each becomes a row, and the run goes on."""
 
+import itertools
 import json
 import signal
+import time
 
 import numpy as np
 import pytest
-from toy_runs import TOY, rows, session, shell, study, subject
+from toy_runs import TOY, as_toml, invoke, rows, session, study, subject
 
 from ntkbench.errors import NtkbenchError
+from ntkbench.execution import process_pool
 
-TIMEOUT = 2.0
 FAULTS = (
     "well",
     "raise",
     "segfault",
-    "sleep",
     "exit",
     "kill",
     "memory",
@@ -38,7 +39,9 @@ def faulty(tmp_path_factory):
     text = study(
         name="faults", subject=subjects, architecture=[{"depth": 2}], task=[{"name": "toy/line", "outputs": 2}]
     )
-    return session(text, tmp_path_factory.mktemp("faults") / "run", timeout=TIMEOUT, analyse=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(process_pool, "_oom_kills", lambda: 0)  # whatever the machine is short of
+        return session(text, tmp_path_factory.mktemp("faults") / "run")
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +54,6 @@ EXPECTED = {
     "well": ("ok", None, None),
     "raise": ("failed", "ValueError", "the toy network fails on request"),
     "segfault": ("crashed", None, "SIGSEGV (signal 11)"),
-    "sleep": ("timeout", None, "--timeout 2 s"),
     "exit": ("crashed", None, "exited with code 3"),
     "kill": ("crashed", None, "SIGKILL (signal 9)"),
     "memory": ("out_of_memory", "MemoryError", "no room on request"),
@@ -90,11 +92,50 @@ def test_signals_are_recorded(cells):
     assert cells.loc["segfault", "exit_signal"] == signal.SIGSEGV
     assert cells.loc["kill", "exit_signal"] == signal.SIGKILL
     assert cells.drop(["segfault", "kill"])["exit_signal"].isna().all()
-    assert cells.loc["sleep", "exit_signal"] is None
 
 
-def test_a_cell_is_timed_from_when_its_worker_was_ready(cells):
-    assert TIMEOUT <= cells.loc["sleep", "wall_seconds"] < TIMEOUT + 1
+def test_a_cell_is_timed_from_when_its_worker_was_ready(tmp_path):
+    """Workers start more slowly than a cell may take, and no cell pays for it."""
+    start, timeout = 1.5, 1.0
+    slow = tmp_path / "slow.py"
+    slow.write_text(f"import sys, time\ntime.sleep({start} * sys.argv[0].endswith('worker_process.py'))\n")
+    fast, both = (study(subject=[subject(behave="sleep", at_width=4, widths=widths)]) for widths in ([16], [16, 4]))
+    session(fast, tmp_path / "run", executor="inline")  # the reference and one network, without haste
+    began = time.monotonic()
+    session(both, tmp_path / "run", plugins=(str(TOY), str(slow)), timeout=timeout)
+    elapsed = time.monotonic() - began
+    cells = rows(tmp_path / "run")
+    cell = cells[cells["width"] == 4].iloc[0]
+    assert (cell["status"], cell["reason"]) == ("timeout", "still running after --timeout 1 s")
+    assert timeout <= cell["wall_seconds"] <= elapsed - start
+    assert "before the sleep" in (tmp_path / "run" / "logs" / f"{cell['cell_id']}.1.txt").read_text()
+
+
+@pytest.mark.parametrize(("step", "status"), [(1, "out_of_memory"), (0, "crashed")])
+def test_a_killed_worker_was_out_of_memory_if_the_kernel_killed_for_it_meanwhile(step, status, tmp_path, monkeypatch):
+    counts = itertools.count(7, step)
+    monkeypatch.setattr(process_pool, "_oom_kills", lambda: next(counts))
+    found = session(study(subject=[subject(behave="kill", widths=[4])]), tmp_path / "run", jobs=1)
+    assert found.summary.counts == {"ok": 1, status: 1}
+
+
+def test_kills_are_those_of_the_own_control_group_where_it_counts_them(tmp_path, monkeypatch):
+    monkeypatch.setattr(process_pool, "_PROC", tmp_path)
+    monkeypatch.setattr(process_pool, "_GROUPS", tmp_path / "groups")
+    assert process_pool._oom_kills() == 0
+    (tmp_path / "vmstat").write_text("nr_free_pages 5\noom_kill 11\n")
+    assert process_pool._oom_kills() == 11
+    (tmp_path / "self").mkdir()
+    (tmp_path / "self" / "cgroup").write_text("4:memory:/a\n3:cpu:/\n0::/a/b\n")
+    assert process_pool._oom_kills() == 11
+    for folder, file, count in (
+        ("memory/a", "memory.oom_control", 4),  # version 1
+        ("", "memory.events", 3),  # version 2, its group seen as the root
+        ("a/b", "memory.events", 2),
+    ):
+        (tmp_path / "groups" / folder).mkdir(parents=True, exist_ok=True)
+        (tmp_path / "groups" / folder / file).write_text(f"oom 9\noom_kill {count}\n")
+        assert process_pool._oom_kills() == count
 
 
 def log_of(faulty, cells, label):
@@ -107,7 +148,6 @@ def test_logs_hold_what_was_printed_and_tracebacks(cells, faulty):
     assert all(text in printed for text in ("a word on stdout", "a word on stderr", "a warning"))
     assert "Traceback" in log_of(faulty, cells, "raise") and "in _misbehave" in log_of(faulty, cells, "raise")
     assert "Fatal Python error: Segmentation fault" in log_of(faulty, cells, "segfault")
-    assert "before the sleep" in log_of(faulty, cells, "sleep")
     assert log_of(faulty, cells, "well") is None
     assert log_of(faulty, cells, "unavailable") is None  # a mistake the user can mend needs no traceback
 
@@ -159,11 +199,10 @@ def test_the_summary_counts_failures(faulty):
         "ok": 4,
         "failed": 8,
         "crashed": 3,
-        "timeout": 1,
         "out_of_memory": 1,
         "diverged": 1,
     }
-    assert faulty.summary.failures == 14
+    assert faulty.summary.failures == 13
     assert not faulty.summary.interrupted
 
 
@@ -184,9 +223,18 @@ def test_data_that_are_not_finite_are_named(tmp_path):
     assert (found[found["role"] == "subject"]["status"] == "skipped").all()
 
 
-def test_a_failed_cell_is_exit_code_1_and_named(tmp_path, toy):
-    done = toy("--set", "subject.behave=raise", "--set", "subject.at_width=16")
-    assert done.returncode == 1
+@pytest.fixture
+def inline(tmp_path, monkeypatch):
+    """Return a function that runs the toy study by the command line, in this process."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "toy.toml").write_text(as_toml(study()))
+    command = ("run", "toy.toml", "--plugin", TOY, "--out", "run", "--executor", "inline")
+    return lambda *arguments: invoke(*command, *arguments)
+
+
+def test_a_failed_cell_is_exit_code_1_and_named(inline):
+    done = inline("--set", "subject.behave=raise", "--set", "subject.at_width=16")
+    assert done.exit_code == 1
     assert "toy/line network width 16: failed: ValueError: the toy network fails on request" in done.stdout
     assert "ValueError: the toy network fails on request" in done.stderr
     assert "Traceback" not in done.stdout + done.stderr
@@ -221,11 +269,11 @@ def test_inline_failures_are_rows_too(tmp_path):
     assert "Traceback" in (found.path / "logs" / f"{row['cell_id']}.1.txt").read_text()
 
 
-def test_all_cells_failing_still_ends_well(tmp_path, toy):
-    done = toy("--set", "reference.fail=true", "--json")
-    assert done.returncode == 1
+def test_all_cells_failing_still_ends_well(inline):
+    done = inline("--set", "reference.fail=true", "--json")
+    assert done.exit_code == 1
     assert json.loads(done.stdout)["computed"] == {"failed": 1, "skipped": 3}
     assert "Traceback" not in done.stderr
-    shown = shell(tmp_path, "results", "show", "run")
-    assert shown.returncode == 0
+    shown = invoke("results", "show", "run")
+    assert shown.exit_code == 0
     assert "RuntimeError: the toy kernel fails on request" in shown.stdout

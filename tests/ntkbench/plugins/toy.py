@@ -119,6 +119,7 @@ def solve_network(request):
     behave = parameters.behave if parameters.at_width in (0, request.width) else "well"
     _note(parameters.log, f"start {request.width}")
     _misbehave(behave)
+    _hold(request.width)
     time.sleep(parameters.seconds)
     _note(parameters.log, f"network {request.width}")
     rng = np.random.default_rng([request.seed, request.width])
@@ -181,6 +182,17 @@ def _misbehave(how):
         print("a word on stdout")
         print("a word on stderr", file=sys.stderr)
         warnings.warn("a warning", stacklevel=2)
+
+
+def _hold(width):
+    """Wait while the file that TOY_HOLD names is there, in cells of the width written in it and wider ones."""
+    while hold := os.environ.get("TOY_HOLD"):
+        try:
+            if width < int(Path(hold).read_text()):
+                return
+        except FileNotFoundError:
+            return
+        time.sleep(0.01)
 
 
 def _note(path, text):

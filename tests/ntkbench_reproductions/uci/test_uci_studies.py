@@ -120,7 +120,11 @@ def test_networks_stopped_early_end_to_end(data_folder, tmp_path):
 def test_regression_end_to_end(data_folder, tmp_path):
     """On yacht, whose first published split has 31 test rows; units are the data's."""
     results = ntkbench.run(
-        "uci-regression", out=tmp_path / "run", tasks=("uci/yacht",), executor="inline", set={"task.splits": 2}
+        "uci-regression",
+        out=tmp_path / "run",
+        tasks=("uci/yacht",),
+        executor="inline",
+        set={"task.splits": 2, "task.n_train": 60},
     )
     assert results.cells["status"].tolist() == ["ok"] * 14
     errors = hla.by_split(results, "rmse_unscaled").query("method == 'nngp' and split_index == 0")["value"].item()

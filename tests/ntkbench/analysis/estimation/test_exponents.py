@@ -9,6 +9,7 @@ from scipy.stats import binom
 from ntkbench.analysis.estimation.exponents import fit_exponent, fit_exponent_of_mean
 
 STUDIES = 4000
+EXHAUSTIVE = pytest.mark.exhaustive
 FAMILIES = (9, 18, 100)
 QUICK = 32.0 * 4 ** np.arange(4)
 FULL = 64.0 * 2 ** np.arange(7)
@@ -32,10 +33,12 @@ def draw_members(rng, widths, members, *, p, b, cv2, h):
     ("widths", "members", "p", "b", "cv2", "h", "tau", "bounded_above"),
     [
         pytest.param(QUICK, 8, -0.5, 1.6, 1.0, 30, 2, True, id="quickstart, 8 members"),
-        pytest.param(QUICK, 8, -0.5, 0.0, 1.0, 0, 2, True, id="quickstart, no pre-asymptotic bias"),
-        pytest.param(FULL, 20, -0.5, 2.4, 0.28, 60, 2, True, id="C2, relu, 7 widths, 20 members"),
-        pytest.param(TRAINED, 20, -1.0, -13.0, 0.4, 0, 12, True, id="C4, erf, strong bias"),
-        pytest.param(TRAINED, 20, -0.5, 0.0, 0.3, 10, 8, False, id="C7, allowed for a bias that is not there"),
+        pytest.param(QUICK, 8, -0.5, 0.0, 1.0, 0, 2, True, id="quickstart, no pre-asymptotic bias", marks=EXHAUSTIVE),
+        pytest.param(FULL, 20, -0.5, 2.4, 0.28, 60, 2, True, id="C2, relu, 7 widths, 20 members", marks=EXHAUSTIVE),
+        pytest.param(TRAINED, 20, -1.0, -13.0, 0.4, 0, 12, True, id="C4, erf, strong bias", marks=EXHAUSTIVE),
+        pytest.param(
+            TRAINED, 20, -0.5, 0.0, 0.3, 10, 8, False, id="C7, allowed for a bias that is not there", marks=EXHAUSTIVE
+        ),
     ],
 )
 def test_intervals_cover(widths, members, p, b, cv2, h, tau, bounded_above):
@@ -183,10 +186,10 @@ def missed(fits, p, confidence):
 @pytest.mark.parametrize(
     ("widths", "members", "b", "bias", "found"),
     [
-        pytest.param(QUICK, 10, 12.0, 0.3, 0.99, id="quickstart, b = tau"),
+        pytest.param(QUICK, 10, 12.0, 0.3, 0.99, id="quickstart, b = tau", marks=EXHAUSTIVE),
         pytest.param(QUICK, 10, -4.0, 0.1, 0.25, id="quickstart, bias near the floor"),
-        pytest.param(FULL, 20, -4.0, 0.1, 0.3, id="7 x 20, bias near the floor"),
-        pytest.param(FULL, 20, -4.0, 0.05, 0.0, id="7 x 20, bias drowned"),
+        pytest.param(FULL, 20, -4.0, 0.1, 0.3, id="7 x 20, bias near the floor", marks=EXHAUSTIVE),
+        pytest.param(FULL, 20, -4.0, 0.05, 0.0, id="7 x 20, bias drowned", marks=EXHAUSTIVE),
     ],
 )
 def test_exponents_of_the_mean_are_covered_where_found_and_in_families(widths, members, b, bias, found):

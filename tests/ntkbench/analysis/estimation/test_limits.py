@@ -11,6 +11,7 @@ from ntkbench.analysis.estimation.limits import fit_limit
 
 WIDTHS = 32.0 * 2 ** np.arange(5)
 STUDIES = 2000
+EXHAUSTIVE = pytest.mark.exhaustive
 
 
 @pytest.mark.parametrize("power", [0.5, 1.0])
@@ -69,10 +70,10 @@ def draw_limits(rng, members, c, e, r, limit=1.0):
     ("members", "c", "e", "correction", "r"),
     [
         pytest.param(4, 8.0, 40.0, 80.0, -1.0, id="few members"),
-        pytest.param(20, 8.0, 40.0, 80.0, 0.0, id="scatter that does not fall"),
-        pytest.param(20, -16.0, 0.0, 0.0, -1.0, id="no second correction"),
-        pytest.param(200, 4.0, -60.0, 80.0, -1.0, id="near the allowance"),
-        pytest.param(1000, 4.0, 60.0, 80.0, -2.0, id="many members"),
+        pytest.param(20, 8.0, 40.0, 80.0, 0.0, id="scatter that does not fall", marks=EXHAUSTIVE),
+        pytest.param(20, -16.0, 0.0, 0.0, -1.0, id="no second correction", marks=EXHAUSTIVE),
+        pytest.param(200, 4.0, -60.0, 80.0, -1.0, id="near the allowance", marks=EXHAUSTIVE),
+        pytest.param(1000, 4.0, 60.0, 80.0, -2.0, id="many members", marks=EXHAUSTIVE),
     ],
 )
 def test_coverage(members, c, e, correction, r):
@@ -161,7 +162,10 @@ def variances(rng, members, b):
     return x.var(axis=1, ddof=1), np.sqrt((members - 1) * without.var(axis=1))
 
 
-@pytest.mark.parametrize(("members", "b"), [(8, 0.0), (20, 2.0), (100, 4.0), (1000, 3.0)])
+@pytest.mark.parametrize(
+    ("members", "b"),
+    [(8, 0.0), *(pytest.param(*case, marks=EXHAUSTIVE) for case in ((20, 2.0), (100, 4.0), (1000, 3.0)))],
+)
 def test_coverage_of_an_exponent_of_variances(members, b):
     """Variances over members have chi-square noise, and jackknife errors of their own, the less sure the fewer."""
     values, errors = variances(np.random.default_rng(2), members, b)
