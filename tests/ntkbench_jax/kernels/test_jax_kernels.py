@@ -48,7 +48,7 @@ def settings_and_inputs(draw, depths, points=9):
     """Points of up to six features; of four, some of them 0, where few programs are to be compiled."""
     architecture = Architecture(
         depth=draw(st.sampled_from(depths)),
-        activation=draw(st.sampled_from(ACTIVATIONS)),
+        activation=draw(st.sampled_from(FAMILIES if depths is SOME else ACTIVATIONS)),
         weight_std=draw(st.floats(0.1, 3)),
         bias_std=draw(st.sampled_from([0.0, 0.1, 2.0])),
     )
