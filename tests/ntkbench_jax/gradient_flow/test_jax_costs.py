@@ -127,12 +127,17 @@ def test_cross_entropy_against_another_integrator():
     np.testing.assert_allclose(found.cost, -(y * log_softmax(exact[:, :N], axis=2)).sum(axis=(1, 2)) / N, atol=1e-11)
 
 
+def own_cost(f, y):
+    """Return a cost that is no cost of the package's."""
+    return jnp.sum(jnp.logaddexp(f - y, y - f)) / len(f)
+
+
 DELTA = 0.6  # of every Huber cost: a program is compiled for each
 COSTS = [
     ("cross-entropy", {}, "labels"),
     ("squared-error", {}, "y"),
     ("huber", {"delta": DELTA}, "y"),
-    (lambda f, y: jnp.sum(jnp.logaddexp(f - y, y - f)) / len(f), {}, "y"),
+    pytest.param(own_cost, {}, "y", marks=pytest.mark.exhaustive),
 ]
 
 
@@ -158,6 +163,16 @@ def test_the_cost_falls_by_the_squared_norm_of_its_gradient(cost, options, targe
     assert (np.diff(found.cost[ascending]) < 0).all()
 
 
+def test_a_cost_of_ones_own():
+    given = data()
+    found = cost_flow(*given["kernels"], given["y"], cost=own_cost, times=[0.0], **given["f0"])
+    residual = given["f0"]["f0_train"] - given["y"]
+    np.testing.assert_allclose(found.cost, [np.logaddexp(residual, -residual).sum() / N], rtol=1e-14)
+    gradient = np.tanh(residual) / N
+    expected = np.einsum("io,ij,jo->", gradient, given["kernels"][0], gradient)
+    np.testing.assert_allclose(found.gradient_norm_squared, [expected], rtol=1e-12)
+
+
 def test_the_gradient_norm_is_that_of_the_kernel():
     given = data()
     found = cost_flow(*given["kernels"], given["labels"], cost="cross-entropy", times=[0.0], **given["f0"])
@@ -166,6 +181,7 @@ def test_the_gradient_norm_is_that_of_the_kernel():
     np.testing.assert_allclose(found.gradient_norm_squared, [expected], rtol=1e-12)
 
 
+@pytest.mark.exhaustive
 def test_random_labels_are_fitted_and_the_infimum_is_not_attained():
     """With a positive-definite kernel any labels are separable: C falls to 0 about as 1 / t and stays above it.
 
@@ -185,6 +201,7 @@ def test_random_labels_are_fitted_and_the_infimum_is_not_attained():
     assert (np.abs(rate[1:] + 1) < 0.1).all()
 
 
+@pytest.mark.exhaustive
 def test_an_infimum_that_is_attained_is_reached():
     """With no label sure, the minimum is the labels' own entropy."""
     given = data()
@@ -341,6 +358,20 @@ def test_a_tolerance_that_is_not_attained_is_refused(monkeypatch):
         cost_flow(*given["kernels"], given["y"], cost="squared-error", times=[5.0])
 
 
+def test_solvers_that_run_out_of_steps_are_followed_by_the_implicit_one_or_named(monkeypatch):
+    given, tried = data(), []
+
+    def tired(*arguments):
+        tried.append(arguments[-2:])
+        return ode.Solve(np.zeros((1, N, O)), arguments[-2], 7, 0), "it ran out of steps"
+
+    monkeypatch.setattr(ode, "_attempt", tired)
+    with pytest.raises(DataError, match=r"implicit solver did not reach t = 50 .* ran out of steps \(7 steps\)"):
+        cost_flow(*given["kernels"], given["y"], cost="squared-error", times=[50.0])
+    assert tried == [("explicit", 20_000), ("implicit", 50_000)]
+
+
+@pytest.mark.exhaustive
 def test_a_time_that_is_not_reached_is_named(monkeypatch):
     given = data()
     monkeypatch.setitem(ode._MOST_STEPS, "explicit", 5)
