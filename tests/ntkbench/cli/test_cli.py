@@ -100,7 +100,7 @@ class TestRun:
         assert first.stderr.startswith("toy-")
         second = run("--out", "run")
         assert second.exit_code == 0
-        assert "nothing left to do, 4 already done" in second.stdout
+        assert "nothing to do, 4 finished before" in second.stdout
         assert "4 cells, 4 finished before, 0 to run" in second.stderr
 
     def test_json_is_all_that_is_on_stdout(self, run):
