@@ -105,7 +105,7 @@ class TestRun:
 
     def test_json_is_all_that_is_on_stdout(self, run):
         """Whatever cells print, in their own processes."""
-        found = run("--out", "run", "--executor", "slots", "--json", "--set", "subject.behave=print")
+        found = run("--out", "run", "--executor", "processes", "--json", "--set", "subject.behave=print")
         assert found.exit_code == 0
         assert found.stderr == ""
         report = json.loads(found.stdout)
