@@ -46,7 +46,7 @@ def show_comparisons(report: Report) -> None:
     digits = digits_needed(comparison.key for comparison in found)
     for comparison in found:
         for line in _heading(comparison, digits):
-            console.print(line, soft_wrap=True)
+            console.print(line)
         console.print(_width_table(comparison))
         console.print(_rate_table(comparison))
     for run in report.runs:
@@ -130,7 +130,7 @@ def _width_table(comparison: Comparison) -> Table:
 
 
 def _number(value: float, digits: int = 4) -> str:
-    return "-" if math.isnan(value) else f"{value:.{digits}g}"
+    return "-" if math.isnan(value) else f"{value:#.{digits}g}"
 
 
 def _noise(row: Mapping[Any, Any]) -> str:

@@ -105,7 +105,7 @@ def training_words(facts: Mapping[str, Any]) -> str:
         words.append(f"along no gradient (non_gradient {training['non_gradient']:g})")
     if training.get("batch_size"):
         words.append(f"on batches of {training['batch_size']}")
-    words.append(f"at rate {facts['learning_rate']:.3g}")
+    words.append(f"at learning rate {facts['learning_rate']:.3g}")
     loss = facts.get("loss")
     return " ".join(words) + (f", {loss} loss" if isinstance(loss, str) and loss != "squared-error" else "")
 

@@ -43,7 +43,7 @@ def test_tables_fit_80_columns(finished, monkeypatch):
 
 def test_the_optimizer_that_was_used_is_printed(finished, monkeypatch):
     said = printed(tables.show_comparisons, monkeypatch, finished.report)
-    assert "10 steps of Adam at rate" in said
+    assert "10 steps of Adam at learning rate" in said
     assert "gradient descent" not in said
 
 

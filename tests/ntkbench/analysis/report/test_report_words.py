@@ -83,8 +83,8 @@ def test_a_task_and_a_series_in_words():
 @pytest.mark.parametrize(
     ("training", "loss", "said"),
     [
-        ({"optimizer": "gradient-descent"}, "squared-error", "60 steps of gradient descent at rate 0.5"),
-        ({"optimizer": "adam"}, None, "60 steps of Adam at rate 0.5"),
+        ({"optimizer": "gradient-descent"}, "squared-error", "60 steps of gradient descent at learning rate 0.5"),
+        ({"optimizer": "adam"}, None, "60 steps of Adam at learning rate 0.5"),
         ({"optimizer": "nesterov", "momentum": 0.9}, None, "60 steps of Nesterov momentum 0.9 at rate 0.5"),
         (
             {"optimizer": "heavy-ball", "momentum": 0.5, "batch_size": 8},
