@@ -123,6 +123,23 @@ def test_pairs_that_lost_digits_once(activation, depth, weight_std, bias_std, x,
         assert row.error <= 3e-14, str(row)
 
 
+@pytest.mark.parametrize("activation", ["step", "relu", "erf"])
+@pytest.mark.parametrize(
+    ("x", "y"),
+    [
+        ([-0.8008990762896797], [-8.007804685560018e-06]),
+        ([-0.05190910502938567], [0.022974786031361483]),
+        ([3.1 * 2**20, -7.7 * 2**20], [3.1 * 3, -7.7 * 3]),
+        ([2.0**52 + 1, 2.0**52], [2.0**52 + 2, 2.0**52 + 1]),  # the least angle there is: a sine of 2^-105
+        ([1e9 + 7, 1e9 + 9, 0.0, 3.0], [1e9 + 8, 1e9 + 10, 0.0, 3.0]),
+    ],
+)
+def test_parallel_and_nearly_parallel_points_of_unequal_norms(activation, x, y):
+    """Each layer of step functions takes the root of an angle: one of 1e-33 in place of 0 was an error of 0.2."""
+    for sign, word in ((1, "parallel"), (-1, "antiparallel")):
+        check_promise(measure(activation, (20,), (9.5, 0.0), {word: (np.array(x), sign * np.array(y))}))
+
+
 @pytest.mark.skipif(not quadrature.AVAILABLE, reason="the quadrature needs a long double of 64 bits")
 @pytest.mark.parametrize(
     ("activation", "kinds", "sizes", "depths"),
