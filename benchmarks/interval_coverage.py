@@ -20,8 +20,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from ntkbench.analysis import exponents
-from ntkbench.analysis.exponents import ExponentFit, fit_exponent, fit_exponent_of_mean
+from ntkbench.analysis.estimation import exponents
+from ntkbench.analysis.estimation.exponents import ExponentFit, fit_exponent, fit_exponent_of_mean
 
 QUICK = 32.0 * 4 ** np.arange(4)
 FULL = 64.0 * 2 ** np.arange(7)

@@ -23,9 +23,9 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from ntkbench.analysis import exponents, limits
-from ntkbench.analysis.exponents import ExponentFit, fit_exponent_of_summaries
-from ntkbench.analysis.limits import LimitFit, fit_limit
+from ntkbench.analysis.estimation import exponents, limits
+from ntkbench.analysis.estimation.exponents import ExponentFit, fit_exponent_of_summaries
+from ntkbench.analysis.estimation.limits import LimitFit, fit_limit
 
 FIVE = 64.0 * 2 ** np.arange(5)
 FOUR = 128.0 * 2 ** np.arange(4)

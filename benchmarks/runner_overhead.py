@@ -1,4 +1,4 @@
-"""What the runner costs: 1,000 cells with nothing to compute, in two slots, each committed with one fsync.
+"""What the runner costs: 1,000 cells with nothing to compute, in two processes, each committed with one fsync.
 
     python benchmarks/runner_overhead.py [--cells 1000] [--jobs 2] [--out DIR]
 
@@ -19,9 +19,9 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 import ntkbench
-from ntkbench.api import Options, Silent, execute
-from ntkbench.exchange import Problem, Request, Solution
-from ntkbench.specs import BackendSpec, Estimate, Sizes, TaskSpec
+from ntkbench.api.run import NullProgress, Options, execute
+from ntkbench.plugin.specs import BackendSpec, Estimate, Sizes, TaskSpec
+from ntkbench.plugin.types import Problem, Request, Solution
 from ntkbench.study.load import Overrides
 
 TARGET_MS = 5.0
@@ -41,7 +41,7 @@ def solve(request: Request) -> Solution:
     return Solution(
         times=request.training.times,
         steps=request.training.steps,
-        learning_rate=request.training.learning_rate,
+        training=request.training,
         members_train=outputs,
         members_test=outputs,
         diverged_at=np.full(request.members, -1),
@@ -74,7 +74,7 @@ def ntkbench_register_backends() -> list[BackendSpec]:
             parameters=f"{__name__}:Nothing",
             target=f"{__name__}:solve",
             supports=lambda architecture: None,
-            estimate=lambda sizes, architecture, width, members, steps, records: Estimate(1.0, 1.0),
+            estimate=lambda work: Estimate(1.0, 1.0),
         )
     ]
 
@@ -87,11 +87,11 @@ def study(cells: int) -> dict[str, Any]:
         "task": [{"name": "overhead/points", "splits": max(1, cells // 10)}],
         "architecture": [{"depth": 1}],
         "subject": [{"label": "network", "backend": "overhead", "widths": list(range(1, 11)), "members": 2}],
-        "training": {"learning_rate": 0.1, "steps": 10, "record": 2},
+        "training": {"learning_rate": 0.1, "steps": 10, "records": 2},
     }
 
 
-class Clock(Silent):
+class Clock(NullProgress):
     """Notes when the cells began and when the last was committed."""
 
     def __init__(self) -> None:

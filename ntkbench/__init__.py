@@ -6,25 +6,25 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .analysis.rates import convergence_rates
-    from .api import run
-    from .architecture import Architecture
+    from .analysis.estimation.rates import convergence_rates
+    from .api.run import run
+    from .architecture.nodes import Architecture
     from .dynamics import kernel_dynamics
-    from .hookspecs import hookimpl
+    from .plugin.hookspecs import hookimpl
     from .store.read import Results, load
     from .study.model import Study
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Architecture": "architecture",
+    "Architecture": "architecture.nodes",
     "Results": "store.read",
     "Study": "study.model",
-    "convergence_rates": "analysis.rates",
-    "hookimpl": "hookspecs",
+    "convergence_rates": "analysis.estimation.rates",
+    "hookimpl": "plugin.hookspecs",
     "kernel_dynamics": "dynamics",
     "load": "store.read",
-    "run": "api",
+    "run": "api.run",
 }
 __all__ = [
     "Architecture",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class NtkbenchError(Exception):
-    """A mistake the user can mend."""
+    """A mistake the user can fix."""
 
 
 class StudyError(NtkbenchError):
@@ -22,15 +22,15 @@ class StudyError(NtkbenchError):
 
 
 class PluginError(NtkbenchError):
-    """A plugin that cannot be imported, or that registers what is not allowed."""
+    """A plugin that fails to import or registers something invalid."""
 
 
 class UnknownNameError(NtkbenchError):
-    """A task, backend, metric or study that nobody registered."""
+    """An unregistered task, backend, metric or study."""
 
 
 class UnavailableError(NtkbenchError):
-    """Something that is registered but cannot be used here: an optional package or a data file is missing."""
+    """A registered item that is unusable here: an optional package or a data file is missing."""
 
 
 class DataError(NtkbenchError):

@@ -16,7 +16,7 @@ title = "C4: networks in mean-field scaling, as if they were lazy"
 task = [{ name = "synthetic/teacher", dimension = 4, n_train = 8, n_test = 4 }]
 architecture = [{ depth = 1, activation = "erf", weight_std = 1.5, bias_std = 0.1 }]
 reference = [{ label = "ntk", backend = "jax", kernel = "ntk" }]
-training = { learning_rate = { of_stable = 0.5 }, steps = 40, record = 1 }
+training = { learning_rate = { fraction_of_max_stable = 0.5 }, steps = 40, records = 1 }
 metrics = []
 [[subject]]
 label = "network"

@@ -1,4 +1,4 @@
-"""The main job with the real backends: from a study through worker slots to tables, rates and figures."""
+"""The main job with the real backends: from a study through worker processes to tables, rates and figures."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import ntkbench
-from ntkbench.api import Options, plan_study
+from ntkbench.api.run import Options, plan_study
 from ntkbench.study.load import Overrides
 
 if TYPE_CHECKING:
@@ -20,13 +20,13 @@ SMALL = {
     "tasks": ("synthetic/circle", "uci/wine"),
     "widths": (16, 32, 64),
     "members": 5,
-    "set": {"training.steps": 8, "training.record": 4, "task.n_train": 12},
+    "set": {"training.steps": 8, "training.records": 4, "task.n_train": 12},
 }
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    return tmp_path_factory.mktemp("run") / "slots"
+    return tmp_path_factory.mktemp("run") / "processes"
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ def test_targets_are_rebuilt_by_the_spectrum(results):
     spectra = results.spectra.merge(results.cells[["cell_id", "task"]], on="cell_id")
     circle = spectra[spectra["task"] == "synthetic/circle"]
     plan, registry = plan_study("quickstart", Overrides(**SMALL), Options())
-    from ntkbench.worker.data import load_problem
+    from ntkbench.execution.data import load_problem
 
     problem = load_problem(plan.cells[0], registry)
     assert circle["target_projection"].pow(2).sum() == pytest.approx(np.square(problem.y_train).sum(), rel=1e-12)
@@ -115,7 +115,7 @@ def test_the_quickstart_keeps_to_its_budget():
 
 
 def test_networks_without_a_width_are_named(tmp_path, capsys):
-    from ntkbench.cli.display import show_comparisons
+    from ntkbench.cli.tables import show_comparisons
 
     linear = {"architecture.depth": 0, "training.steps": 2}
     results = ntkbench.run("quickstart", out=tmp_path / "run", tasks=["synthetic/circle"], members=2, set=linear)

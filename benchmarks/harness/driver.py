@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ntkbench.environment import cores, describe_environment
 from ntkbench.errors import NtkbenchError
-from ntkbench.registry import load_registry
+from ntkbench.execution.environment import cores, describe_environment
+from ntkbench.plugin.registry import load_registry
 
 from .bench import Bench
 from .peer_environment import default_folder, peer_python

@@ -9,7 +9,7 @@ import torch
 
 from ntkbench import Architecture
 from ntkbench.dynamics import decompose
-from ntkbench.exchange import Problem, Request, Solution, Training
+from ntkbench.plugin.types import Problem, Request, Solution, Training
 from ntkbench_torch import NetworkEnsemble
 from ntkbench_torch.parameters import Parameters
 from ntkbench_torch.solve import solve
@@ -105,7 +105,7 @@ def observed(spec: dict[str, Any], case: Case) -> Task:
         architecture=architecture(case),
         training=Training(learning_rate=RATE, steps=steps),
         parameters=Parameters(ntk_steps=spec["ntk_steps"]),
-        width=case.width,
+        hidden_widths=(case.width,) * case.depth,
         members=case.members,
         seed=0,
         dtype=case.dtype,

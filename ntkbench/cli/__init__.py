@@ -1,1 +1,1 @@
-"""The command line: a thin layer over :mod:`ntkbench.api`."""
+"""The command line: a thin layer over :mod:`ntkbench.api.run`."""

@@ -1,4 +1,4 @@
-"""``ntkbench list``, ``show`` and ``plugins``: what there is, and where it comes from."""
+"""``ntkbench list``, ``show`` and ``plugins``: everything registered, and its origin."""
 
 from __future__ import annotations
 
@@ -8,35 +8,36 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_
 
 import click
 
-from .options import JSON, plugin_option
+from ..plugin.options import JSON_OPTION, PLUGIN_OPTION
 
 if TYPE_CHECKING:
-    from ..registry import Registry
+    from ..plugin.registry import Registry
 
 _KINDS = ("tasks", "backends", "metrics", "studies")
 
 
 def _registry(plugins: tuple[str, ...]) -> Registry:
-    from ..registry import load_registry
+    from ..plugin.registry import load_registry
 
     return load_registry(plugins)
 
 
-def _reason(spec: Any) -> str | None:
-    from ..registry import unavailable_reason
-    from ..specs import BackendSpec, TaskSpec
+def _reason(spec: Any, registry: Registry) -> str | None:
+    from ..plugin.registry import unavailable_reason
+    from ..plugin.specs import BackendSpec, TaskSpec
 
-    return unavailable_reason(spec) if isinstance(spec, TaskSpec | BackendSpec) else None
+    return unavailable_reason(spec, registry) if isinstance(spec, TaskSpec | BackendSpec) else None
 
 
 @click.command("list")
 @click.argument("kind", type=click.Choice(_KINDS))
-@plugin_option
-@JSON
+@PLUGIN_OPTION
+@JSON_OPTION
 def list_command(kind: str, plugins: tuple[str, ...], as_json: bool) -> None:
-    """List tasks, backends, metrics or studies, with those that cannot be used here and why."""
-    shelf = getattr(_registry(plugins), kind)
-    rows = [(spec.name, spec.summary, _reason(spec), shelf.owners[spec.name]) for spec in shelf]
+    """List tasks, backends, metrics or studies; say which are unavailable here and why."""
+    registry = _registry(plugins)
+    known = getattr(registry, kind)
+    rows = [(spec.name, spec.summary, _reason(spec, registry), known.owners[spec.name]) for spec in known]
     if as_json:
         names = ("name", "summary", "unavailable", "plugin")
         click.echo(json.dumps([dict(zip(names, row, strict=True)) for row in rows], indent=2))
@@ -47,10 +48,10 @@ def list_command(kind: str, plugins: tuple[str, ...], as_json: bool) -> None:
 
 
 @click.command("plugins")
-@plugin_option
-@JSON
+@PLUGIN_OPTION
+@JSON_OPTION
 def plugins_command(plugins: tuple[str, ...], as_json: bool) -> None:
-    """List the plugins that were found, and what is wrong with those that were set aside."""
+    """List the plugins found, and why some are not loaded."""
     from dataclasses import asdict
 
     reports = _registry(plugins).plugins
@@ -65,36 +66,36 @@ def plugins_command(plugins: tuple[str, ...], as_json: bool) -> None:
 
 @click.command("show")
 @click.argument("name")
-@plugin_option
+@PLUGIN_OPTION
 def show_command(name: str, plugins: tuple[str, ...]) -> None:
     """Show a task, backend, metric or study: parameters, defaults, source, licence, citation."""
     from ..errors import UnknownNameError, suggestion
 
     registry = _registry(plugins)
-    shelves = [(kind, getattr(registry, kind)) for kind in _KINDS]
-    found = [(kind, shelf.get(name), shelf.owners[name]) for kind, shelf in shelves if name in shelf]
+    kinds = [(kind, getattr(registry, kind)) for kind in _KINDS]
+    found = [(kind, known.get(name), known.owners[name]) for kind, known in kinds if name in known]
     if not found:
-        known = [spec.name for _, shelf in shelves for spec in shelf]
+        known = [spec.name for _, known in kinds for spec in known]
         raise UnknownNameError(f'nothing is called "{name}"{suggestion(name, known)} (see: ntkbench list tasks)')
     for kind, spec, owner in found:
-        _show(kind, spec, owner)
+        _show(kind, spec, owner, registry)
 
 
-def _show(kind: str, spec: Any, owner: str) -> None:
+def _show(kind: str, spec: Any, owner: str, registry: Registry) -> None:
     if kind == "studies":
         click.echo(spec.path.read_text(encoding="utf-8").rstrip())
         return
     click.echo(f"{spec.name} (version {spec.version}, from plugin {owner})\n  {spec.summary}")
-    if reason := _reason(spec):
+    if reason := _reason(spec, registry):
         click.echo(f"  unavailable: {reason}")
-    for label in ("role", "unit", "goal", "source", "licence", "citation", "requires"):
+    for label in ("role", "unit", "goal", "source", "licence", "citation", "requires", "requires_plugins"):
         if value := getattr(spec, label, None):
-            click.echo(f"  {label}: {', '.join(value) if isinstance(value, tuple) else value}")
+            click.echo(f"  {label.replace('_', ' ')}: {', '.join(value) if isinstance(value, tuple) else value}")
     if not getattr(spec, "default", True):
-        click.echo("  only where a study lists it")
+        click.echo("  only in studies that list it")
     if known := getattr(spec, "observables", None):
         usual = known if spec.observed_by_default is None else spec.observed_by_default
-        click.echo("  observables (* where a study lists none):")
+        click.echo("  observables (* measured by default):")
         for name, meaning in known.items():
             click.echo(f"    {'*' if name in usual else ' '} {name}: {meaning}")
     if hasattr(spec, "parameters"):
@@ -102,9 +103,9 @@ def _show(kind: str, spec: Any, owner: str) -> None:
 
 
 def _show_parameters(spec: Any) -> None:
-    from ..specs import resolve
+    from ..plugin.specs import import_target
 
-    fields = resolve(spec.parameters).model_fields
+    fields = import_target(spec.parameters).model_fields
     click.echo("  parameters:" if fields else "  parameters: none")
     for name, field in fields.items():
         default = "required" if field.is_required() else f"default {json.dumps(field.default, default=str)}"

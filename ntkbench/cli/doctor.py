@@ -1,4 +1,4 @@
-"""``ntkbench doctor``: what is here, what is missing, and what to type."""
+"""``ntkbench doctor``: what is installed, what is missing and how to install it."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 
 import click
 
-from .options import JSON, plugin_option
+from ..plugin.options import JSON_OPTION, PLUGIN_OPTION
 
 
 @click.command("doctor")
-@plugin_option
-@JSON
+@PLUGIN_OPTION
+@JSON_OPTION
 def doctor_command(plugins: tuple[str, ...], as_json: bool) -> None:
-    """Check this installation: versions, plugins, devices, and what is unavailable and why."""
+    """Check this installation: versions, plugins, devices, and what is missing."""
     report = examine(plugins)
     if as_json:
         click.echo(json.dumps(report, indent=2))
@@ -25,24 +25,24 @@ def doctor_command(plugins: tuple[str, ...], as_json: bool) -> None:
 
 
 def examine(plugins: tuple[str, ...]) -> dict[str, Any]:
-    """Return what the doctor found."""
+    """Return the findings."""
     from dataclasses import asdict
 
-    from ..environment import describe_environment
-    from ..registry import load_registry, unavailable_reason
+    from ..execution.environment import describe_environment
+    from ..plugin.registry import load_registry, unavailable_reason
 
     registry = load_registry(plugins)
     specs = [*registry.backends, *registry.tasks]
     return {
         "environment": describe_environment(registry),
         "plugins": [asdict(report) for report in registry.plugins],
-        "available": [spec.name for spec in specs if not unavailable_reason(spec)],
-        "unavailable": {spec.name: reason for spec in specs if (reason := unavailable_reason(spec))},
+        "available": [spec.name for spec in specs if not unavailable_reason(spec, registry)],
+        "unavailable": {spec.name: reason for spec in specs if (reason := unavailable_reason(spec, registry))},
     }
 
 
 def _show(report: dict[str, Any]) -> None:
-    from .words import quantity
+    from ..plugin.terminal import quantity
 
     environment = report["environment"]
     memory = environment["memory_bytes"]

@@ -1,4 +1,4 @@
-"""The group of commands, and what becomes of a user's mistake: one message, exit code 2."""
+"""The command group. A user's mistake becomes one message and exit code 2."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import click
 
 from .. import __version__
 from ..errors import NtkbenchError
-from ..registry import load_registry
+from ..plugin.registry import load_registry
 from .catalogue import list_command, plugins_command, show_command
 from .claims import claims_command
 from .doctor import doctor_command
@@ -21,7 +21,7 @@ INTERRUPTED = 130
 
 
 class UserMistake(click.ClickException):
-    """A mistake the user can mend."""
+    """A mistake the user can fix."""
 
     exit_code = 2
 
@@ -42,7 +42,7 @@ class Commands(click.Group):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="ntkbench")
 def cli() -> None:
-    """Compare what infinite-width theory (NTK, NNGP) predicts with what trained networks of finite width do."""
+    """Test infinite-width theory (NTK, NNGP) against trained networks of finite width."""
 
 
 for _command in (
@@ -66,5 +66,5 @@ def main() -> None:
         UserMistake(str(error)).show()
         raise SystemExit(UserMistake.exit_code) from None
     for problem in problems:
-        click.echo(f"{problem}; its commands are missing", err=True)
+        click.echo(f"{problem}; its commands are not available", err=True)
     cli()

@@ -1,4 +1,4 @@
-"""Options that several commands share, and what they mean for a study and for a run."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from ..plugin.options import DATA_DIR_OPTION, PLUGIN_OPTION
 
 if TYPE_CHECKING:
     from ..study.load import Overrides
@@ -21,38 +23,31 @@ def _device(ctx: click.Context, param: click.Parameter, value: str) -> str:
     return value
 
 
-DATA_DIR = click.option(
-    "--data-dir",
-    type=click.Path(exists=True, file_okay=False),
-    envvar="NTKBENCH_DATA",
-    metavar="DIR",
-    help="Folder of data files.  [env: NTKBENCH_DATA]",
-)
 _STUDY = (
     click.argument("study", required=False, default="quickstart"),
     click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Change a value, as a TOML literal."),
-    click.option("--task", "tasks", multiple=True, metavar="NAME", help="Run these tasks in place of the study's."),
+    click.option("--task", "tasks", multiple=True, metavar="NAME", help="Run these tasks instead of the study's."),
     click.option("--width", "widths", multiple=True, type=click.IntRange(min=1), help="Train at these widths instead."),
     click.option("--members", type=click.IntRange(min=1), help="Networks per ensemble."),
     click.option("--seed", type=click.IntRange(min=0), help="Seed of data and networks."),
     click.option("--size", type=click.Choice(["small", "full"]), default="small", show_default=True),
     click.option("--out", type=click.Path(), metavar="DIR", help="The run's own folder.  [default: results/<run_id>]"),
-    DATA_DIR,
+    DATA_DIR_OPTION,
 )
-_PLUGIN = click.option("--plugin", "plugins", multiple=True, metavar="PATH", help="Also load this file or folder.")
 _EXECUTION = (
     click.option("--jobs", type=click.IntRange(min=1), help="Cells at a time.  [default: cores // threads]"),
-    click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads per slot."),
-    click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="End longer cells."),
+    click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads per cell."),
+    click.option(
+        "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Stop cells that take longer."
+    ),
     click.option("--device", default="cpu", show_default=True, callback=_device, help="cpu, cuda or cuda:N."),
-    click.option("--executor", type=click.Choice(["slots", "inline"]), default="slots", show_default=True),
-    click.option("--fresh", is_flag=True, help="Discard what this run has so far."),
-    click.option("--rerun", type=click.Choice(["failed"]), help="Try failed cells again."),
+    click.option("--executor", type=click.Choice(["processes", "inline"]), default="processes", show_default=True),
+    click.option("--fresh", is_flag=True, help="Discard this run's results and start over."),
+    click.option("--rerun", type=click.Choice(["failed"]), help="Rerun failed cells."),
     click.option("--fail-fast", is_flag=True, help="Stop at the first failed cell."),
     click.option("-q", "--quiet", is_flag=True, help="No progress."),
-    click.option("-v", "--verbose", is_flag=True, help="A line for every cell."),
+    click.option("-v", "--verbose", is_flag=True, help="Print a line per cell."),
 )
-JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 
 
 def _decorate(function: F, options: tuple[Callable[[F], F], ...]) -> F:
@@ -65,32 +60,27 @@ _CLAIMS = (
     click.option("--size", type=click.Choice(["small", "full"]), default="small", show_default=True),
     click.option("--out", type=click.Path(), metavar="DIR", default="results/claims", show_default=True),
     click.option("--seed", type=click.IntRange(min=0), help="Seed of data and networks."),
-    _PLUGIN,
+    PLUGIN_OPTION,
 )
 
 
 def claims_options(function: F) -> F:
-    """Add what ``ntkbench claims`` takes: where to, how large, and how it is computed."""
-    return _decorate(function, (*_CLAIMS, DATA_DIR, *_EXECUTION))
+    """Add the options of ``ntkbench claims``."""
+    return _decorate(function, (*_CLAIMS, DATA_DIR_OPTION, *_EXECUTION))
 
 
 def study_options(function: F) -> F:
-    """Add the study argument and all that changes what is computed."""
-    return _decorate(function, (*_STUDY, _PLUGIN))
-
-
-def plugin_option(function: F) -> F:
-    """Add ``--plugin``."""
-    return _PLUGIN(function)
+    """Add the study argument and the options that change what is computed."""
+    return _decorate(function, (*_STUDY, PLUGIN_OPTION))
 
 
 def execution_options(function: F) -> F:
-    """Add all that changes how it is computed."""
+    """Add the options that change how it is computed."""
     return _decorate(function, _EXECUTION)
 
 
 def overrides_from(options: dict[str, Any]) -> Overrides:
-    """Return what the study options ask for."""
+    """Return the changes that the study options ask for."""
     from ..study.edit import parse_assignment
     from ..study.load import Overrides
 

@@ -1,4 +1,4 @@
-"""``ntkbench plan``: what would run, what is already done, what it would cost."""
+"""``ntkbench plan``: what would run, what is finished, what it would cost."""
 
 from __future__ import annotations
 
@@ -8,22 +8,23 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import JSON, overrides_from, study_options
+from ..plugin.options import JSON_OPTION
+from .options import overrides_from, study_options
 
 if TYPE_CHECKING:
-    from ..plan import Cell
+    from ..plugin.cell import Cell
 
 _LISTED = 40
 
 
 @click.command("plan")
 @study_options
-@JSON
+@JSON_OPTION
 @click.option("--all", "everything", is_flag=True, help=f"List every cell, not only the first {_LISTED}.")
 def plan_command(**options: Any) -> None:
     """Show what `run` would do, without loading data or computing anything."""
-    from ..api import Options, plan_study, run_path
-    from ..engine.schedule import decide
+    from ..api.run import Options, plan_study, run_path
+    from ..execution.schedule import decide
     from ..store.folder import RunFolder, check_extends, check_own
 
     choice = Options(data_dir=options["data_dir"], plugins=options["plugins"])
@@ -50,6 +51,7 @@ def _record(cell: Cell, decision: str) -> dict[str, Any]:
         "architecture": cell.architecture.model_dump(),
         "label": cell.label,
         "width": cell.width,
+        "widths": cell.hidden_widths,
         "members": cell.members,
         "flops": cell.estimate.flops,
         "bytes": cell.estimate.bytes,
@@ -58,8 +60,8 @@ def _record(cell: Cell, decision: str) -> dict[str, Any]:
 
 
 def _show(run_id: str, path: str, rows: Sequence[tuple[Cell, str]], limit: int | None, available: float) -> None:
-    from .console import print_table
-    from .words import cell_words, quantity, too_large
+    from ..plugin.terminal import print_table, quantity
+    from .formatting import cell_words, too_large
 
     lines = [
         [

@@ -1,4 +1,4 @@
-"""The commands that plugins bring: each plugin's are added, or none of them, and no other command is touched."""
+"""Commands of plugins: all of a plugin's commands are added or none, and no other command changes."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     import click
     from pluggy import HookImpl
 
-    from ..registry import Registry
+    from ..plugin.registry import Registry
 
 
 def add_plugin_commands(cli: click.Group, registry: Registry) -> list[str]:
-    """Let every plugin add its commands to ``cli``, and return what went wrong, a sentence per plugin.
+    """Let every plugin add its commands to ``cli``; return a sentence for each plugin that failed.
 
     :raises PluginError: for the first failure, with ``NTKBENCH_STRICT_PLUGINS=1``.
     """

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
+from ..plugin.options import JSON_OPTION
 from ..store.schemas import SCHEMAS
-from .options import JSON
 
 
 @click.group("results")
@@ -19,7 +19,7 @@ def results_group() -> None:
 
 @results_group.command("list")
 @click.argument("folder", type=click.Path(path_type=Path), default=Path("results"))
-@JSON
+@JSON_OPTION
 def list_runs(folder: Path, as_json: bool) -> None:
     """List the runs in FOLDER (default: results)."""
     from ..store.read import find_runs, load
@@ -29,7 +29,7 @@ def list_runs(folder: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
-    from .console import print_table
+    from ..plugin.terminal import print_table
 
     headings = list(rows[0])
     print_table(str(folder), headings, [[str(row[name]) for name in headings] for row in rows])
@@ -46,7 +46,7 @@ def _line(path: Path, run: dict[str, Any], results: Any) -> dict[str, Any]:
 def show_run(run: Path) -> None:
     """Show the comparison of the run in folder RUN again."""
     from ..store.read import load
-    from .display import show_comparisons, show_failed_cells
+    from .tables import show_comparisons, show_failed_cells
 
     results = load(run)
     show_comparisons(results)
@@ -81,7 +81,7 @@ def _table(run: Path, table: str) -> Any:
 
     results = load(run)
     if table == "rates":
-        from ..analysis.rates import convergence_rates
+        from ..analysis.estimation.rates import convergence_rates
 
         return convergence_rates(results)
     return getattr(results, table)

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import JSON, execution_options, overrides_from, study_options
+from ..plugin.options import JSON_OPTION
+from .options import execution_options, overrides_from, study_options
 
 if TYPE_CHECKING:
-    from ..api import Options, Session
+    from ..api.run import Options, Session
 
 CELLS_FAILED = 1
 CLAIM_FAILED = 3
@@ -20,27 +21,27 @@ INTERRUPTED = 130
 @click.command("run")
 @study_options
 @execution_options
-@JSON
+@JSON_OPTION
 def run_command(**options: Any) -> None:
     """Run STUDY (a name or a .toml file; default: the quickstart) and show the comparison.
 
     The same command again goes on where it stopped, and does nothing that is already done.
     """
-    from ..api import execute
-    from .watch import make_watcher
+    from ..api.run import execute
+    from .progress import make_progress_display
 
     arguments = {key: value for key, value in options.items() if value not in (None, (), False)}
-    watcher = make_watcher(quiet=options["quiet"] or options["as_json"], verbose=options["verbose"])
-    with watcher:
+    listener = make_progress_display(quiet=options["quiet"] or options["as_json"], verbose=options["verbose"])
+    with listener:
         session = execute(
-            options["study"], overrides_from(options), run_options(options), options["out"], watcher, arguments
+            options["study"], overrides_from(options), run_options(options), options["out"], listener, arguments
         )
     if options["as_json"]:
         click.echo(json.dumps(_report(session), indent=2))
     else:
         _show(session)
     if session.summary.interrupted:
-        click.echo("Interrupted. The same command goes on from here.", err=True)
+        click.echo("Interrupted. Rerun the command to continue.", err=True)
         raise click.exceptions.Exit(INTERRUPTED)
     if claim_fails(session):
         raise click.exceptions.Exit(CLAIM_FAILED)
@@ -58,7 +59,7 @@ def claim_fails(session: Session) -> bool:
 
 def run_options(options: dict[str, Any]) -> Options:
     """Return what the execution options ask for."""
-    from ..api import Options
+    from ..api.run import Options
 
     return Options(
         jobs=options["jobs"],
@@ -75,7 +76,7 @@ def run_options(options: dict[str, Any]) -> Options:
 
 
 def _show(session: Session) -> None:
-    from .display import show_comparisons, show_pages, show_problems
+    from .tables import show_comparisons, show_pages, show_problems
 
     if not session.summary.interrupted and session.plan.study.study.claim is None:
         show_comparisons(session.results)
@@ -89,7 +90,7 @@ def _show(session: Session) -> None:
 
 
 def _report(session: Session) -> dict[str, Any]:
-    from ..analysis.rates import convergence_rates
+    from ..analysis.estimation.rates import convergence_rates
 
     summary = session.summary
     done = not summary.interrupted

@@ -10,21 +10,21 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from ..analysis.scoreboard import scores
-from ..analysis.scoreboard_page import expected, interval, number, subject
-from ..analysis.verdicts import as_table, judged_findings, minimum_detectable_deviation
-from .console import make_console
-from .display import show_problems
+from ..analysis.report.scoreboard_page import expected, interval, number, subject
+from ..analysis.verdicts.judge import as_table, judged_findings, minimum_detectable_deviation
+from ..analysis.verdicts.scoreboard import scores
+from ..plugin.terminal import make_console
+from .tables import show_problems
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rich.console import Console
 
-    from ..analysis.scoreboard import Score
-    from ..analysis.verdicts import Finding
-    from ..api import Session
-    from ..claim_studies import Board
+    from ..analysis.verdicts.judge import Finding
+    from ..analysis.verdicts.scoreboard import Score
+    from ..api.claims import Board
+    from ..api.run import Session
 
 _STYLES = {"holds": "green", "fails": "bold red", "inconclusive": "yellow", "reported": "dim"}
 
@@ -53,7 +53,7 @@ def _show_scores(console: Console, found: Sequence[Score]) -> int:
     for score in found:
         console.print(f"\n[bold]{score.claim}[/bold] {score.statement}", soft_wrap=True, highlight=False)
         console.print(_findings(score, family))
-        for name, refuted in score.controls.items():
+        for name, refuted in score.negative_controls.items():
             said = (
                 "refuted, as it should be" if refuted else "NOT refuted: this measurement cannot tell it from a truth"
             )
@@ -114,7 +114,9 @@ def _summary(board: Board) -> Table:
             str(len(verdicts) - verdicts.count("reported")),
             str(verdicts.count("holds")),
             str(verdicts.count("fails")),
-            f"{sum(score.controls.values())} of {len(score.controls)}" if score.controls else "-",
+            f"{sum(score.negative_controls.values())} of {len(score.negative_controls)}"
+            if score.negative_controls
+            else "-",
             Text(score.verdict, style=_STYLES[score.verdict]),
         )
     return table
@@ -129,7 +131,7 @@ def report(board: Board) -> dict[str, Any]:
                 "claim": score.claim,
                 "statement": score.statement,
                 "verdict": score.verdict,
-                "controls": score.controls,
+                "negative_controls": score.negative_controls,
             }
             for score in board.scores
         ],

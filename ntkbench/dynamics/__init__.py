@@ -1,4 +1,4 @@
-"""What gradient descent on the squared error does to a function, told from kernel matrices alone (numpy and scipy).
+"""Gradient descent on the squared error, predicted from kernel matrices alone (numpy and scipy).
 
 Per output and eigenvalue lambda of ``T = Theta(X, X)``, with the cost ``C + rho / (2N) |theta - theta_0|^2``:
 
@@ -11,7 +11,7 @@ Per output and eigenvalue lambda of ``T = Theta(X, X)``, with the cost ``C + rho
 Shapes: N training points, M test points, O outputs, T times, ``*B`` any leading axes, such as members.
 """
 
-from ..optimizers import stable_learning_rate
+from ..theory.optimizers import stable_learning_rate
 from .descent import kernel_descent
 from .ensemble import (
     EnsembleVariance,
@@ -21,7 +21,10 @@ from .ensemble import (
     ensemble_covariance_train,
     ensemble_law,
 )
-from .facts import (
+from .likelihood import LogLikelihood, log_marginal_likelihood
+from .mean import Dynamics, kernel_dynamics, mode_residuals
+from .schedule import TimeSpec
+from .spectral_quantities import (
     Definiteness,
     SmallestEigenvalue,
     effective_dimension,
@@ -29,9 +32,6 @@ from .facts import (
     smallest_eigenvalue,
     target_projections,
 )
-from .likelihood import LogLikelihood, log_marginal_likelihood
-from .mean import Dynamics, kernel_dynamics, mode_residuals
-from .schedule import When
 from .spectrum import Spectrum, decompose, precision_of
 from .tridiagonal import Tridiagonal, tridiagonalise
 
@@ -43,8 +43,8 @@ __all__ = [
     "Modes",
     "SmallestEigenvalue",
     "Spectrum",
+    "TimeSpec",
     "Tridiagonal",
-    "When",
     "decompose",
     "effective_dimension",
     "ensemble_covariance",

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..batches import mini_batches
-from ..costs import cost_gradient, swirled
 from ..errors import DataError
-from ..optimizers import kernel_side_mistake
+from ..theory.losses import cost_gradient, non_gradient_direction
+from ..theory.minibatches import mini_batches
+from ..theory.optimizers import kernel_side_mistake
 from .checks import initial_values, matrix, of_training_points, ridge, targets
 from .mean import Dynamics
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from ..costs import Loss
-    from ..optimizers import Optimizer
+    from ..theory.losses import Loss
+    from ..theory.optimizers import Optimizer
 
 
 def kernel_descent(
@@ -40,15 +40,15 @@ def kernel_descent(
     rho: float = 0.0,
     batch_size: int | None = None,
     batch_seed: int = 0,
-    swirl: float = 0.0,
+    non_gradient: float = 0.0,
 ) -> Dynamics:
-    """Predict training on any cost of :mod:`ntkbench.costs`, whole or in mini-batches, from ``f_0`` (zero where None).
+    """Predict training on any cost of :mod:`ntkbench.theory.losses`, also in mini-batches, from ``f_0`` (None: zero).
 
     :param kernel_train: (N, N), and ``kernel_test`` (M, N) between test and training points.
     :param y_train: (N, O); ``f0_train`` (*B, N, O) and ``f0_test`` (*B, M, O) come together.
     :param steps: (T,), ascending; ``batch_size`` points a step, drawn by ``batch_seed``; None for all of them.
     :param rho: the absolute ridge.
-    :param swirl: strength of a direction that is no gradient, :func:`ntkbench.costs.swirled`.
+    :param non_gradient: strength of the non-gradient part, :func:`ntkbench.theory.losses.non_gradient_direction`.
     :raises DataError: for shapes that do not fit, values that are not finite, or an optimizer without a kernel's side.
     """
     theta, between, y = matrix("kernel_train", kernel_train), matrix("kernel_test", kernel_test), matrix("y", y_train)
@@ -70,7 +70,7 @@ def kernel_descent(
             if step in looked_at:
                 at_train.append(now)
                 at_test.append(start_test + between @ coefficients)
-            gradient = swirled(cost_gradient(loss, now, y), swirl) / n
+            gradient = non_gradient_direction(cost_gradient(loss, now, y), non_gradient) / n
             if batches is not None:
                 rows = next(batches)
                 chosen = np.zeros_like(gradient)

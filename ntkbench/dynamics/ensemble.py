@@ -23,7 +23,7 @@ from scipy.linalg.blas import dgemm, dtrmm
 from ..errors import DataError
 from .checks import Array, matrix, of_training_points
 from .filters import make_filters
-from .schedule import When, make_schedule
+from .schedule import TimeSpec, make_schedule
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -95,7 +95,7 @@ def ensemble_law(
     nngp_test_diagonal: ArrayLike,
     *,
     rho: float = 0.0,
-    **when: Unpack[When],
+    **when: Unpack[TimeSpec],
 ) -> EnsembleVariance:
     """Return the variance over the ensemble, negative rounding cut to zero.
 
@@ -129,9 +129,9 @@ def ensemble_covariance(
     nngp_test_test: ArrayLike,
     *,
     rho: float = 0.0,
-    **when: Unpack[When],
+    **when: Unpack[TimeSpec],
 ) -> Array:
-    """Return the covariance (T, M, M) between test points of which :func:`ensemble_law` gives the diagonal.
+    """Return the covariance (T, M, M) between test points; :func:`ensemble_law` gives its diagonal.
 
     :param nngp_test_test: (M, M), the law K of ``f_0`` between test points; the rest as there.
     :raises DataError: for shapes that do not fit, values that are not finite, or an ambiguous schedule.
@@ -158,7 +158,7 @@ def ensemble_covariance_train(
     nngp_train: ArrayLike | Modes,
     *,
     rho: float = 0.0,
-    **when: Unpack[When],
+    **when: Unpack[TimeSpec],
 ) -> Array:
     """Return the covariance (T, N, N) between training points; arguments as in :func:`ensemble_law`.
 
@@ -183,7 +183,7 @@ def ensemble_covariance_cross(
     nngp_test: ArrayLike,
     *,
     rho: float = 0.0,
-    **when: Unpack[When],
+    **when: Unpack[TimeSpec],
 ) -> Array:
     """Return the covariance (T, M, N) of test with training points; arguments as in :func:`ensemble_law`.
 
@@ -223,7 +223,7 @@ def _modes(spectrum: Spectrum, nngp_train: ArrayLike | Modes) -> Modes:
     return nngp_train
 
 
-def _moments(spectrum: Spectrum, rho: float, when: When) -> Iterator[tuple[Array, Array, int]]:
+def _moments(spectrum: Spectrum, rho: float, when: TimeSpec) -> Iterator[tuple[Array, Array, int]]:
     """Yield gain (N,), retained (N,) and power at each time."""
     filters = make_filters(spectrum, make_schedule(**when), rho)
     for gain, retained, power in zip(filters.gain, filters.retained, filters.power, strict=True):

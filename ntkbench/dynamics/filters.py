@@ -13,7 +13,7 @@ from .momentum import LARGEST_RATE, momentum_response
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from .schedule import Schedule
+    from .schedule import StepSchedule
     from .spectrum import Spectrum
 
 _LARGEST_EXPONENT = 300.0  # beyond exp(300) factors are carried with a separate power of two
@@ -36,8 +36,8 @@ class Filters(NamedTuple):
     cutoff: float | None
 
 
-def make_filters(spectrum: Spectrum, schedule: Schedule, rho: float) -> Filters:
-    """Return the filters of a kernel, a schedule and an absolute ridge (theory.md, "Gradient descent, exactly").
+def make_filters(spectrum: Spectrum, schedule: StepSchedule, rho: float) -> Filters:
+    """Return the filters of a kernel, a schedule and an absolute ridge (docs/theory.md, "Gradient descent, exactly").
 
     :raises DataError: for a ridge that is negative or not finite, or a rate beyond the range of float64.
     """
@@ -69,7 +69,7 @@ def make_filters(spectrum: Spectrum, schedule: Schedule, rho: float) -> Filters:
     )
 
 
-def _memoryless(rate: Array, schedule: Schedule, null: NDArray[np.bool_]) -> tuple[Array, Array, NDArray[np.int64]]:
+def _memoryless(rate: Array, schedule: StepSchedule, null: NDArray[np.bool_]) -> tuple[Array, Array, NDArray[np.int64]]:
     """Return decay and (1 - decay) / rate of flow or gradient descent, (T, N), over 2**power, and power (T,)."""
     elapsed = schedule.elapsed[:, None]
     log_decay, sign = _log_decay(rate, elapsed, discrete=schedule.steps is not None)

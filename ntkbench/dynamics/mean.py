@@ -10,13 +10,13 @@ import numpy as np
 from ..errors import DataError
 from .checks import Array, initial_values, matrix, of_training_points, targets
 from .filters import make_filters
-from .schedule import When, make_schedule
+from .schedule import TimeSpec, make_schedule
 from .spectrum import Spectrum, decompose
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from ..optimizers import Optimizer
+    from ..theory.optimizers import Optimizer
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +58,7 @@ def kernel_dynamics(
 
     :param kernel_train: (N, N), and ``kernel_test`` (M, N) between test and training points.
     :param y_train: (N, O); ``f0_train`` (*B, N, O) and ``f0_test`` (*B, M, O) come together.
-    :param optimizer: and ``momentum`` in [0, 1), of the steps; see :mod:`ntkbench.optimizers`.
+    :param optimizer: and ``momentum`` in [0, 1), of the steps; see :mod:`ntkbench.theory.optimizers`.
     :param rho: the absolute ridge, added to every eigenvalue.
     :param spectrum: ``decompose(kernel_train)``, if at hand.
     :raises DataError: for shapes that do not fit, values that are not finite, or an ambiguous schedule.
@@ -90,7 +90,7 @@ def mode_residuals(
     *,
     f0_train: ArrayLike | None = None,
     rho: float = 0.0,
-    **when: Unpack[When],
+    **when: Unpack[TimeSpec],
 ) -> Array:
     """Return ``V^T (y - f_t(X))`` (*B, T, N, O), what is left to learn along each eigenvector (theory C9, C10).
 

@@ -1,7 +1,7 @@
 """Heavy-ball and Nesterov momentum on one eigenvalue, step for step, to rounding after any number of steps.
 
 With ``a = eta (lambda + rho) / N`` let ``d_k`` be what is left of an initial error of 1 after k steps, and
-``s_k = (1 - d_k) / a``. The update of :mod:`ntkbench.optimizers` is the affine map, with a velocity ``u``,
+``s_k = (1 - d_k) / a``. The update of :mod:`ntkbench.theory.optimizers` is the affine map, with a velocity ``u``,
 
     u' = mu u - a s + 1        s' = s + u'                      heavy-ball
     u' = mu u - a s + 1        s' = s + (1 - a s) + mu u'       Nesterov
@@ -24,7 +24,7 @@ from .double_double import DoubleDouble
 Array = NDArray[np.float64]
 LARGEST_RATE = 2.0**900  # of what double-double arithmetic can multiply
 _LARGE = 100  # entries beyond 2**100 are scaled down, so that the next product is in range
-_LARGEST_POWER = 2**40  # beyond it a number is infinite, however it goes on
+_LARGEST_POWER = 2**40  # beyond it a number is infinite in any case
 
 
 @dataclass(frozen=True, eq=False)

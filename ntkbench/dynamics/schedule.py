@@ -1,4 +1,4 @@
-"""When a prediction is made: after steps of an optimizer, or at times of gradient flow."""
+"""TimeSpec a prediction is made: after steps of an optimizer, or at times of gradient flow."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypedDict
 import numpy as np
 
 from ..errors import DataError
-from ..optimizers import Optimizer, kernel_side_mistake
+from ..theory.optimizers import Optimizer, kernel_side_mistake
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .checks import Array
 
 
-class Schedule(NamedTuple):
+class StepSchedule(NamedTuple):
     """``steps`` (T,) int64 at rate ``unit``, or, where they are None, flow at times ``elapsed`` (T,) and unit 1."""
 
     unit: float
@@ -25,7 +25,7 @@ class Schedule(NamedTuple):
     momentum: float = 0.0
 
 
-class When(TypedDict, total=False):
+class TimeSpec(TypedDict, total=False):
     """The keywords that say when a prediction is made: see :func:`ntkbench.kernel_dynamics`."""
 
     learning_rate: float | None
@@ -41,7 +41,7 @@ def make_schedule(
     times: ArrayLike | None = None,
     optimizer: Optimizer = "gradient-descent",
     momentum: float = 0.0,
-) -> Schedule:
+) -> StepSchedule:
     """Return a schedule.
 
     :raises DataError: where it is ambiguous or holds what is no time, rate or momentum.
@@ -62,7 +62,7 @@ def make_schedule(
         raise DataError(f"dynamics: {name} holds {count[~(count >= 0)][0]}; none may be negative or nan")
     elapsed = count.astype(np.float64)
     if learning_rate is None:
-        return Schedule(1.0, elapsed)
+        return StepSchedule(1.0, elapsed)
     if not (np.isfinite(learning_rate) and learning_rate > 0):
         raise DataError(f"dynamics: learning_rate is {learning_rate}; it must be finite and positive")
-    return Schedule(float(learning_rate), elapsed, count.astype(np.int64), optimizer, float(momentum))
+    return StepSchedule(float(learning_rate), elapsed, count.astype(np.int64), optimizer, float(momentum))

@@ -36,7 +36,7 @@ class Eigenvalues:
 
     @cached_property
     def cutoff(self) -> float:
-        """What an eigenvalue must exceed to be told from zero: the rounding, or what the most negative one shows."""
+        """What an eigenvalue must exceed to differ from zero: the rounding, or the size of the most negative one."""
         return max(self.rounding, -float(self.eigenvalues.min()))
 
     @cached_property

@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-    from ..plan import Cell, Plan
-    from ..worker.outcome import Outcome, Setting
+    from ..execution.job import WorkerConfig
+    from ..plugin.cell import Cell
+    from ..plugin.outcome import Outcome
+    from ..study.plan import Plan
 
 _LOCK = ".lock"
 _TEMPORARY = ".tmp"
@@ -92,12 +94,12 @@ class RunFolder:
         """Return the key columns that all tables of a cell share."""
         return {"schema_version": SCHEMA_VERSION, "run_id": self.run_id, "cell_id": cell.cell_id, "attempt": attempt}
 
-    def commit(self, cell: Cell, outcome: Outcome, attempt: int, setting: Setting, env_id: str) -> None:
+    def commit(self, cell: Cell, outcome: Outcome, attempt: int, config: WorkerConfig, env_id: str) -> None:
         """Write a cell's tables, and last its row in ``cells``, which makes them count.
 
         :raises StoreError: if a file cannot be written.
         """
-        row = row_table("cells", {**cell_row(cell, outcome, setting, env_id), **self.key(cell, attempt)})
+        row = row_table("cells", {**cell_row(cell, outcome, config, env_id), **self.key(cell, attempt)})
         for name in CELL_TABLES:
             path = self.path / name / f"{cell.cell_id}.parquet"
             if name in outcome.tables:
@@ -168,7 +170,7 @@ def _said(path: Path) -> Iterator[None]:
 
 @contextmanager
 def open_run(path: Path, plan: Plan, *, fresh: bool) -> Iterator[RunFolder]:
-    """Hold a run's folder for writing while the context lasts; another process that tries is told so.
+    """Hold a run's folder for writing while the context lasts; a second process gets an error.
 
     :raises StoreError: if the folder is foreign, in use, unwritable, or holds cells that ``plan`` has not.
     """

@@ -29,7 +29,7 @@ def _frame(table: pa.Table, name: str) -> pd.DataFrame:
 
 
 class Results:
-    """The tables of one or several runs, read when they are first looked at.
+    """The tables of one or several runs, each read on first use.
 
     ``cells``, ``measurements``, ``predictions``, ``spectra``, ``verdicts`` are pandas DataFrames with the columns of
     ``results/README.md``; rows without a committed cell are left out.

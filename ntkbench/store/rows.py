@@ -1,24 +1,28 @@
-"""The row of a cell in the table ``cells``: what was planned, and what became of it."""
+"""The row of a cell in the table ``cells``: what was planned, and how it ended."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from ..identity import canonical_json
+from ..hashing import canonical_json
 
 if TYPE_CHECKING:
-    from ..plan import Cell
-    from ..worker.outcome import Outcome, Setting
+    from ..execution.job import WorkerConfig
+    from ..plugin.cell import Cell
+    from ..plugin.outcome import Outcome
+
+_INPUTS = ("distinct_inputs", "input_norm", "antipodal_pairs")
+_KNOWN_ONCE_SOLVED = ("parameters", "loss", "target_scale", "compile_seconds", *_INPUTS)
 
 
-def cell_row(cell: Cell, outcome: Outcome, setting: Setting, env_id: str) -> dict[str, Any]:
+def cell_row(cell: Cell, outcome: Outcome, config: WorkerConfig, env_id: str) -> dict[str, Any]:
     """Return a row of ``cells`` without its key columns."""
     started = outcome.started_at
     row = {
         **_planned(cell),
-        "device": setting.device,
-        "threads": setting.threads,
+        "device": config.device,
+        "threads": config.threads,
         "status": outcome.status,
         "reason": outcome.reason,
         "exception_type": outcome.exception_type,
@@ -29,14 +33,14 @@ def cell_row(cell: Cell, outcome: Outcome, setting: Setting, env_id: str) -> dic
         "started_at": None if started is None else datetime.fromtimestamp(started, UTC),
         "env_id": env_id,
     }
-    unknown = {"parameters": None, "loss": None, "target_scale": None, "compile_seconds": None}
+    unknown = dict.fromkeys(_KNOWN_ONCE_SOLVED)
     return {**unknown, **row, **{key: value for key, value in outcome.facts.items() if value is not None}}
 
 
 def _planned(cell: Cell) -> dict[str, Any]:
     """Return the columns that are known before a cell runs."""
-    architecture, sizes = cell.architecture, cell.sizes
-    widths = (cell.width,) * architecture.depth if isinstance(cell.width, int) else cell.width
+    architecture, sizes, facts, training = cell.architecture, cell.sizes, cell.facts, cell.training
+    widths = cell.hidden_widths
     return {
         "study": cell.study,
         "label": cell.label,
@@ -46,8 +50,8 @@ def _planned(cell: Cell) -> dict[str, Any]:
         "split_index": cell.split_index,
         "backend": cell.backend,
         "backend_version": cell.backend_version,
-        "kernel": cell.parameters.get("kernel"),
-        "ridge": cell.parameters.get("ridge"),
+        "kernel": facts.kernel,
+        "ridge": facts.ridge,
         "depth": architecture.depth,
         "width": min(widths) if widths else None,
         "widths": list(widths) if widths else None,
@@ -55,19 +59,21 @@ def _planned(cell: Cell) -> dict[str, Any]:
         "parameterization": architecture.parameterization,
         "weight_std": architecture.weight_std,
         "bias_std": architecture.bias_std,
-        "output_scale": cell.parameters.get("output_scale", 1.0),
-        "trained_layers": cell.parameters.get("trained_layers", "all"),
+        "output_scale": facts.output_scale,
+        "trained_layers": facts.trained_layers,
+        "learning_rate_multiplier": facts.learning_rate_multiplier,
+        "deviations": list(facts.deviations),
         "members": cell.members or None,
         "n_train": sizes.n_train,
         "n_test": sizes.n_test,
         "n_features": sizes.n_features,
         "n_outputs": sizes.n_outputs,
-        "optimizer": cell.training["optimizer"],
-        "learning_rate": cell.training["learning_rate"],
-        "steps": cell.steps[-1],
+        "optimizer": training.optimizer,
+        "learning_rate": training.learning_rate,
+        "steps": int(training.steps[-1]),
         "task_params_json": canonical_json(cell.task_parameters),
         "backend_params_json": canonical_json(cell.parameters),
-        "training_json": canonical_json({**cell.training, "record": list(cell.steps)}),
+        "training_json": canonical_json(training.as_json()),
         "seed": cell.seed,
         "dtype": cell.dtype,
     }

@@ -1,1 +1,1 @@
-"""A study: what a user asks. Read, edited, validated, and resolved against what plugins registered."""
+"""Studies: read, edited, validated, resolved against the registered plugins, and expanded to cells."""

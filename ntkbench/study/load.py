@@ -13,14 +13,14 @@ from .edit import apply_size, set_path
 from .model import Study
 
 if TYPE_CHECKING:
-    from ..registry import Registry
+    from ..plugin.registry import Registry
 
 DEFAULT_STUDY = "quickstart"
 
 
 @dataclass(frozen=True)
 class Overrides:
-    """What the command line changes in a study. ``tasks``, ``widths`` and ``members`` replace the study's lists."""
+    """Changes to a study from the command line. ``tasks``, ``widths`` and ``members`` replace the study's lists."""
 
     set: Mapping[str, Any] = field(default_factory=dict)
     tasks: tuple[str, ...] = ()
@@ -31,7 +31,7 @@ class Overrides:
 
 
 def read_study(source: str | Path | Mapping[str, Any] | Study, registry: Registry) -> tuple[dict[str, Any], str]:
-    """Return the study's raw data and a name for messages.
+    """Return the raw data of a study and its name in messages.
 
     :raises StudyError: if there is no such study or file, or it is not TOML.
     """
@@ -68,7 +68,7 @@ def _set_subjects(data: dict[str, Any], key: str, value: Any) -> None:
 
 
 def edited(data: Mapping[str, Any], overrides: Overrides) -> dict[str, Any]:
-    """Return the study's data with its size and all overrides applied, not yet validated."""
+    """Return the study's data with its size and all overrides applied; not validated yet."""
     result = apply_size(data, overrides.size)
     if overrides.tasks:
         entries = result["task"] if isinstance(result.get("task"), list) else []

@@ -1,4 +1,4 @@
-"""What a study may say: frozen models of its TOML file, every key known, every value of its own type."""
+"""The models of a study's TOML file: frozen, strictly typed, without unknown keys."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from ..architecture import Architecture
-from ..costs import Loss
-from ..optimizers import Optimizer, momentum_mistake
+from ..architecture.nodes import Architecture
+from ..plugin.types import Training
+from ..theory.losses import Loss
+from ..theory.optimizers import Optimizer, momentum_mistake
 
 Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")]
 INT64_MAX = 2**63 - 1
 PositiveInt = Annotated[int, Field(ge=1, le=INT64_MAX)]
+WIDTH_TWICE = "a width is listed twice"
 FigureName = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
 LayerWidths = Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
 DType = Literal["float32", "float64"]
@@ -62,20 +64,18 @@ class SubjectEntry(_WithParameters):
     backend: str
     widths: Annotated[tuple[PositiveInt | LayerWidths, ...], Field(min_length=1)]
     members: PositiveInt = 8
-    against: tuple[str, ...] = ()
+    compare_with: tuple[str, ...] = ()
     observe: tuple[str, ...] | None = Field(default=None, description="what to observe; default: the backend's usual")
     dtype: DType = "float32"
 
     @field_validator("widths")
     @classmethod
     def _distinct_widths(cls, widths: tuple[Any, ...]) -> tuple[Any, ...]:
-        if len({width[0] if isinstance(width, tuple) and len({*width}) == 1 else width for width in widths}) < len(
-            widths
-        ):
-            raise ValueError("a width is listed twice")
+        if len({*widths}) < len(widths):
+            raise ValueError(WIDTH_TWICE)
         return widths
 
-    @field_validator("against", "observe")
+    @field_validator("compare_with", "observe")
     @classmethod
     def _distinct_names(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
         for name in names or ():
@@ -83,46 +83,56 @@ class SubjectEntry(_WithParameters):
                 raise ValueError(f'"{name}" is listed twice')
         return names
 
+    def hidden_widths(self, depth: int) -> tuple[tuple[int, ...], ...]:
+        """Return the widths of each ensemble, one per hidden layer; without hidden layers there is one ensemble.
 
-class OfStable(_Frozen):
+        The only place where one width becomes one per layer.
+        """
+        if depth == 0:
+            return ((),)
+        return tuple(width if isinstance(width, tuple) else (width,) * depth for width in self.widths)
+
+
+class FractionOfMaxStable(_Frozen):
     """A learning rate as a fraction of the optimizer's stable limit on a reference's kernel."""
 
-    of_stable: float = Field(gt=0, allow_inf_nan=False)
+    fraction_of_max_stable: float = Field(gt=0, allow_inf_nan=False)
     reference: str | None = Field(default=None, description="whose limit; default: the first NTK reference")
 
 
 class TrainingEntry(_Frozen):
-    """How networks are trained, and at which steps they are looked at."""
+    """How networks are trained, and which steps are recorded."""
 
     optimizer: Optimizer = "gradient-descent"
     momentum: float = Field(default=0.0, allow_inf_nan=False, description="of heavy-ball and nesterov, in [0, 1)")
-    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] | OfStable = OfStable(of_stable=0.5)
+    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] | FractionOfMaxStable = FractionOfMaxStable(
+        fraction_of_max_stable=0.5
+    )
     steps: int = Field(default=200, ge=0, le=INT64_MAX)
     time: float | None = Field(
         default=None, gt=0, allow_inf_nan=False, description="learning_rate * steps, in place of steps"
     )
     batch_size: PositiveInt | None = Field(default=None, description="points a step sees; default: all of them")
-    swirl: float = Field(
+    non_gradient: float = Field(
         default=0.0,
         ge=0,
         allow_inf_nan=False,
         description="s: the direction (1 + s S) dC/df in place of dC/df, S skew over points: no cost's gradient",
     )
     stop_loss: float | None = Field(
-        default=None, gt=0, allow_inf_nan=False, description="a network is done once its cost is this low"
+        default=None, gt=0, allow_inf_nan=False, description="a network stops once its cost is this low"
     )
     stop_patience: PositiveInt | None = Field(
-        default=None, description="a network is done once so many steps have not improved its cost by a thousandth"
+        default=None, description="a network stops once this many steps have not improved its cost by a thousandth"
     )
-    record: PositiveInt | tuple[Annotated[int, Field(ge=0)], ...] = Field(
+    records: PositiveInt | tuple[Annotated[int, Field(ge=0)], ...] = Field(
         default=20, description="how many steps after 0 to record, evenly spaced; or the steps themselves"
     )
-
     spacing: Literal["linear", "log"] = Field(default="linear", description="of that many recorded steps")
 
     @property
     def last_step(self) -> int:
-        """How many steps there are: ``steps``, or as many as reach ``time``."""
+        """The number of steps: ``steps``, or as many as reach ``time``."""
         if self.time is None or not isinstance(self.learning_rate, float):
             return self.steps
         return max(1, math.ceil(self.time / self.learning_rate * (1 - 1e-12)))
@@ -130,19 +140,36 @@ class TrainingEntry(_Frozen):
     def recorded_steps(self) -> tuple[int, ...]:
         """Return the steps to record: ascending, from 0 to the last."""
         last = self.last_step
-        if not isinstance(self.record, int):
-            return tuple(sorted({0, *self.record, last}))
+        if not isinstance(self.records, int):
+            return tuple(sorted({0, *self.records, last}))
         if self.spacing == "log" and last > 0:
-            later = np.unique(np.rint(np.geomspace(1, last, self.record)))
+            later = np.unique(np.rint(np.geomspace(1, last, self.records)))
             return (0, *(int(s) for s in later))
-        return tuple(int(s) for s in np.unique(np.rint(np.linspace(0, last, self.record + 1))))
+        return tuple(int(s) for s in np.unique(np.rint(np.linspace(0, last, self.records + 1))))
+
+    def as_training(self, batch_seed: int) -> Training:
+        """Return the training of every cell of a study, its learning rate perhaps still a fraction."""
+        given = self.learning_rate
+        rate, fraction = (given, None) if isinstance(given, float) else (None, given.fraction_of_max_stable)
+        return Training(
+            optimizer=self.optimizer,
+            learning_rate=rate,
+            fraction_of_max_stable=fraction,
+            momentum=self.momentum,
+            batch_size=self.batch_size,
+            batch_seed=batch_seed,
+            non_gradient=self.non_gradient,
+            stop_loss=self.stop_loss,
+            stop_patience=self.stop_patience,
+            steps=np.array(self.recorded_steps(), dtype=np.int64),
+        )
 
     @model_validator(mode="after")
     def _within(self) -> TrainingEntry:
-        if not isinstance(self.record, int) and self.record and max(self.record) > self.last_step:
-            raise ValueError(f"record holds step {max(self.record)}, but training ends at step {self.last_step}")
-        if self.spacing == "log" and not isinstance(self.record, int):
-            raise ValueError("spacing is of a number of recorded steps, but record lists them")
+        if not isinstance(self.records, int) and self.records and max(self.records) > self.last_step:
+            raise ValueError(f"records holds step {max(self.records)}, but training ends at step {self.last_step}")
+        if self.spacing == "log" and not isinstance(self.records, int):
+            raise ValueError("spacing is for a number of recorded steps, but records lists them")
         return self
 
     @model_validator(mode="after")
@@ -156,9 +183,9 @@ class TrainingEntry(_Frozen):
         return self
 
     @model_validator(mode="after")
-    def _swirl(self) -> TrainingEntry:
-        if self.swirl and (self.optimizer != "gradient-descent" or self.batch_size is not None):
-            raise ValueError("swirl is for gradient-descent on all points")
+    def _non_gradient(self) -> TrainingEntry:
+        if self.non_gradient and (self.optimizer != "gradient-descent" or self.batch_size is not None):
+            raise ValueError("non_gradient is for gradient-descent on all points")
         return self
 
     @model_validator(mode="after")
@@ -171,21 +198,21 @@ class TrainingEntry(_Frozen):
 
 
 class StoreEntry(_Frozen):
-    """What is written besides measurements."""
+    """What a run stores besides measurements."""
 
     predictions: Literal["none", "last", "all"] = "last"
-    spectra: int = Field(default=64, ge=0, description="how many leading eigenvalues of a reference's kernel to keep")
+    spectra: int = Field(default=64, ge=0, description="how many leading eigenvalues of a reference's kernel to store")
 
 
 class ClaimEntry(_Frozen):
-    """Which claim of the theory a study measures, and by what."""
+    """The claim of the theory that a study measures, and how."""
 
     id: str = Field(pattern=r"^C([1-9]|1[0-7])$", description="C1 to C17")
     source: str = Field(min_length=1, description="where the claim is made")
     varies: str = Field(min_length=1, description="what the study varies")
     refuted_by: str = Field(min_length=1, description="what would refute the claim")
     judge: tuple[str, ...] = Field(default=(), description="quantities that get a verdict; all others are reported")
-    controls: tuple[str, ...] = Field(
+    negative_controls: tuple[str, ...] = Field(
         default=(),
         description='labels that are wrong on purpose, and must be refuted: of a reference or subject, or "subject '
         'against reference"',
@@ -206,14 +233,13 @@ class Study(_Frozen):
     reference: tuple[ReferenceEntry, ...] = ()
     subject: tuple[SubjectEntry, ...] = ()
     training: TrainingEntry = TrainingEntry()
-    metrics: tuple[str, ...] | None = Field(default=None, description="default: those that are meant for every study")
+    metrics: tuple[str, ...] | None = Field(default=None, description="default: those meant for every study")
     store: StoreEntry = StoreEntry()
     figures: tuple[FigureName, ...] = Field(
-        default=(), description='"module:function" each, drawn of the results; no part of what is computed'
+        default=(), description='"module:function" each, draws a figure of the results; changes no numbers'
     )
-
     pages: tuple[FigureName, ...] = Field(
-        default=(), description='"module:function" each, a table as a paper prints it; no part of what is computed'
+        default=(), description='"module:function" each, a table as a paper prints it; changes no numbers'
     )
 
     @model_validator(mode="after")

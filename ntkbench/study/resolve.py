@@ -1,4 +1,4 @@
-"""Hold a study against the registry: every name known, every plugin's parameters validated, all mistakes at once."""
+"""Validate a study against the registry: names, plugins' parameters and what backends know; report all mistakes."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..claims import JUDGED
 from ..errors import NtkbenchError, StudyError, UnknownNameError, suggestion
-from ..specs import BackendSpec, MetricSpec, TaskSpec, resolve
-from .complaints import Complaints
+from ..plugin.specs import BackendSpec, MetricSpec, TaskSpec, import_target
+from ..theory.claims import JUDGED
 from .load import Overrides, edited, read_study
-from .model import OfStable, ReferenceEntry, Study, SubjectEntry, TaskEntry
+from .model import WIDTH_TWICE, FractionOfMaxStable, ReferenceEntry, Study, SubjectEntry, TaskEntry
+from .validation import ValidationErrors
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from pydantic import BaseModel
 
-    from ..costs import Loss
-    from ..registry import Registry, Shelf
+    from ..plugin.registry import NamedRegistry, Registry
+    from ..theory.losses import Loss
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class ResolvedMethod:
 
 @dataclass(frozen=True)
 class ResolvedStudy:
-    """A study in which every name means something and every value is right."""
+    """A study whose names and values are all valid."""
 
     study: Study
     tasks: tuple[ResolvedTask, ...]
@@ -55,9 +55,9 @@ class ResolvedStudy:
     def anchor(self) -> str | None:
         """The label of the reference whose eigenvalues set the learning rate; None if the rate is absolute."""
         rate = self.study.training.learning_rate
-        if not isinstance(rate, OfStable):
+        if not isinstance(rate, FractionOfMaxStable):
             return None
-        tangent = [method for method in self.references if getattr(method.parameters, "kernel", None) == "ntk"]
+        tangent = [method for method in self.references if method.backend.facts(method.parameters).kernel == "ntk"]
         return rate.reference or (tangent or list(self.references))[0].entry.label
 
 
@@ -69,38 +69,38 @@ def resolve_study(
     :raises StudyError: listing every mistake with its path in the TOML.
     """
     data, where = read_study(source, registry)
-    complaints = Complaints(where)
+    errors = ValidationErrors(where)
     data = edited(data, overrides or Overrides())
-    resolver = _Resolver(registry, complaints)
-    if (study := complaints.validate(Study, data)) is None:
+    resolver = _Resolver(registry, errors)
+    if (study := errors.validate(Study, data)) is None:
         resolver.check_entries(data)
-        complaints.raise_if_any()
-        raise AssertionError("a study that failed to validate left no complaint")
+        errors.raise_if_any()
+        raise AssertionError("a study that failed to validate reported no mistake")
     result = resolver.resolved(study)
-    complaints.raise_if_any()
+    errors.raise_if_any()
     return result
 
 
 class _Resolver:
-    def __init__(self, registry: Registry, complaints: Complaints) -> None:
-        self.registry, self.complaints = registry, complaints
+    def __init__(self, registry: Registry, errors: ValidationErrors) -> None:
+        self.registry, self.errors = registry, errors
 
     def check_entries(self, data: Mapping[str, Any]) -> None:
-        """Note wrong names and plugins' parameters in a study that has other mistakes as well."""
-        kinds: tuple[tuple[str, type[Any], str, Shelf[Any]], ...] = (
+        """Report wrong names and plugins' parameters in a study that has other mistakes as well."""
+        kinds: tuple[tuple[str, type[Any], str, NamedRegistry[Any]], ...] = (
             ("task", TaskEntry, "name", self.registry.tasks),
             ("reference", ReferenceEntry, "backend", self.registry.backends),
             ("subject", SubjectEntry, "backend", self.registry.backends),
         )
-        for key, model, naming, shelf in kinds:
+        for key, model, naming, known in kinds:
             for i, entry in enumerate(data[key] if isinstance(data.get(key), list) else ()):
                 path, name = f"{key}[{i}]", entry.get(naming) if isinstance(entry, dict) else None
-                if isinstance(name, str) and (spec := self._lookup(shelf, name, f"{path}.{naming}")):
+                if isinstance(name, str) and (spec := self._lookup(known, name, f"{path}.{naming}")):
                     own = {k: value for k, value in entry.items() if k not in model.model_fields}
                     self._parameters(spec.parameters, own, model, path)
 
     def resolved(self, study: Study) -> ResolvedStudy:
-        """Return the study with its specs and parameters, as far as there is nothing to complain about."""
+        """Return the study with its specs and parameters, without the entries that have mistakes."""
         tasks = [self._task(entry, f"task[{i}]") for i, entry in enumerate(study.task)]
         references = [self._method(study, e, f"reference[{i}]", "reference") for i, e in enumerate(study.reference)]
         subjects = [self._method(study, e, f"subject[{i}]", "subject") for i, e in enumerate(study.subject)]
@@ -109,7 +109,7 @@ class _Resolver:
         self._check_rate(study)
         self._check_layers(study)
         self._check_optimizer(study, (*references, *subjects))
-        self._check_course(study, (*references, *subjects))
+        self._check_training(study, (*references, *subjects))
         return ResolvedStudy(
             study,
             tuple(task for task in tasks if task),
@@ -118,19 +118,19 @@ class _Resolver:
             self._metrics(study),
         )
 
-    def _lookup(self, shelf: Shelf[Any], name: str, path: str) -> Any:
+    def _lookup(self, known: NamedRegistry[Any], name: str, path: str) -> Any:
         try:
-            return shelf.get(name)
+            return known.get(name)
         except UnknownNameError as error:
-            self.complaints.add(path, str(error))
+            self.errors.add(path, str(error))
             return None
 
     def _parameters(self, target: str, own: dict[str, Any], entry: type[BaseModel], path: str) -> Any:
         try:
-            model = resolve(target)
+            model = import_target(target)
         except Exception as error:
             raise StudyError(f"{path}: the plugin's parameters {target} cannot be imported: {error}") from error
-        return self.complaints.validate(model, own, path, also_known=entry.model_fields)
+        return self.errors.validate(model, own, path, also_known=entry.model_fields)
 
     def _task(self, entry: TaskEntry, path: str) -> ResolvedTask | None:
         if (spec := self._lookup(self.registry.tasks, entry.name, f"{path}.name")) is None:
@@ -140,17 +140,17 @@ class _Resolver:
         try:
             offered = spec.sizes(parameters).splits
         except NtkbenchError as error:
-            self.complaints.add(path, str(error))
+            self.errors.add(path, str(error))
             return None
         if entry.splits > offered:
-            self.complaints.add(f"{path}.splits", f"{entry.splits} asked for, but {entry.name} has {offered}")
+            self.errors.add(f"{path}.splits", f"asks for {entry.splits}, but {entry.name} has {offered}")
         return ResolvedTask(entry, spec, parameters)
 
     def _method(self, study: Study, entry: Any, path: str, role: str) -> ResolvedMethod | None:
         if (spec := self._lookup(self.registry.backends, entry.backend, f"{path}.backend")) is None:
             return None
         if spec.role != role:
-            self.complaints.add(f"{path}.backend", f'"{spec.name}" is a {spec.role}, not a {role}')
+            self.errors.add(f"{path}.backend", f'"{spec.name}" is a {spec.role}, not a {role}')
             return None
         parameters = self._parameters(spec.parameters, entry.parameters, type(entry), path)
         observe = self._observe(study, entry, spec, path) if isinstance(entry, SubjectEntry) else ()
@@ -160,19 +160,23 @@ class _Resolver:
         for name in entry.observe or ():
             if name not in spec.observables:
                 known = ", ".join(spec.observables) or "nothing"
-                self.complaints.add(f"{path}.observe", f'"{name}" is not something {spec.name} observes ({known})')
+                self.errors.add(f"{path}.observe", f'"{name}" is not something {spec.name} observes ({known})')
             elif reason := self._inapplicable(study, spec, name):
-                self.complaints.add(f"{path}.observe", reason)
+                self.errors.add(f"{path}.observe", reason)
         usual = spec.observables if spec.observed_by_default is None else spec.observed_by_default
         return tuple(sorted(usual if entry.observe is None else entry.observe))
 
     def _inapplicable(self, study: Study, spec: BackendSpec, name: str) -> str | None:
         """Return why an observable has no rows on any task of the study, or None."""
         training = study.training
-        swirl = {"swirl": training.swirl} if training.swirl and spec.swirls else {}
+        non_gradient = (
+            {"non_gradient": training.non_gradient} if training.non_gradient and spec.supports_non_gradient else {}
+        )
         losses: set[Loss] = {entry.loss or "squared-error" for entry in study.task}
         reasons = [
-            spec.inapplicable(name, optimizer=training.optimizer, loss=loss, batch_size=training.batch_size, **swirl)
+            spec.inapplicable(
+                name, optimizer=training.optimizer, loss=loss, batch_size=training.batch_size, **non_gradient
+            )
             for loss in sorted(losses)
         ]
         return reasons[0] if reasons and all(reasons) else None
@@ -180,13 +184,13 @@ class _Resolver:
     def _check_labels(self, study: Study) -> None:
         labels = [reference.label for reference in study.reference]
         for i, entry in enumerate(study.subject):
-            for label in entry.against:
+            for label in entry.compare_with:
                 if label not in labels:
                     message = f'no reference is labelled "{label}" (labels: {labels})'
-                    self.complaints.add(f"subject[{i}].against", message)
+                    self.errors.add(f"subject[{i}].compare_with", message)
 
     def _check_claim(self, study: Study) -> None:
-        """Note quantities that nothing is expected of, and controls that are nobody's label."""
+        """Report quantities that the theory says nothing of, and controls that are no label."""
         if study.claim is None:
             return
         for i, name in enumerate(study.claim.judge):
@@ -194,24 +198,26 @@ class _Resolver:
                 message = (
                     f'no quantity is called "{name}"{suggestion(name, JUDGED)} (known: {", ".join(sorted(JUDGED))})'
                 )
-                self.complaints.add(f"claim.judge[{i}]", message)
+                self.errors.add(f"claim.judge[{i}]", message)
         labels = {entry.label for entry in study.reference} | {entry.label for entry in study.subject}
         labels |= {label.rpartition("-")[0] for label in labels if "-" in label}
-        for i, control in enumerate(study.claim.controls):
+        for i, control in enumerate(study.claim.negative_controls):
             if unknown := [label for label in control.split(" against ") if label not in labels]:
                 message = f'no reference or subject is labelled "{unknown[0]}" (labels: {sorted(labels)})'
-                self.complaints.add(f"claim.controls[{i}]", message)
+                self.errors.add(f"claim.negative_controls[{i}]", message)
 
     def _check_rate(self, study: Study) -> None:
         rate = study.training.learning_rate
-        if not isinstance(rate, OfStable):
+        if not isinstance(rate, FractionOfMaxStable):
             return
         labels = [reference.label for reference in study.reference]
         if not labels:
-            self.complaints.add("training.learning_rate.of_stable", "needs a [[reference]] whose kernel sets the limit")
+            self.errors.add(
+                "training.learning_rate.fraction_of_max_stable", "needs a [[reference]] whose kernel sets the limit"
+            )
         elif rate.reference is not None and rate.reference not in labels:
             message = f'no reference is labelled "{rate.reference}" (labels: {labels})'
-            self.complaints.add("training.learning_rate.reference", message)
+            self.errors.add("training.learning_rate.reference", message)
 
     def _check_layers(self, study: Study) -> None:
         depths = {architecture.depth for architecture in study.architecture}
@@ -219,30 +225,33 @@ class _Resolver:
             for width in entry.widths:
                 if isinstance(width, tuple) and depths != {len(width)}:
                     message = f"{list(width)} gives {len(width)} widths, but depth is {sorted(depths)}"
-                    self.complaints.add(f"subject[{i}].widths", message)
+                    self.errors.add(f"subject[{i}].widths", message)
+            expanded = [entry.hidden_widths(depth) for depth in depths]
+            if any(len({*widths}) < len(widths) for widths in expanded):
+                self.errors.add(f"subject[{i}].widths", WIDTH_TWICE)
 
     def _check_optimizer(self, study: Study, methods: tuple[ResolvedMethod | None, ...]) -> None:
         wanted, offered = study.training.optimizer, {m.backend.name: m.backend.optimizers for m in methods if m}
         for name, known in offered.items():
             if wanted not in known:
                 message = f'the backend "{name}" does not know "{wanted}" (known to it: {", ".join(known)})'
-                self.complaints.add("training.optimizer", message)
+                self.errors.add("training.optimizer", message)
 
-    def _check_course(self, study: Study, methods: tuple[ResolvedMethod | None, ...]) -> None:
-        """Note costs, batches and stops that a backend does not know; a law goes on where a network stops."""
+    def _check_training(self, study: Study, methods: tuple[ResolvedMethod | None, ...]) -> None:
+        """Report costs, batches and stops that a backend does not know; a law need not stop where networks do."""
         training = study.training
         for spec in {method.backend.name: method.backend for method in methods if method}.values():
             for i, entry in enumerate(study.task):
                 if entry.loss is not None and entry.loss not in spec.losses:
                     known = ", ".join(spec.losses)
                     message = f'the backend "{spec.name}" does not know "{entry.loss}" (known to it: {known})'
-                    self.complaints.add(f"task[{i}].loss", message)
+                    self.errors.add(f"task[{i}].loss", message)
             if training.batch_size is not None and not spec.batches:
-                self.complaints.add("training.batch_size", f'the backend "{spec.name}" takes all points at every step')
-            if training.swirl and not spec.swirls:
-                self.complaints.add("training.swirl", f'the backend "{spec.name}" trains along gradients only')
+                self.errors.add("training.batch_size", f'the backend "{spec.name}" takes all points at every step')
+            if training.non_gradient and not spec.supports_non_gradient:
+                self.errors.add("training.non_gradient", f'the backend "{spec.name}" trains along gradients only')
             if (training.stop_loss or training.stop_patience) and spec.role == "subject" and not spec.stops:
-                self.complaints.add("training.stop_loss", f'the backend "{spec.name}" trains to the last step')
+                self.errors.add("training.stop_loss", f'the backend "{spec.name}" trains to the last step')
 
     def _metrics(self, study: Study) -> tuple[MetricSpec, ...]:
         if study.metrics is None:

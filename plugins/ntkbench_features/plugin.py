@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ntkbench.hookspecs import hookimpl
-from ntkbench.specs import BackendSpec, Estimate, Work
+from ntkbench.plugin import BackendSpec, Estimate, MethodFacts, Workload, hookimpl
 
-from .sources import SOURCES, source
+from .sources import SOURCES, unsupported
 
 if TYPE_CHECKING:
-    from ntkbench.architecture import Architecture
+    from ntkbench.architecture.nodes import Architecture
 
 OBSERVABLES = {"ntk_distance": "distance of the functions' kernel to each reference's kernel (C11)"}
 _FLOPS_PER_DRAW = 30  # of a Gaussian number
@@ -25,19 +24,19 @@ def supports(architecture: Architecture) -> str | None:
     """
     if architecture.depth == 0:
         return "networks without hidden layers have no width, and the width is the number of random functions"
-    reasons = {kind: source(kind).supports(architecture) for kind in SOURCES}
+    reasons = {kind: unsupported(kind, architecture) for kind in SOURCES}
     if all(reasons.values()):
         return "; ".join(f"functions = {kind}: {reason}" for kind, reason in reasons.items())
     return None
 
 
-def estimate(work: Work) -> Estimate:
+def estimate(work: Workload) -> Estimate:
     """Return what functions drawn from a kernel cost, ``width`` of them; tangent features of that width cost less.
 
     Their draws and the products of these, two eigendecompositions, and the outputs.
     """
     sizes, members, records = work.sizes, work.members, work.records
-    count = float(sum(work.width) if isinstance(work.width, tuple) else work.width or 0)
+    count = float(work.width or sum(work.hidden_widths or ()))
     rows, points = sizes.n_train * sizes.n_outputs, sizes.n_train + sizes.n_test
     columns = points * sizes.n_outputs + 1
     draws = count * columns * (_FLOPS_PER_DRAW + 2.0 * columns)
@@ -61,7 +60,9 @@ def ntkbench_register_backends() -> tuple[BackendSpec, ...]:
             target="ntkbench_features.solve:solve",
             supports=supports,
             estimate=estimate,
+            facts=lambda parameters: MethodFacts(kernel=parameters.kernel),
             observables=OBSERVABLES,
+            requires_plugins=("jax|torch",),
             install='pip install "ntkbench[jax]" for functions = kernel, "ntkbench[torch]" for functions = tangent',
             citation="Jacot, Gabriel and Hongler 2018 (arXiv:1806.07572), section 3.1",
         ),

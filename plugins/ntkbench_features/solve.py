@@ -8,9 +8,7 @@ import numpy as np
 from scipy.linalg import norm
 
 from ntkbench.dynamics import kernel_dynamics
-from ntkbench.errors import DataError
-from ntkbench.exchange import Measurement, Solution
-from ntkbench_torch.observables import operator_norm
+from ntkbench.plugin import DataError, Measurement, Solution
 
 from .draw import Draw, draw_functions, factor
 from .sources import require
@@ -18,7 +16,7 @@ from .sources import require
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from ntkbench.exchange import Float, Int, Request
+    from ntkbench.plugin import Float, Int, Request
 
     from .draw import Matrix
     from .parameters import Parameters
@@ -51,7 +49,7 @@ def solve(request: Request) -> Solution:
     return Solution(
         times=training.times,
         steps=training.steps,
-        learning_rate=training.learning_rate,
+        training=training,
         members_train=train,
         members_test=test,
         diverged_at=mark_divergence(train, test, training.steps),
@@ -66,8 +64,10 @@ def _functions(request: Request) -> Callable[[int], Draw]:
 
     parameters: Parameters = request.parameters
     count, problem = request.width, request.problem
-    if not isinstance(count, int) or count < 1:
-        raise DataError(f"backend features: width is {count}; it is the number of functions, one positive number")
+    if count is None or count < 1:
+        raise DataError(
+            f"backend features: hidden widths are {request.hidden_widths}; expected one positive number of functions"
+        )
     points = np.concatenate([problem.x_train, problem.x_test])
     kernels = analytic_kernels(points, architecture=request.architecture, dtype="float64", device=request.device)
     kernel = getattr(kernels, parameters.kernel)
@@ -86,7 +86,7 @@ def _network(request: Request) -> Callable[[int], Draw]:
     sizes: dict[str, Any] = {
         "in_features": x_train.shape[1],
         "out_features": request.problem.y_train.shape[1],
-        "width": request.width,
+        "width": request.hidden_widths,
         "seed": request.seed,
         "device": request.device,
         "dtype": request.dtype,
@@ -130,6 +130,8 @@ def kernel_distance(kernel: Matrix, references: Mapping[str, Solution], member: 
     ``|K~ - K (x) Id|_F / |K (x) Id|_F``, and the largest absolute eigenvalue of the difference over the largest of K.
     A reference without ``kernel_train`` is passed over.
     """
+    from ntkbench_torch import operator_norm
+
     for label, law in references.items():
         if law.kernel_train is None:
             continue

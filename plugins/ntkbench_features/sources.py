@@ -1,32 +1,32 @@
-"""Who supplies the random functions: another backend's package, asked through what it registers."""
+"""Who supplies the random functions: the plugin ``jax`` or ``torch``, of which one is enough."""
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Literal
 
-from ntkbench.errors import UnavailableError
+from ntkbench.plugin import UnavailableError
 
 if TYPE_CHECKING:
-    from ntkbench.architecture import Architecture
-    from ntkbench.specs import BackendSpec
+    from ntkbench.architecture.nodes import Architecture
 
 Kind = Literal["kernel", "tangent"]
 SOURCES: dict[Kind, str] = {"kernel": "jax", "tangent": "torch"}
 
 
-def source(kind: Kind) -> BackendSpec:
-    """Return the backend that functions of this kind come from."""
-    name = SOURCES[kind]
-    specs: tuple[BackendSpec, ...] = tuple(import_module(f"ntkbench_{name}.plugin").ntkbench_register_backends())
-    return next(spec for spec in specs if spec.name == name)
+def unsupported(kind: Kind, architecture: Architecture) -> str | None:
+    """Return why an architecture has no functions of this kind, or None."""
+    if kind == "kernel":
+        from ntkbench_jax import unsupported as no_kernel
+
+        return no_kernel(architecture)
+    from ntkbench_torch import unsupported as no_networks
+
+    return no_networks(architecture)
 
 
 def require(kind: Kind, architecture: Architecture) -> None:
     """Raise :class:`UnavailableError` where functions of this kind cannot be had: a package or a kernel is missing."""
-    from ntkbench.registry import require_available
+    from ntkbench.plugin import load_registry, missing_plugin
 
-    spec = source(kind)
-    require_available(spec)
-    if reason := spec.supports(architecture):
+    if reason := missing_plugin((SOURCES[kind],), load_registry()) or unsupported(kind, architecture):
         raise UnavailableError(f"functions = {kind}: {reason}")

@@ -9,19 +9,30 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .activations import unsupported
     from .estimator import NTKRegressor
-    from .flow import CostFlow, cost_flow
-    from .kernels import Kernels, analytic_kernel, analytic_kernels, kernel_diagonal
+    from .gradient_flow.flow import CostFlow, cost_flow
+    from .kernels.analytic import Kernels, analytic_kernel, analytic_kernels, kernel_diagonal
 
-__all__ = ["CostFlow", "Kernels", "NTKRegressor", "analytic_kernel", "analytic_kernels", "cost_flow", "kernel_diagonal"]
+__all__ = [
+    "CostFlow",
+    "Kernels",
+    "NTKRegressor",
+    "analytic_kernel",
+    "analytic_kernels",
+    "cost_flow",
+    "kernel_diagonal",
+    "unsupported",
+]
 _HOMES = {
-    "CostFlow": "flow",
-    "Kernels": "kernels",
+    "CostFlow": "gradient_flow.flow",
+    "Kernels": "kernels.analytic",
     "NTKRegressor": "estimator",
-    "analytic_kernel": "kernels",
-    "analytic_kernels": "kernels",
-    "cost_flow": "flow",
-    "kernel_diagonal": "kernels",
+    "analytic_kernel": "kernels.analytic",
+    "analytic_kernels": "kernels.analytic",
+    "cost_flow": "gradient_flow.flow",
+    "kernel_diagonal": "kernels.analytic",
+    "unsupported": "activations",
 }
 
 

@@ -4,26 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ntkbench.activation import CATALOGUE, parse_activation
-from ntkbench.errors import suggestion
+from ntkbench.plugin import suggestion
+from ntkbench.theory.activations import CATALOGUE, parse_activation
 
 if TYPE_CHECKING:
-    from ntkbench.architecture import Architecture
+    from ntkbench.architecture.nodes import Architecture
 
-FUNCTIONS = (
-    "arctan",
-    "celu",
-    "elu",
-    "log_cosh",
-    "mish",
-    "selu",
-    "sigmoid",
-    "silu",
-    "softplus",
-    "softsign",
-    "swish",
-    "tanh",
-)  # known by name, integrated numerically
+FUNCTIONS = tuple(name for name, entry in CATALOGUE.items() if not entry.closed_form)  # integrated numerically
 
 
 def unsupported(architecture: Architecture) -> str | None:
@@ -37,12 +24,7 @@ def unsupported(architecture: Architecture) -> str | None:
 
 def _unknown(activation: str) -> str | None:
     spelled = parse_activation(activation)
-    known = {*CATALOGUE, *FUNCTIONS}
     if ":" in spelled.name or spelled.name in CATALOGUE:
         return None
-    if spelled.name not in known:
-        there = ", ".join([*CATALOGUE, *FUNCTIONS]) + ", and functions as module:function"
-        return f'no analytic kernel for activation "{activation}"; there are {there}' + suggestion(spelled.name, known)
-    if spelled.parameters:
-        return f'activation "{spelled.name}" has no parameters'
-    return None
+    there = ", ".join(CATALOGUE) + ", and functions as module:function"
+    return f'no analytic kernel for activation "{activation}"; there are {there}' + suggestion(spelled.name, CATALOGUE)

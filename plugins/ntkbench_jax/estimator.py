@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from pydantic import ValidationError
 
-from ntkbench.architecture import Architecture
-from ntkbench.errors import UnavailableError, suggestion
+from ntkbench.architecture.nodes import Architecture
+from ntkbench.plugin import UnavailableError, suggestion
 
 try:
     from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
@@ -23,7 +23,7 @@ except ImportError as error:
     ) from error
 
 from .regression.choose import SOLVERS, fit
-from .regression.problem import Problem
+from .regression.problem import RegressionProblem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,7 +100,7 @@ class NTKRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         targets = targets.astype(np.float64)
         self.X_fit_, self.y_fit_ = inputs, targets.reshape(len(inputs), -1)
         self.single_output_ = targets.ndim == 1
-        problem = Problem(
+        problem = RegressionProblem(
             inputs, self.y_fit_, self._architecture(), self.kernel, float(self.ridge), float(self.time), float(self.tol)
         )
         self.solver_, self.fit_ = fit(problem, self.solver)

@@ -7,6 +7,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from ntkbench.plugin import MethodFacts
+
 
 class Parameters(BaseModel):
     """Which kernel drives the training, and how."""
@@ -21,10 +23,10 @@ class Parameters(BaseModel):
         min_length=1,
         description="of flow, ascending, may end in inf; by default those equivalent to the steps",
     )
-    weight_std_factor: float = Field(
+    weight_std_multiplier: float = Field(
         default=1.0, gt=0, allow_inf_nan=False, description="a wrong theory: kernels of weight_std times this"
     )
-    rate_factor: float = Field(
+    learning_rate_multiplier: float = Field(
         default=1.0, gt=0, allow_inf_nan=False, description="a wrong theory: the learning rate times this"
     )
     law: Literal["ensemble", "posterior"] = Field(
@@ -34,6 +36,21 @@ class Parameters(BaseModel):
     slice_at: int | None = Field(
         default=None, ge=0, description="yield ntk_slice, the NTK between this test point and each"
     )
+
+    def facts(self) -> MethodFacts:
+        """Return what the core needs to know of this law."""
+        deviations = {
+            "the reference follows gradient flow; the networks took steps": self.dynamics == "flow",
+            f"the reference's law is that of the {self.law}, not of the ensemble": self.law != "ensemble",
+            "the reference has another weight_std than the networks": self.weight_std_multiplier != 1,
+            "the reference has another learning rate than the networks": self.learning_rate_multiplier != 1,
+        }
+        return MethodFacts(
+            kernel=self.kernel,
+            ridge=self.ridge,
+            learning_rate_multiplier=self.learning_rate_multiplier,
+            deviations=tuple(reason for reason, holds in deviations.items() if holds),
+        )
 
     @model_validator(mode="after")
     def _times_ascend_in_flow(self) -> Parameters:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ntkbench.costs import LOSSES
-from ntkbench.hookspecs import hookimpl
-from ntkbench.specs import BackendSpec, Estimate
+from ntkbench.plugin import BackendSpec, Estimate, MethodFacts, hookimpl
+from ntkbench.theory.losses import LOSSES
 
 from .activations import unsupported
 from .regression.suitable import cost_at_rest, suitable
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
     import click
 
-    from ntkbench.specs import Work
+    from ntkbench.plugin import Workload
 
 
 _FLOPS_PER_PAIR = {"relu": 150, "erf": 500}  # per layer; transcendental functions counted as 20
@@ -25,7 +24,7 @@ _BYTES = 8
 _TRIDIAGONAL = 5.0  # times N^3: 4/3 of operations, half of which go at the memory's speed
 
 
-def estimate(work: Work) -> Estimate:
+def estimate(work: Workload) -> Estimate:
     """Return what kernels, one eigendecomposition and the law at the recorded times will cost."""
     (n, m, features, outputs, _), architecture, records = work.sizes, work.architecture, work.records
     pairs = n * (n + 1) / 2 + n * m
@@ -41,7 +40,7 @@ def estimate(work: Work) -> Estimate:
     return Estimate(flops=kernels + 10.0 * n**3 + law, bytes=float(_BYTES * held))
 
 
-def estimate_tuned(work: Work) -> Estimate:
+def estimate_tuned(work: Workload) -> Estimate:
     """Return what a tridiagonal form per candidate costs, and fits to the rows for tuning and to all rows.
 
     Sizes do not tell how many problems there are to choose on: one is counted.
@@ -77,10 +76,11 @@ def ntkbench_register_backends() -> Iterable[BackendSpec]:
         target="ntkbench_jax.solve:solve",
         supports=unsupported,
         estimate=estimate,
+        facts=lambda parameters: parameters.facts(),
         optimizers=("gradient-descent", "heavy-ball", "nesterov"),
         losses=LOSSES,
         batches=True,
-        swirls=True,
+        supports_non_gradient=True,
         requires=("jax>=0.4.31",),
         install='pip install "ntkbench[jax]"',
         citation=(
@@ -98,6 +98,7 @@ def ntkbench_register_backends() -> Iterable[BackendSpec]:
         target="ntkbench_jax.tuned.solve:solve",
         supports=unsupported,
         estimate=estimate_tuned,
+        facts=lambda parameters: MethodFacts(kernel=parameters.kernel),
         requires=("jax>=0.4.31",),
         install='pip install "ntkbench[jax]"',
         citation="Lee et al. 2018 (arXiv:1711.00165), Lee et al. 2019 (arXiv:1902.06720), eqs. 14-16",

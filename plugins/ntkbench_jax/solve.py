@@ -19,16 +19,15 @@ from ntkbench.dynamics import (
     operator_norm,
     smallest_eigenvalue,
 )
-from ntkbench.errors import DataError, UnavailableError
-from ntkbench.exchange import Measurement, Problem, Request, Solution, Training
+from ntkbench.plugin import DataError, Measurement, Problem, Request, Solution, Training, UnavailableError
 
-from .kernels import analytic_kernel, analytic_kernels, kernel_diagonal
+from .kernels.analytic import analytic_kernel, analytic_kernels, kernel_diagonal
 from .variance import law_of
 
 if TYPE_CHECKING:
-    from ntkbench.dynamics import When
+    from ntkbench.dynamics import TimeSpec
 
-    from .kernels import Float, Kernels
+    from .kernels.analytic import Float, Kernels
     from .parameters import Parameters
 
 _ENTRY_ERROR = {"float32": 4e-6, "float64": 1e-13}  # of the kernels, relative to sqrt(k(x,x) k(x',x'))
@@ -47,12 +46,16 @@ def solve(request: Request) -> Solution:
     """
     parameters: Parameters = request.parameters
     architecture = request.architecture
-    if parameters.weight_std_factor != 1:
-        weight_std = parameters.weight_std_factor * architecture.weight_std
+    if parameters.weight_std_multiplier != 1:
+        weight_std = parameters.weight_std_multiplier * architecture.weight_std
         request = replace(request, architecture=architecture.model_copy(update={"weight_std": weight_std}))
     rows = () if parameters.slice_at is None else _slice(request, parameters.slice_at)
     solution = _solved(request)
-    return replace(solution, rate_factor=parameters.rate_factor, measurements=(*solution.measurements, *rows))
+    return replace(
+        solution,
+        time_scale=parameters.learning_rate_multiplier,
+        measurements=(*solution.measurements, *rows),
+    )
 
 
 def _solved(request: Request) -> Solution:
@@ -64,7 +67,7 @@ def _solved(request: Request) -> Solution:
     rho = parameters.ridge * float(np.mean(np.diag(train), dtype=np.float64))
     training = request.training.resolved(float(spectrum.eigenvalues[0]) + rho, len(train))
     when, y = _when(parameters, training), request.problem.y_train
-    if request.problem.loss != "squared-error" or training.batch_size is not None or training.swirl:
+    if request.problem.loss != "squared-error" or training.batch_size is not None or training.non_gradient:
         return _step_by_step(request, training, train, test, spectrum, rho)
     mean = kernel_dynamics(train, test, y, spectrum=spectrum, rho=rho, **when)
     law = law_of(parameters, spectrum, kernels, rho, len(mean.test), when)
@@ -75,7 +78,7 @@ def _solved(request: Request) -> Solution:
     return Solution(
         times=_flow_times(parameters, training) if "times" in when else training.times,
         steps=training.steps if "steps" in when else None,
-        learning_rate=training.learning_rate,
+        training=training,
         mean_train=mean.train,
         mean_test=mean.test,
         variance_train=_of_every_output(law.train, request.problem),
@@ -108,14 +111,14 @@ def _step_by_step(
         momentum=training.momentum,
         rho=rho,
         batch_size=training.batch_size,
-        batch_seed=request.seed,
-        swirl=training.swirl,
+        batch_seed=training.batch_seed,
+        non_gradient=training.non_gradient,
     )
     request.progress(3, 3)
     return Solution(
         times=training.times,
         steps=training.steps,
-        learning_rate=training.learning_rate,
+        training=training,
         mean_train=found.train,
         mean_test=found.test,
         kernel_train=train,
@@ -171,10 +174,10 @@ class Matrices(NamedTuple):
         return matrices
 
 
-def _when(parameters: Parameters, training: Training) -> When:
+def _when(parameters: Parameters, training: Training) -> TimeSpec:
     """Return the keywords of :func:`kernel_dynamics` that say when to look."""
     if parameters.dynamics == "flow":
-        return {"times": parameters.rate_factor * _flow_times(parameters, training)}
+        return {"times": parameters.learning_rate_multiplier * _flow_times(parameters, training)}
     return {
         "steps": training.steps,
         "learning_rate": _rate(parameters, training),
@@ -189,9 +192,7 @@ def _flow_times(parameters: Parameters, training: Training) -> Float:
 
 def _rate(parameters: Parameters, training: Training) -> float:
     """Return the theory's rate: the training's, known by now, times the factor by which the theory is wrong."""
-    if training.learning_rate is None:
-        raise DataError("the learning rate is unresolved")
-    return parameters.rate_factor * training.learning_rate
+    return parameters.learning_rate_multiplier * training.rate
 
 
 def _of_every_output(variance: Float, problem: Problem) -> Float:

@@ -11,7 +11,7 @@ from ntkbench.dynamics import Modes, ensemble_covariance, ensemble_law
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ntkbench.dynamics import Spectrum, When
+    from ntkbench.dynamics import Spectrum, TimeSpec
 
     from .parameters import Parameters
     from .solve import Matrices
@@ -27,7 +27,9 @@ class Law(NamedTuple):
     covariance: Array | None
 
 
-def law_of(parameters: Parameters, spectrum: Spectrum, kernels: Matrices, rho: float, records: int, when: When) -> Law:
+def law_of(
+    parameters: Parameters, spectrum: Spectrum, kernels: Matrices, rho: float, records: int, when: TimeSpec
+) -> Law:
     """Return the law a study asks for, of any one output, at ``records`` times.
 
     :param spectrum: of the kernel that drives training; ``rho``: the absolute ridge.

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ntkbench.costs import LOSSES
-from ntkbench.hookspecs import hookimpl
-from ntkbench.specs import BackendSpec
+from ntkbench.plugin import BackendSpec, hookimpl
+from ntkbench.theory.losses import LOSSES
 
 from .baselines import estimates
 from .svm.estimate import estimate
@@ -14,7 +13,7 @@ from .svm.estimate import estimate
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ntkbench.architecture import Architecture
+    from ntkbench.architecture.nodes import Architecture
 
 _REQUIRES, _INSTALL = "scikit-learn>=1.4", 'pip install "ntkbench[uci]"'
 _CITATION = "scikit-learn: Pedregosa et al. 2011 (JMLR 12)"
@@ -32,7 +31,7 @@ _BASELINES = (
 
 def supports(architecture: Architecture) -> str | None:
     """Return why there is no kernel for an architecture, or None."""
-    from ntkbench_jax.activations import unsupported
+    from ntkbench_jax import unsupported
 
     if architecture.global_rate:
         return "kernels with fixed layers are those of the NTK parameterization; the global rate has others"
@@ -58,8 +57,9 @@ def ntkbench_register_backends() -> Iterable[BackendSpec]:
         supports=supports,
         estimate=estimate,
         losses=LOSSES,  # of a task it sees the classes alone
-        requires=(_REQUIRES, "jax>=0.4.31"),
-        install='pip install "ntkbench[jax,uci]"',
+        requires=(_REQUIRES,),
+        requires_plugins=("jax",),
+        install=_INSTALL,
         citation="Arora, Du, Li, Salakhutdinov, Wang and Yu 2019 (arXiv:1910.01663); libsvm by Chang and Lin 2011",
     )
     for name, summary, estimate_of, citation in _BASELINES:

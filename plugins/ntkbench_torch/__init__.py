@@ -6,19 +6,31 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .ensemble import NetworkEnsemble
-    from .module_ensemble import ModuleEnsemble
-    from .thresholds import Thresholds, stability_thresholds
-    from .trajectory import Trajectory
+    from .networks.ensemble import NetworkEnsemble
+    from .networks.module_ensemble import ModuleEnsemble
+    from .observables.norms import operator_norm
+    from .plugin import unsupported
+    from .stability.thresholds import Thresholds, stability_thresholds
+    from .training.trajectory import Trajectory
 
 _HOMES = {
-    "ModuleEnsemble": "module_ensemble",
-    "NetworkEnsemble": "ensemble",
-    "Thresholds": "thresholds",
-    "Trajectory": "trajectory",
-    "stability_thresholds": "thresholds",
+    "ModuleEnsemble": "networks.module_ensemble",
+    "NetworkEnsemble": "networks.ensemble",
+    "Thresholds": "stability.thresholds",
+    "Trajectory": "training.trajectory",
+    "operator_norm": "observables.norms",
+    "stability_thresholds": "stability.thresholds",
+    "unsupported": "plugin",
 }
-__all__ = ["ModuleEnsemble", "NetworkEnsemble", "Thresholds", "Trajectory", "stability_thresholds"]
+__all__ = [
+    "ModuleEnsemble",
+    "NetworkEnsemble",
+    "Thresholds",
+    "Trajectory",
+    "operator_norm",
+    "stability_thresholds",
+    "unsupported",
+]
 
 
 def __getattr__(name: str) -> Any:

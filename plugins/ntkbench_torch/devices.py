@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 
-from ntkbench.errors import DataError, UnavailableError
+from ntkbench.plugin import DataError, UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,9 +18,9 @@ class Parameters(BaseModel):
         allow_inf_nan=False,
         description="alpha: alpha h is trained at learning_rate / alpha^2 (C17)",
     )
-    centred: bool = Field(default=False, description="whether the initial function is taken off: alpha (h - h_0)")
+    subtract_init: bool = Field(default=False, description="whether the initial function is taken off: alpha (h - h_0)")
     trained_layers: Literal["all", "last"] = Field(default="all", description="last: the readout alone (C16)")
-    rate: float = Field(
+    learning_rate_multiplier: float = Field(
         default=1.0, gt=0, allow_inf_nan=False, description="the learning rate, in units of the study's"
     )
     scaling: Literal["ntk", "mean-field"] = Field(

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ntkbench.costs import LOSSES
-from ntkbench.hookspecs import hookimpl
-from ntkbench.optimizers import OPTIMIZERS
-from ntkbench.specs import BackendSpec, Estimate, Work
+from ntkbench.plugin import BackendSpec, Estimate, MethodFacts, Workload, hookimpl
+from ntkbench.theory.losses import LOSSES
+from ntkbench.theory.optimizers import OPTIMIZERS
 
-from .layout import group_size, layer_sizes, parameter_count
 from .names import unsupported_activation
+from .networks.layout import group_size, layer_sizes, parameter_count, widths_at
 from .observables.catalogue import OBSERVABLES, OBSERVED_BY_DEFAULT, inapplicable
 from .observables.costs import observing
 
 if TYPE_CHECKING:
-    from ntkbench.architecture import Architecture
+    from ntkbench.architecture.nodes import Architecture
+
+    from .parameters import Parameters
 
 _BYTES = {"float32": 4, "float64": 8}
 _BUFFERS = {"gradient-descent": 0, "heavy-ball": 1, "nesterov": 1, "adam": 3}  # that an optimizer keeps
@@ -24,7 +25,7 @@ _BLOCK = 4096  # points looked at at a time
 _PROCESS_BYTES = 3.5e8  # a process that has imported torch
 
 
-def supports(architecture: Architecture) -> str | None:
+def unsupported(architecture: Architecture) -> str | None:
     """Return why networks of this architecture cannot be trained, or None."""
     if reason := unsupported_activation(architecture.activation):
         return reason
@@ -33,14 +34,14 @@ def supports(architecture: Architecture) -> str | None:
     return None
 
 
-def estimate(work: Work) -> Estimate:
+def estimate(work: Workload) -> Estimate:
     """Return the floating-point operations and the peak bytes of a cell.
 
     A step is three products per weight matrix (forward, backward but for the first, update), 2 flops per weight and
     point each; a record is a forward pass of the test points. Only one group of members is in memory at a time.
     """
     sizes = work.sizes
-    layers = layer_sizes(sizes.n_features, work.width, work.architecture.depth, sizes.n_outputs)
+    layers = layer_sizes(sizes.n_features, work.hidden_widths, work.architecture.depth, sizes.n_outputs)
     parameters = parameter_count(layers)
     first = (layers[0] + 1) * layers[1]
     step = 2 * min(work.batch_size or sizes.n_train, sizes.n_train) * (3 * parameters - first)
@@ -48,7 +49,7 @@ def estimate(work: Work) -> Estimate:
     return Estimate(flops=float(work.members * (work.steps * step + looks)), bytes=_peak_bytes(work, layers))
 
 
-def _peak_bytes(work: Work, layers: tuple[int, ...]) -> float:
+def _peak_bytes(work: Workload, layers: tuple[int, ...]) -> float:
     """Return the most bytes held: networks, what their optimizer keeps, activations, kernels and outputs."""
     sizes, number = work.sizes, _BYTES[work.dtype]
     group = group_size(layers, "cpu")
@@ -61,24 +62,35 @@ def _peak_bytes(work: Work, layers: tuple[int, ...]) -> float:
     return _PROCESS_BYTES + number * float(held) + outputs + observing(work, layers).bytes
 
 
-def estimate_stability(work: Work) -> Estimate:
+def estimate_stability(work: Workload) -> Estimate:
     """Return what finding both thresholds costs: a training run for every rate that is tried, some thirty."""
     steps = getattr(work.parameters, "steps", 1)
     return estimate(work._replace(steps=_RUNS * steps, records=1, observe=()))
 
 
-def estimate_tuned(work: Work) -> Estimate:
+def estimate_tuned(work: Workload) -> Estimate:
     """Return what training every candidate to choose among costs, and the deepest of them once more."""
     parameters = work.parameters
     depths = (work.architecture.depth,) if parameters is None else parameters.depth or (work.architecture.depth,)
     rates = 1 if parameters is None else len(parameters.rates)
-    each = [
-        estimate(work._replace(architecture=work.architecture.model_copy(update={"depth": depth}), observe=()))
-        for depth in depths
-    ]
+    each = [estimate(_at_depth(work, depth)) for depth in depths]
     largest = max(each, key=lambda found: found.flops)
     flops = rates * sum(found.flops for found in each) + largest.flops
     return Estimate(flops=flops, bytes=max(found.bytes for found in each))
+
+
+def _at_depth(work: Workload, depth: int) -> Workload:
+    architecture = work.architecture.model_copy(update={"depth": depth})
+    return work._replace(architecture=architecture, hidden_widths=widths_at(depth, work.hidden_widths), observe=())
+
+
+def facts(parameters: Parameters) -> MethodFacts:
+    """Return what the core needs to know of networks trained by the backend ``torch``."""
+    return MethodFacts(
+        output_scale=parameters.output_scale,
+        trained_layers=parameters.trained_layers,
+        learning_rate_multiplier=parameters.learning_rate_multiplier,
+    )
 
 
 @hookimpl
@@ -92,8 +104,9 @@ def ntkbench_register_backends() -> tuple[BackendSpec, ...]:
             role="subject",
             parameters="ntkbench_torch.parameters:Parameters",
             target="ntkbench_torch.solve:solve",
-            supports=supports,
+            supports=unsupported,
             estimate=estimate,
+            facts=facts,
             observables=OBSERVABLES,
             observed_by_default=OBSERVED_BY_DEFAULT,
             inapplicable=inapplicable,
@@ -101,7 +114,7 @@ def ntkbench_register_backends() -> tuple[BackendSpec, ...]:
             losses=LOSSES,
             batches=True,
             stops=True,
-            swirls=True,
+            supports_non_gradient=True,
             requires=("torch>=2.4",),
             install='pip install "ntkbench[torch]"',
             citation="Jacot, Gabriel and Hongler 2018 (arXiv:1806.07572)",
@@ -113,7 +126,7 @@ def ntkbench_register_backends() -> tuple[BackendSpec, ...]:
             role="subject",
             parameters="ntkbench_torch.tuned.parameters:Parameters",
             target="ntkbench_torch.tuned.solve:solve",
-            supports=supports,
+            supports=unsupported,
             estimate=estimate_tuned,
             optimizers=OPTIMIZERS,
             losses=LOSSES,
@@ -127,9 +140,9 @@ def ntkbench_register_backends() -> tuple[BackendSpec, ...]:
             version=1,
             summary="learning rates up to which networks follow the kernel and up to which they learn, by bisection",
             role="subject",
-            parameters="ntkbench_torch.stability:Parameters",
-            target="ntkbench_torch.stability:solve",
-            supports=supports,
+            parameters="ntkbench_torch.stability.solve:Parameters",
+            target="ntkbench_torch.stability.solve:solve",
+            supports=unsupported,
             estimate=estimate_stability,
             requires=("torch>=2.4",),
             install='pip install "ntkbench[torch]"',

@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ntkbench.errors import DataError
-from ntkbench.exchange import Measurement, Solution
+from ntkbench.plugin import DataError, Measurement, Solution
 
-from .checkpoint import Checkpoint, Checkpoints
 from .devices import find_device
-from .ensemble import NetworkEnsemble
-from .layout import group_size, layer_sizes, parameter_count
-from .observables import View, Watcher, moments
+from .networks.ensemble import NetworkEnsemble
+from .networks.layout import group_size, layer_sizes, parameter_count
+from .observables import Recorder, Snapshot, moments
 from .observables.catalogue import LINEARIZED
-from .training import Stop
+from .training.checkpoint import Checkpoint, Checkpoints
+from .training.loop import Stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from torch import Tensor
 
-    from ntkbench.exchange import Float, Request
+    from ntkbench.plugin import Float, Request
 
-    from .trajectory import Snapshot
+    from .training.trajectory import GroupRecord
 
 _REPORT_SECONDS = 0.1
 
@@ -44,9 +43,9 @@ def solve(request: Request) -> Solution:
     if request.members < 1 or training.learning_rate is None:
         raise DataError("backend torch: expected at least one member and an absolute learning rate")
     problem, depth = request.problem, request.architecture.depth
-    layers = layer_sizes(problem.x_train.shape[1], request.width, depth, problem.y_train.shape[1])
+    layers = layer_sizes(problem.x_train.shape[1], request.hidden_widths, depth, problem.y_train.shape[1])
     group = group_size(layers, find_device(request.device).type)
-    learning_rate = request.parameters.rate * training.learning_rate
+    learning_rate = request.parameters.learning_rate_multiplier * training.learning_rate
     _check_swirl(request)
     tick = _throttled(request.progress, int(training.steps[-1]) * -(-request.members // group))
     files, groups = Checkpoints(request.scratch), []
@@ -55,9 +54,9 @@ def solve(request: Request) -> Solution:
         groups.append(_solve_group(request, learning_rate, first, members, tick, files))
         files.save_result(first, groups[-1].as_dict())
     return Solution(
-        times=request.parameters.rate * training.times,
+        times=request.parameters.learning_rate_multiplier * training.times,
         steps=training.steps,
-        learning_rate=learning_rate,
+        training=replace(training, learning_rate=learning_rate, batch_seed=request.seed),
         members_train=_joined(part.outputs for part in groups),
         members_test=_joined(part.outputs_test for part in groups),
         diverged_at=np.concatenate([part.diverged_at.cpu().numpy() for part in groups]),
@@ -74,8 +73,8 @@ def _of_ensemble(request: Request, groups: list[_Found]) -> Iterator[Measurement
 
 
 def _check_swirl(request: Request) -> None:
-    if request.training.swirl and (named := sorted(LINEARIZED & request.observe)):
-        raise DataError(f"{named[0]} has no closed form along a direction that is no gradient (training.swirl)")
+    if request.training.non_gradient and (named := sorted(LINEARIZED & request.observe)):
+        raise DataError(f"{named[0]} has no closed form along a direction that is no gradient (training.non_gradient)")
 
 
 class _Found(NamedTuple):
@@ -122,11 +121,11 @@ def _solve_group(
         measurements[:] = [Measurement(**row) for row in kept["rows"]]
         gathered[:] = [tensor.cpu() for tensor in kept["gathered"]]  # of step 0, which is not seen again
 
-    def on_record(snapshot: Snapshot) -> None:
+    def on_record(record: GroupRecord) -> None:
         if observer is not None:
-            measurements.extend(observer.look(snapshot))
-            if snapshot.step == 0 and moments.OBSERVABLE in request.observe:
-                gathered.extend(moments.gather(observer.view(snapshot)))
+            measurements.extend(observer.look(record))
+            if record.step == 0 and moments.OBSERVABLE in request.observe:
+                gathered.extend(moments.gather(observer.view(record)))
 
     trajectory = ensemble.train(
         problem.x_train,
@@ -139,7 +138,7 @@ def _solve_group(
         optimizer=training.optimizer,
         momentum=training.momentum,
         batch_size=training.batch_size,
-        swirl=training.swirl,
+        non_gradient=training.non_gradient,
         stop=Stop(loss=training.stop_loss, patience=training.stop_patience),
         on_record=on_record,
         on_step=tick,
@@ -166,14 +165,14 @@ def _draw(request: Request, first: int, members: int) -> NetworkEnsemble:
         request.architecture,
         in_features=problem.x_train.shape[1],
         out_features=problem.y_train.shape[1],
-        width=request.width,
+        width=request.hidden_widths,
         members=members,
         seed=request.seed,
         device=request.device,
         dtype=request.dtype,
         first_member=first,
         output_scale=_output_scale(request),
-        centred=parameters.centred,
+        subtract_init=parameters.subtract_init,
         trained_layers=parameters.trained_layers,
     )
 
@@ -181,9 +180,9 @@ def _draw(request: Request, first: int, members: int) -> NetworkEnsemble:
 def _output_scale(request: Request) -> float:
     """Return alpha: the study's, over the root of the last hidden width in mean-field scaling."""
     scale = float(request.parameters.output_scale)
-    if request.parameters.scaling == "ntk" or request.width is None:
+    if request.parameters.scaling == "ntk" or not request.hidden_widths:
         return scale
-    return scale * float(request.width if isinstance(request.width, int) else request.width[-1]) ** -0.5
+    return scale * float(request.hidden_widths[-1]) ** -0.5
 
 
 class _Observer:
@@ -191,30 +190,30 @@ class _Observer:
 
     def __init__(self, request: Request, learning_rate: float, ensemble: NetworkEnsemble) -> None:
         self._request, self._learning_rate, self._ensemble = request, learning_rate, ensemble
-        self._watcher = Watcher(request.observe, request.parameters)
+        self._watcher = Recorder(request.observe, request.parameters)
         self._initial = [layer.clone() for layer in ensemble.layers()]
         problem = request.problem
         self._points = [ensemble.tensor(array) for array in (problem.x_train, problem.y_train, problem.x_test)]
 
-    def look(self, snapshot: Snapshot) -> Iterator[Measurement]:
+    def look(self, record: GroupRecord) -> Iterator[Measurement]:
         """Yield what is observed at a recorded step."""
-        return self._watcher.look(self.view(snapshot))
+        return self._watcher.look(self.view(record))
 
-    def view(self, snapshot: Snapshot) -> View:
+    def view(self, record: GroupRecord) -> Snapshot:
         """Return what there is to see."""
-        training, ensemble, step = self._request.training, self._ensemble, snapshot.step
+        training, ensemble, step = self._request.training, self._ensemble, record.step
         x, y, x_test = self._points
-        tested = snapshot.outputs_test
-        return View(
+        tested = record.outputs_test
+        return Snapshot(
             form=ensemble.form,
-            layers=snapshot.layers,
+            layers=record.layers,
             initial=self._initial,
             x=x,
             y=y,
             x_test=x_test,
-            outputs=snapshot.outputs,
-            outputs_test=snapshot.outputs[:, :0] if tested is None else tested,
-            first_member=snapshot.first_member,
+            outputs=record.outputs,
+            outputs_test=record.outputs[:, :0] if tested is None else tested,
+            first_member=record.first_member,
             step=step,
             time=self._learning_rate * step,
             learning_rate=self._learning_rate,
@@ -223,7 +222,7 @@ class _Observer:
             momentum=training.momentum,
             loss=self._request.problem.loss,
             batch_size=training.batch_size,
-            centred=ensemble.centred,
+            subtract_init=ensemble.subtract_init,
             slice_at=self._request.parameters.slice_at,
             references=self._request.references,
         )

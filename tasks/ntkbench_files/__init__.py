@@ -1,1 +1,1 @@
-"""Tables of a user's own as tasks."""
+"""The user's own tables as tasks."""

@@ -1,27 +1,24 @@
-"""The task ``file/table``, described; nothing here imports what reads files."""
+"""Registers the task ``file/table``; reading files is imported later."""
 
 from __future__ import annotations
 
-from ntkbench.hookspecs import hookimpl
-from ntkbench.specs import TaskSpec
+from ntkbench.plugin import TaskSpec, hookimpl
 
 from .table import fingerprint, sizes
 
 
 @hookimpl
 def ntkbench_register_tasks() -> list[TaskSpec]:
-    """Return the task that reads a table of the user's own."""
+    """Return the task that reads the user's own table."""
     return [
         TaskSpec(
             name="file/table",
             version=1,
-            summary="your own .csv or .parquet file: a column to learn from the others, random splits",
-            parameters="ntkbench_files.parameters:Table",
+            summary="your own .csv or .parquet file: learn one column from the others, random splits",
+            parameters="ntkbench_files.parameters:TableParameters",
             target="ntkbench_files.table:load",
             sizes=sizes,
             fingerprint=fingerprint,
-            requires=("scikit-learn>=1.4",),
-            install='pip install "ntkbench[uci]"',
             source="the file that path names",
             licence="the file's own",
         )

@@ -7,13 +7,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ntkbench.errors import DataError, suggestion
-from ntkbench.specs import Sizes
+from ntkbench.plugin import DataError, DataTable, Sizes, suggestion
 
 if TYPE_CHECKING:
-    from ntkbench.exchange import Float, Int, Problem
+    from ntkbench.plugin import Float, Int, Problem
 
-    from .parameters import Table
+    from .parameters import TableParameters
 
 _SPLITS = 2**31 - 1
 
@@ -26,8 +25,8 @@ class Columns(NamedTuple):
     classes: int | None
 
 
-def sizes(parameters: Table) -> Sizes:
-    """Return the sizes of the task; the file is read for it, once as long as it does not change.
+def sizes(parameters: TableParameters) -> Sizes:
+    """Return the sizes of the task; the file is read once, and again when it has changed.
 
     :raises DataError: for a file that cannot be read as this table, or has too few rows.
     """
@@ -46,29 +45,23 @@ def sizes(parameters: Table) -> Sizes:
     return Sizes(n_train, n_test, columns.x.shape[1], outputs, _SPLITS)
 
 
-def fingerprint(parameters: Table) -> str:
+def fingerprint(parameters: TableParameters) -> str:
     """Return the sha256 of the file, or "" where there is none."""
     path = Path(parameters.path)
     return sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
 
 
-def load(parameters: Table, split_index: int, seed: int) -> Problem:
+def load(parameters: TableParameters, split_index: int, seed: int) -> Problem:
     """Return a random split: inputs (N, F) in their own units, and targets (N, O), centred ones for labels (N,)."""
-    from ntkbench_uci.loading import Table as Rows
-    from ntkbench_uci.splits import random_rows, stratified_rows
-
     size, columns = sizes(parameters), read(parameters)
-    if columns.classes is None:
-        rows = random_rows(len(columns.x), size.n_train, size.n_test, seed, split_index)
-    else:
-        rows = stratified_rows(columns.targets, size.n_train, size.n_test, seed, split_index)  # type: ignore[arg-type]
-    return Rows(columns.classes, columns.x, columns.targets).problem(*rows)
+    table = DataTable.of_targets(columns.x, columns.targets, columns.classes)
+    return table.problem(*table.random_split(size.n_train, size.n_test, seed, split_index))
 
 
-def read(parameters: Table) -> Columns:
-    """Return a table's columns; text among the features becomes one column of 0 and 1 for each category.
+def read(parameters: TableParameters) -> Columns:
+    """Return a table's columns; a text feature becomes one column of 0 and 1 per category.
 
-    :raises DataError: if the file or a column is not there, or a value is missing or no number.
+    :raises DataError: if the file, a column or a value is missing, or a value is not a number.
     """
     path = Path(parameters.path)
     if not path.is_file():
@@ -78,7 +71,7 @@ def read(parameters: Table) -> Columns:
 
 
 @lru_cache(maxsize=4)
-def _read(parameters: Table, modified: int, size: int) -> Columns:
+def _read(parameters: TableParameters, modified: int, size: int) -> Columns:
     import numpy as np
 
     table = _arrow(Path(parameters.path))
@@ -97,7 +90,7 @@ def _read(parameters: Table, modified: int, size: int) -> Columns:
         return Columns(x, _numbers(target, parameters.target, parameters.path), None)
     found, labels = np.unique(_present(target, parameters.target, parameters.path), return_inverse=True)
     if len(found) < 2:
-        raise DataError(f'{parameters.path}: column "{parameters.target}" has one class only')
+        raise DataError(f'{parameters.path}: column "{parameters.target}" has only one class')
     return Columns(x, labels.astype(np.int64), len(found))
 
 
@@ -131,8 +124,8 @@ def _numbers(column: Any, name: str, path: str) -> Float:
     try:
         numbers = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        hint = 'kind = "classification" is for classes'
-        raise DataError(f'{path}: column "{name}" is not of numbers but {column.type}; {hint}') from error
+        hint = 'for classes set kind = "classification"'
+        raise DataError(f'{path}: column "{name}" holds {column.type}, not numbers; {hint}') from error
     if not np.isfinite(numbers).all():
         raise DataError(f'{path}: column "{name}", row {int(np.argmin(np.isfinite(numbers))) + 1}: not a finite number')
     return numbers
@@ -144,5 +137,5 @@ def _inputs(column: Any, name: str, path: str) -> Float:
 
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         values = np.asarray(_present(column, name, path), dtype=str)
-        return (values[:, None] == np.unique(values)).astype(np.float64)
+        return np.asarray(values[:, None] == np.unique(values), dtype=np.float64)
     return _numbers(column, name, path)[:, None]

@@ -1,1 +1,1 @@
-"""Synthetic tasks: functions whose truth is known, on inputs where the theory speaks."""
+"""Synthetic tasks: known functions, on inputs to which the theory applies."""

@@ -9,7 +9,7 @@ import numpy as np
 from .sampling import angle_grid, circle_points, gaussian_points, generator, noisy_problem
 
 if TYPE_CHECKING:
-    from ntkbench.exchange import Float, Problem
+    from ntkbench.plugin import Float, Problem
 
     from .parameters import Circle
 

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ntkbench.architecture import Architecture
-from ntkbench.exchange import Problem
+from ntkbench.architecture.nodes import Architecture
+from ntkbench.plugin import Problem
 
 from .sampling import cloud, evaluation_cloud, generator
 
 if TYPE_CHECKING:
-    from ntkbench.exchange import Float
+    from ntkbench.plugin import Float
 
     from .parameters import GaussianProcess
 

@@ -10,7 +10,7 @@ import numpy as np
 from .sampling import evaluation_cloud, generator, noisy_problem, sphere_points
 
 if TYPE_CHECKING:
-    from ntkbench.exchange import Float, Problem
+    from ntkbench.plugin import Float, Problem
 
     from .parameters import Harmonic
 

@@ -11,7 +11,7 @@ from .sampling import generator, interval_grid, interval_points, noisy_problem
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ntkbench.exchange import Float, Problem
+    from ntkbench.plugin import Float, Problem
 
     from .parameters import Interval, Sine, Step
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ntkbench.hookspecs import hookimpl
-from ntkbench.specs import Sizes, TaskSpec
+from ntkbench.plugin import Sizes, TaskSpec, hookimpl
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,6 +62,10 @@ def _task(name: str, model: str, target: str, sizes: Callable[[Any], Sizes], **a
 @hookimpl
 def ntkbench_register_tasks() -> list[TaskSpec]:
     """Return the synthetic tasks."""
+    return [*_of_one_angle_or_number(), *_in_any_dimension()]
+
+
+def _of_one_angle_or_number() -> list[TaskSpec]:
     return [
         _task(
             "sine",
@@ -89,6 +92,11 @@ def ntkbench_register_tasks() -> list[TaskSpec]:
             source="J18 Figs. 1 and 2: f*(x) = x1 x2, x = (cos g, sin g)",
             citation=_J18,
         ),
+    ]
+
+
+def _in_any_dimension() -> list[TaskSpec]:
+    return [
         _task(
             "teacher",
             "Teacher",
@@ -115,7 +123,6 @@ def ntkbench_register_tasks() -> list[TaskSpec]:
             summary="a draw of the Gaussian process that infinitely wide networks are at initialization (NNGP)",
             source="f ~ N(0, K_L) jointly at training and test points (J18 Prop. 1, L18)",
             citation=_L18,
-            requires=("jax>=0.4.31",),
-            install='pip install "ntkbench[jax]"',
+            requires_plugins=("jax",),
         ),
     ]

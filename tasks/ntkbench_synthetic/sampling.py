@@ -1,7 +1,7 @@
-"""Where synthetic points lie and what noise they carry; every draw is a function of (stream, seed, split) alone.
+"""Draw synthetic points and noise; every draw is a function of (stream, seed, split) only.
 
-Train inputs, test inputs and noise have streams of their own: more training points extend a training set and leave
-its first points, their noise and the test points as they were.
+Training inputs, test inputs and noise have separate streams: more training points extend a training set and do not
+change its first points, their noise or the test points.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from zlib import crc32
 
 import numpy as np
 
-from ntkbench.exchange import Float, Problem
+from ntkbench.plugin import Float, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
 def generator(stream: str, seed: int, split_index: int = 0) -> np.random.Generator:
-    """Return a generator of its own for every stream (such as ``synthetic/sine/noise``), seed and split."""
+    """Return a separate generator for every stream (such as ``synthetic/sine/noise``), seed and split."""
     key = (crc32(stream.encode()), split_index)
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(entropy=seed, spawn_key=key)))
 

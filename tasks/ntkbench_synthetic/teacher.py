@@ -11,13 +11,13 @@ from scipy.special import erf
 from .sampling import cloud, evaluation_cloud, generator, noisy_problem
 
 if TYPE_CHECKING:
-    from ntkbench.exchange import Float, Problem
+    from ntkbench.plugin import Float, Problem
 
     from .parameters import Teacher
 
 
 def load(parameters: Teacher, split_index: int, seed: int) -> Problem:
-    """Return inputs (N, dimension) and the teacher's outputs (N, outputs) at them; test inputs are drawn alike.
+    """Return inputs (N, dimension) and the teacher's outputs (N, outputs); test inputs are drawn alike.
 
     The teacher is fixed by its own parameters and ``teacher_seed``; its outputs are not rescaled, so their variance
     over teachers is the NNGP kernel ``K_L(x, x)``.
@@ -33,7 +33,7 @@ def load(parameters: Teacher, split_index: int, seed: int) -> Problem:
 
 
 def draw_layers(parameters: Teacher) -> list[tuple[Float, Float]]:
-    """Return W_l (n_l, n_{l+1}) and b_l (n_{l+1},) of every layer, i.i.d. N(0, 1); the teacher seed decides alone."""
+    """Return W_l (n_l, n_{l+1}) and b_l (n_{l+1},) of every layer, i.i.d. N(0, 1), by the teacher seed only."""
     rng = generator("synthetic/teacher/network", parameters.teacher_seed)
     sizes = [parameters.dimension, *[parameters.width] * parameters.depth, parameters.outputs]
     return [(rng.standard_normal(shape), rng.standard_normal(shape[1])) for shape in pairwise(sizes)]

@@ -1,7 +1,7 @@
-"""The data sets, one row each: where the numbers come from, what they must be, whom to thank.
+"""The data sets: source, shape, hash and citation of each.
 
-Those that come as files are the rows of ``tables/files.csv``; other files that hold the same numbers, and where they
-can be downloaded, are the rows of ``tables/forms.csv``. Both are read without importing anything heavy.
+Data sets that come as files are the rows of ``tables/files.csv``; other files with the same numbers, and where to
+download them, are the rows of ``tables/forms.csv``. Reading both imports nothing heavy.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .dataset import Dataset, Form, Layout, SplitFiles
+from .dataset import Dataset, FileForm, Layout, SplitFiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -74,7 +74,7 @@ def _table(name: str) -> list[dict[str, str]]:
 
 
 def _files() -> Iterator[Dataset]:
-    others: dict[str, list[Form]] = {}
+    others: dict[str, list[FileForm]] = {}
     for row in _table("forms.csv"):
         others.setdefault(row["name"], []).append(_form(row))
     for dataset in _SCIKIT_LEARN:
@@ -83,7 +83,7 @@ def _files() -> Iterator[Dataset]:
         yield _dataset(row, others.get(row["name"], []))
 
 
-def _dataset(row: Mapping[str, str], others: list[Form]) -> Dataset:
+def _dataset(row: Mapping[str, str], others: list[FileForm]) -> Dataset:
     split_files = None
     if row["protocol"] == "a19":
         hashes = {key: row[key] for key in ("tuning_sha256", "resamples_sha256")}
@@ -108,10 +108,10 @@ def _dataset(row: Mapping[str, str], others: list[Form]) -> Dataset:
     )
 
 
-def _form(row: Mapping[str, str]) -> Form:
+def _form(row: Mapping[str, str]) -> FileForm:
     path = row["path"]
     authors = path.startswith(_A19_FOLDER)
-    return Form(
+    return FileForm(
         path=path,
         layout=Layout(
             separator=row["separator"],  # type: ignore[arg-type]

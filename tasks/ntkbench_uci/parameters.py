@@ -1,4 +1,4 @@
-"""What a study may say about a UCI task."""
+"""The keys of UCI tasks in a study."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 NonNegative = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
 _NOISE = (
-    "standard deviation of Gaussian noise added to the training targets, by the seed, in units of that of the set's "
-    "targets; test targets stay as they are"
+    "standard deviation of Gaussian noise added to the training targets, in units of that of the data set's targets; "
+    "drawn by the seed; test targets stay as they are"
 )
 
 
 class RandomSplit(BaseModel):
-    """A random split of the rows, stratified where there are classes: the same share of each in both parts."""
+    """A random split of the rows, stratified where there are classes: the same class shares in both parts."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -25,38 +25,42 @@ class RandomSplit(BaseModel):
         default=None, ge=1, description="test rows M, at least one per class; by default what is left, at most 200"
     )
     random_labels: bool = Field(
-        default=False, description="labels shuffled over rows, by the seed: nothing to learn, all to fit (C12)"
+        default=False, description="shuffle labels over rows, by the seed: nothing to learn, everything to fit (C12)"
     )
     validation: float = Field(
-        default=0.0, ge=0, lt=1, description="share of the training rows, the last ones, on which to choose; 0 for none"
+        default=0.0, ge=0, lt=1, description="share of the training rows, the last ones, for validation; 0 for none"
     )
     noise: NonNegative = Field(default=0.0, description=_NOISE)
 
 
 class PublishedSplit(BaseModel):
-    """The random 90/10 splits of Hernandez-Lobato and Adams (2015), the same for all; a seed enters noise alone."""
+    """The published 90/10 splits of Hernandez-Lobato and Adams (2015); the seed only affects noise."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     n_train: int | None = Field(
-        default=None, ge=2, description="the first so many rows of a split's training part; by default all of it"
+        default=None,
+        ge=2,
+        description="training rows N, the first of a split's training part; by default all",
     )
-    n_test: int | None = Field(default=None, ge=1, description="likewise of its test part")
+    n_test: int | None = Field(
+        default=None, ge=1, description="test rows M, the first of its test part; by default all"
+    )
     validation: float = Field(
-        default=0.2, ge=0, lt=1, description="share of the training rows, the last ones, on which to choose; 0 for none"
+        default=0.2, ge=0, lt=1, description="share of the training rows, the last ones, for validation; 0 for none"
     )
     noise: NonNegative = Field(default=0.0, description=_NOISE)
 
 
 class A19Split(BaseModel):
-    """Four resamples, each with what a classifier's settings are to be chosen on."""
+    """Four resamples, each with tuning problems for a classifier's hyperparameters."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     protocol: Literal["a19", "nested"] = Field(
         default="a19",
-        description="a19: the published resamples, and two halves of all rows to choose on, which overlap the test "
-        "rows; nested: stratified cross-validation, chosen by the training rows' own two halves, scaled by them",
+        description="a19: the published resamples, tuned on two halves of all rows, which overlap the test rows; "
+        "nested: stratified cross-validation, tuned on two halves of the training rows and scaled by them",
     )
 
 

@@ -1,16 +1,15 @@
-"""The UCI tasks, described; nothing here imports what reads them."""
+"""Registers the UCI tasks; reading them is imported later."""
 
 from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ntkbench.hookspecs import hookimpl
-from ntkbench.specs import Sizes, TaskSpec
+from ntkbench.plugin import Sizes, TaskSpec, hookimpl
 
 from . import published_splits, resamples
 from .collection import COLLECTION
-from .places import missing
+from .locations import missing
 from .splits import sizes
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ _J18 = (
 
 @hookimpl
 def ntkbench_register_tasks() -> list[TaskSpec]:
-    """Return one task per data set of the collection, and the digits' kernel principal components."""
+    """Return one task per data set of the collection, and the kernel principal components of the digits."""
     return [*(_task(dataset) for dataset in COLLECTION.values()), _component(COLLECTION["optical-digits"])]
 
 
@@ -75,18 +74,19 @@ def _source(dataset: Dataset) -> str:
 
 
 def _component(dataset: Dataset) -> TaskSpec:
-    """Return the task of learning one component; it standardises its inputs itself, before it takes the kernel."""
+    """Return the task of learning one component, which standardises its inputs before it computes the kernel."""
     return TaskSpec(
         name=f"uci/{dataset.name}-component",
         version=1,
-        summary="one principal component of the NTK on handwritten digits, on inputs it has standardised itself",
+        summary="one principal component of the NTK on handwritten digits, with standardised inputs",
         parameters="ntkbench_uci.parameters:Component",
         target="ntkbench_uci.component:load",
         sizes=partial(_one_output, dataset),
         fingerprint=partial(_fingerprint, dataset),
         standardise_inputs=False,
         standardise_targets=False,
-        requires=("scikit-learn>=1.4", "jax>=0.4.31"),
+        requires=("scikit-learn>=1.4",),
+        requires_plugins=("jax",),
         install='pip install "ntkbench[jax,uci]"',
         source="J18 Fig. 3: y = scale sqrt(N) v_i, v_i an eigenvector of Theta(X, X); there on MNIST, here on "
         f"https://archive.ics.uci.edu/dataset/{dataset.uci_id}",

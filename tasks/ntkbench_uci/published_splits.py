@@ -1,14 +1,13 @@
-"""The 90/10 splits of Hernandez-Lobato and Adams (2015), drawn anew and equal to the published row numbers."""
+"""The 90/10 splits of Hernandez-Lobato and Adams (2015), redrawn: equal to the published row numbers."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ntkbench.errors import DataError
-from ntkbench.specs import Sizes
+from ntkbench.plugin import DataError, Sizes
 
 if TYPE_CHECKING:
-    from ntkbench.exchange import Int
+    from ntkbench.plugin import Int
 
     from .dataset import Dataset
     from .parameters import PublishedSplit, RandomSplit
@@ -20,7 +19,7 @@ _SHARE = 0.9
 def sizes(dataset: Dataset, parameters: PublishedSplit) -> Sizes:
     """Return the sizes of a task under ``PublishedSplit`` parameters.
 
-    :raises DataError: if a part of a split has fewer rows than are asked for, or too few to choose on.
+    :raises DataError: if a part of a split has too few rows.
     """
     whole = round(_SHARE * dataset.rows)
     counts = {"n_train": whole, "n_test": dataset.rows - whole}
@@ -41,9 +40,9 @@ def split_rows(dataset: Dataset, parameters: PublishedSplit, split_index: int) -
 
 
 def published_rows(rows: int, split_index: int) -> tuple[Int, Int]:
-    """Return the row numbers of the published split ``split_index`` of a data set with so many rows.
+    """Return the row numbers of the published split ``split_index`` of a data set with ``rows`` rows.
 
-    As the authors' program drew them: one generator with seed 1, a permutation for each split in turn.
+    They are drawn as by the authors' program: one generator with seed 1, a permutation per split.
     """
     import numpy as np
 
@@ -55,7 +54,7 @@ def published_rows(rows: int, split_index: int) -> tuple[Int, Int]:
 
 
 def check_validation(dataset: Dataset, n_train: int, parameters: PublishedSplit | RandomSplit) -> None:
-    """Refuse a share for validation that leaves a part of so many training rows empty.
+    """Check that a share for validation leaves neither part of ``n_train`` training rows empty.
 
     :raises DataError: if it does.
     """
@@ -67,11 +66,11 @@ def check_validation(dataset: Dataset, n_train: int, parameters: PublishedSplit 
 
 
 def tuning_rows(train: Int, parameters: PublishedSplit | RandomSplit) -> list[tuple[Int, Int]]:
-    """Return (rows to fit, rows to validate) out of the training rows; the last of them validate."""
+    """Return (rows to fit, rows to validate) of the training rows; the last ones validate."""
     count = validation_rows(len(train), parameters)
     return [(train[: len(train) - count], train[len(train) - count :])] if count else []
 
 
 def validation_rows(n_train: int, parameters: PublishedSplit | RandomSplit) -> int:
-    """Return how many of so many training rows validate."""
+    """Return how many of ``n_train`` training rows validate."""
     return round(parameters.validation * n_train)

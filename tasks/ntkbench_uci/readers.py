@@ -1,4 +1,4 @@
-"""Read a data set of the collection from the first place that has it, and make sure that it is what it should be."""
+"""Read a data set of the collection from its first location, and check it against the published data."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ntkbench.errors import DataError
+from ntkbench.plugin import DataError
 
-from .places import check_hash, needed
+from .locations import check_hash, needed
 from .text_files import cells_of_text, numbers_and_targets
 from .workbooks import cells_of_sheet
 
 if TYPE_CHECKING:
-    from ntkbench.exchange import Float, Int
+    from ntkbench.plugin import Float, Int
 
-    from .dataset import Dataset, Form
+    from .dataset import Dataset, FileForm
 
 
 def read(dataset: Dataset) -> tuple[Float, Float | Int]:
     """Return inputs (rows, features), in their own units, and targets (rows,): int64 labels, or float64 values.
 
-    :raises DataError: if the shape or the content differs from what the collection states, or the data are not here.
+    :raises DataError: if the data were not found, or their shape or content differs from what the collection states.
     """
     source = needed(dataset)
     if source.form is None or source.file is None:
@@ -30,10 +30,10 @@ def read(dataset: Dataset) -> tuple[Float, Float | Int]:
     return read_form(dataset, source.form, source.file.read_bytes(), str(source.file))
 
 
-def read_form(dataset: Dataset, form: Form, content: bytes, path: str = "") -> tuple[Float, Float | Int]:
+def read_form(dataset: Dataset, form: FileForm, content: bytes, path: str = "") -> tuple[Float, Float | Int]:
     """Return inputs and targets, as :func:`read` does, from the content of a file that holds them in this form.
 
-    ``path`` is what messages call the file, by default the form's.
+    ``path`` names the file in messages; by default it is the form's.
 
     :raises DataError: if rows, columns, bytes or numbers are not those of the published file.
     """
@@ -42,8 +42,8 @@ def read_form(dataset: Dataset, form: Form, content: bytes, path: str = "") -> t
     x, targets = numbers_and_targets(cells(content, form.layout, where), form.layout, dataset.classes, where)
     if x.shape != (dataset.rows, dataset.features):
         raise DataError(
-            f"{where}: inputs have shape {x.shape}, expected {(dataset.rows, dataset.features)}: another number of "
-            "rows without missing values, or of categories, than published"
+            f"{where}: inputs have shape {x.shape}, expected {(dataset.rows, dataset.features)}: the number of rows "
+            "without missing values, or of categories, differs from the published data"
         )
     if form.sha256:
         check_hash(content, form.sha256, where)
@@ -69,8 +69,8 @@ def _scikit_learn(dataset: Dataset) -> tuple[Float, Int]:
 def _check_values(dataset: Dataset, x: Float, targets: Float | Int, where: str) -> None:
     if (found := content_hash(x, targets)) != dataset.values_sha256:
         raise DataError(
-            f"{where}: the numbers have sha256 {found}, expected {dataset.values_sha256}; these are not the numbers "
-            "this task is made of (rounded otherwise, in another order, or of another version)"
+            f"{where}: the numbers have sha256 {found}, expected {dataset.values_sha256}; they differ from the "
+            "published data (rounding, order, or version)"
         )
 
 

@@ -1,16 +1,15 @@
-"""Splits of the A19 collection: the published resamples to the letter, and cross-validation without a leak."""
+"""Splits of the A19 collection: the published resamples, and nested cross-validation without leakage."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ntkbench.errors import DataError
-from ntkbench.specs import Sizes
+from ntkbench.plugin import DataError, Sizes
 
-from .places import check_hash, needed
+from .locations import check_hash, needed
 
 if TYPE_CHECKING:
-    from ntkbench.exchange import Int
+    from ntkbench.plugin import Int
 
     from .dataset import Dataset
     from .parameters import A19Split
@@ -36,8 +35,8 @@ def sizes(dataset: Dataset, parameters: A19Split) -> Sizes:
 def published_resample(dataset: Dataset, split_index: int) -> tuple[Rows, Rows]:
     """Return (training, test) rows of a published resample, and (fit, validation) rows: two halves of all rows.
 
-    The four resamples are independent draws of 75/25, no partition, and all share the two halves to choose on, which
-    hold the test rows too: what is chosen has seen them.
+    The four resamples are independent 75/25 draws, not a partition. All share the two halves to choose on, which
+    overlap the test rows.
 
     :raises DataError: if the files of row numbers are not the published ones.
     """
@@ -65,9 +64,9 @@ def _lines(dataset: Dataset, name: str, sha256: str, count: int) -> list[Int]:
 
 
 def nested_folds(labels: Int, seed: int, split_index: int) -> tuple[Rows, list[Rows]]:
-    """Return (training, test) rows of a fold of stratified cross-validation, and the two halves of its training rows.
+    """Return (training, test) rows of a fold of stratified cross-validation, and two halves of its training rows.
 
-    Each half validates what the other one fitted. Classes with fewer rows than folds are missing from some part.
+    Each half validates the fit to the other. Classes with fewer rows than folds are missing from some parts.
     """
     folds = _stratified(labels, SPLITS, _state(seed, 0))
     train, test = folds[split_index]
@@ -81,7 +80,7 @@ def _stratified(labels: Int, count: int, state: object) -> list[Rows]:
     from sklearn.model_selection import StratifiedKFold
 
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="The least populated class")  # said above, and in the documentation
+        warnings.filterwarnings("ignore", message="The least populated class")  # documented above
         return list(StratifiedKFold(count, shuffle=True, random_state=state).split(labels, labels))
 
 

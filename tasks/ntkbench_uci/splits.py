@@ -1,25 +1,19 @@
-"""Which rows to train and test on: their number without loading anything, and the rows themselves."""
+"""The sizes of random splits, without loading any data."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ntkbench.errors import DataError
-from ntkbench.specs import Sizes
+from ntkbench.plugin import DataError, Sizes
 
 from .published_splits import check_validation
 
 if TYPE_CHECKING:
-    from numpy.random import RandomState
-
-    from ntkbench.exchange import Int
-
     from .dataset import Dataset
 
 SPLITS = 2**31 - 1
 DEFAULT_TRAINING_ROWS = 100
 DEFAULT_TEST_ROWS = 200
-_STREAM = 0x75636900  # "uci" in ASCII: keeps these draws apart from other users of the same seed
 
 
 def sizes(dataset: Dataset, parameters: Any) -> Sizes:
@@ -46,26 +40,3 @@ def sizes(dataset: Dataset, parameters: Any) -> Sizes:
     if hasattr(parameters, "validation"):
         check_validation(dataset, n_train, parameters)
     return Sizes(n_train, n_test, dataset.features, dataset.outputs, SPLITS)
-
-
-def random_rows(rows: int, n_train: int, n_test: int, seed: int, split_index: int) -> tuple[Int, Int]:
-    """Return disjoint training (n_train,) and test (n_test,) row numbers out of ``rows``."""
-    permutation = _state(seed, split_index).permutation(rows)
-    return permutation[:n_train], permutation[n_train : n_train + n_test]
-
-
-def stratified_rows(labels: Int, n_train: int, n_test: int, seed: int, split_index: int) -> tuple[Int, Int]:
-    """Return disjoint training (n_train,) and test (n_test,) row numbers with the shares of classes of ``labels``."""
-    from sklearn.model_selection import StratifiedShuffleSplit
-
-    state = _state(seed, split_index)
-    splitter = StratifiedShuffleSplit(n_splits=1, train_size=n_train, test_size=n_test, random_state=state)
-    train, test = next(splitter.split(labels, labels))
-    return train, test
-
-
-def _state(seed: int, split_index: int) -> RandomState:
-    import numpy as np
-
-    sequence = np.random.SeedSequence(entropy=seed, spawn_key=(_STREAM, split_index))
-    return np.random.RandomState(np.random.MT19937(sequence))

@@ -1,4 +1,4 @@
-"""Read a file of text by its layout; what does not fit is named by line and column."""
+"""Read a text file by its layout; errors name the line and column."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ntkbench.errors import DataError
+from ntkbench.plugin import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ntkbench.exchange import Float, Int
+    from ntkbench.plugin import Float, Int
 
     from .dataset import Layout
 
@@ -25,9 +25,9 @@ Cells = list[list[str]]
 
 
 def cells_of_text(content: bytes, layout: Layout, where: str) -> Cells:
-    """Return the rows of a file, cell by cell; blank lines, of separators alone, are left out.
+    """Return the cells of a file's rows, without blank lines and lines of separators only.
 
-    :raises DataError: if it is not text, or has other rows or columns.
+    :raises DataError: if it is not text, or its rows or columns differ from the layout.
     """
     try:
         lines = content.decode().splitlines()
@@ -38,9 +38,9 @@ def cells_of_text(content: bytes, layout: Layout, where: str) -> Cells:
 
 
 def checked(lines: Iterable[tuple[int, list[str]]], layout: Layout, where: str) -> Cells:
-    """Return the rows of numbered lines that are not blank, without empty cells to the right of the last column.
+    """Return the rows of numbered lines that are not blank, without empty cells beyond the last column.
 
-    :raises DataError: if one has another number of columns than the layout, or there are more rows, or fewer.
+    :raises DataError: if the number of columns or rows differs from the layout.
     """
     rows = []
     for number, cells in lines:
@@ -58,7 +58,7 @@ def checked(lines: Iterable[tuple[int, list[str]]], layout: Layout, where: str) 
 
 def _header_hint(rows: int, layout: Layout) -> str:
     if rows == layout.rows - 1:
-        return "; was the first row taken for a header, or written over by one?"
+        return "; was the first row read as a header, or overwritten by one?"
     return "; is the first one a header?" if rows == layout.rows + 1 else ""
 
 
@@ -71,11 +71,11 @@ def _cells(line: str, layout: Layout) -> list[str]:
 def numbers_and_targets(rows: Cells, layout: Layout, classes: int | None, where: str) -> tuple[Float, Float | Int]:
     """Return inputs (rows, features) and targets (rows,), float64, or labels (rows,), int64, of a table's cells.
 
-    Rows in which a number is missing (``?``) are left out. A column of categories becomes one column of 0 and 1 for
-    each, in the order of their spelling; there ``?`` is a category of its own. Labels count the classes in the order
-    of their spelling, or of their value where all are numbers.
+    Rows with a missing number (``?``) are dropped. A column of categories becomes one column of 0 and 1 per category,
+    in alphabetical order; there ``?`` is a category of its own. Labels number the classes in alphabetical order, or in
+    numerical order if all are numbers.
 
-    :raises DataError: if a cell is not what its column should hold, or there are more classes, or fewer.
+    :raises DataError: if a cell does not fit its column, or the number of classes differs.
     """
     inputs = [i for i in range(layout.columns) if i != layout.target and i not in layout.drop]
     numbers = [i for i in inputs if i not in layout.text]
@@ -107,7 +107,7 @@ def _numbers(rows: Cells, column: int, layout: Layout, where: str) -> Float:
 
 def _categories(values: list[str]) -> Float:
     """Return one column of 0 and 1 per category (rows, categories)."""
-    return (np.array(values)[:, None] == np.array(sorted(set(values)))).astype(np.float64)
+    return np.asarray(np.array(values)[:, None] == np.array(sorted(set(values))), dtype=np.float64)
 
 
 def _labels(values: list[str], classes: int, where: str) -> Int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from ntkbench.errors import DataError
+from ntkbench.plugin import DataError
 
 from .text_files import Cells, checked
 
@@ -14,30 +14,30 @@ if TYPE_CHECKING:
 
 
 def cells_of_sheet(content: bytes, layout: Layout, where: str) -> Cells:
-    """Return the rows of the layout's sheet, or of the first one, as text; numbers are such as to give them exactly.
+    """Return the rows of the layout's sheet, or of the first one, as text that gives numbers back exactly.
 
-    Blank rows, and empty columns to the right of the last one, are left out.
+    Blank rows, and empty columns beyond the last one, are dropped.
 
-    :raises DataError: if there is no such sheet, it has other rows or columns, or this is no workbook.
+    :raises DataError: if this is no workbook, there is no such sheet, or its rows or columns differ from the layout.
     """
     try:
         from python_calamine import CalamineWorkbook
     except ImportError as error:
         raise DataError(f'{where}: a workbook needs python-calamine: pip install "ntkbench[uci]"') from error
     try:
-        book = CalamineWorkbook.from_filelike(BytesIO(content))  # type: ignore[arg-type]
+        book = CalamineWorkbook.from_filelike(BytesIO(content))
         name = layout.sheet or book.sheet_names[0]
         if name not in book.sheet_names:
             raise DataError(f'{where}: no sheet "{name}", but {", ".join(book.sheet_names)}')
         grid = book.get_sheet_by_name(name).to_python(skip_empty_area=False)
     except DataError:
         raise
-    except Exception as error:  # calamine has no one family of errors for what is no workbook
+    except Exception as error:  # calamine has no common base class of errors
         raise DataError(f"{where}: not a readable Excel workbook: {error}") from error
     lines = enumerate(grid[layout.header :], start=layout.header + 1)
     return checked(((number, [_text(cell) for cell in row]) for number, row in lines), layout, where)
 
 
 def _text(cell: object) -> str:
-    """Return a cell as text: a number by the shortest digits that give it back."""
+    """Return a cell as text; for a number, the shortest digits that give it back."""
     return repr(cell) if isinstance(cell, float) else str(cell).strip()

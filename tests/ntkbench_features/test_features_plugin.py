@@ -10,7 +10,7 @@ from pydantic import ValidationError
 import ntkbench
 from ntkbench import Architecture
 from ntkbench.errors import UnavailableError
-from ntkbench.specs import Sizes, Work, resolve
+from ntkbench.plugin.specs import Sizes, Workload, import_target
 from ntkbench_features import plugin, sources
 from ntkbench_features.parameters import Parameters
 
@@ -30,10 +30,10 @@ def test_knowing_what_is_supported_and_what_it_costs_imports_nothing_heavy():
     code = (
         "import sys\n"
         "from ntkbench import Architecture\n"
-        "from ntkbench.specs import Sizes, Work\n"
+        "from ntkbench.plugin.specs import Sizes, Workload\n"
         "from ntkbench_features.plugin import supports, estimate\n"
         "assert supports(Architecture()) is None\n"
-        "estimate(Work(Sizes(50, 20, 3, 2, 1), Architecture(), 64, 8, 100, 10))\n"
+        "estimate(Workload(Sizes(50, 20, 3, 2, 1), Architecture(), (64, 64), 8, 100, 10))\n"
         "print([name for name in ('torch', 'jax', 'scipy') if name in sys.modules])"
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -42,8 +42,8 @@ def test_knowing_what_is_supported_and_what_it_costs_imports_nothing_heavy():
 
 def test_the_spec_is_what_the_package_holds():
     assert (SPEC.name, SPEC.version, SPEC.role) == ("features", 1, "subject")
-    assert resolve(SPEC.parameters) is Parameters
-    assert resolve(SPEC.target).__name__ == "solve"
+    assert import_target(SPEC.parameters) is Parameters
+    assert import_target(SPEC.target).__name__ == "solve"
     assert tuple(SPEC.observables) == ("ntk_distance",)
 
 
@@ -62,7 +62,7 @@ def test_an_architecture_without_these_functions_is_unavailable():
 
 
 def test_a_missing_package_says_what_to_install(monkeypatch):
-    from ntkbench import registry
+    from ntkbench.plugin import registry
 
     monkeypatch.setattr(registry, "missing_requirement", lambda requires, install: f"missing: {install}")
     with pytest.raises(UnavailableError, match=r"ntkbench\[torch\]"):
@@ -92,10 +92,15 @@ def test_parameters_survive_the_way_through_a_cell():
 
 def test_the_estimate_grows_as_the_work_does():
     architecture = Architecture(depth=2)
-    base = SPEC.estimate(Work(SIZES, architecture, 10_000, 8, 100, 10))
-    assert SPEC.estimate(Work(SIZES, architecture, 20_000, 8, 100, 10)).flops > 1.5 * base.flops
-    assert SPEC.estimate(Work(SIZES, architecture, 10**6, 8, 100, 10)).bytes == base.bytes  # memory knows no P
-    assert SPEC.estimate(Work(SIZES._replace(n_test=200), architecture, 10_000, 8, 100, 10)).bytes > base.bytes
+    base = SPEC.estimate(Workload(SIZES, architecture, (10_000, 10_000), 8, 100, 10))
+    assert SPEC.estimate(Workload(SIZES, architecture, (20_000, 20_000), 8, 100, 10)).flops > 1.5 * base.flops
+    assert (
+        SPEC.estimate(Workload(SIZES, architecture, (10**6, 10**6), 8, 100, 10)).bytes == base.bytes
+    )  # memory knows no P
+    assert (
+        SPEC.estimate(Workload(SIZES._replace(n_test=200), architecture, (10_000, 10_000), 8, 100, 10)).bytes
+        > base.bytes
+    )
 
 
 @pytest.fixture(scope="module")
@@ -109,11 +114,11 @@ def results(tmp_path_factory):
         "reference": [{"label": "ntk", "backend": "jax"}],
         "subject": [
             {"label": "iid", "backend": "features", "widths": [64, 256, 1024, 4096, 16384], "members": 40,
-             "against": ["ntk"], "dtype": "float64"},
+             "compare_with": ["ntk"], "dtype": "float64"},
             {"label": "tangent", "backend": "features", "functions": "tangent", "widths": [16, 32], "members": 2,
-             "against": ["ntk"]},
+             "compare_with": ["ntk"]},
         ],
-        "training": {"steps": 20, "record": 4},
+        "training": {"steps": 20, "records": 4},
     }  # fmt: skip
     return ntkbench.run(study, out=tmp_path_factory.mktemp("features") / "run", executor="inline")
 

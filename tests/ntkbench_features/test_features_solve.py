@@ -9,7 +9,7 @@ from scipy import stats
 
 from ntkbench import Architecture
 from ntkbench.errors import DataError
-from ntkbench.exchange import Problem, Request, Solution, Training
+from ntkbench.plugin.types import Problem, Request, Solution, Training
 from ntkbench_features import draw as drawing
 from ntkbench_features import solve as solving
 from ntkbench_features.draw import draw_functions, factor
@@ -35,7 +35,7 @@ def request(**changes):
         "architecture": Architecture(depth=1, activation="erf"),
         "training": Training(learning_rate=RATE, steps=STEPS),
         "parameters": Parameters(),
-        "width": 50,
+        "hidden_widths": (50,),
         "members": 3,
         "seed": 4,
     }
@@ -109,7 +109,7 @@ def test_training_the_model_itself(count):
     """F_lin written out from the documented stream, its theta moved by gradient descent on C; P below N O and above."""
     from ntkbench_jax import analytic_kernels
 
-    asked = request(width=count)
+    asked = request(hidden_widths=(count,))
     problem = asked.problem
     points = np.concatenate([problem.x_train, problem.x_test])
     root = factor(analytic_kernels(points, architecture=asked.architecture).ntk)
@@ -131,7 +131,7 @@ def test_training_the_model_itself(count):
 
 def test_tangent_features_are_the_linearised_network():
     """f_0 + J (theta - theta_0) with J by torch.func, its parameters moved by gradient descent on C."""
-    asked = request(parameters=Parameters(functions="tangent"), width=9)
+    asked = request(parameters=Parameters(functions="tangent"), hidden_widths=(9,))
     problem, architecture = asked.problem, asked.architecture
     found = solve(asked)
     assert found.parameters == (F + 1) * 9 + 10 * O
@@ -201,7 +201,7 @@ def test_a_hundred_million_numbers_in_bounded_memory():
 def test_distances_to_references(functions):
     limit = given_kernel(N)
     references = {"ntk": Solution(times=np.zeros(1), kernel_train=limit), "law": Solution(times=np.zeros(1))}
-    asked = request(observe=frozenset({"ntk_distance"}), references=references, width=12,
+    asked = request(observe=frozenset({"ntk_distance"}), references=references, hidden_widths=(12,),
                     parameters=Parameters(functions=functions))  # fmt: skip
     rows = solve(asked).measurements
     assert len(rows) == 2 * 3
@@ -249,10 +249,10 @@ def test_divergence_is_for_good():
     ("changes", "message"),
     [
         ({"members": 0}, "at least one member"),
-        ({"training": Training(learning_rate=None, of_stable=0.5, steps=STEPS)}, "absolute learning rate"),
-        ({"width": None}, "number of functions"),
-        ({"width": (50,)}, "number of functions"),
-        ({"width": 0}, "number of functions"),
+        ({"training": Training(learning_rate=None, fraction_of_max_stable=0.5, steps=STEPS)}, "absolute learning rate"),
+        ({"hidden_widths": None}, "number of functions"),
+        ({"hidden_widths": (50, 40)}, "number of functions"),
+        ({"hidden_widths": (0,)}, "number of functions"),
         ({"architecture": Architecture(depth=200, weight_std=1e3)}, "beyond the range"),
     ],
 )

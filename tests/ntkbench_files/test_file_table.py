@@ -12,7 +12,7 @@ import pytest
 
 import ntkbench
 from ntkbench.errors import DataError
-from ntkbench_files.parameters import Table
+from ntkbench_files.parameters import TableParameters
 from ntkbench_files.table import fingerprint, load, read, sizes
 
 FRAME = pd.DataFrame(
@@ -28,17 +28,17 @@ def path(request, tmp_path):
 
 
 def test_all_other_columns_are_features_and_text_is_categories(path):
-    found = read(Table(path=path, target="price"))
+    found = read(TableParameters(path=path, target="price"))
     expected = np.column_stack([FRAME["size"], *(FRAME["colour"] == letter for letter in "abc"), FRAME["count"]])
     np.testing.assert_array_equal(found.x, expected)
     np.testing.assert_array_equal(found.targets, FRAME["price"])
     assert found.classes is None
-    chosen = read(Table(path=path, target="price", features=("count", "size")))
+    chosen = read(TableParameters(path=path, target="price", features=("count", "size")))
     np.testing.assert_array_equal(chosen.x, FRAME[["count", "size"]])
 
 
 def test_splits_are_disjoint_complete_and_repeatable(path):
-    parameters = Table(path=path, target="price", features=("size",))
+    parameters = TableParameters(path=path, target="price", features=("size",))
     assert sizes(parameters)[:4] == (6, 2, 1, 1)
     problem, again, other = load(parameters, 0, 1), load(parameters, 0, 1), load(parameters, 1, 1)
     rows = np.concatenate([problem.x_train, problem.x_test])[:, 0]
@@ -51,7 +51,7 @@ def test_splits_are_disjoint_complete_and_repeatable(path):
 def test_classes_are_stratified_and_their_targets_centred(tmp_path):
     file = tmp_path / "classes.csv"
     pd.DataFrame({"x": range(12), "kind": ["cat", "dog", "eel"] * 4}).to_csv(file, index=False)
-    parameters = Table(path=str(file), target="kind", kind="classification", n_train=6, n_test=3)
+    parameters = TableParameters(path=str(file), target="kind", kind="classification", n_train=6, n_test=3)
     problem = load(parameters, 0, 0)
     assert sizes(parameters).n_outputs == 3
     assert sorted(problem.labels_train) == [0, 0, 1, 1, 2, 2]
@@ -60,7 +60,7 @@ def test_classes_are_stratified_and_their_targets_centred(tmp_path):
 
 
 def test_another_content_is_another_fingerprint_and_is_read_anew(path):
-    parameters = Table(path=path, target="price")
+    parameters = TableParameters(path=path, target="price")
     before = fingerprint(parameters)
     assert before == sha256(Path(path).read_bytes()).hexdigest()
     read(parameters)
@@ -69,7 +69,7 @@ def test_another_content_is_another_fingerprint_and_is_read_anew(path):
     os.utime(path, ns=(1, 1))
     assert fingerprint(parameters) != before
     assert (read(parameters).targets == 1.5).all()
-    assert fingerprint(Table(path=f"{path}.gone", target="price")) == ""
+    assert fingerprint(TableParameters(path=f"{path}.gone", target="price")) == ""
 
 
 @pytest.mark.parametrize(
@@ -77,14 +77,14 @@ def test_another_content_is_another_fingerprint_and_is_read_anew(path):
     [
         ({"target": "prise"}, 'no column "prise"; did you mean "price"'),
         ({"target": "price", "features": ("sice",)}, 'no column "sice"'),
-        ({"target": "colour"}, 'column "colour" is not of numbers.*classification'),
+        ({"target": "colour"}, 'column "colour" holds .*string, not numbers.*classification'),
         ({"target": "price", "n_train": 8}, "8 rows.*do not fit"),
         ({"target": "colour", "kind": "classification", "n_train": 2}, "at least 3 for 3 classes"),
     ],
 )
 def test_a_table_that_will_not_do_is_refused_by_name(path, keys, message):
     with pytest.raises(DataError, match=message):
-        sizes(Table(path=path, **keys))
+        sizes(TableParameters(path=path, **keys))
 
 
 @pytest.mark.parametrize(
@@ -102,14 +102,14 @@ def test_a_table_that_will_not_do_is_refused_by_name(path, keys, message):
 def test_a_file_that_will_not_do_is_refused_by_name(tmp_path, name, content, message):
     (tmp_path / name).write_text(content)
     with pytest.raises(DataError, match=f"{name}.*{message}"):
-        read(Table(path=str(tmp_path / name), target="y"))
+        read(TableParameters(path=str(tmp_path / name), target="y"))
 
 
 def test_no_file_and_a_target_among_the_features():
     with pytest.raises(DataError, match=r"no file absent\.csv; its path is relative to"):
-        read(Table(path="absent.csv", target="y"))
+        read(TableParameters(path="absent.csv", target="y"))
     with pytest.raises(ValueError, match="cannot be a feature too"):
-        Table(path="a.csv", target="y", features=("x", "y"))
+        TableParameters(path="a.csv", target="y", features=("x", "y"))
 
 
 def test_a_study_runs_on_it(path, tmp_path):

@@ -14,12 +14,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from ntkbench.architecture import Architecture
+from ntkbench.architecture.nodes import Architecture
 from ntkbench.errors import DataError
 from ntkbench_jax import NTKRegressor, analytic_kernels
 from ntkbench_jax.regression import direct, eigen, source, suitable
 from ntkbench_jax.regression.choose import fit
-from ntkbench_jax.regression.problem import Problem
+from ntkbench_jax.regression.problem import RegressionProblem
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
@@ -139,7 +139,7 @@ def test_every_solver_finds_the_same(data, kernel, ridge, columns):
     assert (exact.error_, exact.iterations_) == (None, None)
     assert direct_.iterations_ <= 3
     assert iterated.iterations_ <= 6
-    problem = Problem(x, y.reshape(12, -1), Architecture(depth=3), kernel, ridge, np.inf, 1e-13)
+    problem = RegressionProblem(x, y.reshape(12, -1), Architecture(depth=3), kernel, ridge, np.inf, 1e-13)
     for name, fitted in (("eigen", exact), ("cholesky", direct_), ("iterative", iterated)):
         at_points = fit(problem, name)[1].mean_train()
         np.testing.assert_allclose(at_points, fitted.predict(x).reshape(12, -1), atol=1e-12)

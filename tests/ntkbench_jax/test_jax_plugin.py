@@ -7,8 +7,8 @@ import pytest
 from pydantic import ValidationError
 
 import ntkbench_jax
-from ntkbench.architecture import Architecture
-from ntkbench.specs import Sizes, Work, resolve
+from ntkbench.architecture.nodes import Architecture
+from ntkbench.plugin.specs import Sizes, Workload, import_target
 from ntkbench_jax.parameters import Parameters
 from ntkbench_jax.plugin import ntkbench_register_backends
 from ntkbench_jax.tuned.parameters import Parameters as TunedParameters
@@ -32,9 +32,9 @@ def test_public_names_are_lazy_and_listed():
         ntkbench_jax.nonsense  # noqa: B018
 
 
-def test_targets_resolve():
-    assert resolve(SPEC.parameters) is Parameters
-    assert callable(resolve(SPEC.target))
+def test_targets_import_target():
+    assert import_target(SPEC.parameters) is Parameters
+    assert callable(import_target(SPEC.target))
     assert (SPEC.name, SPEC.role) == ("jax", "reference")
 
 
@@ -51,21 +51,21 @@ def test_supports_says_why_not():
 
 def test_estimate_grows_with_what_costs():
     sizes, architecture = Sizes(100, 50, 8, 1, 1), Architecture(depth=2)
-    base = SPEC.estimate(Work(sizes, architecture, None, 0, 200, 20))
+    base = SPEC.estimate(Workload(sizes, architecture, None, 0, 200, 20))
     for other in (
-        SPEC.estimate(Work(sizes._replace(n_train=200), architecture, None, 0, 200, 20)),
-        SPEC.estimate(Work(sizes._replace(n_test=100), architecture, None, 0, 200, 20)),
-        SPEC.estimate(Work(sizes, architecture, None, 0, 200, 40)),
+        SPEC.estimate(Workload(sizes._replace(n_train=200), architecture, None, 0, 200, 20)),
+        SPEC.estimate(Workload(sizes._replace(n_test=100), architecture, None, 0, 200, 20)),
+        SPEC.estimate(Workload(sizes, architecture, None, 0, 200, 40)),
     ):
         assert other.flops > base.flops
         assert other.bytes > base.bytes
-    assert SPEC.estimate(Work(sizes, Architecture(depth=9), None, 0, 200, 20)).flops > base.flops
+    assert SPEC.estimate(Workload(sizes, Architecture(depth=9), None, 0, 200, 20)).flops > base.flops
 
 
 def test_the_estimate_of_a_tuned_kernel_knows_its_solver():
     def cost(rows, **parameters):
         sizes = Sizes(rows, rows // 9, 9, 1, 5)
-        return TUNED.estimate(Work(sizes, Architecture(depth=2), parameters=TunedParameters(**parameters)))
+        return TUNED.estimate(Workload(sizes, Architecture(depth=2), parameters=TunedParameters(**parameters)))
 
     matrix = 8.0 * 41_157**2
     assert matrix / 2 < cost(41_157).bytes < 0.7 * matrix  # in float32, where auto takes the iterative solver
@@ -74,7 +74,7 @@ def test_the_estimate_of_a_tuned_kernel_knows_its_solver():
     # a tridiagonal form, of at least 4/3 N^3, for each further candidate, and deeper kernels cost more
     assert cost(2_000, bias_std=(0.1, 0.5, 1.0)).flops - cost(2_000).flops > 2 * 4 / 3 * 2_000**3
     assert cost(2_000, depth=(64,)).flops > 1.1 * cost(2_000, depth=(1,)).flops
-    bare = TUNED.estimate(Work(Sizes(2_000, 222, 9, 1, 5), Architecture(depth=2)))
+    bare = TUNED.estimate(Workload(Sizes(2_000, 222, 9, 1, 5), Architecture(depth=2)))
     assert bare == cost(2_000)
 
 

@@ -8,10 +8,10 @@ from scipy.linalg import expm
 from scipy.stats import multivariate_normal
 
 import ntkbench
-from ntkbench.architecture import Architecture
+from ntkbench.architecture.nodes import Architecture
 from ntkbench.errors import DataError
-from ntkbench.exchange import Problem, Request, Training
-from ntkbench.worker.solutions import load_solution
+from ntkbench.plugin.types import Problem, Request, Training
+from ntkbench.store.solution_cache import load_solution
 from ntkbench_jax import analytic_kernels
 from ntkbench_jax.parameters import Parameters
 from ntkbench_jax.solve import solve
@@ -20,7 +20,15 @@ N, M, OUTPUTS = 9, 5, 2
 STEPS = [0, 1, 3, 40]
 
 
-def request(architecture=None, x_scale=1.0, of_stable=0.5, learning_rate=None, dtype="float64", training=None, **keys):
+def request(
+    architecture=None,
+    x_scale=1.0,
+    fraction_of_max_stable=0.5,
+    learning_rate=None,
+    dtype="float64",
+    training=None,
+    **keys,
+):
     rng = np.random.default_rng(0)
     problem = Problem(
         x_train=x_scale * rng.normal(size=(N, 3)),
@@ -31,7 +39,9 @@ def request(architecture=None, x_scale=1.0, of_stable=0.5, learning_rate=None, d
     return Request(
         problem=problem,
         architecture=architecture or Architecture(depth=2, activation="erf"),
-        training=Training(learning_rate=learning_rate, of_stable=of_stable, steps=STEPS, **(training or {})),
+        training=Training(
+            learning_rate=learning_rate, fraction_of_max_stable=fraction_of_max_stable, steps=STEPS, **(training or {})
+        ),
         parameters=Parameters(**keys),
         dtype=dtype,
     )
@@ -152,7 +162,7 @@ def test_it_reports_what_drove_it():
 
 
 def test_an_absolute_rate_is_used_as_it_is():
-    assert solve(request(learning_rate=0.25, of_stable=None)).learning_rate == 0.25
+    assert solve(request(learning_rate=0.25, fraction_of_max_stable=None)).learning_rate == 0.25
 
 
 def test_float32_kernels():
@@ -184,7 +194,7 @@ def test_a_study_of_momentum_says_so_in_its_tables(tmp_path):
         "task": [{"name": "synthetic/circle", "n_train": 8}],
         "architecture": [{"depth": 1}],
         "reference": [{"label": label, "backend": "jax", "kernel": label} for label in ("ntk", "nngp")],
-        "training": {"optimizer": "nesterov", "momentum": 0.9, "steps": 20, "record": 4},
+        "training": {"optimizer": "nesterov", "momentum": 0.9, "steps": 20, "records": 4},
     }
     results = ntkbench.run(study, out=tmp_path / "run", executor="inline")
     assert set(results.cells["status"]) == {"ok"}
@@ -192,4 +202,4 @@ def test_a_study_of_momentum_says_so_in_its_tables(tmp_path):
     assert all(json.loads(text)["momentum"] == 0.9 for text in results.cells["training_json"])
     for cell_id in results.cells["cell_id"]:
         kept = load_solution(tmp_path / "run" / "solutions", cell_id)
-        assert (kept.optimizer, kept.momentum) == ("nesterov", 0.9)
+        assert (kept.training.optimizer, kept.training.momentum) == ("nesterov", 0.9)

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from sklearn.ensemble import RandomForestRegressor
 
-from ntkbench.architecture import Architecture
-from ntkbench.choices import Choices
+from ntkbench.architecture.nodes import Architecture
 from ntkbench.errors import DataError
-from ntkbench.exchange import Problem, Request, Training
-from ntkbench.specs import Sizes, Work, resolve
+from ntkbench.plugin.selection import SelectionCache
+from ntkbench.plugin.specs import Sizes, Workload, import_target
+from ntkbench.plugin.types import Problem, Request, Training
 from ntkbench_sklearn.baselines import selection
 from ntkbench_sklearn.baselines.parameters import ForestParameters, LinearParameters, RbfParameters
 from ntkbench_sklearn.plugin import ntkbench_register_backends
@@ -45,7 +45,7 @@ def problem(seed=0, classes=0, tuning=True):
 
 
 def solve(name, found, seed=3, threads=1, parameters=None):
-    return resolve(SPECS[name].target)(
+    return import_target(SPECS[name].target)(
         Request(
             problem=found,
             architecture=Architecture(depth=1),
@@ -59,7 +59,7 @@ def solve(name, found, seed=3, threads=1, parameters=None):
 
 @pytest.fixture(autouse=True)
 def nothing_remembered(monkeypatch):
-    monkeypatch.setattr(selection, "_choices", Choices())
+    monkeypatch.setattr(selection, "_selections", SelectionCache())
 
 
 def linear_by_hand(x, y, at, ridge):
@@ -167,7 +167,7 @@ def test_few_rows_choose_and_all_are_fitted():
 
 def test_one_choice_serves_all_that_choose_on_the_same_problems(monkeypatch):
     made = []
-    monkeypatch.setattr(selection, "_choose", lambda tuning, method: made.append(method.name) or 0)
+    monkeypatch.setattr(selection, "_choose", lambda tuning, method: made.append(method.name) or method.settings[0])
     for seed in (0, 1):
         solve("sklearn-rbf", replace(problem(seed), tuning=problem(0).tuning))
     solve("sklearn-rbf", problem(1))
@@ -183,7 +183,7 @@ def test_without_rows_for_validation_it_says_so(name):
 @pytest.mark.parametrize("name", SPECS)
 def test_a_cost_grows_with_the_rows(name):
     def cost(n):
-        return SPECS[name].estimate(Work(Sizes(n, 100, 8, 1, 1), Architecture(depth=1)))
+        return SPECS[name].estimate(Workload(Sizes(n, 100, 8, 1, 1), Architecture(depth=1)))
 
     assert 0 < cost(100).flops < cost(10_000).flops
     assert 0 < cost(100).bytes < cost(10_000).bytes

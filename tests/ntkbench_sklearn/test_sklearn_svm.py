@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from sklearn.svm import SVC
 
-from ntkbench.architecture import Architecture
-from ntkbench.choices import Choices
+from ntkbench.architecture.nodes import Architecture
 from ntkbench.errors import DataError
-from ntkbench.exchange import Problem, Request, Training
+from ntkbench.plugin.selection import SelectionCache
+from ntkbench.plugin.types import Problem, Request, Training
 from ntkbench_sklearn.plugin import ntkbench_register_backends, supports
 from ntkbench_sklearn.svm import solve as backend
 from ntkbench_sklearn.svm.estimate import estimate
@@ -80,7 +80,7 @@ def request(found, parameters=None, threads=1):
 
 @pytest.fixture(autouse=True)
 def nothing_remembered(monkeypatch):
-    monkeypatch.setattr(backend, "_choices", Choices())
+    monkeypatch.setattr(backend, "_selections", SelectionCache())
 
 
 @pytest.mark.filterwarnings("ignore:Solver terminated early")  # in the plain program

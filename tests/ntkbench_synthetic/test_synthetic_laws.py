@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from ntkbench.specs import TaskSpec, resolve
+from ntkbench.plugin.specs import TaskSpec, import_target
 from ntkbench_synthetic.plugin import SPLITS, ntkbench_register_tasks
 from ntkbench_synthetic.sampling import angle_grid, generator, sphere_points
 
@@ -21,13 +21,13 @@ NESTED = sorted(set(NAMES) - {"synthetic/gp"})  # a process is drawn jointly at 
 
 
 def model(spec: TaskSpec, **keys):
-    return resolve(spec.parameters)(**keys)
+    return import_target(spec.parameters)(**keys)
 
 
 def load(name: str, split_index: int = 0, seed: int = 0, **keys):
     if name == "synthetic/gp":
         pytest.importorskip("jax")
-    return resolve(SPECS[name].target)(model(SPECS[name], **keys), split_index, seed)
+    return import_target(SPECS[name].target)(model(SPECS[name], **keys), split_index, seed)
 
 
 def arrays(problem):

@@ -40,18 +40,18 @@ def descent(vector, gradient, learning_rate, steps, optimizer, momentum, mask):
 class Member:
     """One member as the documents say, with ``alpha h``, or ``alpha (h - h_0)``, trained at rate / alpha^2."""
 
-    def __init__(self, architecture, layers, seed, member, *, scale=1.0, centred=False, last_alone=False):
+    def __init__(self, architecture, layers, seed, member, *, scale=1.0, subtract_init=False, last_alone=False):
         self.architecture, self.scale = architecture, scale
         self.drawn = plain.drawn(architecture, layers, seed, member)
         self.start = flattened(self.drawn)
         self.mask = torch.ones_like(self.start)
         if last_alone:
             self.mask[: -self.drawn[-1][0].numel() - self.drawn[-1][1].numel()] = 0
-        self.centred = centred
+        self.subtract_init = subtract_init
 
     def function(self, vector, x):
         value = self.scale * plain.output(self.architecture, split(vector, self.drawn), x)
-        return value - self.function_at_start(x) if self.centred else value
+        return value - self.function_at_start(x) if self.subtract_init else value
 
     def function_at_start(self, x):
         return self.scale * plain.output(self.architecture, self.drawn, x)

@@ -10,13 +10,13 @@ import torch
 from pydantic import ValidationError
 
 from ntkbench import Architecture
-from ntkbench.api import Options, plan_study
+from ntkbench.api.run import Options, plan_study
 from ntkbench.errors import DataError, StudyError, UnavailableError
-from ntkbench.specs import Sizes, Work, resolve
+from ntkbench.plugin.specs import MethodFacts, Sizes, Workload, import_target
 from ntkbench.study.load import Overrides
 from ntkbench_torch import NetworkEnsemble, plugin
 from ntkbench_torch.devices import full_precision
-from ntkbench_torch.layout import group_size, layer_sizes, parameter_count
+from ntkbench_torch.networks.layout import group_size, layer_sizes, parameter_count, widths_at
 from ntkbench_torch.parameters import Parameters
 
 SPEC = plugin.ntkbench_register_backends()[0]
@@ -33,8 +33,8 @@ def test_importing_it_imports_nothing_heavy(module):
 
 def test_the_spec_is_what_the_package_holds():
     assert (SPEC.name, SPEC.version, SPEC.role) == ("torch", 1, "subject")
-    assert resolve(SPEC.target).__name__ == "solve"
-    assert resolve(SPEC.parameters) is Parameters
+    assert import_target(SPEC.target).__name__ == "solve"
+    assert import_target(SPEC.parameters) is Parameters
     assert set(SPEC.observed_by_default) == {"ntk_distance", "ntk_change"} < set(SPEC.observables)
 
 
@@ -55,12 +55,12 @@ def test_parameters_are_frozen_and_complete():
 
 def test_the_estimate_grows_as_the_work_does():
     architecture = Architecture(depth=2)
-    base = SPEC.estimate(Work(SIZES, architecture, 64, 8, 100, 10))
-    assert SPEC.estimate(Work(SIZES, architecture, 64, 16, 100, 10)).flops == pytest.approx(2 * base.flops)
-    wide = SPEC.estimate(Work(SIZES, architecture, 4096, 8, 100, 10))
+    base = SPEC.estimate(Workload(SIZES, architecture, (64, 64), 8, 100, 10))
+    assert SPEC.estimate(Workload(SIZES, architecture, (64, 64), 16, 100, 10)).flops == pytest.approx(2 * base.flops)
+    wide = SPEC.estimate(Workload(SIZES, architecture, (4096, 4096), 8, 100, 10))
     assert wide.flops > 1000 * base.flops
     assert wide.bytes > 2 * 8 * 4096**2
-    assert SPEC.estimate(Work(SIZES, Architecture(depth=0), None, 8, 100, 10)).flops > 0
+    assert SPEC.estimate(Workload(SIZES, Architecture(depth=0), (), 8, 100, 10)).flops > 0
 
 
 def test_layers_and_groups():
@@ -152,9 +152,9 @@ MEASURE = """
 import json, sys
 import numpy as np
 from ntkbench import Architecture
-from ntkbench.exchange import Problem, Request, Solution, Training
-from ntkbench.specs import Sizes, Work
-from ntkbench.worker.memory import peak_memory_bytes
+from ntkbench.plugin.types import Problem, Request, Solution, Training
+from ntkbench.plugin.specs import Sizes, Workload
+from ntkbench.execution.memory import peak_memory_bytes
 from ntkbench_torch.parameters import Parameters
 from ntkbench_torch.plugin import estimate
 from ntkbench_torch.solve import solve
@@ -170,13 +170,13 @@ law = Solution(
 )
 momentum = 0.9 if case["optimizer"] == "heavy-ball" else 0.0
 training = Training(learning_rate=0.1, steps=steps, optimizer=case["optimizer"], momentum=momentum)
-common = {"width": case["width"], "members": case["members"], "dtype": "float32"}
+common = {"hidden_widths": (case["width"],) * 2, "members": case["members"], "dtype": "float32"}
 solve(Request(
     problem=Problem(**{name: rng.standard_normal(shape) for name, shape in shapes.items()}),
     architecture=Architecture(depth=2), training=training, parameters=Parameters(), seed=0,
     observe=frozenset(case["observe"]), references={"ntk": law}, **common,
 ))
-work = Work(
+work = Workload(
     Sizes(n_train=N, n_test=M, n_features=4, n_outputs=O, splits=1), Architecture(depth=2), steps=3, records=3,
     optimizer=case["optimizer"], observe=tuple(case["observe"]), **common,
 )
@@ -205,7 +205,7 @@ def test_the_peak_of_memory_is_as_predicted(case):
 
 def test_the_estimate_knows_what_looking_costs():
     """An eigendecomposition takes more than 4/3 rows^3 (Golub and Van Loan, 8.3), at the first step and the last."""
-    work = Work(SIZES, Architecture(depth=2), 64, 8, 100, 10)
+    work = Workload(SIZES, Architecture(depth=2), (64, 64), 8, 100, 10)
     rows = SIZES.n_train * SIZES.n_outputs
 
     def flops(name):
@@ -221,8 +221,25 @@ def test_an_observable_that_cannot_apply_is_a_mistake_of_the_study():
     plan_study("quickstart", Overrides(set=one), Options())
     for key, value, message in (
         ("training.batch_size", 4, "batches of 4"),
-        ("training.swirl", 0.5, "no gradient"),
+        ("training.non_gradient", 0.5, "no gradient"),
         ("task.loss", "huber", "no closed form with huber"),
     ):
         with pytest.raises(StudyError, match=message):
             plan_study("quickstart", Overrides(set={**one, key: value}), Options())
+
+
+def test_what_is_declared_of_networks():
+    asked = Parameters(output_scale=2.0, trained_layers="last", learning_rate_multiplier=0.5)
+    expected = MethodFacts(output_scale=2.0, trained_layers="last", learning_rate_multiplier=0.5)
+    assert SPEC.facts(asked) == expected
+    assert SPEC.facts(Parameters()) == MethodFacts()
+
+
+@pytest.mark.parametrize(
+    ("depth", "given", "expected"),
+    [(3, (8,), (8, 8, 8)), (2, (8, 4), (8, 4)), (0, (8,), ()), (2, None, None), (0, (), ())],
+)
+def test_a_candidate_of_another_depth_has_the_common_width(depth, given, expected):
+    assert widths_at(depth, given) == expected
+    with pytest.raises(DataError, match="2 widths given for 3 hidden layers"):
+        widths_at(3, (8, 4))

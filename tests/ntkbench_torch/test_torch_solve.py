@@ -6,7 +6,7 @@ import pytest
 
 from ntkbench import Architecture
 from ntkbench.errors import DataError, UnavailableError
-from ntkbench.exchange import Problem, Request, Solution, Training
+from ntkbench.plugin.types import Problem, Request, Solution, Training
 from ntkbench_torch import NetworkEnsemble
 from ntkbench_torch import solve as solving
 from ntkbench_torch.observables import operator_norm
@@ -30,7 +30,7 @@ def request(**changes):
         "architecture": Architecture(depth=2, activation="erf"),
         "training": Training(learning_rate=0.2, steps=STEPS),
         "parameters": Parameters(),
-        "width": 20,
+        "hidden_widths": (20, 20),
         "members": E,
         "seed": 4,
     }
@@ -104,7 +104,7 @@ def test_the_distance_shrinks_with_the_width():
     for width in (32, 512):
         rows = solve(
             request(
-                width=width,
+                hidden_widths=(width, width),
                 training=Training(learning_rate=0.2, steps=np.array([0])),
                 references=references,
                 observe=frozenset({"ntk_distance"}),
@@ -189,4 +189,4 @@ def test_a_request_without_members_or_rate_is_refused():
     with pytest.raises(DataError, match="at least one member"):
         solve(request(members=0))
     with pytest.raises(DataError, match="absolute learning rate"):
-        solve(request(training=Training(learning_rate=None, of_stable=0.5, steps=STEPS)))
+        solve(request(training=Training(learning_rate=None, fraction_of_max_stable=0.5, steps=STEPS)))

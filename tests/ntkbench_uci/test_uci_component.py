@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ntkbench.architecture import Architecture
+from ntkbench.architecture.nodes import Architecture
 from ntkbench.errors import DataError
-from ntkbench.exchange import Problem
-from ntkbench.specs import resolve
-from ntkbench.worker.data import scaled
+from ntkbench.execution.data import scaled
+from ntkbench.plugin.specs import import_target
+from ntkbench.plugin.types import Problem
 from ntkbench_jax import analytic_kernels
 from ntkbench_uci import loading
 from ntkbench_uci.component import load
@@ -72,8 +72,8 @@ def test_it_repeats_for_the_same_seed_and_split_and_differs_for_others():
 
 
 def test_its_sizes_are_what_is_loaded():
-    parameters = resolve(SPEC.parameters)(**SMALL)
-    problem = resolve(SPEC.target)(parameters, 0, 0)
+    parameters = import_target(SPEC.parameters)(**SMALL)
+    problem = import_target(SPEC.target)(parameters, 0, 0)
     assert isinstance(problem, Problem)
     assert SPEC.sizes(parameters)[:4] == (60, 20, 64, 1)
     assert problem.x_train.shape == (60, 64)
@@ -83,7 +83,7 @@ def test_its_sizes_are_what_is_loaded():
 
 
 def test_a_component_without_an_eigenvector_of_its_own_is_refused():
-    with pytest.raises(DataError, match="eigenvalue 99 of 100 is not a simple one"):
+    with pytest.raises(DataError, match="eigenvalue 99 of 100 is not simple"):
         load(Component(n_train=100, n_test=10, component=99, depth=0), 0, 0)  # rank 65 at most
 
 

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from faulty_server import serving
 
 from ntkbench.errors import UnknownNameError
-from ntkbench_uci import places
+from ntkbench_uci import locations
 from ntkbench_uci.collection import COLLECTION
 from ntkbench_uci.data_command import data_command
 
@@ -27,7 +27,7 @@ def ran(*arguments, code=0):
 @pytest.fixture(autouse=True)
 def no_folder(monkeypatch):
     monkeypatch.delenv("NTKBENCH_DATA", raising=False)
-    monkeypatch.setattr(places, "_package", lambda: None)
+    monkeypatch.setattr(locations, "_package", lambda: None)
 
 
 def test_without_a_folder_only_scikit_learns_own_sets_are_here():
@@ -39,13 +39,13 @@ def test_without_a_folder_only_scikit_learns_own_sets_are_here():
     assert facts["a19/titanic"]["redistributable"] is False
     assert facts["concrete"]["page"] == "https://archive.ics.uci.edu/dataset/165"
     shown = ran("list")
-    assert "uci/concrete" in shown and "1,030" in shown and "not here" in shown
+    assert "uci/concrete" in shown and "1,030" in shown and "not found" in shown
     assert "NTKBENCH_DATA" in shown.splitlines()[-2]
-    assert shown.splitlines()[-1] == f"Downloads are kept in {places.cache_folder()}."
+    assert shown.splitlines()[-1] == f"Download cache: {locations.cache_folder()}"
 
 
 def test_verifying_what_is_here_by_default(data_folder):
-    assert "143 of 143 data sets are as published." in ran("verify")
+    assert "143 of 143 data sets match the published data." in ran("verify")
 
 
 def test_a_set_that_differs_or_is_missing_is_named_with_the_reason(data_folder, tmp_path):
@@ -55,11 +55,11 @@ def test_a_set_that_differs_or_is_missing_is_named_with_the_reason(data_folder, 
     file.chmod(0o644)
     file.write_text(file.read_text() + "7\n")
     options = ("--data-dir", str(tmp_path))
-    assert "1 of 1 data sets are as published." in ran("verify", "uci/a19/iris", *options)
+    assert "1 of 1 data sets match the published data." in ran("verify", "uci/a19/iris", *options)
     answer = ran("verify", "a19/zoo", "a19/iris", "concrete", *options, code=1)
     assert f"uci/a19/zoo ({file})" in answer
     assert "no regression/concrete/data.txt" in answer
-    assert "1 of 3 data sets are as published." in answer
+    assert "1 of 3 data sets match the published data." in answer
     found = json.loads(ran("verify", "a19/zoo", "--json", *options, code=1))["data_sets"]
     assert found[0]["ok"] is False and "sha256" in found[0]["reason"]
 
@@ -72,7 +72,7 @@ def test_an_unknown_name_gets_a_suggestion():
 
 @pytest.fixture
 def archive(data_folder, server, tmp_path, monkeypatch):
-    """Serve an archive of four A19 sets where their authors have theirs: as the proxy that requests are told to use."""
+    """Serve an archive of four A19 sets where their authors have theirs: as the proxy that requests is set to use."""
     monkeypatch.delenv("NTKBENCH_DATA")
     monkeypatch.setenv("NTKBENCH_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("http_proxy", server.address)
@@ -88,11 +88,13 @@ def archive(data_folder, server, tmp_path, monkeypatch):
 def test_fetching_puts_into_the_cache_what_tasks_then_read(archive, tmp_path):
     answer = ran("fetch", "uci/a19/zoo", code=1)  # the 86 others of the real archive are not in this one
     assert f"4 data sets fetched into {tmp_path / 'cache'}, 86 not fetched." in answer
-    assert "no abalone/abalone_R.dat in it, but ./zoo/" in answer
-    assert "Not to be passed on to others: a19/titanic." in answer
-    assert "4 of 4 data sets are as published." in ran("verify", "a19/zoo", "a19/iris", "a19/titanic", "a19/lenses")
+    assert "no abalone/abalone_R.dat; it holds ./zoo/" in answer
+    assert "Not redistributable: a19/titanic." in answer
+    assert "4 of 4 data sets match the published data." in ran(
+        "verify", "a19/zoo", "a19/iris", "a19/titanic", "a19/lenses"
+    )
     facts = {fact["name"]: fact for fact in json.loads(ran("list", "--json"))["data_sets"]}
-    assert facts["a19/zoo"]["place"] == "cache"
+    assert facts["a19/zoo"]["location"] == "cache"
     assert facts["a19/zoo"]["file"] == str(tmp_path / "cache" / "classification_fd" / "zoo" / "zoo_R.dat")
     assert len(archive.asked) == 1
     assert "0 data sets fetched" in ran("fetch", "a19/zoo", "wine")

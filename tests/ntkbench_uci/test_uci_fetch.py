@@ -17,7 +17,7 @@ from sklearn.datasets import _openml
 
 from ntkbench.errors import DataError
 from ntkbench_uci.collection import COLLECTION
-from ntkbench_uci.places import find
+from ntkbench_uci.locations import find
 from ntkbench_uci.readers import read, read_form
 from ntkbench_uci.resamples import published_resample
 from ntkbench_uci.sources import archives
@@ -113,7 +113,7 @@ def test_a_download_in_the_published_layout_is_kept_and_read(name, data_folder, 
     assert outcome.file == own_cache / UCI[name].path
     monkeypatch.delenv("NTKBENCH_DATA")
     if not dataset.scikit_learn:
-        assert find(dataset).place == "cache"
+        assert find(dataset).location == "cache"
     for found, stated in zip(read_form(dataset, UCI[name], outcome.file.read_bytes()), expected, strict=True):
         assert (found == stated).all()
     assert not list((own_cache / "unfinished").iterdir())
@@ -122,14 +122,14 @@ def test_a_download_in_the_published_layout_is_kept_and_read(name, data_folder, 
 def test_the_first_sheet_of_the_power_plant_is_not_the_one(data_folder):
     content = published("power", data_folder)["CCPP/Folds5x2_pp.xlsx"]
     form = replace(UCI["power"], layout=replace(UCI["power"].layout, sheet="Sheet1"))
-    with pytest.raises(DataError, match="in another order"):
+    with pytest.raises(DataError, match="differ from the published data"):
         read_form(COLLECTION["power"], form, content)
 
 
 def test_concrete_that_was_not_rounded_is_not_the_one(data_folder):
     form = replace(UCI["concrete"], layout=replace(UCI["concrete"].layout, decimals=()))
     content = (data_folder / "regression_raw/concrete/Concrete_Data.xls").read_bytes()
-    with pytest.raises(DataError, match="rounded otherwise"):
+    with pytest.raises(DataError, match="differ from the published data"):
         read_form(COLLECTION["concrete"], form, content)
 
 
@@ -138,7 +138,7 @@ def test_a_copy_that_lost_a_row_to_a_header_is_refused_with_that_guess(data_fold
     lost = b"LC PC LD BD LB Fr Rr\r\n" + content.split(b"\r\n", 1)[1]
     server.content["/data.zip"] = zipped({member: lost.split(b"\r\n", 1)[1]})
     outcome = fetched([at(server, "yacht", "data.zip")], own_cache)["yacht"]
-    assert outcome.file is None and "307 rows, expected 308; was the first row taken for a header" in outcome.reason
+    assert outcome.file is None and "307 rows, expected 308; was the first row read as a header" in outcome.reason
     assert not list(own_cache.glob("uci/**/*"))
     server.content["/data.zip"] = zipped({member: lost})
     assert "'LC' in column 0, not a number" in fetched([at(server, "yacht", "data.zip")], own_cache)["yacht"].reason
@@ -171,7 +171,7 @@ def test_one_download_gives_the_whole_a19_collection(collection, own_cache, serv
     assert len(server.asked) == 1
     monkeypatch.delenv("NTKBENCH_DATA")
     for dataset in collection:
-        assert find(dataset).place == "cache"
+        assert find(dataset).location == "cache"
         read(dataset)
         published_resample(dataset, 3)
 
@@ -188,7 +188,7 @@ def test_a_later_call_goes_on_where_an_earlier_one_gave_up(collection, own_cache
     size = len(server.content["/data.tar.gz"])
     server.faults = [faulty.cut_after(size // 3)]
     reason = fetched(collection[:1], own_cache, retries=0)["a19/abalone"].reason
-    assert "broke off after" in reason and "what came so far is kept" in reason
+    assert "interrupted after" in reason and "the partial download is kept" in reason
     assert fetched(collection[:1], own_cache)["a19/abalone"].file is not None
     assert server.sent == size
 
@@ -228,9 +228,9 @@ def test_a_missing_member_a_bomb_and_a_page_in_place_of_an_archive(data_folder, 
     server.content["/b.zip"] = zipped({"iris.data": b"0" * 10**6})
     monkeypatch.setattr(archives, "LARGEST_MEMBER", 10**5)
     for url, reason in (
-        ("a.zip", "no iris.data in it, but other.data"),
+        ("a.zip", "no iris.data; it holds other.data"),
         ("b.zip", "unpacks to more than"),
-        ("c.zip", "not an archive"),
+        ("c.zip", "not a readable archive"),
         ("d.zip", "404"),
     ):
         outcome = fetched([at(server, "iris", url)], own_cache)["iris"]

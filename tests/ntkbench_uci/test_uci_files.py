@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from ntkbench.errors import DataError
-from ntkbench.specs import resolve
-from ntkbench.worker.data import scaled
-from ntkbench_uci import loading, places, text_files
+from ntkbench.execution.data import scaled
+from ntkbench.plugin.specs import import_target
+from ntkbench_uci import loading, locations, text_files
 from ntkbench_uci.collection import COLLECTION
 from ntkbench_uci.parameters import A19Split, PublishedSplit, RandomSplit
 from ntkbench_uci.plugin import ntkbench_register_tasks
@@ -39,8 +39,8 @@ def test_every_set_loads_and_is_what_its_row_states(name, data_folder):
     if dataset.classes is not None:
         assert np.unique(targets).tolist() == list(range(dataset.classes))
     spec = SPECS[name]
-    parameters = resolve(spec.parameters)()
-    problem, size = resolve(spec.target)(parameters, 0, 0), spec.sizes(parameters)
+    parameters = import_target(spec.parameters)()
+    problem, size = import_target(spec.target)(parameters, 0, 0), spec.sizes(parameters)
     assert problem.x_train.shape == (size.n_train, size.n_features)
     assert problem.y_test.shape == (size.n_test, size.n_outputs)
     assert spec.available() is None
@@ -104,7 +104,7 @@ def test_nested_folds_leak_nothing(name, data_folder):
     dataset = FILES[name]
     x, labels = read(dataset)
     marked = np.arange(len(x), dtype=float)
-    rows = [resolve("ntkbench_uci.resamples:nested_folds")(labels, 5, split) for split in range(4)]
+    rows = [import_target("ntkbench_uci.resamples:nested_folds")(labels, 5, split) for split in range(4)]
     tests = np.concatenate([test for (_, test), _ in rows])
     np.testing.assert_array_equal(np.sort(tests), marked)
     for (train, test), inner in rows:
@@ -144,12 +144,12 @@ def own_folder(data_folder, tmp_path, monkeypatch):
         target = tmp_path / path
         shutil.copytree((data_folder / path).parent, target.parent)
         monkeypatch.setenv("NTKBENCH_DATA", str(tmp_path))
-        loading._read.cache_clear()
+        loading._table.cache_clear()
         target.chmod(0o644)
         return target
 
     yield copy
-    loading._read.cache_clear()
+    loading._table.cache_clear()
 
 
 def without_a_row(lines):
@@ -205,7 +205,7 @@ def test_other_row_numbers_are_refused(file, own_folder):
 
 def test_without_the_file_a_task_says_where_it_looked_and_how_to_get_it(tmp_path, monkeypatch):
     monkeypatch.delenv("NTKBENCH_DATA", raising=False)
-    monkeypatch.setattr(places, "_package", lambda: None)
+    monkeypatch.setattr(locations, "_package", lambda: None)
     assert "--data-dir" in SPECS["concrete"].available()
     monkeypatch.setenv("NTKBENCH_DATA", str(tmp_path))
     assert f"{tmp_path} has no regression/concrete/data.txt" in SPECS["concrete"].available()
@@ -226,7 +226,7 @@ def test_categories_missing_numbers_and_class_names():
 
 
 def text_files_layout(**keys):
-    return resolve("ntkbench_uci.dataset:Layout")(separator="comma", header=1, **keys)
+    return import_target("ntkbench_uci.dataset:Layout")(separator="comma", header=1, **keys)
 
 
 def test_random_splits_of_regression_sets_are_disjoint_and_differ(data_folder):

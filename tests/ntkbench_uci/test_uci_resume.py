@@ -32,10 +32,10 @@ def download(server, tmp_path):
 
 
 def test_a_file_comes_whole_and_says_how_far_it_is(download, server):
-    told = []
-    assert download(told=lambda done, whole: told.append((done, whole))) == CONTENT
+    progress_callback = []
+    assert download(progress_callback=lambda done, whole: progress_callback.append((done, whole))) == CONTENT
     assert server.asked == [(PATH, "")]
-    assert told[-1] == (len(CONTENT), len(CONTENT)) and told == sorted(told)
+    assert progress_callback[-1] == (len(CONTENT), len(CONTENT)) and progress_callback == sorted(progress_callback)
 
 
 def test_a_file_of_no_stated_size_comes_whole(download, server):
@@ -47,7 +47,7 @@ def test_a_file_of_no_stated_size_comes_whole(download, server):
 def test_what_broke_off_goes_on_where_it_was(download, server):
     server.faults = [faulty.cut_after(100_000), faulty.cut_after(50_000)]
     for _ in range(2):
-        with pytest.raises(InterruptedDownloadError, match="broke off after"):
+        with pytest.raises(InterruptedDownloadError, match="interrupted after"):
             download()
     assert download() == CONTENT
     starts = [int(asked.removeprefix("bytes=").rstrip("-") or 0) for _, asked in server.asked]

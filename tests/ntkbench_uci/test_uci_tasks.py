@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from sklearn import datasets
 
 from ntkbench.errors import DataError
-from ntkbench.specs import resolve
+from ntkbench.plugin import centred_targets, stratified_rows
+from ntkbench.plugin.specs import import_target
 from ntkbench_uci import loading, readers
 from ntkbench_uci.collection import COLLECTION
-from ntkbench_uci.loading import centred_targets
 from ntkbench_uci.loading import load_random as load
 from ntkbench_uci.parameters import RandomSplit
 from ntkbench_uci.plugin import ntkbench_register_tasks
-from ntkbench_uci.splits import sizes, stratified_rows
+from ntkbench_uci.splits import sizes
 
 SPECS = {spec.name.removeprefix("uci/"): spec for spec in ntkbench_register_tasks()}
 NAMES = sorted(name for name in SPECS.keys() & COLLECTION.keys() if COLLECTION[name].scikit_learn)
@@ -53,9 +53,9 @@ def test_the_table_states_what_is_there(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_a_spec_loads_what_its_sizes_promise(name):
     spec = SPECS[name]
-    parameters = resolve(spec.parameters)()
+    parameters = import_target(spec.parameters)()
     size = spec.sizes(parameters)
-    problem = resolve(spec.target)(parameters, 0, 0)
+    problem = import_target(spec.target)(parameters, 0, 0)
     assert problem.x_train.shape == (size.n_train, size.n_features)
     assert problem.y_train.shape == (size.n_train, size.n_outputs)
     assert problem.x_test.shape == (size.n_test, size.n_features)
@@ -193,7 +193,7 @@ def test_senseless_parameters_are_refused(keys):
 
 def test_an_unknown_set_has_no_loader():
     with pytest.raises(AttributeError, match="wien"):
-        resolve("ntkbench_uci.loading:wien")
+        import_target("ntkbench_uci.loading:wien")
     assert not hasattr(loading, "irises")
 
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ...jackknife import jackknife_error
+from ...plugin.statistics import jackknife_error
 from .table import frame, made, series
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ...exchange import Float
+    from ...plugin.types import Float
     from ...store.read import Results
 
 _WANTED, _RANGE = -1.0, (-2.0, -0.4)  # log decay at which a rate is read, and how far from it may be looked
@@ -107,7 +106,6 @@ class _Laws:
         if reference not in self._eigenvalues:
             return None
         cell, eigenvalues = self._cells[key["cell_id"]], self._eigenvalues[reference]
-        factor = json.loads(self._cells[reference]["backend_params_json"]).get("rate_factor", 1.0)
-        rate = factor * cell["learning_rate"] / cell["n_train"]
+        rate = self._cells[reference]["learning_rate_multiplier"] * cell["learning_rate"] / cell["n_train"]
         with np.errstate(divide="ignore"):
             return _Law(eigenvalues, np.log(np.abs(1 - rate * eigenvalues)))

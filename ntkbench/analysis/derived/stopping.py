@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...jackknife import jackknife_error
+from ...plugin.statistics import jackknife_error
 from .table import frame, made, series
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ...exchange import Float
+    from ...plugin.types import Float
     from ...store.read import Results
 
 

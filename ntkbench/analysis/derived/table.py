@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 if TYPE_CHECKING:
-    from ...exchange import Float
+    from ...plugin.types import Float
     from ...store.read import Results
 
 _KEYS = ["run_id", "cell_id", "split_index", "reference", "component"]

@@ -10,25 +10,26 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ntkbench.activation import CATALOGUE
-from ntkbench.cli.options import JSON, plugin_option
+from ntkbench.plugin import JSON_OPTION, PLUGIN_OPTION
+from ntkbench.theory.activations import CATALOGUE
 
 from ..activations import FUNCTIONS
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from ntkbench.architecture import Architecture
-    from ntkbench.array_files import Matrix
+    from ntkbench.architecture.nodes import Architecture
+    from ntkbench_jax.kernel_command.array_files import Matrix
 
-    from .request import Request
+    from .request import KernelRequest
 
 _PARAMETERIZATIONS = ("ntk", "standard", "standard-global-rate")
 _FILE = click.Path(path_type=Path)
 
 
 def _activations() -> str:
-    lines = [f"  {name}{_defaults(defaults)}: {formula}" for name, (formula, defaults) in CATALOGUE.items()]
+    closed = {name: entry for name, entry in CATALOGUE.items() if entry.closed_form}
+    lines = [f"  {name}{_defaults(entry.defaults)}: {entry.formula}" for name, entry in closed.items()]
     numerical = f"To 1e-13, with the achieved error: {', '.join(FUNCTIONS)};\nand functions as module:function."
     return "\b\nActivations in closed form:\n" + "\n".join(lines) + "\n\n\b\n" + numerical
 
@@ -56,9 +57,9 @@ def _defaults(parameters: dict[str, Any]) -> str:
 @click.option("--out", type=_FILE, metavar="FILE.npz", help="Keep the kernels, and the architecture as JSON, here.")
 @click.option("--force", is_flag=True, help="Replace that file if it exists.")
 @click.option("--spectrum/--no-spectrum", default=None, help="Diagonalise.  [default: of X1 alone, to 4000 points]")
-@plugin_option
+@PLUGIN_OPTION
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
-@JSON
+@JSON_OPTION
 def kernel_command(**options: Any) -> None:
     """Compute the kernels of infinitely wide networks between your own points.
 
@@ -66,16 +67,16 @@ def kernel_command(**options: Any) -> None:
     without X2, X1 with itself. Nothing is centred or scaled. The summary says how exact and how well conditioned they
     are. FILE.npz holds the arrays nngp and ntk and, as JSON, the architecture and the summary without the spectrum.
     """
-    from ntkbench.array_files import write_npz
+    from ntkbench_jax.kernel_command.array_files import write_npz
 
     request = _request(options)
-    from .summary import Summary  # with it JAX: after mistakes have been told
+    from .summary import KernelSummary  # with it JAX: after mistakes have been told
 
     started = time.perf_counter()
     with _status(options, f"Computing {request.described()}"):
         kernels = _compute(request)
         error = _expansion_error(request)
-    summary = Summary.of(request, kernels, error, time.perf_counter() - started)
+    summary = KernelSummary.of(request, kernels, error, time.perf_counter() - started)
     if request.out is not None:
         with _status(options, f"Writing {request.out}"):
             write_npz(request.out, {**kernels, **summary.stored()}, force=request.force)
@@ -88,13 +89,13 @@ def kernel_command(**options: Any) -> None:
         summary.show()
 
 
-def _request(options: dict[str, Any]) -> Request:
+def _request(options: dict[str, Any]) -> KernelRequest:
     """Find every mistake that can be found before the work starts."""
-    from ntkbench.array_files import check_target
-    from ntkbench.registry import load_registry, require_available
+    from ntkbench.plugin import load_registry, require_available
+    from ntkbench_jax.kernel_command.array_files import check_target
 
     from ..plugin import ntkbench_register_backends
-    from .request import Request
+    from .request import KernelRequest
 
     for spec in ntkbench_register_backends():
         require_available(spec)
@@ -108,14 +109,14 @@ def _request(options: dict[str, Any]) -> Request:
             if path is not None and path.exists() and out.exists() and out.samefile(path):
                 raise click.UsageError(f"--out {out} is the file of the points itself")
     x1, x2 = _inputs(options)
-    return Request.of(x1, x2, architecture, options)
+    return KernelRequest.of(x1, x2, architecture, options)
 
 
 def _architecture(options: dict[str, Any]) -> Architecture:
     from pydantic import ValidationError
 
-    from ntkbench.architecture import Architecture
-    from ntkbench.errors import UnavailableError
+    from ntkbench.architecture.nodes import Architecture
+    from ntkbench.plugin import UnavailableError
 
     from ..activations import unsupported
 
@@ -133,7 +134,7 @@ def _architecture(options: dict[str, Any]) -> Architecture:
 
 
 def _inputs(options: dict[str, Any]) -> tuple[Matrix, Matrix | None]:
-    from ntkbench.array_files import read_matrix
+    from ntkbench_jax.kernel_command.array_files import read_matrix
 
     x1, x2, arrays = options["x1"], options["x2"], options["arrays"]
     paths = [path for path in (x1, x2) if path is not None]
@@ -151,11 +152,11 @@ def _inputs(options: dict[str, Any]) -> tuple[Matrix, Matrix | None]:
     return found[0], found[1] if x2 is not None else None
 
 
-def _compute(request: Request) -> dict[str, np.ndarray[Any, Any]]:
+def _compute(request: KernelRequest) -> dict[str, np.ndarray[Any, Any]]:
     """Return the kernels by name."""
-    from ntkbench.errors import DataError
+    from ntkbench.plugin import DataError
 
-    from .. import kernels
+    from ..kernels import analytic as kernels
 
     how: dict[str, Any] = {
         "architecture": request.architecture, "dtype": request.dtype, "device": request.device,
@@ -173,8 +174,8 @@ def _compute(request: Request) -> dict[str, np.ndarray[Any, Any]]:
     return {name: getattr(both, name) for name in request.kernels}
 
 
-def _expansion_error(request: Request) -> float:
-    from ..kernels import kernel_error
+def _expansion_error(request: KernelRequest) -> float:
+    from ..kernels.analytic import kernel_error
 
     return kernel_error(request.x1, request.x2, architecture=request.architecture)
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..kernels import kernel_diagonal
+from ..kernels.analytic import kernel_diagonal
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ntkbench.architecture import Architecture
-    from ntkbench.array_files import Matrix
+    from ntkbench.architecture.nodes import Architecture
+    from ntkbench_jax.kernel_command.array_files import Matrix
 
     Kernel = NDArray[np.floating[Any]]
     Facts = dict[str, Any]

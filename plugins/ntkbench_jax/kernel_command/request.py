@@ -7,22 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ntkbench.cli.words import quantity
-from ntkbench.environment import memory_bytes
-from ntkbench.errors import DataError
+from ntkbench.plugin import DataError, memory_bytes, quantity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from ntkbench.architecture import Architecture
-    from ntkbench.array_files import Matrix
+    from ntkbench.architecture.nodes import Architecture
+    from ntkbench_jax.kernel_command.array_files import Matrix
 
 SPECTRUM_POINTS = 4000  # diagonalised unasked up to here: about half a minute
 
 
 @dataclass(frozen=True)
-class Request:
+class KernelRequest:
     """Points, network, and what to compute and to write; ``kernels`` are names."""
 
     files: tuple[str, ...]
@@ -38,7 +36,7 @@ class Request:
     force: bool
 
     @classmethod
-    def of(cls, x1: Matrix, x2: Matrix | None, architecture: Architecture, options: Mapping[str, Any]) -> Request:
+    def of(cls, x1: Matrix, x2: Matrix | None, architecture: Architecture, options: Mapping[str, Any]) -> KernelRequest:
         """Put together what the options ask for.
 
         :raises DataError: for points of different numbers of features, or kernels that the memory cannot hold.

@@ -11,8 +11,7 @@ import click
 import numpy as np
 
 from ntkbench import __version__
-from ntkbench.cli.console import print_table
-from ntkbench.cli.words import duration, quantity
+from ntkbench.plugin import duration, print_table, quantity
 
 from .facts import entry_error_of, facts, spectrum_facts
 
@@ -22,23 +21,23 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .facts import Facts, Kernel
-    from .request import Request
+    from .request import KernelRequest
 
 _SHARP = 1.001  # condition numbers are given to a few digits where these are certain
 
 
 @dataclass
-class Summary:
+class KernelSummary:
     """What is said of the kernels, by name: ``expansion_error`` is relative to sqrt(k(x,x) k(x',x'))."""
 
-    request: Request
+    request: KernelRequest
     kernels: dict[str, Facts]
     expansion_error: float
     seconds: float
     notes: list[str] = field(default_factory=list)
 
     @classmethod
-    def of(cls, request: Request, kernels: Mapping[str, Kernel], error: float, seconds: float) -> Summary:
+    def of(cls, request: KernelRequest, kernels: Mapping[str, Kernel], error: float, seconds: float) -> KernelSummary:
         """Return what there is to say of the kernels at once; ``error`` is what their expansion cuts off."""
         square = request.x2 is None
         return cls(request, {name: facts(kernel, square=square) for name, kernel in kernels.items()}, error, seconds)

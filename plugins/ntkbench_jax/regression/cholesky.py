@@ -15,7 +15,7 @@ import numpy as np
 from scipy.linalg import get_blas_funcs, get_lapack_funcs
 from scipy.sparse.linalg import LinearOperator, onenormest
 
-from ntkbench.errors import DataError
+from ntkbench.plugin import DataError
 
 from .dense import diagonal_view, symmetric_product
 from .source import blocks

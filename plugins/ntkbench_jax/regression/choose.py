@@ -14,13 +14,17 @@ from .suitable import eigen_if_singular, suitable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .problem import Fit, Problem
+    from .problem import RegressionFit, RegressionProblem
 
-SOLVERS: dict[str, Callable[[Problem], Fit]] = {"eigen": EigenFit, "cholesky": CholeskyFit, "iterative": IterativeFit}
+SOLVERS: dict[str, Callable[[RegressionProblem], RegressionFit]] = {
+    "eigen": EigenFit,
+    "cholesky": CholeskyFit,
+    "iterative": IterativeFit,
+}
 
 
-def fit(problem: Problem, solver: str) -> tuple[str, Fit]:
-    """Fit by the named solver, and return its name with what it found; ``auto`` chooses by N and time.
+def fit(problem: RegressionProblem, solver: str) -> tuple[str, RegressionFit]:
+    """RegressionFit by the named solver, and return its name with what it found; ``auto`` chooses by N and time.
 
     :raises DataError: for what the solver cannot solve.
     """

@@ -12,7 +12,7 @@ from .dense import diagonal_view
 from .source import assemble, predict, product, row_blocks
 
 if TYPE_CHECKING:
-    from .problem import Problem
+    from .problem import RegressionProblem
     from .source import Array
 
 _REFINEMENTS = 2  # products: the second corrects what the first left
@@ -21,12 +21,12 @@ _ENOUGH = 2 * float(np.finfo(np.float64).eps)
 
 
 class CholeskyFit:
-    """Holds one matrix (N, N); see ``problem.Fit``.
+    """Holds one matrix (N, N); see ``problem.RegressionFit``.
 
     :raises SingularKernelError: where the matrix is singular to rounding.
     """
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: RegressionProblem) -> None:
         self.problem = problem
         matrix = assemble(problem.source())
         diagonal = diagonal_view(matrix)

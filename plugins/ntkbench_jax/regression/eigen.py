@@ -10,17 +10,17 @@ import numpy as np
 
 from ntkbench.dynamics import Modes, decompose, ensemble_covariance, ensemble_law, kernel_dynamics
 
-from ..kernels import analytic_kernels, kernel_diagonal
+from ..kernels.analytic import analytic_kernels, kernel_diagonal
 from .source import row_blocks
 
 if TYPE_CHECKING:
-    from ..kernels import Kernels
-    from .problem import Problem
+    from ..kernels.analytic import Kernels
+    from .problem import RegressionProblem
     from .source import Array
 
 
 class EigenFit:
-    """The mean and law of :mod:`ntkbench.dynamics`, with the pseudo-inverse at ``time = inf``; see ``problem.Fit``.
+    """The mean and law of :mod:`ntkbench.dynamics`, with the pseudo-inverse at ``time = inf``.
 
     Holds three matrices (N, N), both kernels and the eigenvectors, and a fourth once a spread was asked for.
     """
@@ -28,7 +28,7 @@ class EigenFit:
     error: Array | None = None
     iterations: int | None = None
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: RegressionProblem) -> None:
         self.problem = problem
         self.kernels: Kernels = analytic_kernels(problem.inputs, architecture=problem.architecture, dtype=np.float64)
         self.driving = self._driving(self.kernels)

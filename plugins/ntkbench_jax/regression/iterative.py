@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ntkbench.errors import DataError
+from ntkbench.plugin import DataError
 
 from .cholesky import factorise
 from .conjugate import conjugate_gradients
@@ -16,12 +16,12 @@ from .krylov import krylov_dynamics
 from .source import assemble, predict, product
 
 if TYPE_CHECKING:
-    from .problem import Problem
+    from .problem import RegressionProblem
     from .source import Array, Float
 
 
 class IterativeFit:
-    """Holds coefficients (N, O) alone; see ``problem.Fit``. The spread of the ensemble is not to be had.
+    """Holds coefficients (N, O) alone; see ``problem.RegressionFit``. The spread of the ensemble is not to be had.
 
     While fitting: at a finite time the matrix (N, N) in float64, and Krylov spaces; at ``time = inf`` its factor in
     float32, while the float64 products are computed tile by tile.
@@ -29,7 +29,7 @@ class IterativeFit:
 
     rank: int | None = None
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: RegressionProblem) -> None:
         self.problem = problem
         self.rho = problem.rho(problem.source().diagonal())
         if problem.time == inf:

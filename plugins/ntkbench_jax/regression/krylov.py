@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ntkbench.dynamics import kernel_dynamics, stable_learning_rate
-from ntkbench.dynamics.schedule import Schedule, make_schedule
-from ntkbench.errors import DataError
+from ntkbench.dynamics.schedule import StepSchedule, make_schedule
+from ntkbench.plugin import DataError
 
 from .conjugate import column_scale
 from .lanczos import KrylovSpace
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
-    from ntkbench.dynamics import When
+    from ntkbench.dynamics import TimeSpec
 
     from .source import Array
 
@@ -133,7 +133,7 @@ class _Small(NamedTuple):
 class _Training(NamedTuple):
     """A schedule and a ridge, for a matrix of ``size`` rows."""
 
-    schedule: Schedule
+    schedule: StepSchedule
     rho: float
     size: int
 
@@ -142,7 +142,7 @@ class _Training(NamedTuple):
         k, spectrum, schedule = space.dimension, space.spectrum(), self.schedule
         speed, largest = k / self.size, max(float(spectrum.eigenvalues[0]), 0.0)
         self._check_rate(largest)
-        when: When = {"times": schedule.elapsed * speed}
+        when: TimeSpec = {"times": schedule.elapsed * speed}
         if schedule.steps is not None:
             when = {"steps": schedule.steps, "learning_rate": schedule.unit * speed}
         target = np.zeros((k, 1))

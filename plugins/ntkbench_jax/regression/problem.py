@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 
-from ntkbench.errors import DataError
+from ntkbench.plugin import DataError
 
 from .source import AnalyticSource
 
 if TYPE_CHECKING:
-    from ntkbench.architecture import Architecture
+    from ntkbench.architecture.nodes import Architecture
 
     from .source import Array
 
@@ -20,11 +20,11 @@ Kernel = Literal["ntk", "nngp"]
 
 
 @dataclass(frozen=True, eq=False)
-class Problem:
+class RegressionProblem:
     """``targets`` (N, O) at ``inputs`` (N, F), to be fitted by gradient flow until ``time``, from f_0 ~ N(0, nngp).
 
     ``kernel`` drives the training; ``ridge`` is relative to its mean diagonal; ``tolerance`` is what an iteration has
-    to reach, see :attr:`Fit.error`.
+    to reach, see :attr:`RegressionFit.error`.
     """
 
     inputs: Array
@@ -51,7 +51,7 @@ class Problem:
         return self.ridge * float(np.mean(diagonal))
 
 
-class Fit(Protocol):
+class RegressionFit(Protocol):
     """A trained ensemble.
 
     ``rho`` is the absolute ridge; ``rank`` that of the matrix inverted, where one was; ``error`` (O,) bounds the 2-norm

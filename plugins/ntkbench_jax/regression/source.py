@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..kernels import analytic_kernel, kernel_diagonal
+from ..kernels.analytic import analytic_kernel, kernel_diagonal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ntkbench.architecture import Architecture
+    from ntkbench.architecture.nodes import Architecture
 
 Array = NDArray[np.float64]
 Float = NDArray[np.floating[Any]]

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ntkbench.dynamics import decompose, log_marginal_likelihood, tridiagonalise
-from ntkbench.errors import DataError
+from ntkbench.plugin import DataError, at_grid_edge, select, tuning_problems
 
-from ..kernels import analytic_kernel
+from ..kernels.analytic import analytic_kernel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ntkbench.architecture import Architecture
-    from ntkbench.exchange import Float, Problem
+    from ntkbench.architecture.nodes import Architecture
+    from ntkbench.plugin import Float, Problem
 
     from .parameters import Parameters
 
@@ -27,7 +27,7 @@ class OutOfRangeError(DataError):
 
 
 @dataclass(frozen=True)
-class Choice:
+class TunedKernel:
     """An architecture, a ridge relative to the kernel's mean diagonal, and the score they were chosen for."""
 
     architecture: Architecture
@@ -43,7 +43,7 @@ def candidates(architecture: Architecture, parameters: Parameters) -> Iterator[A
         yield architecture.model_copy(update=dict(zip(names, values, strict=True)))
 
 
-def choose(problem: Problem, architecture: Architecture, parameters: Parameters) -> Choice:
+def choose(problem: Problem, architecture: Architecture, parameters: Parameters) -> TunedKernel:
     """Return the best of all architectures and ridges, the first one among equals.
 
     Its score is the mean squared error on the rows for validation, in units of the problem's scaled targets, or, by
@@ -51,34 +51,36 @@ def choose(problem: Problem, architecture: Architecture, parameters: Parameters)
 
     :raises DataError: without rows for validation, or where no candidate has a score.
     """
-    if not problem.tuning:
-        raise DataError("backend jax-tuned: the task has no problems to choose on; give it a share for validation")
-    best: Choice | None = None
+    tuning_problems("jax-tuned", problem)
+    among, scores = list(candidates(architecture, parameters)), []
     reason = "no ridge gives a kernel that can be inverted; give larger ones"
-    for candidate in candidates(architecture, parameters):
+    for candidate in among:
         try:
-            scores = _scores(problem, candidate, parameters)
+            scores.append(_scores(problem, candidate, parameters))
         except OutOfRangeError as error:
             reason = str(error)
-            continue
-        for ridge, score in zip(parameters.ridges, scores, strict=True):
-            if np.isfinite(score) and (best is None or score < best.score):
-                best = Choice(candidate, ridge, float(score))
-    if best is None:
+            scores.append(np.full(len(parameters.ridges), np.inf))
+    best = select(among, scores)
+    if best.failed:
         raise DataError(f"backend jax-tuned: {reason}")
-    return best
+    return TunedKernel(best.candidate, parameters.ridges[best.place[0]], best.score)
 
 
-def at_an_end(chosen: Choice, parameters: Parameters) -> dict[str, bool]:
+def chosen_values(chosen: TunedKernel) -> dict[str, float]:
+    """Return the chosen values by name."""
+    of = chosen.architecture
+    return {"depth": of.depth, "weight_std": of.weight_std, "bias_std": of.bias_std, "ridge": chosen.ridge}
+
+
+def grid_edges(chosen: TunedKernel, parameters: Parameters) -> dict[str, bool]:
     """Return, for each list of several values, whether the choice is its least or its greatest one."""
-    lists: dict[str, tuple[Sequence[float] | None, float]] = {
-        "depth": (parameters.depth, chosen.architecture.depth),
-        "weight_std": (parameters.weight_std, chosen.architecture.weight_std),
-        "bias_std": (parameters.bias_std, chosen.architecture.bias_std),
-        "ridge": (parameters.ridges, chosen.ridge),
+    grids: dict[str, Sequence[float] | None] = {
+        "depth": parameters.depth,
+        "weight_std": parameters.weight_std,
+        "bias_std": parameters.bias_std,
+        "ridge": parameters.ridges,
     }
-    several = {name: (values, value) for name, (values, value) in lists.items() if values and len(set(values)) > 1}
-    return {name: value in (min(values), max(values)) for name, (values, value) in several.items()}
+    return at_grid_edge(grids, chosen_values(chosen))
 
 
 def shortened(problem: Problem, parameters: Parameters) -> tuple[Float, Float]:
@@ -88,7 +90,7 @@ def shortened(problem: Problem, parameters: Parameters) -> tuple[Float, Float]:
 
 def in_units_of(problem: Problem, part: Problem) -> Float:
     """Return by what the scaled targets of a problem to choose on are multiplied to be the whole problem's (O,)."""
-    return np.asarray(part.target_std) / np.asarray(problem.target_std)
+    return np.asarray(np.asarray(part.target_std) / np.asarray(problem.target_std))
 
 
 def _scores(problem: Problem, architecture: Architecture, parameters: Parameters) -> Float:
@@ -96,7 +98,7 @@ def _scores(problem: Problem, architecture: Architecture, parameters: Parameters
     if parameters.by == "marginal-likelihood":
         return _evidence(problem, architecture, parameters)
     squares = [_squares(part, in_units_of(problem, part), architecture, parameters) for part in problem.tuning]
-    return np.sum(squares, axis=0) / sum(part.y_test.size for part in problem.tuning)
+    return np.asarray(np.sum(squares, axis=0) / sum(part.y_test.size for part in problem.tuning))
 
 
 def _squares(part: Problem, unit: Float, architecture: Architecture, parameters: Parameters) -> Float:
@@ -109,7 +111,7 @@ def _squares(part: Problem, unit: Float, architecture: Architecture, parameters:
 
 
 def _kernel(x: Float, architecture: Architecture, parameters: Parameters) -> Float:
-    kernel = analytic_kernel(x, architecture=architecture, kernel=parameters.kernel)
+    kernel = np.asarray(analytic_kernel(x, architecture=architecture, kernel=parameters.kernel), dtype=np.float64)
     if not np.isfinite(kernel).all():
         raise OutOfRangeError(f"the kernel of {architecture!r} is beyond the range of float64 here")
     return kernel

@@ -8,20 +8,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.optimize import minimize_scalar
 
-from ntkbench.errors import DataError
-from ntkbench.exchange import Measurement, Solution
+from ntkbench.plugin import DataError, Measurement, Solution
 
 from ..regression import choose as solvers
 from ..regression.iterative import IterativeFit
-from ..regression.problem import Problem as Regression
-from .select import at_an_end, choose, in_units_of, shortened
+from ..regression.problem import RegressionProblem
+from .select import choose, chosen_values, grid_edges, in_units_of, shortened
 
 if TYPE_CHECKING:
-    from ntkbench.exchange import Float, Problem, Request
+    from ntkbench.plugin import Float, Problem, Request
 
-    from ..regression.problem import Fit
+    from ..regression.problem import RegressionFit
     from .parameters import Parameters
-    from .select import Choice
+    from .select import TunedKernel
 
 _TOLERANCE = 1e-8
 _WORTHLESS = 1e-3  # of the targets: a solution that is further off is none
@@ -37,7 +36,7 @@ def solve(request: Request) -> Solution:
     the mean over test points and outputs of -log N(y; mean, law + noise), in nats, in the data's own units. The
     iterative solver knows the mean alone, and neither the variance nor the likelihood is reported. ``solver_error``
     says how well the linear system was solved, in units of the targets; an eigendecomposition has none.
-    ``NAME_at_end`` is 1 where the choice is the least or the greatest of its list.
+    ``NAME_at_grid_edge`` is 1 where the choice is the least or the greatest of its list.
 
     :raises DataError: without rows for validation, or for a system that cannot be solved to 1e-3 of its targets.
     """
@@ -65,19 +64,14 @@ def solve(request: Request) -> Solution:
     )
 
 
-def _choices(chosen: Choice, parameters: Parameters) -> list[Measurement]:
-    values = {
-        "depth": (chosen.architecture.depth, "layer"),
-        "weight_std": (chosen.architecture.weight_std, "1"),
-        "bias_std": (chosen.architecture.bias_std, "1"),
-        "ridge": (chosen.ridge, "1"),
-    }
-    rows = [(f"chosen_{name}", value, unit) for name, (value, unit) in values.items()]
-    rows += [(f"{name}_at_end", end, "1") for name, end in at_an_end(chosen, parameters).items()]
+def _choices(chosen: TunedKernel, parameters: Parameters) -> list[Measurement]:
+    values = chosen_values(chosen).items()
+    rows = [(f"chosen_{name}", value, "layer" if name == "depth" else "1") for name, value in values]
+    rows += [(f"{name}_at_grid_edge", end, "1") for name, end in grid_edges(chosen, parameters).items()]
     return [Measurement(metric=name, value=float(value), unit=unit) for name, value, unit in rows]
 
 
-def _reached(found: Fit) -> list[Measurement]:
+def _reached(found: RegressionFit) -> list[Measurement]:
     """Return how well the linear system is solved: |y - (Theta + rho) c| / |y|, of the worst output, where known."""
     if found.error is None:
         return []
@@ -96,12 +90,12 @@ def _likelihood(problem: Problem, mean: Float, variance: Float) -> list[Measurem
     ]  # fmt: skip
 
 
-def _fit(x: Float, y: Float, chosen: Choice, parameters: Parameters) -> Fit:
-    """Fit.
+def _fit(x: Float, y: Float, chosen: TunedKernel, parameters: Parameters) -> RegressionFit:
+    """RegressionFit.
 
     :raises DataError: where the solver does not reach three digits of the targets.
     """
-    problem = Regression(x, y, chosen.architecture, parameters.kernel, chosen.ridge, inf, _TOLERANCE)
+    problem = RegressionProblem(x, y, chosen.architecture, parameters.kernel, chosen.ridge, inf, _TOLERANCE)
     name, found = solvers.fit(problem, parameters.solver)
     if found.error is not None and not (found.error <= _WORTHLESS).all():
         raise DataError(
@@ -111,14 +105,14 @@ def _fit(x: Float, y: Float, chosen: Choice, parameters: Parameters) -> Fit:
     return found
 
 
-def _variance(found: Fit, x: Float, outputs: int) -> Float | None:
+def _variance(found: RegressionFit, x: Float, outputs: int) -> Float | None:
     """Return the ensemble's variance (M, O), the same of every output; None where the solver knows the mean alone."""
     if isinstance(found, IterativeFit):
         return None
     return np.repeat(np.maximum(found.variance(x), 0.0)[:, None], outputs, axis=1)
 
 
-def _noise(problem: Problem, chosen: Choice, parameters: Parameters) -> float | None:
+def _noise(problem: Problem, chosen: TunedKernel, parameters: Parameters) -> float | None:
     """Return the variance of the noise under which the rows for validation are likeliest, in scaled units.
 
     None where the solver does not know what the law explains of the residuals.

@@ -5,16 +5,16 @@ from __future__ import annotations
 from math import log2
 from typing import TYPE_CHECKING
 
-from ntkbench.specs import Estimate
+from ntkbench.plugin import Estimate
 
 if TYPE_CHECKING:
-    from ntkbench.specs import Work
+    from ntkbench.plugin import Workload
 
 _PROCESS_BYTES = 2e8  # a process that has imported scikit-learn
 _FLOPS_PER_COMPARISON = 20  # of sorting the points that come to a node of a tree
 
 
-def linear(work: Work) -> Estimate:
+def linear(work: Workload) -> Estimate:
     """Return the cost of a singular value decomposition for each penalty, and one of all rows."""
     from .parameters import LinearParameters
 
@@ -26,7 +26,7 @@ def linear(work: Work) -> Estimate:
     )
 
 
-def rbf(work: Work) -> Estimate:
+def rbf(work: Workload) -> Estimate:
     """Return the cost of an eigendecomposition for each gamma, and one Cholesky factor of all rows."""
     from .parameters import RbfParameters
 
@@ -40,7 +40,7 @@ def rbf(work: Work) -> Estimate:
     )
 
 
-def forest(work: Work) -> Estimate:
+def forest(work: Workload) -> Estimate:
     """Return the cost of growing a forest for each setting, and one on all rows."""
     from .parameters import ForestParameters
 

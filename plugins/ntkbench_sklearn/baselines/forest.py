@@ -12,7 +12,7 @@ from .selection import answer
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ntkbench.exchange import Float, Request, Solution
+    from ntkbench.plugin import Float, Request, Solution
 
     from .parameters import ForestParameters
     from .selection import Setting

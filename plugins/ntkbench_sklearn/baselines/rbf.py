@@ -16,13 +16,13 @@ from .selection import answer
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ntkbench.exchange import Float, Request, Solution
+    from ntkbench.plugin import Float, Request, Solution
 
     from .parameters import RbfParameters
     from .selection import Setting
 
 
-class Rbf:
+class RbfRegression:
     """Kernel ridge regression; settings of one gamma stand together and share one kernel."""
 
     name = "sklearn-rbf"
@@ -61,4 +61,4 @@ def solve(request: Request) -> Solution:
 
     :raises DataError: without problems to choose on.
     """
-    return answer(request, Rbf(request.parameters))
+    return answer(request, RbfRegression(request.parameters))

@@ -6,27 +6,38 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from ntkbench.choices import Choices
-from ntkbench.errors import DataError
-from ntkbench.exchange import Measurement, Solution
-from ntkbench.metrics import fraction_correct
+from ntkbench.plugin import (
+    DataError,
+    Measurement,
+    SelectionCache,
+    Solution,
+    fraction_correct,
+    select,
+    tuning_problems,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from ntkbench.exchange import Float, Problem, Request
+    from ntkbench.plugin import Float, Problem, Request
 
     Setting = Mapping[str, float]
 
-_choices: Choices[int] = Choices()
+_selections: SelectionCache[Setting] = SelectionCache()
 
 
 class Method(Protocol):
     """A method with settings to choose among."""
 
     name: str
-    settings: Sequence[Setting]
-    tuning_rows: int | None
+
+    @property
+    def settings(self) -> Sequence[Setting]:
+        """What to choose among."""
+
+    @property
+    def tuning_rows(self) -> int | None:
+        """How many training rows to choose on, the first ones; None for all."""
 
     def outputs(self, x: Float, y: Float, settings: Sequence[Setting], at: Float) -> Iterator[Float]:
         """Yield, for each setting in turn, what the method fitted to ``x`` (N, F), ``y`` (N, O) predicts at ``at``."""
@@ -40,11 +51,9 @@ def answer(request: Request, method: Method) -> Solution:
 
     :raises DataError: without problems to choose on, or if no setting gives finite numbers.
     """
-    problem = request.problem
-    if not problem.tuning:
-        raise DataError(f"backend {method.name}: the task has no problems to choose on, no rows for validation")
+    problem, tuning = request.problem, tuning_problems(method.name, request.problem)
     settings = f"{method.name} {request.parameters!r} {request.seed}"
-    chosen = method.settings[_choices.get(problem.tuning, settings, lambda: _choose(problem.tuning, method))]
+    chosen = _selections.get(tuning, settings, lambda: _choose(tuning, method))
     request.progress(1, 2)
     everywhere = np.concatenate([problem.x_train, problem.x_test])
     outputs = next(iter(method.outputs(problem.x_train, problem.y_train, [chosen], everywhere)))
@@ -60,14 +69,14 @@ def answer(request: Request, method: Method) -> Solution:
     )
 
 
-def _choose(tuning: Sequence[Problem], method: Method) -> int:
-    """Return the place of the best setting."""
+def _choose(tuning: Sequence[Problem], method: Method) -> Setting:
+    """Return the best setting."""
     with np.errstate(over="ignore", invalid="ignore"):
-        scores = np.mean([list(_scores(part, method)) for part in tuning], axis=0)  # (settings, 2)
-    places = [i for i, score in enumerate(scores) if np.isfinite(score).all()]
-    if not places:
+        wrong, squares = np.mean([list(_scores(part, method)) for part in tuning], axis=0).T
+    best = select(method.settings, wrong, tie_breakers=squares)
+    if best.failed:
         raise DataError(f"backend {method.name}: no setting gives finite predictions")
-    return min(places, key=lambda i: tuple(scores[i]))
+    return best.candidate
 
 
 def _scores(part: Problem, method: Method) -> Iterator[tuple[float, float]]:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ntkbench.specs import Estimate
+from ntkbench.plugin import Estimate
 
 if TYPE_CHECKING:
-    from ntkbench.specs import Work
+    from ntkbench.plugin import Workload
 
 _FLOPS_PER_PAIR = 150  # of a kernel, per layer
 _FLOPS_PER_FIT = 500  # of a machine, per pair of points
 _PROCESS_BYTES = 4e8  # a process that has imported JAX and scikit-learn
 
 
-def estimate(work: Work) -> Estimate:
+def estimate(work: Workload) -> Estimate:
     """Return what all kernels up to the architecture's depth, and a machine for each of them and each C, will cost."""
     points, depth = float(work.sizes.n_train), work.architecture.depth
     parameters = work.parameters

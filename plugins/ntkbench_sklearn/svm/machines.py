@@ -12,14 +12,14 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import SVC
 
-from ntkbench.errors import DataError
+from ntkbench.plugin import DataError, select
 from ntkbench_jax import analytic_kernel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ntkbench.architecture import Architecture
-    from ntkbench.exchange import Float, Int, Problem
+    from ntkbench.architecture.nodes import Architecture
+    from ntkbench.plugin import Float, Int, Problem
 
     from .parameters import Parameters
 
@@ -34,7 +34,7 @@ class Kernel(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Choice:
+class TunedClassifier:
     """The chosen machine, its accuracy where it was chosen, and how many of the ``fits`` were cut short."""
 
     kernel: Kernel
@@ -58,15 +58,15 @@ def kernels_up_to(depth: int, parameters: Parameters) -> list[Kernel]:
     return [Kernel(p, q) for p in range(depth + 1) for q in range(p + 1 if any_fixed else 1)]
 
 
-def choose(tuning: Sequence[Problem], architecture: Architecture, parameters: Parameters, threads: int) -> Choice:
+def choose(
+    tuning: Sequence[Problem], architecture: Architecture, parameters: Parameters, threads: int
+) -> TunedClassifier:
     """Return the kernel and the penalty of the highest mean accuracy over the problems to choose on.
 
     Among equals the first one is kept, in the order of depth, fixed layers and C (Arora et al. 2019).
 
-    :raises DataError: without problems to choose on.
+    :raises DataError: for a problem without classes.
     """
-    if not tuning:
-        raise DataError("backend sklearn-svm: the task has no problems to choose on, no rows for validation")
     kernels = kernels_up_to(architecture.depth, parameters)
 
     def scores(kernel: Kernel) -> tuple[Float, int]:
@@ -75,13 +75,12 @@ def choose(tuning: Sequence[Problem], architecture: Architecture, parameters: Pa
 
     with _quiet(), ThreadPoolExecutor(threads) as pool:
         results = list(pool.map(scores, kernels))
-    table = np.stack([accuracy for accuracy, _ in results])
-    best, penalty = np.unravel_index(np.argmax(table), table.shape)
-    return Choice(
-        kernel=kernels[best],
-        c=parameters.c[penalty],
-        accuracy=float(table[best, penalty]),
-        fits=table.size * len(tuning),
+    best = select(kernels, [-accuracy for accuracy, _ in results])
+    return TunedClassifier(
+        kernel=best.candidate,
+        c=parameters.c[best.place[0]],
+        accuracy=-best.score,
+        fits=len(kernels) * len(parameters.c) * len(tuning),
         cut=sum(cut for _, cut in results),
     )
 
@@ -97,7 +96,7 @@ def _scores(problem: Problem, kernel: Kernel, architecture: Architecture, parame
     return accuracy, cut
 
 
-def predict(problem: Problem, chosen: Choice, architecture: Architecture, parameters: Parameters) -> Fitted:
+def predict(problem: Problem, chosen: TunedClassifier, architecture: Architecture, parameters: Parameters) -> Fitted:
     """Return what the chosen machine, fitted to the training points, predicts on all points."""
     train, test = gram(problem, chosen.kernel, architecture, parameters)
     with _quiet():
@@ -114,7 +113,8 @@ def gram(problem: Problem, kernel: Kernel, architecture: Architecture, parameter
     x_train, x_test = scale * problem.x_train, scale * problem.x_test
     part = architecture.model_copy(update={"depth": kernel.depth})
     train = analytic_kernel(x_train, architecture=part, fixed_layers=kernel.fixed)
-    return train, analytic_kernel(x_test, x_train, architecture=part, fixed_layers=kernel.fixed)
+    test = analytic_kernel(x_test, x_train, architecture=part, fixed_layers=kernel.fixed)
+    return np.asarray(train, dtype=np.float64), np.asarray(test, dtype=np.float64)
 
 
 def _fit(kernel: Float, labels: Int, c: float, parameters: Parameters) -> tuple[SVC, bool]:

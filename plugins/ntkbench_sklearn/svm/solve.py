@@ -6,22 +6,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ntkbench.choices import Choices
-from ntkbench.errors import DataError
-from ntkbench.exchange import Measurement, Solution
+from ntkbench.plugin import DataError, Measurement, SelectionCache, Solution, tuning_problems
 
-from .machines import Choice, choose, predict
+from .machines import TunedClassifier, choose, predict
 
 if TYPE_CHECKING:
-    from ntkbench.exchange import Float, Int, Request
+    from ntkbench.plugin import Float, Int, Request
 
-_choices: Choices[Choice] = Choices()
+_selections: SelectionCache[TunedClassifier] = SelectionCache()
 
 
 def solve(request: Request) -> Solution:
     """Return the answers of a support vector machine whose kernel and penalty were chosen on ``problem.tuning``.
 
-    The kernels are those of the architecture with 0, ..., depth hidden layers (Arora et al. 2019; theory.md, A19). The
+    The kernels are those of the architecture with 0, ..., depth hidden layers (Arora et al. 2019). The
     answers are classes, given as the targets that stand for them: -1 or +1, or one-hot less 1/k. They are libsvm's own
     votes, one class against another, which its decision values do not always reproduce.
 
@@ -30,10 +28,11 @@ def solve(request: Request) -> Solution:
     problem, parameters = request.problem, request.parameters
     if problem.labels_train is None:
         raise DataError("backend sklearn-svm: the task has no classes")
-    chosen = _choices.get(
-        problem.tuning,
+    tuning = tuning_problems("sklearn-svm", problem)
+    chosen = _selections.get(
+        tuning,
         f"{request.architecture!r} {parameters!r}",
-        lambda: choose(problem.tuning, request.architecture, parameters, request.threads),
+        lambda: choose(tuning, request.architecture, parameters, request.threads),
     )
     request.progress(1, 2)
     answers = predict(problem, chosen, request.architecture, parameters)

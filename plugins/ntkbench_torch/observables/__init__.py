@@ -6,16 +6,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .look import View
     from .norms import operator_norm
-    from .watch import Watcher
+    from .observation import Snapshot
+    from .recorder import Recorder
 
 _HOMES = {
-    "View": "look",
-    "Watcher": "watch",
+    "Snapshot": "observation",
+    "Recorder": "recorder",
     "operator_norm": "norms",
 }
-__all__ = ["View", "Watcher", "operator_norm"]
+__all__ = ["Recorder", "Snapshot", "operator_norm"]
 
 
 def __getattr__(name: str) -> Any:

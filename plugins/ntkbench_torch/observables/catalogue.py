@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ntkbench.costs import Loss
-    from ntkbench.optimizers import Optimizer
+    from ntkbench.theory.losses import Loss
+    from ntkbench.theory.optimizers import Optimizer
 
 OBSERVABLES: dict[str, str] = {
     "activation_change": "how far individual activations have moved, per hidden layer (C5)",
@@ -48,7 +48,7 @@ LINEARIZED = frozenset({"linearization_distance", "linearization_split"})
 
 
 def inapplicable(
-    name: str, /, *, optimizer: Optimizer, loss: Loss, batch_size: int | None, swirl: float = 0.0
+    name: str, /, *, optimizer: Optimizer, loss: Loss, batch_size: int | None, non_gradient: float = 0.0
 ) -> str | None:
     """Return why an observable has no rows with this training, or None."""
     if name not in LINEARIZED:
@@ -59,6 +59,6 @@ def inapplicable(
         return f"{name} has no closed form with {loss}: the linearization is linear for squared error alone"
     if batch_size is not None:
         return f"{name} has no closed form with batches of {batch_size}: it needs steps on all points"
-    if swirl:
-        return f"{name} has no closed form along a direction that is no gradient (training.swirl)"
+    if non_gradient:
+        return f"{name} has no closed form along a direction that is no gradient (training.non_gradient)"
     return None

@@ -5,13 +5,13 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from ntkbench.specs import Estimate
+from ntkbench.plugin import Estimate
 
-from ..layout import group_size
+from ..networks.layout import group_size
 from .catalogue import BETWEEN, FORMING_KERNEL, LINEARIZED, OBSERVABLE_OF_ALL
 
 if TYPE_CHECKING:
-    from ntkbench.specs import Work
+    from ntkbench.plugin import Workload
 
 _LANCZOS = 30  # products with the kernel for one eigenvalue
 _PRODUCT = 3  # passes that a product with the tangent kernel takes
@@ -24,7 +24,7 @@ _BLOCK = 4096  # test points at a time
 _BYTES = {"float32": 4, "float64": 8}
 
 
-def observing(work: Work, layers: tuple[int, ...]) -> Estimate:
+def observing(work: Workload, layers: tuple[int, ...]) -> Estimate:
     """Return the flops of all looks at all members, and the bytes held beside what training needs.
 
     A kernel is formed at the first step and the last, or at every recorded one, where something needs it; what is
@@ -60,7 +60,7 @@ def observing(work: Work, layers: tuple[int, ...]) -> Estimate:
     return Estimate(flops=work.members * flops, bytes=_bytes(work, layers, wanted))
 
 
-def _bytes(work: Work, layers: tuple[int, ...], wanted: frozenset[str]) -> float:
+def _bytes(work: Workload, layers: tuple[int, ...], wanted: frozenset[str]) -> float:
     """Return the bytes held: of a group's initial kernels and activations, and of those looked at together.
 
     Moments of an ensemble need the kernels of all its members at the end.

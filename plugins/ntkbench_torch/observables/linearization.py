@@ -13,20 +13,20 @@ import torch
 
 from ntkbench.dynamics import kernel_dynamics
 
-from ..tangent_kernel import look
-from ..tangent_product import tangent_product
+from ..empirical_ntk.tangent_kernel import look
+from ..empirical_ntk.tangent_product import tangent_product
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ntkbench.exchange import Float
+    from ntkbench.plugin import Float
 
-    from .look import Moment, View
+    from .observation import NetworkState, Snapshot
 
 _BLOCK = 4096  # test points at a time
 
 
-def linearize(view: View, initial: Moment, start: tuple[Float, Float]) -> tuple[Float, Float]:
+def linearize(view: Snapshot, initial: NetworkState, start: tuple[Float, Float]) -> tuple[Float, Float]:
     """Return the linearizations' outputs on training points (G, N, O) and test points (G, M, O), float64.
 
     ``start`` is the initial function on both. Outputs are stacked into one column of N O targets, whose mean is over O
@@ -52,7 +52,7 @@ def linearize(view: View, initial: Moment, start: tuple[Float, Float]) -> tuple[
     return train, start[1] + _on_test(view, initial, coefficients)
 
 
-def _on_test(view: View, initial: Moment, coefficients: Float) -> Float:
+def _on_test(view: Snapshot, initial: NetworkState, coefficients: Float) -> Float:
     """Return the tangent kernel between test and training points times coefficients (G, N, O)."""
     vector, parts = torch.from_numpy(coefficients).to(view.x), []
     for block in view.x_test.split(_BLOCK):

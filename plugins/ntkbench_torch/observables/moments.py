@@ -11,20 +11,19 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import torch
 
-from ntkbench.exchange import Measurement
-from ntkbench.jackknife import jackknife_error
+from ntkbench.plugin import Measurement, jackknife_error
 
 from .catalogue import OBSERVABLE_OF_ALL
-from .look import Moment
+from .observation import NetworkState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from torch import Tensor
 
-    from ntkbench.exchange import Float, Solution
+    from ntkbench.plugin import Float, Solution
 
-    from .look import View
+    from .observation import Snapshot
 
 OBSERVABLE = OBSERVABLE_OF_ALL
 _KERNEL_FLOATS = 2**23  # of the kernels of all members looked at together
@@ -38,13 +37,13 @@ class Gathered(NamedTuple):
     outputs: Tensor
 
 
-def gather(view: View) -> Gathered:
+def gather(view: Snapshot) -> Gathered:
     """Return what moments need of these members."""
     rows = view.y.numel()
     together, parts = max(1, _KERNEL_FLOATS // rows**2), []
     for first in range(0, len(view.layers[0]), together):
         layers = [layer[first : first + together] for layer in view.layers]
-        moment = Moment(view.form, layers, view.x, forms_kernel=True)
+        moment = NetworkState(view.form, layers, view.x, forms_kernel=True)
         parts.append((moment.nngp.cpu(), moment.kernel.cpu()))
     nngp, ntk = (torch.cat(part) for part in zip(*parts, strict=True))
     return Gathered(nngp, ntk, view.outputs.double().cpu())

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from ntkbench.exchange import Float
+    from ntkbench.plugin import Float
 
 _DENSE = 400  # rows up to which all eigenvalues are cheaper than one
 _TOLERANCE = 1e-8  # relative, of the operator norm of larger matrices

@@ -6,17 +6,18 @@ from itertools import product
 from math import sqrt
 from typing import TYPE_CHECKING, NamedTuple
 
-from ntkbench.errors import DataError
+from ntkbench.plugin import DataError
 
-from ..ensemble import NetworkEnsemble
+from ..networks.ensemble import NetworkEnsemble
+from ..networks.layout import widths_at
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ntkbench.architecture import Architecture
-    from ntkbench.exchange import Float, Problem, Request
+    from ntkbench.architecture.nodes import Architecture
+    from ntkbench.plugin import Float, Problem, Request
 
-    from ..trajectory import Trajectory
+    from ..training.trajectory import Trajectory
     from .parameters import Parameters
 
 _HE = {"parameterization": "standard-global-rate", "weight_std": 2**0.5}
@@ -57,7 +58,7 @@ def train(request: Request, candidate: Candidate, problem: Problem, steps: Seque
         architecture_of(request.architecture, parameters, candidate.depth),
         in_features=problem.x_train.shape[1],
         out_features=problem.y_train.shape[1],
-        width=request.width,
+        width=widths_at(candidate.depth, request.hidden_widths),
         members=request.members,
         seed=request.seed,
         device=request.device,

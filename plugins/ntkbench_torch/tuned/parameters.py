@@ -21,7 +21,7 @@ class Parameters(BaseModel):
     rates: Annotated[tuple[Positive, ...], Field(min_length=1)] = Field(
         default=(1.0,), description="learning rates to choose among, in units of the study's"
     )
-    early: bool = Field(
+    early_stopping: bool = Field(
         default=False,
         description="whether the step at which training ends is chosen too, among the recorded ones; else the last",
     )

@@ -7,25 +7,24 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ntkbench.errors import DataError
-from ntkbench.metrics import fraction_correct, rms
+from ntkbench.plugin import fraction_correct, rms, select, tuning_problems
 
 from .candidates import candidates, train
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ntkbench.exchange import Float, Problem, Request
+    from ntkbench.plugin import Float, Problem, Request
 
     from .candidates import Candidate
 
 
 @dataclass(frozen=True)
-class Choice:
+class TunedNetwork:
     """The chosen candidate, the step at which its training ends, and the score for which it was chosen.
 
-    ``score`` is the accuracy, or minus the RMSE, on points for validation; ``diverged`` counts the candidates of which
-    some member did not come to the last step.
+    ``score``, the less the better, is minus the accuracy, or the RMSE, on the tuning problems; ``diverged`` counts the
+    candidates of which some member diverged.
     """
 
     candidate: Candidate
@@ -34,7 +33,7 @@ class Choice:
     diverged: int
 
 
-def choose(request: Request, tick: Callable[[], None]) -> Choice:
+def choose(request: Request, tick: Callable[[], None]) -> TunedNetwork:
     """Return the candidate and the step of the best mean score over ``problem.tuning``, the first among equals.
 
     A candidate of which a member diverges counts as worst from that step on. Of the problem itself neither training nor
@@ -42,40 +41,39 @@ def choose(request: Request, tick: Callable[[], None]) -> Choice:
 
     :raises DataError: without problems to choose on.
     """
-    if not request.problem.tuning:
-        raise DataError("backend torch-tuned: the task has no problems to choose on; give it a share for validation")
+    tuning_problems("torch-tuned", request.problem)
     among, steps = candidates(request.architecture, request.parameters), ends(request)
-    table = np.stack([_scores(request, candidate, steps, tick) for candidate in among])
-    best, at = np.unravel_index(np.argmax(table), table.shape)
-    return Choice(among[best], steps[at], float(table[best, at]), int(np.isneginf(table[:, -1]).sum()))
+    scores = [_scores(request, candidate, steps, tick) for candidate in among]
+    best = select(among, scores)
+    diverged = sum(not np.isfinite(score[-1]) for score in scores)
+    return TunedNetwork(best.candidate, steps[best.place[0]], best.score, diverged)
 
 
 def ends(request: Request) -> list[int]:
     """Return the steps at which training may end: the recorded ones, or the last of them alone."""
     steps: list[int] = request.training.steps.tolist()
-    return steps if request.parameters.early else steps[-1:]
+    return steps if request.parameters.early_stopping else steps[-1:]
 
 
 def _scores(request: Request, candidate: Candidate, steps: list[int], tick: Callable[[], None]) -> Float:
-    """Return a candidate's mean score (T,) over the problems to choose on after ``steps`` (T,); -inf once diverged."""
+    """Return a candidate's mean score (T,) over the tuning problems after ``steps`` (T,); nan or inf once diverged."""
     found = []
     for part in request.problem.tuning:
         trajectory = train(request, candidate, part, steps)
         assert trajectory.outputs_test is not None
-        scores = score(part, trajectory.outputs_test.double().cpu().numpy())
-        found.append(np.where(np.isnan(scores), -np.inf, scores))
+        found.append(score(part, trajectory.outputs_test.double().cpu().numpy()))
         tick()
     return np.asarray(np.mean(found, axis=0))
 
 
 def score(problem: Problem, outputs: Float) -> Float:
-    """Return how good the mean of networks (E, T, M, O) is on a problem's test points, (T,), higher the better.
+    """Return how bad the mean of networks (E, T, M, O) is on a problem's test points, (T,).
 
-    The fraction of labels that are right, where there are labels; else minus the RMSE, in units of scaled targets; nan
+    Minus the fraction of labels that are right, where there are labels; else the RMSE, in units of scaled targets; nan
     where a network has diverged.
     """
     with np.errstate(invalid="ignore", over="ignore"):  # of networks that diverge
         mean = outputs.mean(axis=0)
         if problem.labels_test is not None:
-            return fraction_correct(mean, problem.labels_test)
-        return -rms(mean - problem.y_test)
+            return -fraction_correct(mean, problem.labels_test)
+        return rms(mean - problem.y_test)

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import isfinite
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ntkbench.choices import Choices
-from ntkbench.exchange import Measurement, Solution
+from ntkbench.plugin import Measurement, SelectionCache, Solution
 
-from ..layout import layer_sizes, parameter_count
+from ..networks.layout import layer_sizes, parameter_count, widths_at
 from .candidates import candidates, train
-from .select import Choice, choose
+from .select import TunedNetwork, choose
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from torch import Tensor
 
-    from ntkbench.exchange import Float, Request
+    from ntkbench.plugin import Float, Request
 
-_choices: Choices[Choice] = Choices()
+_selections: SelectionCache[TunedNetwork] = SelectionCache()
 
 
 def solve(request: Request) -> Solution:
@@ -38,18 +38,19 @@ def solve(request: Request) -> Solution:
     problem, training = request.problem, request.training
     fits = len(candidates(request.architecture, request.parameters)) * len(problem.tuning) + 1
     tick = _counted(request.progress, fits)
-    chosen = _choices.get(problem.tuning, _settings(request), lambda: choose(request, tick))
+    chosen = _selections.get(problem.tuning, _settings(request), lambda: choose(request, tick))
     steps = [step for step in training.steps.tolist() if step <= chosen.step]
     found = train(request, chosen.candidate, problem, steps)
     request.progress(fits, fits)
     depth, rate = chosen.candidate
     ended = chosen.step if chosen.step < int(training.steps[-1]) else -1
     diverged_at = found.diverged_at.cpu().numpy()
-    layers = layer_sizes(problem.x_train.shape[1], request.width, depth, problem.y_train.shape[1])
+    widths = widths_at(depth, request.hidden_widths)
+    layers = layer_sizes(problem.x_train.shape[1], widths, depth, problem.y_train.shape[1])
     return Solution(
         times=rate * training.times,
         steps=training.steps,
-        learning_rate=None if training.learning_rate is None else rate * training.learning_rate,
+        training=replace(training, learning_rate=rate * training.rate, batch_seed=request.seed),
         members_train=_prolonged(found.outputs, len(training.steps)),
         members_test=_prolonged(found.outputs_test, len(training.steps)),
         diverged_at=diverged_at,
@@ -74,7 +75,7 @@ def _counted(progress: Callable[[float, float], None], total: int) -> Callable[[
 def _settings(request: Request) -> str:
     """Return all that a choice depends on beside the problems to choose on."""
     training = request.training
-    told = (request.architecture, request.parameters, request.width, request.members, request.seed)
+    told = (request.architecture, request.parameters, request.hidden_widths, request.members, request.seed)
     machine = (request.device, request.dtype, request.threads)
     course = (training.optimizer, training.learning_rate, training.momentum, training.batch_size)
     return f"{told!r} {machine!r} {course!r} {training.steps.tolist()}"
@@ -88,12 +89,12 @@ def _prolonged(outputs: Tensor | None, records: int) -> Float | None:
     return np.asarray(known[:, np.minimum(np.arange(records), known.shape[1] - 1)])
 
 
-def _facts(chosen: Choice) -> Iterator[Measurement]:
+def _facts(chosen: TunedNetwork) -> Iterator[Measurement]:
     facts = {
         "chosen_depth": (chosen.candidate.depth, "layer"),
-        "chosen_rate": (chosen.candidate.rate, "1"),
+        "chosen_learning_rate": (chosen.candidate.rate, "1"),
         "chosen_step": (chosen.step, "step"),
-        "validation_score": (chosen.score, "1"),
+        "validation_score": (-chosen.score, "1"),
         "candidates_diverged": (chosen.diverged, "candidate"),
     }
     for name, (value, unit) in facts.items():

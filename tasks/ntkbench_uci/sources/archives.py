@@ -1,4 +1,4 @@
-"""Take files out of an archive by name, in memory: nothing is ever written where the archive says."""
+"""Read files from an archive by name, in memory; nothing is written to paths that the archive names."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ from functools import partial
 from io import BytesIO
 from typing import TYPE_CHECKING, NamedTuple
 
-from ntkbench.errors import DataError
+from ntkbench.plugin import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import IO
 
 LARGEST_MEMBER = 1 << 28
+_BLOCK = 1 << 20
 _IGNORED = "__MACOSX/"
 _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
 _DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError)
 
 
 class DamagedArchiveError(DataError):
-    """An archive, or a file in it, that cannot be unpacked: it may have been cut short or changed on its way."""
+    """An archive, or a file in it, that cannot be unpacked: it may be truncated or corrupted."""
 
 
 class _Entry(NamedTuple):
@@ -33,18 +34,18 @@ class _Entry(NamedTuple):
 
 
 class Archive:
-    """The files in an archive, zip or tar, compressed or not; links and devices in it are no files."""
+    """The regular files in a zip or tar archive, compressed or not."""
 
     def __init__(self, file: IO[bytes], where: str) -> None:
-        """Open an archive, which must outlive this; ``where`` is what messages call it.
+        """Open an archive; ``file`` must outlive this, and ``where`` names it in messages.
 
-        :raises DamagedArchiveError: if it is none, or its list of files is damaged.
+        :raises DamagedArchiveError: if it is no archive, or its list of files is damaged.
         """
         self._where, self._stack = where, ExitStack()
         try:
             self._entries = self._open(file)
         except _DAMAGE as error:
-            raise DamagedArchiveError(f"{where}: not an archive that can be unpacked: {error}") from error
+            raise DamagedArchiveError(f"{where}: not a readable archive: {error}") from error
 
     def _open(self, file: IO[bytes]) -> dict[str, _Entry]:
         if zipfile.is_zipfile(file):
@@ -59,7 +60,8 @@ class Archive:
             tape = self._stack.enter_context(tarfile.open(fileobj=file))  # noqa: SIM115 - the stack closes it
             found = {one.name: _Entry(one.size, partial(tape.extractfile, one)) for one in tape if one.isreg()}
             assert tape.fileobj is not None
-            tape.fileobj.read()  # to its end, where a compressed one has its checksum
+            while tape.fileobj.read(_BLOCK):  # to the end, where compressed archives have their checksum
+                pass
         return {name: entry for name, entry in found.items() if not name.startswith(_IGNORED)}
 
     def __enter__(self) -> Archive:
@@ -69,19 +71,19 @@ class Archive:
         self._stack.close()
 
     def read(self, member: str) -> bytes:
-        """Return the content of the file whose path in the archive ends so, or of several, one after the other.
+        """Return the content of the file whose path in the archive ends in ``member``, or of several, concatenated.
 
-        ``*`` and ``?`` stand for many and one letter within a name; several are in the order of their names. If there
-        is none, archives in the archive are looked into.
+        ``*`` and ``?`` are wildcards within a name; several files are in the order of their names. If there is no such
+        file, archives in the archive are searched.
 
-        :raises DamagedArchiveError: if one of them cannot be unpacked.
-        :raises DataError: if there is none, several without such letters, or one too large.
+        :raises DamagedArchiveError: if a file cannot be unpacked.
+        :raises DataError: if there is no such file, several without wildcards, or one is too large.
         """
         names = sorted(name for name in self._entries if _ends(name, member))
         if not names:
             return self._within(member)
         if len(names) > 1 and not set("*?") & set(member):
-            raise DataError(f"{self._where}: several {member} in it: {_few(names)}")
+            raise DataError(f"{self._where}: several files match {member}: {_few(names)}")
         return b"".join(map(self._whole, names))
 
     def _within(self, member: str) -> bytes:
@@ -90,7 +92,7 @@ class Archive:
                 with Archive(BytesIO(self._whole(name)), f"{self._where}, {name}") as inner:
                     if any(_ends(one, member) for one in inner._entries):
                         return inner.read(member)
-        raise DataError(f"{self._where}: no {member} in it, but {_few(list(self._entries))}")
+        raise DataError(f"{self._where}: no {member}; it holds {_few(list(self._entries))}")
 
     def _whole(self, name: str) -> bytes:
         entry = self._entries[name]

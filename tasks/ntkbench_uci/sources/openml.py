@@ -1,4 +1,4 @@
-"""Take a table of OpenML through scikit-learn's client, as text of comma-separated values."""
+"""Download a table from OpenML through scikit-learn's client, as comma-separated values."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from io import StringIO
 from typing import TYPE_CHECKING
 from urllib.error import HTTPError
 
-from ntkbench.errors import DataError
+from ntkbench.plugin import DataError
 
 from .resume import InterruptedDownloadError
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 
 def openml_table(data_id: int, cache: Path, patience: float) -> bytes:
-    """Return the table ``data_id`` with a header line; a number has the digits that give it back exactly.
+    """Return the table ``data_id`` with a header line; numbers have the digits that give them back exactly.
 
-    scikit-learn tries again after a passing failure, checks OpenML's own hash, and keeps the answers in ``cache``.
+    scikit-learn retries after temporary failures, checks OpenML's own hash, and caches the answers in ``cache``.
 
     :raises OSError: if OpenML cannot be reached, or does not answer.
-    :raises InterruptedDownloadError: if it breaks off.
-    :raises DataError: if it answers that there is no such table, or with something else.
+    :raises InterruptedDownloadError: if the download is interrupted.
+    :raises DataError: if there is no such table, or the answer cannot be read.
     """
     from sklearn.datasets import fetch_openml
 
@@ -33,14 +33,14 @@ def openml_table(data_id: int, cache: Path, patience: float) -> bytes:
     socket.setdefaulttimeout(patience)  # the client has none of its own
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what it tries again; how it ended is said once, below
+            warnings.simplefilter("ignore")  # about retries; the outcome is reported below
             fetched = fetch_openml(data_id=data_id, data_home=str(cache), as_frame=True, parser="liac-arff", delay=0.1)
     except HTTPError as error:
         if error.code in range(400, 500):
             raise DataError(f"OpenML {data_id}: the server answers {error.code} {error.reason}") from error
         raise
     except (HTTPException, EOFError) as error:
-        raise InterruptedDownloadError(f"broke off: {error}") from error
+        raise InterruptedDownloadError(f"interrupted: {error}") from error
     except (ValueError, KeyError) as error:
         raise DataError(f"OpenML {data_id}: an answer that cannot be read: {error!r}") from error
     finally:

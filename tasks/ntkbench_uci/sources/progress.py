@@ -1,4 +1,4 @@
-"""Show how far downloads have come, and how long they will take."""
+"""Show the progress of downloads and the time left."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ _COLUMNS = (
 
 @contextmanager
 def downloads(quiet: bool) -> Iterator[Callable[[str, int, int | None], None]]:
-    """Return what to tell an address, its bytes so far and of all, for as long as downloads last.
+    """Yield a callback for progress: call it with an address, its bytes so far, and the total or None.
 
-    On a terminal there is a line for each address; elsewhere, or if ``quiet``, nothing is shown.
+    On a terminal each address has a line; elsewhere, or if ``quiet``, nothing is shown.
     """
     console = Console(stderr=True)
     with Progress(*_COLUMNS, console=console, transient=True, disable=quiet or not console.is_terminal) as bar:
         lines = {}
 
-        def told(url: str, done: int, whole: int | None) -> None:
+        def progress_callback(url: str, done: int, whole: int | None) -> None:
             if url not in lines:
                 lines[url] = bar.add_task(url.rpartition("/")[2], total=whole)
             bar.update(lines[url], completed=done, total=whole)
 
-        yield told
+        yield progress_callback

@@ -1,4 +1,4 @@
-"""Download one file over HTTP: resumed where it broke off, whole or not at all, and never for ever."""
+"""Download one file over HTTP: interrupted downloads resume, files are complete, and stalled servers time out."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import requests
 from urllib3.exceptions import HTTPError
 
-from ntkbench.errors import DataError
+from ntkbench.plugin import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,32 +21,32 @@ CHUNK = 1 << 16
 LARGEST = 1 << 30
 _PARTIAL, _OK, _BEYOND = 206, 200, 416
 _CLIENT_ERRORS = range(400, 500)
-_PASSING = {408, 425, 429}  # of these, what may be otherwise a moment later
+_PASSING = {408, 425, 429}  # client errors that may pass
 
 
 class InterruptedDownloadError(requests.exceptions.RequestException):
-    """A download that broke off, stalled or was cut short: what came so far is kept, and it may be tried again."""
+    """A download that was interrupted or stalled: the partial download is kept, and a retry resumes it."""
 
 
 @dataclass(frozen=True)
 class Resume:
-    """A downloader for pooch: it keeps what came so far, and asks the server for the rest.
+    """A downloader for pooch that keeps partial downloads and requests the rest.
 
-    :param folder: where unfinished downloads are kept, under a name made of their address.
-    :param patience: seconds without an answer, or with less than ``CHUNK`` bytes, after which it gives up.
-    :param told: called with the number of bytes so far, and of all, if the server says.
+    :param folder: of unfinished downloads, each named by a hash of its address.
+    :param patience: seconds without an answer, or with fewer than ``CHUNK`` bytes, after which it gives up.
+    :param progress_callback: called with the bytes so far, and the total if known.
     """
 
     folder: Path
     patience: float = 30.0
-    told: Callable[[int, int | None], None] = field(default=lambda done, whole: None)
+    progress_callback: Callable[[int, int | None], None] = field(default=lambda done, whole: None)
 
     def __call__(self, url: str, output_file: Any, pooch: Any) -> None:
         """Write the whole file at ``url`` to ``output_file``, a path.
 
-        :raises InterruptedDownloadError: if it broke off; called again, it goes on.
+        :raises InterruptedDownloadError: if it was interrupted; call again to resume.
         :raises requests.exceptions.RequestException: if the server cannot be reached, or fails.
-        :raises DataError: if the server has no such file, or one larger than any here.
+        :raises DataError: if the server has no such file, or one larger than any data set.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         part, mark = partial_files(self.folder, url)
@@ -57,7 +57,7 @@ class Resume:
         mark.unlink(missing_ok=True)
 
     def _whole(self, url: str, part: Path, mark: Path) -> bool:
-        """Fetch the rest of the file. False if what is here is no beginning of it, and has to go."""
+        """Download the rest of the file. Return False if the partial download is of another version and must go."""
         here = part.stat().st_size if part.is_file() and mark.is_file() else 0
         headers = {"Accept-Encoding": "identity"}
         if here:
@@ -72,7 +72,7 @@ class Resume:
                 return False
             whole = _size(answer, here)
             if whole is not None and whole > LARGEST:
-                raise DataError(f"{url}: {whole:,} bytes, more than any data set here")
+                raise DataError(f"{url}: {whole:,} bytes, more than any data set has")
             _remember(answer, mark)
             self._stream(answer, url, part, here, whole)
         return True
@@ -81,12 +81,12 @@ class Resume:
         since, counted = time.monotonic(), here
         try:
             with part.open("ab" if here else "wb") as file:
-                while chunk := answer.raw.read1(CHUNK):  # what there is, however little: it is kept, and counted
+                while chunk := answer.raw.read1(CHUNK):  # however little has arrived: it is kept and counted
                     file.write(chunk)
                     here += len(chunk)
-                    self.told(here, whole)
+                    self.progress_callback(here, whole)
                     if here > LARGEST:
-                        raise DataError(f"{url}: more than {LARGEST:,} bytes, which no data set here has")
+                        raise DataError(f"{url}: more than {LARGEST:,} bytes, which no data set has")
                     if time.monotonic() - since > self.patience:
                         if here - counted < CHUNK:
                             raise InterruptedDownloadError(f"{here - counted} bytes in {self.patience:g} s")
@@ -97,13 +97,13 @@ class Resume:
         except InterruptedDownloadError:
             raise
         except (requests.exceptions.RequestException, HTTPError) as error:
-            raise InterruptedDownloadError(f"broke off after {here:,} bytes: {error}") from error
+            raise InterruptedDownloadError(f"interrupted after {here:,} bytes: {error}") from error
         if whole is not None and here != whole:
-            raise InterruptedDownloadError(f"broke off after {here:,} of {whole:,} bytes")
+            raise InterruptedDownloadError(f"interrupted after {here:,} of {whole:,} bytes")
 
 
 def partial_files(folder: Path, url: str) -> tuple[Path, Path]:
-    """Return where an unfinished download lies, and the mark by which the server knows its version."""
+    """Return the paths of an unfinished download and of the version tag that the server gave it."""
     name = sha256(url.encode()).hexdigest()[:16]
     return folder / f"{name}.part", folder / f"{name}.version"
 
@@ -130,7 +130,7 @@ def _size(answer: requests.Response, here: int) -> int | None:
 
 
 def _remember(answer: requests.Response, mark: Path) -> None:
-    """Keep what tells this version of the file from a later one; without it, nothing can be resumed."""
+    """Keep the tag of this version of the file; without one, a download cannot resume."""
     tag = answer.headers.get("ETag", "")
     version = tag if tag and not tag.startswith("W/") else answer.headers.get("Last-Modified", "")
     if version:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from mpmath import mp, mpf
 
-from ntkbench.architecture import Architecture
+from ntkbench.architecture.nodes import Architecture
 from ntkbench_jax import analytic_kernels
 
 from . import quadrature

@@ -1,0 +1,77 @@
+"""Reasons why a fitted exponent is no test of the theory: what it was compared with, or how networks were trained."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from ...theory.optimizers import stable_learning_rate
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from ...store.read import Results
+
+Row = dict[str, Any]
+
+
+class Caveats:
+    """Finds why the theory must not be judged by a rate's cells."""
+
+    def __init__(self, results: Results) -> None:
+        """Look up what each subject was compared with."""
+        measurements = results.measurements
+        rows: list[Row] = results.cells.to_dict("records")  # type: ignore[assignment]
+        self.cells = {(row["run_id"], row["cell_id"]): row for row in rows}
+        keys = ["run_id", "cell_id", "reference", "reference_cell_id"]
+        compared = measurements.loc[measurements["reference"].notna(), keys].drop_duplicates()
+        self._compared: list[Row] = compared.to_dict("records")  # type: ignore[assignment]
+        largest = measurements[measurements["metric"] == "largest_eigenvalue"]
+        self._largest: dict[Any, float] = largest.groupby(["run_id", "cell_id"])["value"].first().to_dict()
+        lost = measurements[measurements["metric"] == "diverged_step"]
+        self._diverged: dict[Any, int] = lost.groupby(["run_id", "cell_id"])["member"].nunique().to_dict()
+
+    def of(
+        self, run_id: str, cell_ids: Collection[str], reference: str | None, *, trained: bool, kernel: str = "ntk"
+    ) -> str | None:
+        """Return the first reason not to judge, or None.
+
+        :param trained: the quantity depends on the training.
+        :param kernel: the kernel that the claim compares with; the nngp if only the last layer is trained (C16).
+        """
+        mine = [row for row in self._compared if row["run_id"] == run_id and row["cell_id"] in cell_ids]
+        used = {row["reference_cell_id"] for row in mine if row["reference"] == reference}
+        trained_layers = {self.cells[run_id, key].get("trained_layers", "all") for key in cell_ids}
+        reasons = [
+            _not_the_theory(self.cells[run_id, key], "nngp" if trained_layers == {"last"} else kernel)
+            for key in used
+            if (run_id, key) in self.cells
+        ]
+        if trained:
+            reasons += [self._diverging(run_id, cell_ids), self._unstable(run_id, mine)]
+        return next((reason for reason in reasons if reason), None)
+
+    def _diverging(self, run_id: str, cell_ids: Iterable[str]) -> str | None:
+        lost = sum(self._diverged.get((run_id, cell_id), 0) for cell_id in cell_ids)
+        return f"members that diverged: {lost}" if lost else None
+
+    def _unstable(self, run_id: str, compared: Iterable[Row]) -> str | None:
+        """Return whether a learning rate reaches the stable limit of an NTK that the networks were compared with."""
+        for row in compared:
+            key = (run_id, row["reference_cell_id"])
+            if key in self._largest and self.cells[key]["kernel"] == "ntk":
+                cell = self.cells[run_id, row["cell_id"]]
+                training = json.loads(cell["training_json"])
+                how = {"optimizer": training["optimizer"], "momentum": training["momentum"]}
+                if cell["learning_rate"] >= stable_learning_rate([self._largest[key]], cell["n_train"], **how):
+                    return "the learning rate is at or above the stable limit of its optimizer on the kernel"
+        return None
+
+
+def _not_the_theory(cell: Row, kernel: str) -> str | None:
+    """Return why a reference is not the law that claims are about: this kernel, no ridge, and nothing that deviates."""
+    if cell["kernel"] != kernel:
+        return f"the reference's kernel is {cell['kernel']}, not the {kernel}"
+    if cell["ridge"] > 0:
+        return f"the reference has ridge {cell['ridge']:g}; the claims are about none"
+    return next(iter(cell["deviations"]), None)

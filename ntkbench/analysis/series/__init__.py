@@ -1,0 +1,1 @@
+"""Tables to series: which cells belong to one curve, and where each lies on its axis."""

@@ -1,0 +1,205 @@
+"""The main job in Python: plan a study, run it, read its results. The command line is a thin layer over this."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from math import inf
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..execution.environment import describe_environment
+from ..execution.job import WorkerConfig
+from ..execution.runner import CellListener, Runner, RunSummary
+from ..execution.schedule import RunWork, plan_work
+from ..plugin.machine import cores, memory_bytes
+from ..plugin.registry import Registry, load_registry
+from ..store.folder import RunFolder, open_run
+from ..store.read import Results, load
+from ..study.load import DEFAULT_STUDY, Overrides
+from ..study.plan import Plan, make_plan
+from ..study.resolve import resolve_study
+
+if TYPE_CHECKING:
+    from ..execution.executor import Executor
+    from ..execution.progress import Progress
+    from ..plugin.cell import Cell
+    from ..plugin.outcome import Outcome
+    from ..study.model import Study
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to run: none of it changes what is computed (``threads`` and ``device`` may change last bits)."""
+
+    jobs: int | None = None
+    threads: int = 1
+    timeout: float | None = None
+    device: str = "cpu"
+    data_dir: str | None = None
+    plugins: tuple[str, ...] = ()
+    executor: Literal["processes", "inline"] = "processes"
+    fresh: bool = False
+    rerun_failed: bool = False
+    fail_fast: bool = False
+
+    def worker_config(self) -> WorkerConfig:
+        """Return what workers need to know of it."""
+        return WorkerConfig(threads=self.threads, device=self.device, plugins=self.plugins, data_dir=self.data_dir)
+
+    def processes(self) -> int:
+        """Return how many cells run at a time: ``jobs``, or as many as the cores allow."""
+        return self.jobs or max(1, cores() // self.threads)
+
+    def memory(self) -> float:
+        """Return the bytes that all cells together should not exceed: this machine's, where they run on its CPU."""
+        return (memory_bytes() if self.device == "cpu" else None) or inf
+
+
+class NullProgress:
+    """A listener that says nothing."""
+
+    def started(self, plan: Plan, work: RunWork, path: Path) -> None:
+        """Ignore the start."""
+
+    def tick(self, progress: Progress, running: tuple[Cell, ...]) -> None:
+        """Ignore progress."""
+
+    def finished(self, cell: Cell, outcome: Outcome, progress: Progress) -> None:
+        """Ignore a finished cell."""
+
+
+class RunListener(CellListener):
+    """A listener that is also told where the run lies and what it has to do."""
+
+    def started(self, plan: Plan, work: RunWork, path: Path) -> None:
+        """Be told once, before the first cell."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """What came of a call: the run's folder, how its cells ended, and its results."""
+
+    path: Path
+    plan: Plan
+    summary: RunSummary
+    results: Results
+
+
+def run(
+    study: str | Path | Mapping[str, Any] | Study = DEFAULT_STUDY,
+    *,
+    out: str | Path | None = None,
+    set: Mapping[str, Any] | None = None,
+    tasks: Sequence[str] = (),
+    widths: Sequence[int] = (),
+    members: int | None = None,
+    seed: int | None = None,
+    size: str = "small",
+    **options: Any,
+) -> Results:
+    """Run a study to its end, or go on where an earlier call stopped, and return its results.
+
+    :param study: the name of a study, the path of a TOML file, a mapping, or a ``Study``.
+    :param out: the run's own folder; default ``results/<run_id>``.
+    :param set: changes by key path, such as ``{"training.steps": 100}``.
+    :param tasks: replace the study's tasks; ``widths`` and ``members`` replace those of every subject.
+    :param options: fields of :class:`Options`: jobs, threads, timeout, device, data_dir, plugins, executor, fresh,
+        rerun_failed, fail_fast.
+    :raises NtkbenchError: for a mistake in the study, or a folder that cannot be used. A cell that fails is no
+        exception but a row of ``results.cells`` with its status and reason.
+    """
+    overrides = Overrides(dict(set or {}), tuple(tasks), tuple(widths), members, seed, size)
+    if "plugins" in options:
+        options["plugins"] = tuple(str(path) for path in options["plugins"])
+    return execute(study, overrides, Options(**options), out).results
+
+
+def plan_study(
+    study: str | Path | Mapping[str, Any] | Study, overrides: Overrides, options: Options
+) -> tuple[Plan, Registry]:
+    """Return the plan of a study, made from the light parts of the specs alone.
+
+    :raises NtkbenchError: for any mistake in the study.
+    """
+    if options.data_dir is not None:
+        os.environ["NTKBENCH_DATA"] = options.data_dir
+    registry = load_registry(options.plugins)
+    return make_plan(resolve_study(study, registry, overrides), registry), registry
+
+
+def run_path(plan: Plan, out: str | Path | None) -> Path:
+    """Return the run's own folder."""
+    return Path("results") / plan.run_id if out is None else Path(out)
+
+
+def execute(
+    study: str | Path | Mapping[str, Any] | Study,
+    overrides: Overrides,
+    options: Options,
+    out: str | Path | None = None,
+    listener: RunListener | NullProgress | None = None,
+    arguments: Mapping[str, Any] | None = None,
+) -> Session:
+    """Run a study as :func:`run` does, and tell ``listener`` how it goes."""
+    plan, registry = plan_study(study, overrides, options)
+    path, listener = run_path(plan, out), listener or NullProgress()
+    with open_run(path, plan, fresh=options.fresh) as folder:
+        environment = describe_environment(registry)
+        folder.write_run_file(plan, arguments or {"overrides": asdict(overrides)}, environment)
+        done = folder.done()
+        work = plan_work(
+            plan, done, folder.solutions, rerun_failed=options.rerun_failed, memory=options.memory()
+        )  # fmt: skip
+        listener.started(plan, work, path)
+        executor = _executor(options, registry, folder, listener)
+        summary = Runner(
+            plan,
+            work,
+            done,
+            folder,
+            executor,
+            registry,
+            options.worker_config(),
+            environment["env_id"],
+            listener,
+            fail_fast=options.fail_fast,
+        ).run()
+        results = load(path)
+        if not summary.interrupted:
+            _analyse(folder, plan, registry, results, changed=bool(summary.counts))
+    return Session(path, plan, summary, results)
+
+
+def _executor(
+    options: Options, registry: Registry, folder: RunFolder, listener: RunListener | NullProgress
+) -> Executor:
+    if options.executor == "inline":
+        from ..execution.inline import InlineExecutor
+
+        return InlineExecutor(registry, options.worker_config())
+    from ..execution.process_pool import WorkerPool
+
+    return WorkerPool(options.processes(), options.worker_config(), options.timeout, folder.temporary)
+
+
+def _analyse(folder: RunFolder, plan: Plan, registry: Registry, results: Results, *, changed: bool) -> None:
+    """Write verdicts and figures, unless they are there and nothing has changed."""
+    if not changed and (folder.path / "figures").is_dir():
+        return
+    from ..analysis.report.figures import draw_claim, draw_figures
+    from ..analysis.report.pages import write_study_pages
+    from ..analysis.report.study_figures import draw_study_figures
+    from ..analysis.verdicts.judge import as_table, judged_findings
+
+    found = judged_findings(results)
+    if found:
+        folder.write_verdicts(plan.study.study.name, as_table(found))
+    with folder.replacing("figures") as figures:
+        if plan.study.study.claim is None:
+            draw_figures(results, plan, registry, figures)
+        else:
+            draw_claim(found, plan.study.study, figures)
+        draw_study_figures(results, plan.study.study.figures, figures)
+        write_study_pages(results, plan.study.study.pages, figures)

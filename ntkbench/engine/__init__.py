@@ -1,1 +1,0 @@
-"""The engine: decides which cells to run, hands them to an executor, and commits what comes back."""

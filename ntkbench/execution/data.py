@@ -1,0 +1,88 @@
+"""Load the problem of a cell and scale it by the statistics of its training points."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import DataError
+from ..plugin.registry import require_available
+from ..plugin.specs import import_target
+
+if TYPE_CHECKING:
+    from ..plugin.cell import Cell
+    from ..plugin.registry import Registry
+    from ..plugin.specs import TaskSpec
+    from ..plugin.types import Float, Problem
+    from ..theory.losses import Loss
+
+
+def load_problem(cell: Cell, registry: Registry) -> Problem:
+    """Return the problem of a cell, scaled for training; the last few are cached.
+
+    :raises DataError: if the task's data are not finite or do not fit together.
+    """
+    spec = registry.tasks.get(cell.task)
+    require_available(spec, registry)
+    parameters = json.dumps(cell.task_parameters, sort_keys=True)
+    return _load(spec, parameters, cell.split_index, cell.seed, cell.loss)
+
+
+@lru_cache(maxsize=4)
+def _load(spec: TaskSpec, parameters: str, split_index: int, seed: int, loss: Loss | None) -> Problem:
+    model = import_target(spec.parameters).model_validate_json(parameters)
+    problem = import_target(spec.target)(model, split_index, seed)
+    problem = with_loss(problem, loss or problem.loss)
+    targets = spec.standardise_targets and problem.loss != "cross-entropy"
+    return scaled(problem, inputs=spec.standardise_inputs, targets=targets)
+
+
+def with_loss(problem: Problem, loss: Loss) -> Problem:
+    """Return the problem with another cost; cross-entropy turns labels into one-hot class probabilities.
+
+    :raises DataError: for cross-entropy, if the problem has no classes.
+    """
+    problem = replace(problem, tuning=tuple(with_loss(part, loss) for part in problem.tuning))
+    if loss != "cross-entropy":
+        return replace(problem, loss=loss)
+    labels = problem.labels_train, problem.labels_test
+    if labels[0] is not None and labels[1] is not None:
+        both = np.concatenate([labels[0], labels[1]])
+        classes = max(problem.y_train.shape[1], int(both.max()) + 1, 2)
+        if both.min() < 0:
+            raise DataError(f"cross-entropy: labels range from {both.min()}, expected classes counted from 0")
+        train, test = (np.eye(classes)[part] for part in labels)
+        return replace(problem, loss=loss, y_train=train, y_test=test, target_mean=None, target_std=None)
+    rows = np.concatenate([problem.y_train, problem.y_test])
+    if rows.shape[1] < 2 or (rows < 0).any() or (np.abs(rows.sum(axis=1) - 1) > 1e-9).any():
+        raise DataError("cross-entropy: the task has no labels, and its targets are no class probabilities")
+    return replace(problem, loss=loss)
+
+
+def scaled(problem: Problem, *, inputs: bool, targets: bool) -> Problem:
+    """Centre and scale columns by the mean and standard deviation (ddof 0) of the training points.
+
+    A constant column is centred and has scale 1. Each tuning problem is scaled by its own training points.
+    """
+    tuning = tuple(scaled(part, inputs=inputs, targets=targets) for part in problem.tuning)
+    changes: dict[str, Any] = {"tuning": tuning}
+    if inputs:
+        mean, std = _statistics(problem.x_train)
+        changes |= {"x_train": (problem.x_train - mean) / std, "x_test": (problem.x_test - mean) / std}
+    if targets:
+        mean, std = _statistics(problem.y_train)
+        changes |= {"y_train": (problem.y_train - mean) / std, "y_test": (problem.y_test - mean) / std}
+        changes |= {"target_mean": mean, "target_std": std}
+    return replace(problem, **changes)
+
+
+def _statistics(columns: Float) -> tuple[Float, Float]:
+    """Return mean and scale per column; the rounding error of a constant column does not count as a spread."""
+    constant = columns.min(axis=0) == columns.max(axis=0)
+    mean = np.where(constant, columns[0], columns.mean(axis=0))
+    std = np.where(constant, 1.0, columns.std(axis=0))
+    return mean, np.where(std > 0, std, 1.0)

@@ -1,0 +1,73 @@
+"""What a run was made with: machine, versions, numerics. Recorded in ``run.json``, shown by ``ntkbench doctor``."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..hashing import digest
+from ..plugin.machine import cores, memory_bytes
+
+if TYPE_CHECKING:
+    from ..plugin.registry import Registry
+
+_PACKAGES = ("ntkbench", "numpy", "scipy", "pandas", "pyarrow", "pydantic", "jax", "jaxlib", "torch", "scikit-learn")
+
+
+def describe_environment(registry: Registry) -> dict[str, Any]:
+    """Return the environment with its ``env_id``, a hash of all the rest."""
+    facts: dict[str, Any] = {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "cores": cores(),
+        "memory_bytes": memory_bytes(),
+        "versions": {name: version for name in _PACKAGES if (version := _version(name))},
+        "git_commit": _git_commit(),
+    }
+    if found := _plugin_facts(registry):
+        facts["plugins"] = found
+    return {"env_id": digest(facts, 12), **facts}
+
+
+def _plugin_facts(registry: Registry) -> dict[str, str]:
+    try:
+        return {str(k): str(v) for found in registry.hook.ntkbench_environment() for k, v in dict(found).items()}
+    except Exception as error:  # what a plugin cannot tell must not end a run
+        return {"ntkbench_environment": f"failed: {error!r}"}
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _git_commit() -> str | None:
+    """Return the commit of ntkbench's own source tree, with ``+`` if it has changes; None if it is not one."""
+    here = Path(__file__).resolve().parents[2]
+    if not (here / ".git").exists():
+        return None
+    try:
+        commit = _git(here, "rev-parse", "HEAD")
+        return commit + ("+" if _git(here, "status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True, timeout=10)
+    return done.stdout.strip()

@@ -1,0 +1,48 @@
+"""How far a run has come, and how long the rest will take."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..plugin.cell import Cell
+
+_CELL_FLOPS = 2e9  # what starting, scoring and writing a cell costs, as flops
+_EARLIEST_SECONDS = 2.0
+
+
+class Progress:
+    """The work of a run in flops as planned, what of it is done, and from their ratio the time that is left."""
+
+    def __init__(self, cells: Iterable[Cell]) -> None:
+        """Count the work of ``cells``."""
+        self._weight = {cell.cell_id: cell.estimate.flops + _CELL_FLOPS for cell in cells}
+        self._fraction = dict.fromkeys(self._weight, 0.0)
+        self._total = sum(self._weight.values())
+        self._done = 0.0
+        self._started = time.monotonic()
+
+    def progress(self, cell_id: str, fraction: float) -> None:
+        """Note that a cell has done ``fraction`` of its work."""
+        fraction = min(1.0, max(fraction, self._fraction[cell_id]))
+        self._done += (fraction - self._fraction[cell_id]) * self._weight[cell_id]
+        self._fraction[cell_id] = fraction
+
+    @property
+    def fraction(self) -> float:
+        """How much of all work is done, from 0 to 1."""
+        return min(1.0, self._done / self._total) if self._total else 1.0
+
+    @property
+    def elapsed_seconds(self) -> float:
+        """Time since the start, s."""
+        return time.monotonic() - self._started
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Time the rest will take at the rate so far, s; None while it is too early to tell."""
+        if self.elapsed_seconds < _EARLIEST_SECONDS or self.fraction < 0.005:
+            return None
+        return self.elapsed_seconds * (1 - self.fraction) / self.fraction

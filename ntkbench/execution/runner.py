@@ -1,0 +1,169 @@
+"""Run a plan: start cells that are ready, commit their outcomes, stop cleanly on an interrupt."""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from ..plugin.outcome import Outcome
+from .executor import Executor, Progressed
+from .job import Job
+from .progress import Progress
+from .schedule import FAILURES, RunWork
+
+if TYPE_CHECKING:
+    from ..plugin.cell import Cell
+    from ..plugin.registry import Registry
+    from ..store.folder import Done, RunFolder
+    from ..study.plan import Plan
+    from .job import WorkerConfig
+
+_TICK_SECONDS = 0.5
+_GOES_ON = ("interrupted", "timeout", "crashed")  # after these a cell keeps its checkpoint
+
+
+class CellListener(Protocol):
+    """Follows a run; the command line draws its progress."""
+
+    def tick(self, progress: Progress, running: tuple[Cell, ...]) -> None:
+        """React to progress, several times a second."""
+
+    def finished(self, cell: Cell, outcome: Outcome, progress: Progress) -> None:
+        """React to a cell that has been committed."""
+
+
+@dataclass
+class RunSummary:
+    """How a session went: the number of cells by status, and of those kept from earlier sessions."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    kept: int = 0
+    kept_failures: int = 0
+    problems: list[tuple[Cell, str, str]] = field(default_factory=list)
+    interrupted: bool = False
+
+    @property
+    def failures(self) -> int:
+        """The number of cells that failed or were skipped, in this session or an earlier one."""
+        return sum(self.counts[status] for status in FAILURES) + self.counts["skipped"] + self.kept_failures
+
+
+class Runner:
+    """One session of a run."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        work: RunWork,
+        done: dict[str, Done],
+        folder: RunFolder,
+        executor: Executor,
+        registry: Registry,
+        config: WorkerConfig,
+        env_id: str,
+        listener: CellListener,
+        *,
+        fail_fast: bool = False,
+    ) -> None:
+        self.work, self.schedule, self.done = work, work.schedule, done
+        self.folder, self.executor, self.registry = folder, executor, registry
+        self.config, self.env_id, self.listener, self.fail_fast = config, env_id, listener, fail_fast
+        self.cells = plan.by_id()
+        self.refill = {cell.cell_id for cell in work.refill}
+        self.progress = Progress([*work.pending, *work.refill])
+        self.running: dict[str, Cell] = {}
+        self.summary = RunSummary()
+
+    def run(self) -> RunSummary:
+        """Run until nothing is left; an interrupt ends the running cells and commits them as ``interrupted``."""
+        self._keep()
+        try:
+            while self.schedule.left() and not (self.fail_fast and self.summary.failures):
+                self._skip_blocked()
+                self._start_ready()
+                self._take_events()
+        except KeyboardInterrupt:
+            self.summary.interrupted = True
+        finally:
+            self.executor.close()
+            self._interrupt_running()
+        return self.summary
+
+    def _keep(self) -> None:
+        """Count the cells that are kept, and commit those that must not run."""
+        for cell_id, decision in self.work.decisions.items():
+            cell = self.cells[cell_id]
+            if decision == "skip":
+                self._skip(cell, str(cell.skip))
+            elif decision == "failed before":
+                self.summary.kept_failures += 1
+                self.summary.problems.append((cell, self.done[cell_id].status, "in an earlier session"))
+            elif decision == "done":
+                self.summary.kept += 1
+
+    def _skip_blocked(self) -> None:
+        for cell, reason in self.schedule.take_blocked():
+            self._skip(cell, reason)
+            self.progress.progress(cell.cell_id, 1.0)
+            self.schedule.finish(cell.cell_id, ok=False, outcome=f"is skipped: {reason}")
+
+    def _skip(self, cell: Cell, reason: str) -> None:
+        self._commit(cell, Outcome(status="skipped", reason=reason))
+
+    def _start_ready(self) -> None:
+        while self.executor.free() and (cell := self.schedule.take()):
+            self.running[cell.cell_id] = cell
+            key = None if cell.cell_id in self.refill else self.folder.key(cell, self._attempt(cell))
+            paths = {"solutions": str(self.folder.solutions), "scratch": str(self.folder.scratch(cell))}
+            self.executor.submit(Job(cell=cell, key=key, **paths))
+
+    def _take_events(self) -> None:
+        events = self.executor.events(_TICK_SECONDS) if self.running else []
+        ended: list[tuple[Cell, Outcome]] = []
+        for event in events:
+            if isinstance(event, Progressed):
+                self.progress.progress(event.cell_id, event.fraction)
+                continue
+            cell = self.running.pop(event.cell_id)
+            self.schedule.finish(cell.cell_id, ok=event.outcome.status == "ok", outcome=_past(event.outcome))
+            ended.append((cell, event.outcome))
+        self._start_ready()  # workers compute while the tables are written
+        for cell, outcome in ended:
+            self.progress.progress(cell.cell_id, 1.0)
+            if cell.cell_id not in self.refill:
+                self._commit(cell, outcome)
+            elif outcome.status != "ok":
+                self.summary.problems.append((cell, outcome.status, f"recomputed for the cache: {outcome.reason}"))
+        self.listener.tick(self.progress, tuple(self.running.values()))
+
+    def _commit(self, cell: Cell, outcome: Outcome) -> None:
+        before = self.done.get(cell.cell_id)
+        if before is None or (before.status, outcome.status) != ("skipped", "skipped"):
+            self.folder.commit(cell, outcome, self._attempt(cell), self.config, self.env_id)
+        if outcome.status not in _GOES_ON:
+            self.folder.clear_scratch(cell)
+        self.summary.counts[outcome.status] += 1
+        if outcome.status != "ok" or outcome.reason:
+            self.summary.problems.append((cell, outcome.status, outcome.reason or ""))
+        self.listener.finished(cell, outcome, self.progress)
+        try:
+            self.registry.hook.ntkbench_cell_finished(cell=cell, outcome=outcome)
+        except Exception as error:  # a failing listener must not end the run
+            warnings.warn(f"a plugin's ntkbench_cell_finished failed: {error!r}", stacklevel=2)
+
+    def _attempt(self, cell: Cell) -> int:
+        before = self.done.get(cell.cell_id)
+        return before.attempt + 1 if before else 1
+
+    def _interrupt_running(self) -> None:
+        reason = "stopped by the user" if self.summary.interrupted else "the run stopped"
+        for cell in self.running.values():
+            if cell.cell_id not in self.refill:
+                self._commit(cell, Outcome(status="interrupted", reason=reason))
+        self.running.clear()
+
+
+def _past(outcome: Outcome) -> str:
+    return f"ended as {outcome.status}: {outcome.reason}"

@@ -1,0 +1,147 @@
+"""Decide which cells of a plan to run, and in which order, given what is already done."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import count
+from math import inf
+from typing import TYPE_CHECKING, Literal
+
+from ..store.solution_cache import has_solution
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ..plugin.cell import Cell
+    from ..store.folder import Done
+    from ..study.plan import Plan
+
+Decision = Literal["run", "done", "failed before", "skip"]
+FAILURES = frozenset({"failed", "timeout", "crashed", "out_of_memory", "diverged"})
+
+
+def decide(cell: Cell, done: Mapping[str, Done], *, rerun_failed: bool) -> Decision:
+    """Return what to do with a cell, given how its last attempt ended."""
+    before = done.get(cell.cell_id)
+    if before is not None and before.status == "ok":
+        return "done"
+    if cell.skip:
+        return "skip"
+    if before is not None and before.status in FAILURES and not rerun_failed:
+        return "failed before"
+    return "run"
+
+
+class CellSchedule:
+    """Cells still to run. A cell is ready once the solutions it reads exist; the most expensive ready cell goes first.
+
+    Ready cells wait if, by their estimates, they do not fit into ``memory`` (bytes) beside the running ones; a cell
+    larger than all of ``memory`` runs alone.
+    """
+
+    def __init__(
+        self, cells: Iterable[Cell], solved: Iterable[str], failed: Mapping[str, str], memory: float = inf
+    ) -> None:
+        """Start with the cells to run, the cells whose solutions exist, and how the failed cells ended."""
+        self._ready: list[tuple[bool, float, int, Cell]] = []
+        self._missing: dict[str, set[str]] = {}
+        self._readers: dict[str, list[Cell]] = {}
+        self._blocked: list[tuple[Cell, str]] = []
+        self._order = count()
+        self.memory = memory
+        self._running: dict[str, Cell] = {}
+        solved = set(solved)
+        for cell in cells:
+            self._add(cell, set(cell.references.values()) - solved, failed)
+
+    def _add(self, cell: Cell, missing: set[str], failed: Mapping[str, str]) -> None:
+        if lost := [(label, key) for label, key in cell.references.items() if key in failed]:
+            label, key = lost[0]
+            self._blocked.append((cell, f'reference "{label}" {failed[key]}'))
+        elif missing:
+            self._missing[cell.cell_id] = missing
+        else:
+            self._push(cell)
+        for key in missing:
+            self._readers.setdefault(key, []).append(cell)
+
+    def _push(self, cell: Cell) -> None:
+        heapq.heappush(self._ready, (cell.role != "reference", -cell.estimate.flops, next(self._order), cell))
+
+    def take(self) -> Cell | None:
+        """Return a ready cell that fits into memory and count it as running; None if there is none."""
+        held = sum(cell.estimate.bytes for cell in self._running.values())
+        passed = []
+        found = None
+        while self._ready and found is None:
+            entry = heapq.heappop(self._ready)
+            if self._running and held + entry[-1].estimate.bytes > self.memory:
+                passed.append(entry)
+            else:
+                found = entry[-1]
+                self._running[found.cell_id] = found
+        for entry in passed:
+            heapq.heappush(self._ready, entry)
+        return found
+
+    def take_blocked(self) -> list[tuple[Cell, str]]:
+        """Return the cells that can never run, with the reason, once each."""
+        blocked, self._blocked = self._blocked, []
+        return blocked
+
+    def finish(self, cell_id: str, *, ok: bool, outcome: str) -> None:
+        """Record how a cell ended: its readers become ready, or are blocked because their reference ``outcome``."""
+        self._running.pop(cell_id, None)
+        for reader in self._readers.pop(cell_id, []):
+            missing = self._missing.get(reader.cell_id)
+            if missing is None:
+                continue
+            missing.discard(cell_id)
+            if not ok:
+                del self._missing[reader.cell_id]
+                label = next(label for label, key in reader.references.items() if key == cell_id)
+                self._blocked.append((reader, f'reference "{label}" {outcome}'))
+            elif not missing:
+                del self._missing[reader.cell_id]
+                self._push(reader)
+
+    def left(self) -> bool:
+        """Return whether any cell is still ready, running, waiting or not yet reported as blocked."""
+        return bool(self._ready or self._missing or self._blocked or self._running)
+
+
+@dataclass(frozen=True)
+class RunWork:
+    """What a run has to do: decisions by cell, the cells to run, those to recompute for the cache, and the schedule."""
+
+    decisions: dict[str, Decision]
+    pending: tuple[Cell, ...]
+    refill: tuple[Cell, ...]
+    schedule: CellSchedule
+
+
+def plan_work(
+    plan: Plan, done: Mapping[str, Done], solutions: Path, *, rerun_failed: bool, memory: float = inf
+) -> RunWork:
+    """Return what is missing from a plan, and what must be recomputed for it, scheduled within ``memory`` bytes."""
+    decisions = {cell.cell_id: decide(cell, done, rerun_failed=rerun_failed) for cell in plan.cells}
+    cells = plan.by_id()
+    pending = {key: cells[key] for key, decision in decisions.items() if decision == "run"}
+    solved = {key for key, decision in decisions.items() if decision == "done" and has_solution(solutions, key)}
+    lost = [key for key, decision in decisions.items() if decision in ("skip", "failed before")]
+    failed = {key: _past(key, done, cells) for key in lost}
+    refill: dict[str, Cell] = {}
+    for cell in reversed(plan.cells):
+        if cell.cell_id in pending or cell.cell_id in refill:
+            wanted = [key for key in cell.references.values() if decisions[key] == "done" and key not in solved]
+            refill |= {key: cells[key] for key in wanted}
+    schedule = CellSchedule([*refill.values(), *pending.values()], solved, failed, memory)
+    return RunWork(decisions, tuple(pending.values()), tuple(refill.values()), schedule)
+
+
+def _past(cell_id: str, done: Mapping[str, Done], cells: Mapping[str, Cell]) -> str:
+    if reason := cells[cell_id].skip:
+        return f"is skipped: {reason}"
+    return f"ended earlier as {done[cell_id].status}"

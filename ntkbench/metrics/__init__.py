@@ -1,0 +1,1 @@
+"""Numbers computed from a subject, a reference and the targets."""

@@ -1,0 +1,88 @@
+"""Ensembles of networks against the law of infinitely wide ones, as a metric that a study asks for (C8, C16)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .errors import finite_members, predictions_from, row_at, training_of, until_stopped, with_error
+from .moments import MomentEstimate, Sample, covariance_distance, covariance_slope, kurtosis, mean_slope, variance_ratio
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..plugin.types import Measurement, Problem, Solution
+
+_FEWEST = 3  # members: without one of them there is still a variance
+_FEWEST_FOR_KURTOSIS = 5
+_SAME_TIME = 1e-9  # relative
+
+
+def law_agreement(problem: Problem, subject: Solution, reference: Solution | None) -> Iterator[Measurement]:
+    """Yield how the mean, the variance, the covariance and the shape of an ensemble compare with a law's (C8, C16).
+
+    On test points, of members that did not diverge, at every record after step 0 that the law knows, until a member is
+    done; and, with ``_over_time`` at the last of them, all those records together. Each with its jackknife standard
+    error. ``law_mean_slope`` and ``law_variance_ratio``; where the law has a covariance, also
+    ``law_covariance_slope``, ``law_covariance_distance`` with its ``_floor``, and ``law_kurtosis``: all as in
+    :mod:`ntkbench.metrics.moments`. Nothing where the law has no variance or kernels, or for fewer than 3 members.
+    """
+    if reference is None or subject.members_test is None or not _is_stated(reference):
+        return
+    samples = _samples(problem, subject, reference)
+    for record, sample in samples.items():
+        yield from _compared([sample], "", subject, record)
+    if samples:
+        yield from _compared(list(samples.values()), "_over_time", subject, max(samples))
+
+
+def _is_stated(reference: Solution) -> bool:
+    needed = ("mean_test", "variance_test", "kernel_train", "kernel_test", "eigenvalues", "eigenvectors")
+    return all(getattr(reference, name) is not None for name in needed)
+
+
+def _samples(problem: Problem, subject: Solution, reference: Solution) -> dict[int, Sample]:
+    """Return what there is to compare, by the subject's record."""
+    assert subject.members_test is not None and reference.mean_test is not None and reference.variance_test is not None
+    members = finite_members(subject, subject.members_test)
+    if len(members) < _FEWEST:
+        return {}
+    _, predicted = predictions_from(reference, problem, subject)
+    shift = finite_members(subject, until_stopped(subject.members_test - predicted, subject))
+    covariance = reference.covariance_test
+    return {
+        record: Sample(
+            members[:, record],
+            shift[:, record],
+            np.asarray(reference.mean_test[of_law]),
+            np.asarray(reference.variance_test[of_law]),
+            None if covariance is None else np.asarray(covariance[of_law]),
+        )
+        for record, of_law in _common_records(subject, reference)
+        if np.isfinite(shift[:, record]).all()
+    }
+
+
+def _common_records(subject: Solution, reference: Solution) -> list[tuple[int, int]]:
+    """Return pairs of records after step 0 at the same step, or, for a law by flow, at the equivalent time."""
+    if subject.steps is not None and reference.steps is not None:
+        same = np.asarray(subject.steps)[:, None] == np.asarray(reference.steps)
+    else:
+        times = np.asarray(subject.times)[:, None] / (1 - training_of(subject).momentum)
+        same = np.isclose(times, np.asarray(reference.times), rtol=_SAME_TIME, atol=0)
+    same &= (np.asarray(subject.times) > 0)[:, None]
+    return [(int(record), int(of_law)) for record, of_law in np.argwhere(same)]
+
+
+def _compared(samples: list[Sample], suffix: str, subject: Solution, record: int) -> Iterator[Measurement]:
+    found: dict[str, MomentEstimate] = {"mean_slope": mean_slope(samples), "variance_ratio": variance_ratio(samples)}
+    if samples[0].covariance is not None:
+        found["covariance_slope"] = covariance_slope(samples)
+        found["covariance_distance"], floor = covariance_distance(samples)
+        if np.isfinite(floor):
+            yield row_at(f"law_covariance_distance{suffix}_floor", floor, subject, record, None, unit="1")
+        if len(samples[0].members) >= _FEWEST_FOR_KURTOSIS:
+            found["kurtosis"] = kurtosis(samples)
+    for name, (value, without) in found.items():
+        yield from with_error(f"law_{name}{suffix}", value, without, subject, record)

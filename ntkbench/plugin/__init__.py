@@ -1,0 +1,179 @@
+"""The SDK: all that a plugin may import of ntkbench, beside ``theory``, ``architecture`` and ``dynamics``.
+
+``from ntkbench.plugin import TaskSpec, hookimpl``: names are imported when they are first used, so a plugin's
+registration stays light.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..errors import (
+        DataError,
+        NtkbenchError,
+        PluginError,
+        StoreError,
+        StudyError,
+        UnavailableError,
+        UnknownNameError,
+        suggestion,
+    )
+    from .cell import Cell
+    from .data_table import DataTable, centred_targets
+    from .figure_style import BAND_COLOUR, COLOURS, DASHES, MARKERS, THEORY_COLOUR
+    from .hookspecs import hookimpl
+    from .machine import cores, memory_bytes
+    from .options import DATA_DIR_OPTION, JSON_OPTION, PLUGIN_OPTION
+    from .outcome import Outcome
+    from .page import Page
+    from .registry import load_registry, missing_plugin, require_available, unavailable_reason
+    from .result_tables import ResultTables
+    from .selection import Selected, SelectionCache, at_grid_edge, select, tuning_problems
+    from .specs import (
+        BackendSpec,
+        Estimate,
+        MethodFacts,
+        MetricSpec,
+        Sizes,
+        StudySpec,
+        TaskSpec,
+        Workload,
+        import_target,
+    )
+    from .splits import random_rows, stratified_rows
+    from .statistics import fraction_correct, jackknife_error, rms
+    from .terminal import duration, make_console, print_table, quantity
+    from .types import Float, Int, Measurement, Problem, Request, Solution, Training
+
+_HOMES = {
+    "Cell": "cell",
+    "DataTable": "data_table",
+    "centred_targets": "data_table",
+    "BAND_COLOUR": "figure_style",
+    "COLOURS": "figure_style",
+    "DASHES": "figure_style",
+    "MARKERS": "figure_style",
+    "THEORY_COLOUR": "figure_style",
+    "hookimpl": "hookspecs",
+    "Outcome": "outcome",
+    "cores": "machine",
+    "memory_bytes": "machine",
+    "Page": "page",
+    "load_registry": "registry",
+    "missing_plugin": "registry",
+    "require_available": "registry",
+    "unavailable_reason": "registry",
+    "Selected": "selection",
+    "SelectionCache": "selection",
+    "at_grid_edge": "selection",
+    "select": "selection",
+    "tuning_problems": "selection",
+    "ResultTables": "result_tables",
+    "BackendSpec": "specs",
+    "Estimate": "specs",
+    "MethodFacts": "specs",
+    "MetricSpec": "specs",
+    "Sizes": "specs",
+    "StudySpec": "specs",
+    "TaskSpec": "specs",
+    "Workload": "specs",
+    "import_target": "specs",
+    "random_rows": "splits",
+    "stratified_rows": "splits",
+    "fraction_correct": "statistics",
+    "jackknife_error": "statistics",
+    "rms": "statistics",
+    "DATA_DIR_OPTION": "options",
+    "JSON_OPTION": "options",
+    "PLUGIN_OPTION": "options",
+    "duration": "terminal",
+    "make_console": "terminal",
+    "print_table": "terminal",
+    "quantity": "terminal",
+    "Float": "types",
+    "Int": "types",
+    "Measurement": "types",
+    "Problem": "types",
+    "Request": "types",
+    "Solution": "types",
+    "Training": "types",
+    "DataError": "..errors",
+    "NtkbenchError": "..errors",
+    "PluginError": "..errors",
+    "StoreError": "..errors",
+    "StudyError": "..errors",
+    "UnavailableError": "..errors",
+    "UnknownNameError": "..errors",
+    "suggestion": "..errors",
+}
+__all__ = [
+    "BAND_COLOUR",
+    "COLOURS",
+    "DASHES",
+    "DATA_DIR_OPTION",
+    "JSON_OPTION",
+    "MARKERS",
+    "PLUGIN_OPTION",
+    "THEORY_COLOUR",
+    "BackendSpec",
+    "Cell",
+    "DataError",
+    "DataTable",
+    "Estimate",
+    "Float",
+    "Int",
+    "Measurement",
+    "MethodFacts",
+    "MetricSpec",
+    "NtkbenchError",
+    "Outcome",
+    "Page",
+    "PluginError",
+    "Problem",
+    "Request",
+    "ResultTables",
+    "Selected",
+    "SelectionCache",
+    "Sizes",
+    "Solution",
+    "StoreError",
+    "StudyError",
+    "StudySpec",
+    "TaskSpec",
+    "Training",
+    "UnavailableError",
+    "UnknownNameError",
+    "Workload",
+    "at_grid_edge",
+    "centred_targets",
+    "cores",
+    "duration",
+    "fraction_correct",
+    "hookimpl",
+    "import_target",
+    "jackknife_error",
+    "load_registry",
+    "make_console",
+    "memory_bytes",
+    "missing_plugin",
+    "print_table",
+    "quantity",
+    "random_rows",
+    "require_available",
+    "rms",
+    "select",
+    "stratified_rows",
+    "suggestion",
+    "tuning_problems",
+    "unavailable_reason",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'ntkbench.plugin' has no attribute {name!r}")
+    home = _HOMES[name]
+    return getattr(import_module(home if home.startswith("..") else f".{home}", __name__), name)

@@ -1,0 +1,25 @@
+"""What this machine has: cores and memory, as far as this process may use them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+_CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")  # Linux, control groups of version 2
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def memory_bytes() -> int | None:
+    """Return the memory in bytes of the machine, or of the container this runs in; None where it is not known."""
+    if sys.platform == "win32":
+        return None
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    try:
+        return min(machine, int(_CONTAINER_LIMIT.read_text(encoding="ascii")))
+    except (OSError, ValueError):  # no container, or "max"
+        return machine

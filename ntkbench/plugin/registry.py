@@ -1,0 +1,327 @@
+"""Find plugins, load them one by one, and look up by name what they registered.
+
+A plugin that cannot be imported, or registers something invalid, is reported with its reason; the others still load.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import import_module, metadata, util
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import pluggy
+
+from ..errors import NtkbenchError, PluginError, UnavailableError, UnknownNameError, suggestion
+from . import hookspecs
+from .specs import BackendSpec, MetricSpec, StudySpec, TaskSpec
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+S = TypeVar("S", TaskSpec, BackendSpec, MetricSpec, StudySpec)
+
+ENTRY_POINT_GROUP = "ntkbench"
+BUILT_IN = "ntkbench.plugin.builtin"
+_HOOK_NAMES = frozenset(name for name in vars(hookspecs) if name.startswith("ntkbench_"))
+_NAME = re.compile(r"[a-z0-9][a-z0-9_.+-]*(/[a-z0-9][a-z0-9_.+-]*)*")
+
+
+@dataclass(frozen=True)
+class PluginReport:
+    """How loading one plugin ended: ``status`` is ``ok``, ``broken`` or ``disabled``."""
+
+    name: str
+    source: str
+    version: str
+    status: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    name: str
+    source: str
+    version: str
+    load: Callable[[], ModuleType]
+
+
+@dataclass
+class NamedRegistry(Generic[S]):
+    """The specs of one kind, by name, with their owners."""
+
+    kind: str
+    specs: dict[str, S] = field(default_factory=dict)
+    owners: dict[str, str] = field(default_factory=dict)
+
+    def add(self, spec: S, owner: str) -> None:
+        """Register a spec; its name must be free."""
+        if spec.name in self.specs:
+            raise PluginError(f'{self.kind} "{spec.name}" is registered by both {self.owners[spec.name]} and {owner}')
+        self.specs[spec.name] = spec
+        self.owners[spec.name] = owner
+
+    def get(self, name: str) -> S:
+        """Return the spec called ``name``.
+
+        :raises UnknownNameError: with the nearest known name.
+        """
+        if name not in self.specs:
+            raise UnknownNameError(
+                f'no {self.kind} "{name}"{suggestion(name, self.specs)} (see: ntkbench list {plural(self.kind)})'
+            )
+        return self.specs[name]
+
+    def __iter__(self) -> Iterator[S]:
+        return iter(sorted(self.specs.values(), key=lambda spec: spec.name))
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.specs
+
+
+def plural(kind: str) -> str:
+    """Return ``tasks`` for ``task``, ``studies`` for ``study``."""
+    return kind[:-1] + "ies" if kind.endswith("y") else kind + "s"
+
+
+@dataclass
+class Registry:
+    """The plugins that were found, and what they registered."""
+
+    manager: pluggy.PluginManager
+    tasks: NamedRegistry[TaskSpec] = field(default_factory=lambda: NamedRegistry("task"))
+    backends: NamedRegistry[BackendSpec] = field(default_factory=lambda: NamedRegistry("backend"))
+    metrics: NamedRegistry[MetricSpec] = field(default_factory=lambda: NamedRegistry("metric"))
+    studies: NamedRegistry[StudySpec] = field(default_factory=lambda: NamedRegistry("study"))
+    plugins: list[PluginReport] = field(default_factory=list)
+
+    @property
+    def hook(self) -> Any:
+        """The hook caller: ``registry.hook.ntkbench_skip_cell(cell=cell)``."""
+        return self.manager.hook
+
+    def kinds(self) -> tuple[tuple[str, type, NamedRegistry[Any]], ...]:
+        """Return (hook name, spec type, registry) of each kind of spec."""
+        return (
+            ("ntkbench_register_tasks", TaskSpec, self.tasks),
+            ("ntkbench_register_backends", BackendSpec, self.backends),
+            ("ntkbench_register_metrics", MetricSpec, self.metrics),
+            ("ntkbench_register_studies", StudySpec, self.studies),
+        )
+
+
+def load_registry(paths: Iterable[str | Path] = ()) -> Registry:
+    """Load the built-ins, the installed plugins, and the user's own files or folders in ``paths``.
+
+    ``NTKBENCH_DISABLE_PLUGINS`` names installed plugins to skip, separated by commas; with
+    ``NTKBENCH_STRICT_PLUGINS=1`` a broken plugin is an error.
+
+    :raises PluginError: for a path that does not load, or any broken plugin when strict.
+    """
+    registry = Registry(pluggy.PluginManager(hookspecs.PROJECT))
+    registry.manager.add_hookspecs(hookspecs)
+    strict = os.environ.get("NTKBENCH_STRICT_PLUGINS") == "1"
+    disabled = {name.strip() for name in os.environ.get("NTKBENCH_DISABLE_PLUGINS", "").split(",")}
+    for candidate in [_built_in(), *_installed()]:
+        if candidate.name in disabled:
+            registry.plugins.append(PluginReport(candidate.name, candidate.source, candidate.version, "disabled"))
+        else:
+            _admit(registry, candidate, strict=strict)
+    for path in paths:
+        for candidate in _from_path(Path(path)):
+            _admit(registry, candidate, strict=True)
+    return registry
+
+
+def _built_in() -> _Candidate:
+    return _Candidate("ntkbench", "built in", metadata.version("ntkbench"), lambda: import_module(BUILT_IN))
+
+
+def _installed() -> list[_Candidate]:
+    points = sorted(metadata.entry_points(group=ENTRY_POINT_GROUP), key=lambda point: point.name)
+    return [
+        _Candidate(point.name, f"installed: {point.value}", point.dist.version if point.dist else "", point.load)
+        for point in points
+    ]
+
+
+def _from_path(path: Path) -> list[_Candidate]:
+    if path.is_dir():
+        files = [path / "__init__.py"] if (path / "__init__.py").exists() else sorted(path.glob("[!_]*.py"))
+    else:
+        files = [path]
+    if not files or not all(file.is_file() for file in files):
+        raise PluginError(f"--plugin {path}: not a Python file, nor a folder with Python files in it")
+    return [
+        _Candidate(_path_module(file), f"file: {file}", "", lambda file=file: _import_file(file))  # type: ignore[misc]
+        for file in files
+    ]
+
+
+def _path_module(file: Path) -> str:
+    return file.resolve().parent.name if file.name == "__init__.py" else file.stem
+
+
+def _import_file(file: Path) -> ModuleType:
+    name = _path_module(file)
+    if (origin := _origin(name)) and not (Path(origin).exists() and file.samefile(origin)):
+        raise PluginError(f'there is already a module "{name}" ({origin}): rename {file}')
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = util.spec_from_file_location(name, file.resolve(), submodule_search_locations=_search(file))
+    if spec is None or spec.loader is None:
+        raise PluginError(f"{file} is not a Python file")
+    module = util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def _origin(name: str) -> str | None:
+    """Return the file of a module of this name, loaded or not; None if there is none."""
+    if name in sys.modules:
+        return getattr(sys.modules[name], "__file__", None) or "built in"
+    if "." in name:
+        raise PluginError(f'"{name}" cannot be the name of a module: rename the file')
+    spec = util.find_spec(name)
+    return spec.origin if spec else None
+
+
+def _search(file: Path) -> list[str] | None:
+    return [str(file.resolve().parent)] if file.name == "__init__.py" else None
+
+
+def _admit(registry: Registry, candidate: _Candidate, *, strict: bool) -> None:
+    """Import one plugin and register its specs: all of them or none."""
+    name, source, version = candidate.name, candidate.source, candidate.version
+    try:
+        module = candidate.load()
+        _check_hooks(module)
+        _check_new(registry, module, candidate)
+        try:
+            registry.manager.register(module, name=name)
+            _take(registry, module, name)
+        except BaseException:
+            if registry.manager.is_registered(module):
+                registry.manager.unregister(module)
+            raise
+    except Exception as error:
+        reason = str(error) if isinstance(error, NtkbenchError) else f"{type(error).__name__}: {error}"
+        if strict:
+            raise PluginError(f'plugin "{name}" ({source}): {reason}') from error
+        registry.plugins.append(PluginReport(name, source, version, "broken", reason))
+    else:
+        registry.plugins.append(PluginReport(name, source, version, "ok"))
+
+
+def _check_new(registry: Registry, module: ModuleType, candidate: _Candidate) -> None:
+    for report in registry.plugins:
+        if report.name == candidate.name and report.status == "ok":
+            raise PluginError(f'the name "{candidate.name}" is already taken by the plugin {report.source}')
+    if (owner := registry.manager.get_name(module)) is not None:
+        raise PluginError(f'its module {module.__name__} is already loaded as plugin "{owner}"')
+
+
+def _check_hooks(module: ModuleType) -> None:
+    for name, value in vars(module).items():
+        if not callable(value) or not (name.startswith("ntkbench_") or hasattr(value, "ntkbench_impl")):
+            continue
+        if name not in _HOOK_NAMES:
+            raise PluginError(f'"{name}" is not a hook{suggestion(name, _HOOK_NAMES)}')
+        if not hasattr(value, "ntkbench_impl"):
+            raise PluginError(f'"{name}" is not marked: put @ntkbench.hookimpl above it')
+
+
+def _take(registry: Registry, module: ModuleType, owner: str) -> None:
+    taken: list[tuple[NamedRegistry[Any], Any]] = []
+    try:
+        for hook_name, spec_type, known in registry.kinds():
+            for spec in _registered_by(registry, hook_name, module):
+                _check_spec(spec, spec_type, hook_name)
+                known.add(spec, owner)
+                taken.append((known, spec))
+    except BaseException:
+        for known, spec in taken:
+            del known.specs[spec.name], known.owners[spec.name]
+        raise
+
+
+def _registered_by(registry: Registry, hook_name: str, module: ModuleType) -> list[Any]:
+    caller: pluggy.HookCaller = getattr(registry.hook, hook_name)
+    return [spec for impl in caller.get_hookimpls() if impl.plugin is module for spec in impl.function()]  # type: ignore[attr-defined]
+
+
+def _check_spec(spec: Any, spec_type: type, hook_name: str) -> None:
+    if not isinstance(spec, spec_type):
+        raise PluginError(f"{hook_name} returned {spec!r}, expected {spec_type.__name__}")
+    name = spec.name  # type: ignore[attr-defined]
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise PluginError(f'{hook_name}: the name {name!r} must look like "task" or "family/task", in lower case')
+
+
+@cache
+def missing_requirement(requires: tuple[str, ...], install: str = "") -> str | None:
+    """Return why a requirement such as ``torch>=2.4`` is not met, and how to install it; None if all are met."""
+    from packaging.requirements import Requirement
+
+    for text in requires:
+        requirement = Requirement(text)
+        hint = f": {install or f'pip install {text!r}'}"
+        try:
+            version = metadata.version(requirement.name)
+        except metadata.PackageNotFoundError:
+            return f"{requirement.name} is not installed{hint}"
+        if not requirement.specifier.contains(version, prereleases=True):
+            return f"{requirement.name} {version} is installed, {requirement.specifier} is needed{hint}"
+    return None
+
+
+def missing_plugin(requires_plugins: Iterable[str], registry: Registry) -> str | None:
+    """Return why a required plugin such as ``jax``, or each of ``jax|torch``, cannot be used here, or None."""
+    for entry in requires_plugins:
+        reasons = [_unusable(name, registry) for name in entry.split("|")]
+        if all(reasons):
+            return "; ".join(map(str, reasons))
+    return None
+
+
+def _unusable(name: str, registry: Registry) -> str | None:
+    report = next((report for report in registry.plugins if report.name == name), None)
+    if report is None:
+        return f'needs the plugin "{name}", which is not installed'
+    if report.status != "ok":
+        return f'needs the plugin "{name}", which is {report.status}' + (f": {report.reason}" if report.reason else "")
+    own = [spec for spec in registry.backends if registry.backends.owners[spec.name] == name]
+    missing = (missing_requirement(spec.requires, spec.install) for spec in own)
+    return next((f'needs the plugin "{name}": {reason}' for reason in missing if reason), None)
+
+
+def unavailable_reason(spec: TaskSpec | BackendSpec, registry: Registry | None = None) -> str | None:
+    """Return why a task or backend cannot be used here, or None; a check that raises counts as a reason.
+
+    :param registry: the plugins that ``requires_plugins`` is held against; by default the installed ones.
+    """
+    try:
+        reason = missing_requirement(spec.requires, spec.install)
+        if reason is None and spec.requires_plugins:
+            reason = missing_plugin(spec.requires_plugins, load_registry() if registry is None else registry)
+        if reason is None and isinstance(spec, TaskSpec):
+            reason = spec.available()
+    except Exception as error:
+        return f"its check failed with {type(error).__name__}: {error}"
+    return reason
+
+
+def require_available(spec: TaskSpec | BackendSpec, registry: Registry | None = None) -> None:
+    """Raise :class:`UnavailableError` if a task or backend cannot be used here."""
+    if reason := unavailable_reason(spec, registry):
+        raise UnavailableError(f"{spec.name} is unavailable: {reason}")

@@ -1,0 +1,229 @@
+"""What plugins register: frozen descriptions, cheap to import, that name their heavy code by ``"module:attribute"``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from ..architecture.nodes import Architecture
+    from ..theory.losses import Loss
+    from ..theory.optimizers import Optimizer
+
+
+def common_width(hidden_widths: tuple[int, ...] | None) -> int | None:
+    """Return the width that all hidden layers share; None if they differ, are infinite, or there is none."""
+    distinct = set(hidden_widths or ())
+    return distinct.pop() if len(distinct) == 1 else None
+
+
+class Sizes(NamedTuple):
+    """The size of a task, known without loading it."""
+
+    n_train: int
+    n_test: int
+    n_features: int
+    n_outputs: int
+    splits: int
+
+
+class Workload(NamedTuple):
+    """What the cost of a cell depends on: ``steps`` of training, recorded ``records`` times, and so on.
+
+    ``hidden_widths`` has one width per hidden layer, None for infinite width; ``observe`` names what a subject
+    observes; ``batch_size`` None means all points; ``parameters`` is an instance of the backend's model, None for its
+    defaults.
+    """
+
+    sizes: Sizes
+    architecture: Architecture
+    hidden_widths: tuple[int, ...] | None = None
+    members: int = 0
+    steps: int = 0
+    records: int = 1
+    optimizer: Optimizer = "gradient-descent"
+    batch_size: int | None = None
+    dtype: Literal["float32", "float64"] = "float64"
+    observe: tuple[str, ...] = ()
+    parameters: Any = None
+
+    @property
+    def width(self) -> int | None:
+        """The width that all hidden layers share, or None."""
+        return common_width(self.hidden_widths)
+
+
+class Estimate(NamedTuple):
+    """What a cell will cost: floating-point operations, and peak memory in bytes."""
+
+    flops: float
+    bytes: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodFacts:
+    """What the core and its analysis need to know of a method, whatever the backend calls its own parameters.
+
+    :param kernel: the kernel of a law, or of the functions that a subject is linear in; None if it has none.
+    :param ridge: relative to the kernel's mean diagonal; None if the method has no single one.
+    :param output_scale: the factor on the networks' output.
+    :param trained_layers: which layers are trained.
+    :param learning_rate_multiplier: the factor on the study's learning rate: of a subject, at which it is trained; of a
+        law, at which it says that networks are trained (:attr:`ntkbench.plugin.types.Solution.time_scale`).
+    :param deviations: why a law is not the one that theory states for these networks, one clause each, such as "the
+        reference follows gradient flow; the networks took steps". Claims are not judged by such a law.
+    """
+
+    kernel: Literal["ntk", "nngp"] | None = None
+    ridge: float | None = None
+    output_scale: float = 1.0
+    trained_layers: Literal["all", "last"] = "all"
+    learning_rate_multiplier: float = 1.0
+    deviations: tuple[str, ...] = ()
+
+
+def import_target(target: str) -> Any:
+    """Import ``"module:attribute"`` and return the attribute."""
+    module, _, attribute = target.partition(":")
+    return getattr(import_module(module), attribute)
+
+
+def _always() -> None:
+    return None
+
+
+def _no_facts(parameters: Any) -> MethodFacts:
+    return MethodFacts()
+
+
+class Inapplicable(Protocol):
+    """Says why an observable has nothing to observe in this kind of training, or None."""
+
+    def __call__(
+        self, name: str, /, *, optimizer: Optimizer, loss: Loss, batch_size: int | None, non_gradient: float = 0.0
+    ) -> str | None:
+        """Return the reason, or None; ``non_gradient`` is passed only where it is not 0."""
+        ...
+
+
+def _applicable(
+    name: str, /, *, optimizer: Optimizer, loss: Loss, batch_size: int | None, non_gradient: float = 0.0
+) -> str | None:
+    return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskSpec:
+    """A supervised problem: its data, its size, and how to load it.
+
+    :param name: namespaced, such as ``synthetic/circle``.
+    :param version: raise it when the same parameters give other data; part of ``cell_id``.
+    :param parameters: ``"module:Model"``, a pydantic model of the task's own keys in a study.
+    :param target: ``"module:load"``; ``load(parameters, split_index, seed)`` returns an unscaled
+        :class:`~ntkbench.plugin.types.Problem`.
+    :param sizes: ``sizes(parameters)``, light.
+    :param fingerprint: ``fingerprint(parameters)``, a hash of the data (not of the parameters), light; "" if the
+        parameters and the seed determine the data.
+    :param available: returns None, or why the data is not available here; light.
+    :param standardise_inputs: whether the core scales inputs by training statistics.
+    :param standardise_targets: whether the core scales targets by training statistics.
+    :param requires: distributions it needs, such as ``scikit-learn>=1.4``.
+    :param requires_plugins: plugins whose public names it imports, such as ``jax``; ``jax|torch`` for at least one.
+    :param install: the command that installs them.
+    """
+
+    name: str
+    version: int
+    summary: str
+    parameters: str
+    target: str
+    sizes: Callable[[Any], Sizes]
+    fingerprint: Callable[[Any], str]
+    available: Callable[[], str | None] = _always
+    standardise_inputs: bool = True
+    standardise_targets: bool = True
+    requires: tuple[str, ...] = ()
+    requires_plugins: tuple[str, ...] = ()
+    install: str = ""
+    source: str = ""
+    licence: str = ""
+    citation: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackendSpec:
+    """A method that turns a problem, an architecture and a training into predictions at given steps.
+
+    :param role: ``reference`` (infinite width, closed form) or ``subject`` (finite width, trained).
+    :param parameters: ``"module:Model"``, a pydantic model of the backend's own keys in a study.
+    :param target: ``"module:solve"``; ``solve(request)`` returns a :class:`~ntkbench.plugin.types.Solution`.
+    :param supports: ``supports(architecture)`` returns None, or why the backend cannot handle it; light.
+    :param estimate: ``estimate(work)``, light.
+    :param facts: ``facts(parameters)``, what the core needs to know of the method; light.
+    :param observables: what a study may list under ``observe``, by name, with a line about each.
+    :param observed_by_default: what is observed if a study lists nothing; None for everything.
+    :param inapplicable: why an observable has nothing to observe in some kind of training; light.
+    :param optimizers: the optimizers that it knows.
+    :param losses: the costs that it knows.
+    :param batches: whether it trains in mini-batches.
+    :param stops: whether it stops networks early (``stop_loss``, ``stop_patience``).
+    :param supports_non_gradient: whether the training direction may be no gradient.
+    :param requires_plugins: plugins whose public names it imports, such as ``jax``; ``jax|torch`` for at least one.
+    """
+
+    name: str
+    version: int
+    summary: str
+    role: Literal["reference", "subject"]
+    parameters: str
+    target: str
+    supports: Callable[[Architecture], str | None]
+    estimate: Callable[[Workload], Estimate]
+    facts: Callable[[Any], MethodFacts] = _no_facts
+    observables: Mapping[str, str] = field(default_factory=dict, hash=False)
+    observed_by_default: tuple[str, ...] | None = None
+    inapplicable: Inapplicable = _applicable
+    optimizers: tuple[Optimizer, ...] = ("gradient-descent",)
+    losses: tuple[Loss, ...] = ("squared-error",)
+    batches: bool = False
+    stops: bool = False
+    supports_non_gradient: bool = False
+    requires: tuple[str, ...] = ()
+    requires_plugins: tuple[str, ...] = ()
+    install: str = ""
+    citation: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricSpec:
+    """A number computed from a solution, a reference and the targets.
+
+    :param needs: fields of the measured :class:`~ntkbench.plugin.types.Solution` that must be present.
+    :param needs_reference: True for comparisons: ``measure`` is then called once per reference.
+    :param target: ``"module:measure"``; ``measure(problem, solution, reference)`` yields
+        :class:`~ntkbench.plugin.types.Measurement`.
+    :param default: whether it is measured in studies that list no metrics.
+    """
+
+    name: str
+    version: int
+    summary: str
+    unit: str
+    goal: Literal["min", "max", "none"]
+    target: str
+    needs: tuple[str, ...] = ()
+    needs_reference: bool = False
+    default: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudySpec:
+    """A study shipped by a plugin: a name, a line about it, and its TOML file."""
+
+    name: str
+    summary: str
+    path: Path

@@ -1,0 +1,62 @@
+"""The cache of reference solutions: one folder per cell, one .npy file per array, read by memory map."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..plugin.types import Solution, Training
+
+_SCALARS = ("rho", "time_scale")
+_LEFT_OUT = ("measurements", "mode_residuals", "parameters", "compile_seconds")  # what no reader of a reference needs
+_INDEX = "solution.json"
+_ARRAYS = tuple(f.name for f in fields(Solution) if f.name not in (*_SCALARS, *_LEFT_OUT, "training"))
+
+
+def has_solution(folder: Path, cell_id: str) -> bool:
+    """Return whether a cell's solution is in the cache, with all of its arrays."""
+    here = folder / cell_id
+    try:
+        return all((here / f"{name}.npy").is_file() for name in _index(here)["arrays"])
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+def _index(here: Path) -> dict[str, Any]:
+    return dict(json.loads((here / _INDEX).read_text()))
+
+
+def save_solution(folder: Path, cell_id: str, solution: Solution) -> None:
+    """Write a solution to the cache, completely or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(prefix=".tmp-", dir=folder))
+    try:
+        arrays = [name for name in _ARRAYS if getattr(solution, name) is not None]
+        for name in arrays:
+            np.save(part / f"{name}.npy", getattr(solution, name))
+        scalars = {name: getattr(solution, name) for name in _SCALARS}
+        training = None if solution.training is None else solution.training.as_json()
+        (part / _INDEX).write_text(json.dumps({"arrays": arrays, "scalars": scalars, "training": training}))
+        shutil.rmtree(folder / cell_id, ignore_errors=True)
+        part.replace(folder / cell_id)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+
+
+def load_solution(folder: Path, cell_id: str) -> Solution:
+    """Return a solution whose arrays are memory maps, read-only.
+
+    :raises FileNotFoundError: if it is not in the cache.
+    """
+    here = folder / cell_id
+    index = _index(here)
+    arrays = {name: np.load(here / f"{name}.npy", mmap_mode="r") for name in index["arrays"]}
+    training = None if index["training"] is None else Training(**index["training"])
+    return Solution(**arrays, **index["scalars"], training=training)

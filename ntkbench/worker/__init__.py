@@ -1,1 +1,0 @@
-"""The worker: solves one cell at a time, wherever it runs, and reports an outcome."""

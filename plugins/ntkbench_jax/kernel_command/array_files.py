@@ -1,0 +1,138 @@
+"""Matrices of a user's own from .npy, .npz and text files, and arrays written as .npz, whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+import zlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ntkbench.plugin import DataError, StoreError, suggestion
+
+from .text_matrix import read_text_matrix
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    Matrix = NDArray[np.float32] | NDArray[np.float64]
+
+BINARY = (".npy", ".npz")
+TEXT = (".csv", ".tsv", ".txt")
+_NPY = b"\x93NUMPY"
+
+
+def read_matrix(
+    path: Path, *, array: str | None = None, delimiter: str | None = None, header: bool | None = None
+) -> Matrix:
+    """Return the points (N, F) of a file, N and F from 1, all finite: float32 where it holds that, else float64.
+
+    :param array: which array of an .npz; needed where it holds more than one.
+    :param delimiter: what separates the columns of a text file, ``" "`` for any white space; found out by default.
+    :param header: whether a text file's first line holds names; by default where no field of it is a number.
+    :raises DataError: for a file that is not there, not such a file, or holds anything else, saying where.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in (*BINARY, *TEXT):
+        raise DataError(f"{path}: is not called {', '.join(BINARY)}, {', '.join(TEXT[:-1])} or {TEXT[-1]}")
+    if not path.exists():
+        raise DataError(f"{path}: there is no such file")
+    if not path.is_file():
+        raise DataError(f"{path}: is not a file")
+    try:
+        if suffix in TEXT:
+            return read_text_matrix(path, delimiter, header)
+        return _read_binary(path, array)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from None
+    except MemoryError:
+        raise DataError(f"{path}: is too large for the memory") from None
+
+
+def _read_binary(path: Path, array: str | None) -> Matrix:
+    try:
+        with path.open("rb") as file:
+            if file.read(len(_NPY)) != _NPY and not zipfile.is_zipfile(file):
+                raise ValueError("it starts like neither of .npy and .npz, or is cut off")
+            file.seek(0)
+            loaded = np.load(file, allow_pickle=False)
+            if isinstance(loaded, np.ndarray):
+                return _points(str(path), loaded)
+            with loaded:
+                name = _chosen(path, loaded.files, array)
+                return _points(f"{path}[{name}]", loaded[name])
+    except (ValueError, EOFError, NotImplementedError, SyntaxError, zipfile.BadZipFile, zlib.error) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DataError(f"{path}: is not a whole {path.suffix} file of numbers ({reason})") from None
+
+
+def _chosen(path: Path, names: list[str], array: str | None) -> str:
+    if not names:
+        raise DataError(f"{path}: holds no arrays")
+    held = ", ".join(names)
+    if array is not None and array not in names:
+        raise DataError(f'{path}: has no array "{array}"{suggestion(array, names)} (it holds {held})')
+    if array is None and len(names) != 1:
+        raise DataError(f"{path}: holds {len(names)} arrays; name the one that is meant with --array: {held}")
+    return array if array is not None else names[0]
+
+
+def _points(where: str, found: Any) -> Matrix:
+    """Return what an array file holds as finite points, or say what is wrong with it."""
+    if not isinstance(found, np.ndarray) or found.dtype.kind not in "fiub":
+        kind = getattr(found, "dtype", type(found).__name__)
+        raise DataError(f"{where}: holds {kind}, expected real numbers")
+    if found.ndim != 2:
+        advice = "; a single feature is one column: array.reshape(-1, 1)" if found.ndim == 1 else ""
+        raise DataError(f"{where}: has shape {found.shape}, expected (points, features){advice}")
+    if 0 in found.shape:
+        raise DataError(f"{where}: has shape {found.shape}, with no {'points' if not found.shape[0] else 'features'}")
+    with np.errstate(over="ignore"):
+        single = found.dtype == np.float32
+        matrix: Matrix = np.ascontiguousarray(found, np.float32) if single else np.ascontiguousarray(found, np.float64)
+    finite = np.isfinite(matrix)
+    if not finite.all():
+        row, column = np.argwhere(~finite)[0]
+        raise DataError(f"{where}: [{row}, {column}] is {found[row, column]}; inputs must be finite")
+    return matrix
+
+
+def check_target(path: Path, *, force: bool) -> None:
+    """Say what would keep :func:`write_npz` from writing ``path``, before the work is done.
+
+    :raises StoreError: for a path that does not end in .npz, exists already (unless ``force``), or has no folder.
+    """
+    if path.suffix.lower() != ".npz":
+        raise StoreError(f"{path}: the name of the file to write must end in .npz")
+    if path.is_dir():
+        raise StoreError(f"{path}: is a folder")
+    if path.exists() and not force:
+        raise StoreError(f"{path}: exists already; --force replaces it")
+    if not path.parent.is_dir():
+        raise StoreError(f"{path}: there is no folder {path.parent}")
+    if not os.access(path.parent, os.W_OK):
+        raise StoreError(f"{path}: the folder {path.parent} cannot be written to")
+
+
+def write_npz(path: Path, arrays: Mapping[str, NDArray[Any]], *, force: bool = False) -> None:
+    """Write named arrays to ``path``, whole or not at all: into a temporary file beside it, which is then renamed.
+
+    :raises StoreError: where :func:`check_target` has an objection, or the disk is full.
+    """
+    check_target(path, force=force)
+    temporary = path.with_name(f".ntkbench-{os.getpid()}.part")
+    try:
+        with temporary.open("wb") as file:
+            np.savez(file, **dict(arrays))  # type: ignore[arg-type]
+            file.flush()
+            os.fsync(file.fileno())
+        check_target(path, force=force)
+        temporary.replace(path)
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be written ({error.strerror or error})") from None
+    finally:
+        temporary.unlink(missing_ok=True)

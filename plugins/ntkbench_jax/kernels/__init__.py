@@ -1,0 +1,1 @@
+"""The NNGP and the NTK of any points, exact to rounding."""

@@ -1,0 +1,1 @@
+"""Studies that reproduce published figures and tables, with their analyses."""

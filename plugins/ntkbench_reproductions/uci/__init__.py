@@ -1,0 +1,1 @@
+"""Analyses over many real data sets, each data set one unit."""

@@ -1,6 +1,0 @@
-"""Activations with the derivative that gradient descent needs, in place and by tensor operations alone."""
-
-from .catalogue import find_activation
-from .interface import Activation
-
-__all__ = ["Activation", "find_activation"]

@@ -1,0 +1,1 @@
+"""Networks of every width, member by member."""

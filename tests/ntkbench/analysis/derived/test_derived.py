@@ -1,0 +1,146 @@
+"""Numbers made of several rows: rates of decay, times of least error, residuals of descent, all from known curves."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ntkbench.analysis.derived.cost import cost_left, descent_residual, limit_rate_distance
+from ntkbench.analysis.derived.decay import decay_ratio, time_to_residual
+from ntkbench.analysis.derived.stability import stability_onset_ratio
+from ntkbench.analysis.derived.stopping import early_stopping, late_excess_kernel, late_excess_network
+
+N, RATE = 10, 0.2
+EIGENVALUES = np.array([20.0, 10.0, 10.0, 4.0, 3.9, 0.1])
+
+
+def rows(metric, values, *, steps, split="train", reference="ntk", component=None):
+    """Return rows of values (E, T)."""
+    return [
+        {
+            "run_id": "r",
+            "cell_id": "net",
+            "split_index": 0,
+            "metric": metric,
+            "reference": reference,
+            "reference_cell_id": None if reference is None else "law",
+            "split": split,
+            "member": member,
+            "step": step,
+            "time": RATE * step,
+            "component": component,
+            "value": values[member, record],
+        }
+        for member in range(len(values))
+        for record, step in enumerate(steps)
+    ]
+
+
+def results(*tables, learning_rate_multiplier=1.0):
+    measurements = pd.DataFrame([row for table in tables for row in table])
+    cells = pd.DataFrame(
+        [
+            {"cell_id": "net", "learning_rate": RATE, "n_train": N, "learning_rate_multiplier": 1.0},
+            {"cell_id": "law", "learning_rate": RATE, "n_train": N}
+            | {"learning_rate_multiplier": learning_rate_multiplier},
+        ]
+    )
+    spectra = pd.DataFrame(
+        {"cell_id": "law", "output": 0, "component": np.arange(len(EIGENVALUES)), "eigenvalue": EIGENVALUES}
+    )
+    return SimpleNamespace(measurements=measurements, cells=cells, spectra=spectra)
+
+
+def value(table, metric):
+    return table.loc[table["metric"] == metric, "value"].item()
+
+
+def residuals(component, speed, steps, members=6, seed=0):
+    """Return residuals of members that decay ``speed`` times as fast as the kernel says, from starts of their own."""
+    starts = 1 + np.random.default_rng(seed).random((members, 1))
+    return starts * (1 - RATE * EIGENVALUES[component] / N) ** (speed * np.asarray(steps, dtype=float))
+
+
+@pytest.mark.parametrize("speed", [1.0, 1.05])
+def test_a_rate_of_decay_is_found_exactly(speed):
+    steps = np.arange(12)
+    found = decay_ratio(results(rows("kernel_residual", residuals(1, speed, steps), steps=steps, component=1)))
+    assert value(found, "decay_ratio") == pytest.approx(speed, rel=1e-12)
+    assert value(found, "decay_ratio_standard_error") == pytest.approx(0, abs=1e-12)
+
+
+def test_a_law_whose_rate_is_off_shows():
+    steps = np.arange(12)
+    made = rows("kernel_residual", residuals(1, 1.0, steps), steps=steps, component=1)
+    found = value(decay_ratio(results(made, learning_rate_multiplier=1.05)), "decay_ratio")
+    assert found == pytest.approx(np.log(1 - 0.2) / np.log(1 - 0.21), rel=1e-12)
+
+
+@pytest.mark.parametrize("component", [3, 4, 5])
+def test_spaces_that_are_close_or_small_are_not_looked_at(component):
+    steps = np.arange(200)
+    made = rows("kernel_residual", residuals(component, 1.0, steps), steps=steps, component=component)
+    assert decay_ratio(results(made)).empty
+
+
+def test_the_jackknife_of_a_rate_is_that_of_leaving_members_out():
+    steps = np.arange(12)
+    values = np.concatenate([residuals(1, s, steps, members=1, seed=k) for k, s in enumerate((0.9, 1.0, 1.1, 1.2))])
+    whole = decay_ratio(results(rows("kernel_residual", values, steps=steps, component=1)))
+    without = []
+    for k in range(4):
+        rest = np.delete(values, k, axis=0)
+        without.append(
+            value(decay_ratio(results(rows("kernel_residual", rest, steps=steps, component=1))), "decay_ratio")
+        )
+    error = np.sqrt(3 / 4 * np.sum((np.array(without) - np.mean(without)) ** 2))
+    assert value(whole, "decay_ratio_standard_error") == pytest.approx(error, rel=1e-10)
+
+
+def test_times_are_in_units_of_the_kernels():
+    steps = np.arange(40)
+    found = time_to_residual(results(rows("kernel_residual", residuals(1, 0.5, steps), steps=steps, component=1)))
+    assert found["value"].to_numpy() == pytest.approx(2.0, rel=1e-12)
+    assert found["member"].tolist() == list(range(6))
+
+
+def bowl(least, steps):
+    return 1 + (np.log(np.maximum(steps, 0.5)) - np.log(least)) ** 2
+
+
+def test_the_least_error_is_found_between_records():
+    steps = np.array([0, *np.unique(np.rint(np.geomspace(1, 100, 20)))])
+    network, kernel = (np.sqrt(np.stack([bowl(t, steps)] * 3)) for t in (12.0, 10.0))
+    made = results(
+        rows("rmse", network, steps=steps, split="test", reference=None),
+        rows("prediction_rmse", kernel, steps=steps, split="test"),
+    )
+    assert value(early_stopping(made), "early_stopping_ratio") == pytest.approx(np.log(1.2), abs=0.02)
+    last = np.log(bowl(12.0, 100.0) / bowl(12.0, steps[1:]).min())
+    assert value(late_excess_network(made), "late_excess_network") == pytest.approx(last, rel=1e-12)
+    assert value(late_excess_kernel(made), "late_excess_kernel") > last
+
+
+def test_residuals_of_descent():
+    steps = np.array([0, 1, 5])
+    costs = np.array([[1.0, 0.9, 0.5], [2.0, 1.7, 1.0]])
+    rates = np.array([[0.6, 0.5, 0.3], [1.5, 1.4, 0.7]])
+    made = results(
+        rows("loss", costs, steps=steps, reference=None),
+        rows("cost_rate", rates, steps=steps, reference=None),
+        rows("cost_rate", rates / 1.1, steps=steps),
+    )
+    found = descent_residual(made)["value"].to_numpy()
+    assert found == pytest.approx([1 - 0.1 / RATE / 0.6, 0.3 / RATE / 1.5 - 1 + 1e-15], abs=1e-12)
+    assert limit_rate_distance(made)["value"].to_numpy() == pytest.approx([0.1, 0.1], rel=1e-12)
+    assert cost_left(made)["value"].to_numpy() == pytest.approx(np.log10([0.5, 0.5]), rel=1e-12)
+
+
+def test_onsets_are_compared_member_by_member():
+    one = np.array([[1.2], [1.5], [2.0]])
+    made = results(
+        rows("stability_onset", one, steps=[0], split=None),
+        rows("stability_onset_kernel", np.array([[1.0], [1.5], [1.0]]), steps=[0], split=None),
+    )
+    assert stability_onset_ratio(made)["value"].to_numpy() == pytest.approx([1.2, 1.0, 2.0], rel=1e-15)

@@ -1,0 +1,210 @@
+"""Rates from tables: the right rows, members as replicates, and nothing that diverged or failed."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ntkbench.analysis.estimation import rates
+from ntkbench.analysis.estimation.rates import QUANTITIES, architecture_name, convergence_rates
+from ntkbench.analysis.series.records import over_layers, recorded
+from ntkbench.errors import NtkbenchError
+
+ARCHITECTURE = {"activation": "relu", "depth": 2, "weight_std": 2**0.5, "bias_std": 0.1, "parameterization": "ntk"}
+
+
+def test_architecture_name():
+    assert architecture_name(ARCHITECTURE) == "relu, depth 2, weight_std 1.414, bias_std 0.1"
+    other = ARCHITECTURE | {"parameterization": "standard", "output_scale": 2.0, "trained_layers": "last"}
+    assert architecture_name(other).endswith("bias_std 0.1, standard, output_scale 2, trained layers: last")
+
+
+def make_results(*, splits=(0, 1), widths=(32, 128, 512), members=6, status="ok"):
+    """Distances n^-1/2 at every step but twice that at step 1; the kernel's change n^-1; the mean's bias n^-1."""
+    cells, rows = [], []
+    for width in widths:
+        for split in splits:
+            cell = {"run_id": "r", "cell_id": f"{width}-{split}", "split_index": split}
+            facts = {"study": "s", "task": "t", "label": "network", "role": "subject", "status": status}
+            facts |= {"n_train": 8, "learning_rate": 0.5}
+            cells.append(cell | facts | ARCHITECTURE | {"width": width, "members": members})
+            rows += [cell | row for row in make_rows(width, members)]
+    kernel = {"kernel": "ntk", "ridge": 0.0, "deviations": ()}
+    cells.append(cells[0] | kernel | {"cell_id": "ntk", "role": "reference", "label": "ntk", "width": None})
+    measurements = pd.DataFrame(rows).astype({"member": "Int64", "step": "Int64"})
+    return SimpleNamespace(cells=pd.DataFrame(cells).astype({"width": "Int64"}), measurements=measurements)
+
+
+def make_rows(n, members):
+    def row(metric, split, member, step, value, reference="ntk", component=None):
+        where = {"member": member, "step": step, "time": 0.1 * step, "component": component}
+        compared = {"reference": reference, "reference_cell_id": reference}
+        return {"metric": metric, "split": split, "value": value, **compared, **where}
+
+    for k in range(members):
+        x = 1 + 0.1 * np.cos(k)
+        yield row("ntk_distance_frobenius", "train", k, 0, x * n**-0.5)
+        yield row("ntk_distance_frobenius", "train", k, 2, 1.0)
+        yield row("ntk_change_frobenius", "train", k, 0, 0.0, None)
+        yield row("ntk_change_frobenius", "train", k, 2, x / n, None)
+        for step in (0, 1, 2):
+            yield row("function_distance", "test", k, step, (0, 2, 1)[step] * x * n**-0.5)
+        yield row("output_blocks", "train", k, 0, x * n**-0.5, None)
+        for step in (1, 2):
+            for layer, change in enumerate((x * n**-0.5, x / n, 3 * x * n**-0.5)):
+                yield row("weight_change_relative", None, k, step, change / step, None, layer)
+            yield row("weight_change_operator", None, k, step, x * n**-0.5, None, 1)
+            for layer in (0, 1):
+                yield row("bias_change_relative", None, k, step, (1 + layer) * x * n**-0.5, None, layer)
+                yield row("activation_change", "train", k, step, (1 + layer) * x * n**-0.5, None, layer + 1)
+            yield row("linearization_distance", "test", k, step, (3 - step) * x / n, None)
+            yield row("linearization_distance", "train", k, step, 1.0, None)
+    for name in ("function_distance_of_mean", "function_distance_of_mean_over_time"):
+        yield row(name, "test", None, 2, 1.0 / n)
+        yield row(f"{name}_standard_error", "test", None, 2, 1e-4 / n)
+        yield row(f"{name}_floor", "test", None, 2, 1e-4 / n)
+
+
+def test_convergence_rates():
+    rates = convergence_rates(make_results())
+    columns = "task architecture label reference metric exponent ci_low ci_high n_widths n_members method"
+    assert list(rates.columns) == columns.split()
+    found = rates.set_index("metric")
+    assert set(found.index) == set(QUANTITIES) - {"ntk_distance_operator"}
+    for metric, exponent in {
+        "ntk_distance_frobenius": -0.5,
+        "function_distance": -0.5,
+        "function_distance_max": -0.5,
+        "ntk_change_frobenius": -1,
+        "function_distance_of_mean": -1,
+        "function_distance_of_mean_over_time": -1,
+        "output_blocks": -0.5,
+        "weight_change_first": -0.5,
+        "weight_change_middle": -1,
+        "weight_change_middle_operator": -0.5,
+        "weight_change_last": -0.5,
+        "bias_change": -0.5,
+        "activation_change": -0.5,
+        "linearization_distance_max": -1,
+    }.items():
+        row = found.loc[metric]
+        assert row["exponent"] == pytest.approx(exponent, abs=1e-6)
+        assert row["ci_low"] <= exponent <= row["ci_high"]
+        assert (row["n_widths"], row["n_members"]) == (3, 6)
+        assert (row["label"], row["task"]) == ("network", "t")
+    compared = {m for m in QUANTITIES if m.startswith(("ntk_distance", "function_distance"))}
+    assert found["reference"].isna().to_dict() == {m: m not in compared for m in found.index}
+
+
+def test_layers_are_taken_together_by_their_root_mean_square():
+    results = make_results(widths=(32, 128), splits=(0,))
+    member = results.measurements.query("metric == 'activation_change' and member == 0 and step == 2")
+    cells = rates.subject_cells(results.cells)
+    found = recorded("activation_change", QUANTITIES["activation_change"], results.measurements)
+    together = over_layers(found.merge(cells, on=["run_id", "cell_id"]), "all").query("member == 0")
+    for width in (32, 128):
+        expected = np.sqrt(np.mean(member[member["cell_id"] == f"{width}-0"]["value"].astype(float) ** 2))
+        assert together.loc[together["width"] == width, "value"].tolist() == pytest.approx([expected], rel=1e-14)
+
+
+def test_splits_share_members():
+    one, two = (convergence_rates(make_results(splits=s)) for s in ((0,), (0, 1)))
+    pd.testing.assert_frame_equal(one, two)  # the same numbers twice are no more replicates
+
+
+def test_diverged_members_are_counted_out():
+    results = make_results()
+    rows = results.measurements
+    diverged = (rows["cell_id"] == "128-1") & (rows["member"] == 3) & (rows["step"] > 0)
+    results.measurements = rows[~diverged.fillna(False)]
+    found = convergence_rates(results).set_index("metric")["n_members"]
+    assert found["function_distance"] == found["function_distance_max"] == found["ntk_change_frobenius"] == 5
+    assert found["function_distance_of_mean"] == 5
+    assert found["ntk_distance_frobenius"] == 6  # at initialization it had not diverged yet
+
+
+def test_variants_of_a_task_are_kept_apart():
+    small, large = make_results(splits=(0,)), make_results(splits=(0,))
+    for n, results in ((16, small), (64, large)):
+        results.cells["task_params_json"] = f'{{"n_train":{n}}}'
+        results.cells["cell_id"] += f"-{n}"
+        results.measurements["cell_id"] += f"-{n}"
+    both = SimpleNamespace(
+        cells=pd.concat([small.cells, large.cells], ignore_index=True),
+        measurements=pd.concat([small.measurements, large.measurements], ignore_index=True),
+    )
+    rates = convergence_rates(both, "function_distance")
+    assert list(rates["task"]) == ["t n_train=16", "t n_train=64"]
+
+
+def test_no_usable_cells_give_an_empty_table():
+    full = make_results()
+    empty = SimpleNamespace(cells=full.cells.iloc[:0], measurements=full.measurements.iloc[:0])
+    for results in (make_results(status="failed"), empty):
+        rates = convergence_rates(results)
+        assert rates.empty
+        assert "exponent" in rates
+
+
+def test_unequal_widths_are_no_point_of_a_fit():
+    results = make_results(splits=(0,))
+    results.cells["widths"] = [[32, 32], [128, 512], [512, 512], None]
+    assert (convergence_rates(results)["n_widths"] == 2).all()
+
+
+def test_one_metric_or_several():
+    assert list(convergence_rates(make_results(), "function_distance")["metric"]) == ["function_distance"]
+    assert len(convergence_rates(make_results(), ["function_distance", "ntk_change_frobenius"])) == 2
+    with pytest.raises(NtkbenchError, match="choose from"):
+        convergence_rates(make_results(), "rmse")
+
+
+def test_widths_are_compared_on_the_splits_they_share():
+    results = make_results(splits=(0, 1))
+    harder = results.measurements["split_index"] == 1
+    results.measurements.loc[harder, "value"] *= 3
+    lost = results.cells["cell_id"] == "512-1"
+    results.cells.loc[lost, "status"] = "timeout"
+    rates = convergence_rates(results).set_index("metric")
+    assert rates.loc["ntk_distance_frobenius", "exponent"] == pytest.approx(-0.5, abs=1e-6)
+    assert rates.loc["function_distance_of_mean", "exponent"] == pytest.approx(-1, abs=1e-6)
+    assert rates["method"].str.endswith("splits left out because some width lacks them: 1").all()
+
+
+def test_scales_that_differ_in_the_fifth_digit_are_two_architectures():
+    one, two = make_results(splits=(0,)), make_results(splits=(0,))
+    two.cells["weight_std"] = 1.4141
+    two.cells["cell_id"] += "x"
+    two.measurements["cell_id"] += "x"
+    both = SimpleNamespace(
+        cells=pd.concat([one.cells, two.cells], ignore_index=True),
+        measurements=pd.concat([one.measurements, two.measurements], ignore_index=True),
+    )
+    rates = convergence_rates(both, "function_distance")
+    assert rates["architecture"].nunique() == 2
+    assert rates["exponent"].to_list() == pytest.approx([-0.5, -0.5], abs=1e-6)
+
+
+def test_twins_in_float64_set_the_floor_of_rounding():
+    """The twin is no curve of its own; what is not ten times the distance to the twin is left out."""
+    results = make_results(widths=(32, 128, 512, 2048), splits=(0,))
+    (row,) = convergence_rates(results, "ntk_change_frobenius").to_dict("records")
+    twin_cells = results.cells[results.cells["cell_id"] == "512-0"].assign(cell_id="twin", label="network-float64")
+    change = results.measurements["metric"] == "ntk_change_frobenius"
+    twins = results.measurements[change & (results.measurements["cell_id"] == "512-0")].assign(cell_id="twin")
+    last = results.measurements[change & (results.measurements["cell_id"] == "2048-0")]["value"].astype(float)
+    for apart, left_out in ((0.01, 0), (0.5, 1)):
+        both = SimpleNamespace(
+            cells=pd.concat([results.cells, twin_cells], ignore_index=True),
+            measurements=pd.concat(
+                [results.measurements, twins.assign(value=twins["value"] + apart * last.mean())], ignore_index=True
+            ),
+        )
+        (found,) = convergence_rates(both, "ntk_change_frobenius").to_dict("records")
+        assert found["label"] == "network"
+        assert found["n_widths"] == 4 - left_out
+        assert ("floor of rounding" in found["method"]) == bool(left_out)
+        assert found["exponent"] == pytest.approx(row["exponent"], abs=0.2)

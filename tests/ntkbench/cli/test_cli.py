@@ -1,0 +1,290 @@
+"""Every verb of the command line: what it prints, what it imports, how it ends."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+
+import click
+import pandas as pd
+import pytest
+from toy_runs import TOY, as_toml, invoke, shell, study, subject
+
+import ntkbench
+from ntkbench.cli import main
+from ntkbench.plugin import registry
+
+HEAVY = {"torch", "jax", "pandas", "scipy", "sklearn", "matplotlib"}
+NOT_FOR_HELP = HEAVY | {"numpy", "pydantic", "pyarrow", "rich"}
+
+
+def imported(*arguments):
+    """Return the top-level modules that a command line imports."""
+    code = (
+        "import sys\n"
+        "sys.argv = ['ntkbench', *sys.argv[1:]]\n"
+        "from ntkbench.cli.main import main\n"
+        "try:\n    main()\n"
+        "finally:\n    print('MODULES', *{name.partition('.')[0] for name in sys.modules}, file=sys.stderr)\n"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=60, check=True
+    )
+    return set(found.stderr.rpartition("MODULES")[2].split())
+
+
+class TestStart:
+    @pytest.mark.parametrize(
+        "arguments",
+        [("--help",), ("--version",), ("list", "tasks"), ("plugins",), ("run", "--help"), ("plan", "--help")],
+    )
+    def test_light_commands_import_nothing_heavy(self, arguments):
+        assert not imported(*arguments) & NOT_FOR_HELP
+
+    def test_planning_imports_no_backend_and_no_analysis(self):
+        assert not imported("plan", "quickstart") & HEAVY
+
+    def test_planning_a_run_that_is_there_is_as_light(self, finished):
+        found = imported("plan", finished / "toy.toml", "--plugin", TOY, "--out", finished / "run")
+        assert "pyarrow" in found  # it did look
+        assert "pandas" not in found
+
+    def test_importing_the_package_is_light(self):
+        code = "import sys, ntkbench; print(*sys.modules)"
+        found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        assert not set(found.stdout.split()) & NOT_FOR_HELP
+
+    def test_the_module_is_the_command(self, tmp_path):
+        found = shell(tmp_path, "--version")
+        assert found.stdout == f"ntkbench, version {ntkbench.__version__}\n"
+
+
+def verbs(group, path=()):
+    for name, command in group.commands.items():
+        yield (*path, name)
+        if isinstance(command, click.Group):
+            yield from verbs(command, (*path, name))
+
+
+@pytest.mark.parametrize("verb", list(verbs(main.cli)), ids=" ".join)
+def test_every_verb_has_help(verb):
+    found = invoke(*verb, "--help")
+    assert found.exit_code == 0
+    summary = found.output.split("\n\n")[1].strip()
+    assert summary.endswith(".")
+    assert summary[0].isupper()
+
+
+def test_every_verb_is_known_here():
+    known = {("run",), ("plan",), ("list",), ("show",), ("plugins",), ("doctor",)}
+    known |= {("results",), ("results", "list"), ("results", "show"), ("results", "export")}
+    assert known <= set(verbs(main.cli))
+
+
+class TestRun:
+    def test_from_nothing_to_a_table(self, toy, tmp_path):
+        first = toy()
+        assert first.returncode == 0
+        assert "4 cells: 4 ok" in first.stdout
+        assert "Tables and figures: run" in first.stdout
+        assert list((tmp_path / "run" / "figures").iterdir())
+        assert first.stderr.startswith("toy-")
+        second = toy()
+        assert second.returncode == 0
+        assert "nothing left to do, 4 already done" in second.stdout
+        assert "4 cells, 4 finished before, 0 to run" in second.stderr
+
+    def test_json_is_all_that_is_on_stdout(self, toy):
+        found = toy("--json", "--set", "subject.behave=print")
+        assert found.returncode == 0
+        assert found.stderr == ""
+        report = json.loads(found.stdout)
+        assert (report["cells"], report["computed"], report["kept"]) == (4, {"ok": 4}, 0)
+        assert (report["failures"], report["problems"], report["interrupted"]) == (0, [], False)
+        assert report["path"] == "run"
+        assert {row["metric"] for row in report["rates"]} >= {"ntk_distance_frobenius"}
+        assert all(row["verdict"] for row in report["verdicts"])
+
+    def test_the_default_folder_is_named_after_the_run(self, finished, tmp_path):
+        found = shell(tmp_path, "run", finished / "toy.toml", "--plugin", TOY, "--executor", "inline", "-q")
+        assert found.returncode == 0
+        assert found.stderr == ""
+        (run,) = (tmp_path / "results").iterdir()
+        assert run.name == ntkbench.load(finished / "run").runs[0]["run_id"]
+
+    def test_options_that_replace_the_studys_lists(self, finished):
+        arguments = ("plan", finished / "toy.toml", "--plugin", TOY, "--out", finished / "other", "--json")
+        more = ("--width", "8", "--width", "32", "--members", "2", "--seed", "9", "--task", "synthetic/sine")
+        report = json.loads(invoke(*arguments, *more).stdout)
+        cells = report["cells"]
+        assert [cell["width"] for cell in cells] == [None, 8, 32]
+        assert {cell["members"] for cell in cells} == {0, 2}
+        assert {cell["task"] for cell in cells} == {"synthetic/sine"}
+        assert report["run_id"] != json.loads(invoke(*arguments[:4], "--json").stdout)["run_id"]
+
+    def test_a_study_that_compares_with_nothing(self, command, tmp_path):
+        training = {"learning_rate": 0.1, "steps": 10, "records": 5}
+        (tmp_path / "alone.toml").write_text(
+            as_toml(study(reference=[], subject=[subject(compare_with=[])], training=training))
+        )
+        found = command("run", "alone.toml", "--plugin", TOY, "--out", "run", "--executor", "inline", "-q")
+        assert found.returncode == 0
+        assert "3 cells: 3 ok" in found.stdout
+        assert "Traceback" not in found.stderr
+
+    def test_verbose_has_a_line_for_every_cell(self, toy):
+        found = toy("-v")
+        lines = [line for line in found.stderr.splitlines() if line.startswith("[")]
+        assert [line.split("]")[0] for line in lines] == [f"[{i}/4" for i in range(1, 5)]
+        assert any("toy/line network width 64: ok in" in line for line in lines)
+
+
+class TestPlan:
+    def test_what_would_run(self, finished):
+        found = invoke("plan", finished / "toy.toml", "--plugin", TOY, "--out", finished / "new")
+        assert found.exit_code == 0
+        assert "4 cells: 4 to run" in found.output
+        assert "0 done, 0 failed before, 0 skip" in found.output
+        assert not (finished / "new").exists()
+
+    def test_what_is_done_already(self, finished):
+        found = invoke(
+            "plan", finished / "toy.toml", "--plugin", TOY, "--out", finished / "run", "--width", "4", "--width", "16"
+        )
+        assert found.exit_code == 2
+        found = invoke("plan", finished / "toy.toml", "--plugin", TOY, "--out", finished / "run", "--json")
+        report = json.loads(found.stdout)
+        assert {cell["decision"] for cell in report["cells"]} == {"done"}
+        assert {cell["cell_id"] for cell in report["cells"]} == set(ntkbench.load(finished / "run").cells["cell_id"])
+
+    def test_what_would_be_skipped_and_why(self, finished):
+        arguments = (
+            "plan",
+            finished / "toy.toml",
+            "--plugin",
+            TOY,
+            "--out",
+            finished / "new",
+            "--set",
+            "architecture.depth=10",
+        )
+        found = invoke(*arguments)
+        assert "skip: only up to depth 9" in found.output
+        assert "3 skip" in found.output
+        decisions = [
+            (cell["decision"], cell["reason"]) for cell in json.loads(invoke(*arguments, "--json").stdout)["cells"]
+        ]
+        assert decisions == [("run", None)] + [("skip", "only up to depth 9")] * 3
+
+    def test_long_plans_are_cut_unless_asked_for(self, finished):
+        widths = [part for width in range(1, 61) for part in ("--width", width)]
+        arguments = ("plan", finished / "toy.toml", "--plugin", TOY, "--out", finished / "new", *widths)
+        assert "... and 21 more cells (--all lists them)" in invoke(*arguments).output
+        assert "width 60" in invoke(*arguments, "--all").output
+
+    @pytest.mark.parametrize("way", ["file", "folder"])
+    def test_a_folder_that_run_would_refuse_is_refused(self, finished, tmp_path, way):
+        (tmp_path / "thesis.tex").write_text("years of work")
+        out = tmp_path / "thesis.tex" if way == "file" else tmp_path
+        found = invoke("plan", finished / "toy.toml", "--plugin", TOY, "--out", out)
+        assert found.exit_code == 2
+
+
+class TestCatalogue:
+    @pytest.mark.parametrize("kind", ["tasks", "backends", "metrics", "studies"])
+    def test_list(self, kind):
+        known = getattr(registry.load_registry(), kind)
+        found = invoke("list", kind)
+        assert [line.split()[0] for line in found.output.splitlines()] == [spec.name for spec in known]
+        rows = json.loads(invoke("list", kind, "--json").stdout)
+        assert [row["name"] for row in rows] == [spec.name for spec in known]
+        assert all(row["summary"] and row["plugin"] for row in rows)
+
+    def test_list_takes_a_plugin_of_ones_own(self):
+        assert "toy/line" in invoke("list", "tasks", "--plugin", TOY).output
+
+    def test_unavailable_things_say_what_to_type(self, monkeypatch):
+        monkeypatch.setattr(
+            registry, "missing_requirement", lambda requires, install: install and f"missing: {install}"
+        )
+        assert 'unavailable: missing: pip install "ntkbench[torch]"' in invoke("list", "backends").output
+        assert 'unavailable: missing: pip install "ntkbench[torch]"' in invoke("show", "torch").output
+
+    def test_show_everything_there_is(self):
+        found = registry.load_registry()
+        for known in (found.tasks, found.backends, found.metrics, found.studies):
+            for spec in known:
+                shown = invoke("show", spec.name)
+                assert shown.exit_code == 0
+                assert spec.name in shown.output
+
+    def test_show_names_parameters_and_defaults(self):
+        found = invoke("show", "toy-network", "--plugin", TOY).output
+        assert "from plugin toy" in found
+        assert "seconds (float, default 0.0)" in found
+        assert 'log (str, default ""): a file to which every solved cell adds a line' in found
+        assert "role: subject" in found
+
+    def test_show_says_which_metrics_have_to_be_listed(self):
+        assert "only in studies that list it" in invoke("show", "law_agreement").output
+        assert "only in studies that list it" not in invoke("show", "rmse").output
+
+    def test_plugins(self):
+        found = invoke("plugins", "--plugin", TOY, "--json")
+        reports = {report["name"]: report for report in json.loads(found.stdout)}
+        assert {"ntkbench", "jax", "torch", "synthetic", "uci", "toy"} <= reports.keys()
+        assert {report["status"] for report in reports.values()} == {"ok"}
+        assert "built in" in invoke("plugins").output
+
+    def test_doctor(self):
+        report = json.loads(invoke("doctor", "--json", "--plugin", TOY).stdout)
+        assert "toy-kernel" in report["available"]
+        assert report["environment"]["python"] == sys.version.split()[0]
+        text = invoke("doctor", "--plugin", TOY).output
+        assert "toy ok" in text
+
+    def test_a_broken_plugin_is_the_doctors_concern_and_nobody_elses(self, monkeypatch, tmp_path):
+        def broken():
+            raise ImportError("no such thing")
+
+        candidate = registry._Candidate("mine", "installed: mine", "1.0", broken)
+        monkeypatch.setattr(registry, "_installed", lambda: [candidate])
+        found = invoke("doctor")
+        assert found.exit_code == 1
+        assert "mine broken: ImportError: no such thing" in found.output
+        assert invoke("list", "metrics").exit_code == 0
+        assert "ImportError: no such thing" in invoke("plugins").output
+
+
+class TestResults:
+    def test_list(self, finished):
+        (row,) = json.loads(invoke("results", "list", finished, "--json").stdout)
+        assert (row["run"], row["study"], row["cells"]) == (str(finished / "run"), "toy", "4 ok")
+        assert "4 ok" in invoke("results", "list", finished).output
+
+    def test_show(self, finished):
+        found = invoke("results", "show", finished / "run")
+        assert found.exit_code == 0
+        assert "network against ntk" in found.output
+
+    @pytest.mark.parametrize("table", ["cells", "measurements", "predictions", "spectra", "verdicts", "rates"])
+    def test_export(self, finished, tmp_path, table):
+        arguments = ("results", "export", finished / "run", "--table", table)
+        lines = list(csv.DictReader(io.StringIO(invoke(*arguments).output)))
+        records = [json.loads(line) for line in invoke(*arguments, "--format", "json").output.splitlines()]
+        assert len(records) == len(lines) > 0
+        assert list(records[0]) == list(lines[0])
+        path = tmp_path / "table.parquet"
+        assert invoke(*arguments, "--format", "parquet", "-o", path).output == ""
+        assert len(pd.read_parquet(path)) == len(lines)
+
+    def test_a_run_without_cells_can_be_looked_at(self, finished, tmp_path):
+        (tmp_path / "run").mkdir()
+        (tmp_path / "run" / "run.json").write_text((finished / "run" / "run.json").read_text())
+        for arguments in (
+            ("show", tmp_path / "run"),
+            ("list", tmp_path),
+            ("export", tmp_path / "run", "--table", "rates"),
+        ):
+            assert invoke("results", *arguments).exit_code == 0
