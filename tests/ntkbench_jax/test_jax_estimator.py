@@ -23,16 +23,21 @@ from ntkbench_jax.regression.problem import RegressionProblem
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
+@parametrize_with_checks([NTKRegressor(), NTKRegressor(solver="iterative", time=30.0)])
+def test_the_conformance_suite(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
 @parametrize_with_checks(
     [
-        NTKRegressor(),
         NTKRegressor(activation="erf", kernel="nngp", ridge=0.1, time=10.0),
         NTKRegressor(solver="cholesky", ridge=1e-3),
         NTKRegressor(solver="iterative", ridge=1e-3),
-        NTKRegressor(solver="iterative", time=30.0),
     ]
 )
-def test_the_conformance_suite(estimator, check):
+def test_the_conformance_suite_of_other_settings(estimator, check):
     check(estimator)
 
 

@@ -16,7 +16,8 @@ TOLERANCE = 1e-13  # relative to sqrt(k(x,x) k(x',x'))
 DIGITS = 50
 SCALES = {"relu": (2**0.5, 0.1), "erf": (1.3, 0.2), "gelu": (1.9, 0.3)}
 ACTIVATIONS = list(SCALES)
-DEPTHS = [1, 2, 3, 4, 5, 10]  # 10 on a sphere: the series in the angle
+SOME, REST = [2, 5, 10], [1, 3, 4]  # a program for this very depth, one for any, and 10 on a sphere: the series
+DEPTHS = [*SOME, *(pytest.param(depth, marks=pytest.mark.exhaustive) for depth in REST)]
 
 
 def architecture_of(activation, depth, **changes):
@@ -67,8 +68,13 @@ def largest_error(x, architecture, fixed):
 
 
 def every_count(test):
-    """Run over activations, depths and counts of fixed layers."""
-    cases = [(activation, depth, fixed) for activation in ACTIVATIONS for depth in DEPTHS for fixed in range(depth + 1)]
+    """Run over activations, depths and counts of fixed layers; none, one and all but the last of some depths first."""
+    counts = [(depth, fixed) for depth in SOME + REST for fixed in range(depth + 1)]
+    cases = [
+        pytest.param(activation, depth, fixed, marks=[pytest.mark.exhaustive] * (depth in REST or 1 < fixed < depth))
+        for activation in ACTIVATIONS
+        for depth, fixed in counts
+    ]
     return pytest.mark.parametrize(("activation", "depth", "fixed"), cases)(test)
 
 
