@@ -25,7 +25,7 @@ INTERRUPTED = 130
 def run_command(**options: Any) -> None:
     """Run STUDY (a name or a .toml file; default: the quickstart) and show the comparison.
 
-    The same command again goes on where it stopped, and does nothing that is already done.
+    Rerunning skips finished cells.
     """
     from ..api.run import execute
     from .progress import make_progress_display

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from ..analysis.report.comparisons import COMPARED, Comparison
 from ..analysis.report.pages import study_pages
-from ..analysis.report.words import expected, training_words
+from ..analysis.report.words import band, training_words
 from ..analysis.series.names import architecture_words, digits_needed, subject_words, task_words
 from ..analysis.series.quantities import quantity_name
 from ..plugin.terminal import make_console, print_table
@@ -21,6 +21,7 @@ from .formatting import cell_words
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from ..analysis.estimation.rates import FittedRate
     from ..analysis.report.report import Report, RunReport
     from ..api.run import Session
     from ..store.read import Results
@@ -28,11 +29,13 @@ if TYPE_CHECKING:
 _LARGEST_WRITTEN_OUT = 1e5
 _LONGEST_PAGE = 40  # rows
 _NARROW = 110  # columns, below which intervals are folded
+_QUANTITY_WIDTH = 29  # of the names beside rates, where the terminal is narrow
 _LEGEND = (
-    "Errors and function distances are root-mean-square over test points, in units of the scaled targets, after the "
-    "last step. The kernel's prediction for a distance starts from the same f_0 and takes the same steps. NTK "
-    "distances are relative, in Frobenius norm on the training points. ± is one standard error over members. 'chance' "
-    "is what independent members with no common bias would leave in their mean."
+    "RMSE and distances to the kernel: root-mean-square over test points, in units of the scaled targets, after the "
+    "last step. 'network to kernel': a network against the kernel's prediction from the same initial function after "
+    "the same steps. 'mean to kernel': the same for the mean of the networks; 'noise': what sampling alone leaves of "
+    "it. NTK distances are relative, in Frobenius norm on the training points: to the limit at initialization, and "
+    "over training. 0.094(13) is 0.094 with standard error 0.013 over networks."
 )
 
 
@@ -43,9 +46,9 @@ def show_comparisons(report: Report) -> None:
     digits = digits_needed(comparison.key for comparison in found)
     for comparison in found:
         for line in _heading(comparison, digits):
-            console.print(line, soft_wrap=True)
+            console.print(line)
         console.print(_width_table(comparison))
-        console.print(_rate_table(comparison, console.width))
+        console.print(_rate_table(comparison))
     for run in report.runs:
         _say_what_is_left_out(run, console)
     if found:
@@ -60,8 +63,14 @@ def _heading(comparison: Comparison, digits: int) -> tuple[str, str]:
         f"\n[bold]{task_words(key.task)}[/bold]: {subject_words(key)} against {key.reference or 'nothing'}",
         f"{architecture_words(key.architecture, digits)}; {facts['n_train']} training and {facts['n_test']} test "
         f"points, {facts['n_features']} features, {facts['n_outputs']} outputs{splits}; {training_words(facts)}, "
-        f"{facts['dtype']}, seed {facts['seed']}",
+        f"{facts['dtype']}, seed {facts['seed']}; {_members(comparison)} per width",
     )
+
+
+def _members(comparison: Comparison) -> str:
+    counts = {*comparison.by_width["members"]} or {0}
+    least, most = min(counts), max(counts)
+    return f"{most} networks" if least == most else f"{least} to {most} networks"
 
 
 def _says_anything(comparison: Comparison) -> bool:
@@ -97,64 +106,70 @@ def _say_what_is_left_out(run: RunReport, console: Console) -> None:
 
 
 def _width_table(comparison: Comparison) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0)
     for heading in (
         "\n\nwidth",
-        "\nmem-\nbers",
-        "\nRMSE of\nmembers",
-        "RMSE of\ntheir\nmean",
-        f"\nRMSE of\n{comparison.key.reference or 'kernel'}",
-        "\nmembers\nto kernel",
-        "mean to\nkernel\n(chance)",
-        "NTK\nto limit\nat start",
-        "NTK\nchange in\ntraining",
+        "RMSE,\nnet-\nworks",
+        "RMSE,\ntheir\nmean",
+        f"\nRMSE,\n{comparison.key.reference or 'kernel'}",
+        "network\nto\nkernel",
+        "mean\nto\nkernel",
+        "\n\nnoise",
+        "NTK\nto\nlimit",
+        "\nNTK\nchange",
     ):
-        table.add_column(Text(heading), justify="right", overflow="fold")
+        table.add_column(Text(heading), justify="right", no_wrap=True)
     for row in comparison.by_width.to_dict("records"):
+        member, mean, limit, change = (_measured(row, quantity.metric) for quantity in COMPARED)
         table.add_row(
             str(row["width"]),
-            str(row["members"]),
-            *(_number(row[name]) for name in ("rmse_members", "rmse_mean", "rmse_kernel")),
-            *(_measured(row, quantity.metric) for quantity in COMPARED),
+            *(_number(row[name], 3) for name in ("rmse_members", "rmse_mean", "rmse_kernel")),
+            *(member, mean, _noise(row), limit, change),
         )
     return table
 
 
-def _number(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:.4g}"
+def _number(value: float, digits: int = 4) -> str:
+    return "-" if math.isnan(value) else f"{value:#.{digits}g}"
+
+
+def _noise(row: Mapping[Any, Any]) -> str:
+    """Return the distance that sampling alone leaves between the mean of the networks and the kernel."""
+    floors = [row.get(f"{quantity.metric}_floor", math.nan) for quantity in COMPARED]
+    return next((_number(value, 2) for value in floors if not math.isnan(value)), "-")
 
 
 def _measured(row: Mapping[Any, Any], name: str) -> str:
-    """Return ``value ±error`` to two digits of the error, with the chance level in brackets where there is one."""
-    value, error, floor = row[name], row[f"{name}_se"], row.get(f"{name}_floor", math.nan)
+    """Return ``0.094(13)``: a value to two digits of its standard error, and these digits in brackets."""
+    value, error = row[name], row[f"{name}_se"]
     if math.isnan(value):
         return "-"
     if not 0 < error < _LARGEST_WRITTEN_OUT or value >= _LARGEST_WRITTEN_OUT:
         return _number(value)
     digits = max(0, 1 - math.floor(math.log10(error)))
-    text = f"{value:.{digits}f} ±{error:.{digits}f}"
-    return text if math.isnan(floor) else f"{text} ({floor:.{digits}f})"
+    return f"{value:.{digits}f}({_last_digits(error, digits)})"
 
 
-def _rate_table(comparison: Comparison, columns: int) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("quantity ~ width^p", overflow="fold")
-    table.add_column("claim", no_wrap=True)
-    for heading, narrow in (("fitted p", None), ("95 % interval", 9), ("expected", 8), ("widths, members", 8)):
-        widest = narrow if columns < _NARROW else None
-        table.add_column(heading, justify="right", overflow="fold", max_width=widest)
+def _last_digits(error: float, digits: int) -> str:
+    """Return an error in units of the last printed digit, or with its point where it exceeds 1."""
+    return f"{error:.{digits}f}" if error >= 1 else f"{error * 10**digits:.0f}"
+
+
+def _rate_table(comparison: Comparison) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0)
+    table.add_column("quantity ~ width^p", overflow="fold", min_width=_QUANTITY_WIDTH)
+    for heading in ("p", "95 % interval", "band"):
+        table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
-    methods = list(dict.fromkeys(rate.fit.method for rate, _ in comparison.rates))
+    methods = list(dict.fromkeys(_method(rate) for rate, _ in comparison.rates))
     for rate, finding in comparison.rates:
-        verdict = "" if finding is None else finding.verdict
+        claim = "" if finding is None else f"{finding.expectation.claim} "
         table.add_row(
-            f"{quantity_name(rate.metric)} ({methods.index(rate.fit.method) + 1})",
-            "" if finding is None else finding.expectation.claim,
-            _number(rate.fit.estimate),
+            f"{claim}{quantity_name(rate.metric)} ({methods.index(_method(rate)) + 1})",
+            "-" if math.isnan(rate.fit.estimate) else f"{rate.fit.estimate:.2f}",
             _interval(*rate.fit.interval()),
-            "" if finding is None else expected(finding),
-            f"{rate.fit.n_widths}, {rate.fit.n_members}",
-            verdict,
+            "" if finding is None else band(finding),
+            "" if finding is None else finding.verdict,
         )
     reasons = [finding.reason for _, finding in comparison.rates if finding and finding.kind == "not-judged"]
     reported = dict.fromkeys(f"reported {reason}" for reason in reasons)
@@ -163,8 +178,13 @@ def _rate_table(comparison: Comparison, columns: int) -> Table:
     return table
 
 
+def _method(rate: FittedRate) -> str:
+    """Say how a rate was fitted, and to how many widths and networks."""
+    return f"{rate.fit.method}; {rate.fit.n_widths} widths x {rate.fit.n_members}"
+
+
 def _interval(low: float, high: float) -> str:
-    return "-" if math.isnan(low) or math.isnan(high) else f"[{low:.3f}, {high:.3f}]"
+    return "-" if math.isnan(low) or math.isnan(high) else f"[{low:.2f}, {high:.2f}]"
 
 
 def show_problems(session: Session) -> None:
@@ -172,8 +192,8 @@ def show_problems(session: Session) -> None:
     console, summary = make_console(), session.summary
     for cell, status, reason in summary.problems:
         console.print(f"{cell_words(cell)}: {status}: {reason}", markup=False, soft_wrap=True)
-    counts = ", ".join(f"{count} {status}" for status, count in summary.counts.items()) or "nothing left to do"
-    kept = f", {summary.kept} already done" if summary.kept else ""
+    counts = ", ".join(f"{count} {status}" for status, count in summary.counts.items()) or "nothing to do"
+    kept = f", {summary.kept} finished before" if summary.kept else ""
     console.print(
         f"\n{len(session.plan.cells)} cells: {counts}{kept}. Tables and figures: {session.path}", soft_wrap=True
     )

@@ -7,7 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ntkbench.plugin import DataError, DataTable, Sizes, suggestion
+from ntkbench.plugin import DataError, Sizes, suggestion
 
 if TYPE_CHECKING:
     from ntkbench.plugin import Float, Int, Problem
@@ -54,6 +54,8 @@ def fingerprint(parameters: TableParameters) -> str:
 def load(parameters: TableParameters, split_index: int, seed: int) -> Problem:
     """Return a random split: inputs (N, F) in their own units, and targets (N, O), centred ones for labels (N,)."""
     size, columns = sizes(parameters), read(parameters)
+    from ntkbench.plugin import DataTable  # with it numpy: not for a list of tasks
+
     table = DataTable.of_targets(columns.x, columns.targets, columns.classes)
     return table.problem(*table.random_split(size.n_train, size.n_test, seed, split_index))
 

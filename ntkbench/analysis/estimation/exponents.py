@@ -159,7 +159,7 @@ def _mixed_fit(
         dof=found.dof,
         n_widths=len(n),
         n_members=int(counts.min()),
-        method=f"log RMS = a + p log n + b/n, b of standard deviation {tau:g} beforehand"
+        method=f"log RMS = a + p log n + b/n, prior of b: N(0, {tau:g}^2)"
         + (f"; not a power law (p = {p:.1g})" if p is not None and p < REJECTED else ""),
         lack_of_fit=p,
     )
@@ -209,7 +209,7 @@ def fit_exponent_of_mean(
         dof=members - 1,
         n_widths=len(n),
         n_members=members,
-        method=f"bias above the sampling floor = A n^p (1 + b/n), b of standard deviation {correction:g} beforehand",
+        method=f"bias above the sampling floor = A n^p (1 + b/n), prior of b: N(0, {correction:g}^2)",
         deviance=deviance,
     )
 

@@ -121,7 +121,7 @@ def nothing(why: str) -> LimitFit:
 
 def _form(power: float, correction: float) -> str:
     first, second = (f"n^-{exponent:g}" for exponent in (power, 2 * power))
-    return f"value = a + c {first} + e {second}, e of standard deviation {correction:g} beforehand"
+    return f"value = a + c {first} + e {second}, prior of e: N(0, {correction:g}^2)"
 
 
 def _without_extrapolation(n: Floats, v: Floats, se: Floats, counts: Floats, along: str, left_out: str) -> LimitFit:

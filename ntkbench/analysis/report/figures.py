@@ -102,7 +102,7 @@ def _draw_rates(axes: Axes, comparison: Comparison) -> None:
             _draw_slope(axes, widths[known], values[known], judged.finding.expectation.value, colour)
         if quantity.ensemble:
             floor = table[f"{quantity.metric}_floor"].to_numpy(dtype=float)
-            axes.plot(widths, floor, color=colour, linestyle=":", label="chance level of the ensemble mean")
+            axes.plot(widths, floor, color=colour, linestyle=":", label="sampling noise of the ensemble mean")
     axes.set(xscale="log", yscale="log", xlabel="hidden width n")
     axes.set_ylabel("distance (functions: RMS on test points, target units;\nkernels: relative, Frobenius)")
     axes.set_xticks(widths, [f"{width:g}" for width in widths])

@@ -105,7 +105,7 @@ def training_words(facts: Mapping[str, Any]) -> str:
         words.append(f"along no gradient (non_gradient {training['non_gradient']:g})")
     if training.get("batch_size"):
         words.append(f"on batches of {training['batch_size']}")
-    words.append(f"at rate {facts['learning_rate']:.3g}")
+    words.append(f"at learning rate {facts['learning_rate']:.3g}")
     loss = facts.get("loss")
     return " ".join(words) + (f", {loss} loss" if isinstance(loss, str) and loss != "squared-error" else "")
 
@@ -121,10 +121,17 @@ def interval(low: float, high: float) -> str:
 
 
 def expected(finding: Finding) -> str:
-    """Return the band of a finding in words."""
+    """Return the expected value of a finding, with its band."""
+    found = finding.expectation
+    one_sided = math.isinf(found.band_low) or math.isinf(found.band_high)
+    return band(finding) if one_sided else f"{found.value:g} in {band(finding)}"
+
+
+def band(finding: Finding) -> str:
+    """Return the band of a finding, such as ``[-1.1, -0.9]`` or ``at most -0.5``."""
     found = finding.expectation
     if math.isinf(found.band_low):
         return f"at most {found.band_high:g}"
     if math.isinf(found.band_high):
         return f"above {found.band_low:g}"
-    return f"{found.value:g} in [{found.band_low:g}, {found.band_high:g}]"
+    return f"[{found.band_low:g}, {found.band_high:g}]"

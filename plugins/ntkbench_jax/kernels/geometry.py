@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 _SMALLEST = np.int64(-4096)  # stands for the exponent of zero: below that of any number
-_HIGH_BITS = np.int64(-1 << 27)  # masks a float64 to its leading 26 bits
+_SPLITTER = 2.0**27 + 1  # Dekker: splits a number into halves of 26 bits
 
 
 class Points(NamedTuple):
@@ -69,18 +69,36 @@ def angles(first: Points, second: Points) -> Angles:
 
 
 def _sine(x: Array, y: Array, norm: Array) -> Array:
-    """Return |y minus its projection on x| / |y|, projecting twice; the first cancels digits, so it is exact."""
-    left = _subtract_multiple(y, _inner(x, y) / _inner(x, x), x)
+    """Return |y minus its projection on x| / |y|, 0 for parallel vectors.
+
+    First subtract the multiple of x that cancels y at x's largest coordinate, relatively accurate as a difference of
+    exact products. The remainder is far from parallel to x, so its projection does not cancel digits.
+    """
+    largest = np.argmax(np.abs(x), axis=1, keepdims=True)
+    x_there, y_there = np.take_along_axis(x, largest, axis=1), np.take_along_axis(y, largest, axis=1)
+    left = _difference_of_products(x_there, y, x, y_there) / x_there
     left = left - (_inner(x, left) / _inner(x, x)) * x
     sine: Array = np.minimum(np.sqrt(np.sum(left * left, axis=1)) / norm, 1.0)
     return sine
 
 
-def _subtract_multiple(y: Array, multiple: Array, x: Array) -> Array:
-    """Return ``y - multiple * x`` by products of half-length numbers, which are exact."""
-    high, x_high = _leading_bits(multiple), _leading_bits(x)
-    low, x_low = multiple - high, x - x_high
-    return (((y - high * x_high) - high * x_low) - low * x_high) - low * x_low
+def _difference_of_products(a: Array, b: Array, c: Array, d: Array) -> Array:
+    """Return ``a b - c d`` of numbers up to 1, to rounding of the result (Dekker 1971)."""
+    (one, one_rest), (other, other_rest) = _product(a, b), _product(c, d)
+    return (one - other) + (one_rest - other_rest)
+
+
+def _product(a: Array, b: Array) -> tuple[Array, Array]:
+    """Return the rounded product, and what rounding took from it."""
+    product, (high, low), (b_high, b_low) = a * b, _halves(a), _halves(b)
+    return product, ((high * b_high - product) + high * b_low + low * b_high) + low * b_low
+
+
+def _halves(x: Array) -> tuple[Array, Array]:
+    """Split numbers into two of 26 bits, whose products are exact."""
+    scaled = _SPLITTER * x
+    high = scaled - (scaled - x)
+    return high, x - high
 
 
 def _norm_difference(first: Points, second: Points) -> Array:
@@ -96,10 +114,6 @@ def _norm_difference(first: Points, second: Points) -> Array:
 def _inner(x: Array, y: Array) -> Array:
     products: Array = np.sum(x * y, axis=1, keepdims=True)
     return products
-
-
-def _leading_bits(x: Array) -> Array:
-    return (np.ascontiguousarray(x).view(np.int64) & _HIGH_BITS).view(np.float64)
 
 
 def _divide(numerator: Array, denominator: Array) -> Array:

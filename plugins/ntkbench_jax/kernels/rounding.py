@@ -55,14 +55,15 @@ def growth(trace: Trace, dual: Smooth, architecture: Architecture) -> NDArray[np
 
     with np.errstate(over="ignore", invalid="ignore"):
         square = padded(trace.deviation**2)
+        first = np.multiply.outer(np.array(_COSINES), square[0])
+        rounded = np.abs(square[0]) + 0 * first
     place = jax.devices("cpu")[0]
     scales = jax.device_put((np.float64(architecture.weight_std), np.float64(architecture.bias_std)), place)
-    first = jax.device_put(np.multiply.outer(np.array(_COSINES), square[0]), place)
-    state = _State(first, first, jnp.abs(square[0]) + 0 * first, jnp.zeros_like(first))
+    state = _State(*jax.device_put((first, first, rounded, np.zeros_like(first)), place))
     for layer in range(architecture.depth):
         moments = Moments(trace.rms[layer], trace.slope[layer], tuple(part[layer] for part in trace.coefficients))
         state = _layer(dual, *jax.device_put((jax.tree.map(padded, moments), square[layer + 1]), place), state, *scales)
-    return np.asarray(_relative(state, square[-1], padded(trace.root)))[:count]
+    return np.asarray(_relative(state, *jax.device_put((square[-1], padded(trace.root)), place)))[:count]
 
 
 @partial(jax.jit, static_argnums=0)

@@ -100,12 +100,12 @@ class TestRun:
         assert first.stderr.startswith("toy-")
         second = run("--out", "run")
         assert second.exit_code == 0
-        assert "nothing left to do, 4 already done" in second.stdout
+        assert "nothing to do, 4 finished before" in second.stdout
         assert "4 cells, 4 finished before, 0 to run" in second.stderr
 
     def test_json_is_all_that_is_on_stdout(self, run):
         """Whatever cells print, in their own processes."""
-        found = run("--out", "run", "--executor", "slots", "--json", "--set", "subject.behave=print")
+        found = run("--out", "run", "--executor", "processes", "--json", "--set", "subject.behave=print")
         assert found.exit_code == 0
         assert found.stderr == ""
         report = json.loads(found.stdout)

@@ -43,12 +43,20 @@ def data():
     }
 
 
+def exhaustive(*cases):
+    """Mark cases that only ``make test-all`` runs: each compiles a program of its own."""
+    return [pytest.param(*case, marks=pytest.mark.exhaustive) for case in cases]
+
+
 def natural_time(theta):
     """N / lambda_max, the time in which the leading component of the squared error decays by e."""
     return len(theta) / np.linalg.eigvalsh(theta)[-1]
 
 
-@pytest.mark.parametrize(("solver", "tolerance"), [("explicit", 1e-12), ("implicit", 1e-7), ("auto", 1e-4)])
+@pytest.mark.parametrize(
+    ("solver", "tolerance"),
+    [("implicit", 1e-7), ("auto", 1e-12), *exhaustive(("explicit", 1e-12), ("auto", 1e-4))],
+)
 @pytest.mark.parametrize("span", [0.5, 30.0, 2000.0])
 def test_squared_error_has_the_closed_form(solver, tolerance, span):
     given = data()
@@ -119,12 +127,17 @@ def test_cross_entropy_against_another_integrator():
     np.testing.assert_allclose(found.cost, -(y * log_softmax(exact[:, :N], axis=2)).sum(axis=(1, 2)) / N, atol=1e-11)
 
 
+def own_cost(f, y):
+    """Return a cost that is no cost of the package's."""
+    return jnp.sum(jnp.logaddexp(f - y, y - f)) / len(f)
+
+
 DELTA = 0.6  # of every Huber cost: a program is compiled for each
 COSTS = [
     ("cross-entropy", {}, "labels"),
     ("squared-error", {}, "y"),
     ("huber", {"delta": DELTA}, "y"),
-    (lambda f, y: jnp.sum(jnp.logaddexp(f - y, y - f)) / len(f), {}, "y"),
+    pytest.param(own_cost, {}, "y", marks=pytest.mark.exhaustive),
 ]
 
 
@@ -150,6 +163,16 @@ def test_the_cost_falls_by_the_squared_norm_of_its_gradient(cost, options, targe
     assert (np.diff(found.cost[ascending]) < 0).all()
 
 
+def test_a_cost_of_ones_own():
+    given = data()
+    found = cost_flow(*given["kernels"], given["y"], cost=own_cost, times=[0.0], **given["f0"])
+    residual = given["f0"]["f0_train"] - given["y"]
+    np.testing.assert_allclose(found.cost, [np.logaddexp(residual, -residual).sum() / N], rtol=1e-14)
+    gradient = np.tanh(residual) / N
+    expected = np.einsum("io,ij,jo->", gradient, given["kernels"][0], gradient)
+    np.testing.assert_allclose(found.gradient_norm_squared, [expected], rtol=1e-12)
+
+
 def test_the_gradient_norm_is_that_of_the_kernel():
     given = data()
     found = cost_flow(*given["kernels"], given["labels"], cost="cross-entropy", times=[0.0], **given["f0"])
@@ -158,6 +181,7 @@ def test_the_gradient_norm_is_that_of_the_kernel():
     np.testing.assert_allclose(found.gradient_norm_squared, [expected], rtol=1e-12)
 
 
+@pytest.mark.exhaustive
 def test_random_labels_are_fitted_and_the_infimum_is_not_attained():
     """With a positive-definite kernel any labels are separable: C falls to 0 about as 1 / t and stays above it.
 
@@ -177,6 +201,7 @@ def test_random_labels_are_fitted_and_the_infimum_is_not_attained():
     assert (np.abs(rate[1:] + 1) < 0.1).all()
 
 
+@pytest.mark.exhaustive
 def test_an_infimum_that_is_attained_is_reached():
     """With no label sure, the minimum is the labels' own entropy."""
     given = data()
@@ -210,6 +235,18 @@ def test_huber_of_independent_points_falls_linearly_then_exponentially():
     np.testing.assert_allclose(found.cost, costs.sum(axis=(1, 2)) / N, atol=1e-8)
 
 
+def test_binary_labels_in_either_form():
+    given = data()
+    labels = given["labels"] % 2
+    one, other = (
+        cost_flow(*given["kernels"], y, cost="logistic", times=[0.0]) for y in (labels, 2.0 * labels[:, None] - 1)
+    )
+    np.testing.assert_array_equal(one.cost, other.cost)
+    np.testing.assert_array_equal(one.gradient_norm_squared, other.gradient_norm_squared)
+    assert one.gradient_norm_squared[0] > 0
+
+
+@pytest.mark.exhaustive
 def test_binary_labels_two_ways():
     """Logistic on f is cross-entropy on (-f/2, f/2) with twice the kernel: their difference moves at twice the rate."""
     given = data()
@@ -321,6 +358,20 @@ def test_a_tolerance_that_is_not_attained_is_refused(monkeypatch):
         cost_flow(*given["kernels"], given["y"], cost="squared-error", times=[5.0])
 
 
+def test_solvers_that_run_out_of_steps_are_followed_by_the_implicit_one_or_named(monkeypatch):
+    given, tried = data(), []
+
+    def tired(*arguments):
+        tried.append(arguments[-2:])
+        return ode.Solve(np.zeros((1, N, O)), arguments[-2], 7, 0), "it ran out of steps"
+
+    monkeypatch.setattr(ode, "_attempt", tired)
+    with pytest.raises(DataError, match=r"implicit solver did not reach t = 50 .* ran out of steps \(7 steps\)"):
+        cost_flow(*given["kernels"], given["y"], cost="squared-error", times=[50.0])
+    assert tried == [("explicit", 20_000), ("implicit", 50_000)]
+
+
+@pytest.mark.exhaustive
 def test_a_time_that_is_not_reached_is_named(monkeypatch):
     given = data()
     monkeypatch.setitem(ode._MOST_STEPS, "explicit", 5)

@@ -7,7 +7,7 @@ from itertools import islice
 
 from mpmath import mp, mpf
 
-from .recursion import DIGITS, first_layer, layers, next_layer
+from .recursion import DIGITS, first_layer, layers, next_layer, weight_share
 
 STEP = mpf(10) ** -40  # far below any distance of the catalogue; half the digits are left for the difference
 
@@ -27,8 +27,9 @@ def condition(
         states = list(islice(layers(x, y, activation, weight_std, bias_std), depth + 1))
         ends = [list(islice(layers(z, z, activation, weight_std, bias_std), depth + 1))[-1] for z in (x, y)]
         totals = [mpf(0), mpf(0)]
+        share = weight_share(weight_std, len(x))
         for layer in range(depth + 1):
-            for moved in _moved(*scales):
+            for moved in _moved(*scales) if layer else _moved(share, scales[1]):
                 state = next_layer(states[layer - 1], activation, *moved) if layer else first_layer(x, y, *moved)
                 for _ in range(depth - layer):
                     state = next_layer(state, activation, *scales)

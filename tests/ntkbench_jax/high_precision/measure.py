@@ -29,6 +29,7 @@ TOLERANCE = 1e-13
 WELL_CONDITIONED = 100.0  # condition number up to which the tolerance is promised as it is: 1e-13 = 100 * 1e-15
 DIFFERENCES = {"gelu", "erf_sigmoid"}  # of huge antipodal points the entry is a difference of terms of the scale's size
 FIRM = 10.0  # condition number in the coordinates up to which the error is within the tolerance of the entry itself too
+FEW = 6  # pairs, below which coincident ones of a filled list would be most of it
 SHAPE = 64  # points in a call, filled up, so that each program is compiled once
 UNDERFLOW = mpf(2) ** -1020  # below it a product of two float64 may have lost its digits, or be 0
 Scales = tuple[float, float]
@@ -124,7 +125,7 @@ def measure(
     """Both kernels of every pair, from a symmetric matrix and from a rectangle; the worse of the two."""
     firsts, seconds = (np.array(side) for side in zip(*pairs.values(), strict=True))
     n, together = len(pairs), np.concatenate([firsts, seconds])
-    if n > SHAPE // 4 and activation not in quadrature.ACTIVATIONS:  # coincident pairs cost more than a program does
+    if n >= FEW and activation not in quadrature.ACTIVATIONS:
         together = filled(together)
     exact = [entries(x, y, activation, depths, *scales) for x, y in pairs.values()]
     measured = []

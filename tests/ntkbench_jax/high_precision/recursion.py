@@ -28,14 +28,21 @@ class Entry:
 State = tuple[mpf, mpf, mpf, mpf]  # K(x,x), K(y,y), K(x,y), Theta(x,y)
 
 
-def first_layer(x: Sequence[float], y: Sequence[float], weight: mpf, bias: mpf) -> State:
-    """The network of depth 0; ``weight`` and ``bias`` are the squares of weight_std and bias_std."""
-    p, q, k = (weight * mp.fdot(a, b) / len(a) + bias for a, b in ((x, x), (y, y), (x, y)))
+def weight_share(weight_std: float, features: int) -> mpf:
+    """weight_std^2 / features to 45 digits: few enough that parallel points are so in all digits of K_1."""
+    exact = mpf(weight_std) ** 2
+    with mp.workprec(150):
+        return exact / features
+
+
+def first_layer(x: Sequence[float], y: Sequence[float], share: mpf, bias: mpf) -> State:
+    """The network of depth 0: ``share`` is weight_std^2 / features, ``bias`` is bias_std^2."""
+    p, q, k = (share * mp.fdot(a, b) + bias for a, b in ((x, x), (y, y), (x, y)))
     return p, q, k, k
 
 
 def next_layer(state: State, activation: str, weight: mpf, bias: mpf) -> State:
-    """One layer deeper."""
+    """One layer deeper; ``weight`` and ``bias`` are the squares of weight_std and bias_std."""
     (p, q, k, ntk), duals = state, closed_form(activation).duals
     value, slope = duals(p, q, k)
     p, q, k = weight * duals(p, p, p)[0] + bias, weight * duals(q, q, q)[0] + bias, weight * value + bias
@@ -47,7 +54,7 @@ def layers(
 ) -> Iterator[State]:
     """Yield the network of depth 0, 1, 2, ..."""
     scales = mpf(weight_std) ** 2, mpf(bias_std) ** 2
-    state = first_layer(x, y, *scales)
+    state = first_layer(x, y, weight_share(weight_std, len(x)), scales[1])
     while True:
         yield state
         state = next_layer(state, activation, *scales)

@@ -1,6 +1,6 @@
 """Tangent kernels of networks whose first layers are not trained (Arora et al. 2019, arXiv:1910.01663, section 2)."""
 
-from itertools import pairwise
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -16,7 +16,20 @@ TOLERANCE = 1e-13  # relative to sqrt(k(x,x) k(x',x'))
 DIGITS = 50
 SCALES = {"relu": (2**0.5, 0.1), "erf": (1.3, 0.2), "gelu": (1.9, 0.3)}
 ACTIVATIONS = list(SCALES)
-DEPTHS = [1, 2, 3, 4, 5, 10]  # 10 on a sphere: the series in the angle
+DEPTHS = [2, 5, 10, 1, 3, 4]  # a program for this very depth, one for any, and 10 on a sphere: the series
+FEW = [("relu", 2), ("erf", 2), ("gelu", 2), ("relu", 5), ("erf", 10)]
+
+
+def exhaustive(*cases):
+    """Mark cases that only ``make test-all`` runs: the same paths, compiled again."""
+    marked = (case if isinstance(case, tuple) else (case,) for case in cases)
+    return [pytest.param(*case, marks=pytest.mark.exhaustive) for case in marked]
+
+
+def some_depths(activations, depths):
+    """Run over ``FEW``, and exhaustively over all pairs."""
+    rest = (case for case in product(activations, depths) if case not in FEW)
+    return pytest.mark.parametrize(("activation", "depth"), [*FEW, *exhaustive(*rest)])
 
 
 def architecture_of(activation, depth, **changes):
@@ -67,13 +80,24 @@ def largest_error(x, architecture, fixed):
 
 
 def every_count(test):
-    """Run over activations, depths and counts of fixed layers."""
-    cases = [(activation, depth, fixed) for activation in ACTIVATIONS for depth in DEPTHS for fixed in range(depth + 1)]
+    """Run over activations, depths and counts of fixed layers; none, one and all but the last of some depths first."""
+    counts = [(depth, fixed) for depth in DEPTHS for fixed in range(depth + 1)]
+    cases = [
+        pytest.param(
+            name, depth, fixed, marks=[pytest.mark.exhaustive] * ((name, depth) not in FEW or 1 < fixed < depth)
+        )
+        for name, (depth, fixed) in product(ACTIVATIONS, counts)
+    ]
     return pytest.mark.parametrize(("activation", "depth", "fixed"), cases)(test)
 
 
-@pytest.mark.parametrize("depth", [0, *DEPTHS])
-@pytest.mark.parametrize("activation", [*ACTIVATIONS, "step"])
+@pytest.mark.parametrize(
+    ("activation", "depth"),
+    [
+        *(*FEW, ("step", 2), ("relu", 0)),
+        *exhaustive(*(case for case in product([*ACTIVATIONS, "step"], [0, *DEPTHS]) if case not in FEW)),
+    ],
+)
 def test_all_fixed_but_the_last_is_the_nngp_and_none_fixed_the_ntk(activation, depth):
     """Also for step, whose slopes are infinite: they meet the parameters below them only."""
     x, architecture = inputs(depth), Architecture(depth=depth, activation=activation, weight_std=1.3, bias_std=0.2)
@@ -90,7 +114,7 @@ def test_against_fifty_digits(activation, depth, fixed):
     assert largest_error(x, architecture, fixed) <= TOLERANCE
 
 
-@pytest.mark.parametrize("depth", DEPTHS)
+@pytest.mark.parametrize("depth", [2, 5, *exhaustive(1, 3, 4, 10)])
 def test_arc_cosines_of_points_of_any_size(depth):
     """ReLU without a bias: coincident, antipodal, zero, and huge and tiny points."""
     x = np.random.default_rng(5).normal(size=(3, 3))
@@ -99,8 +123,7 @@ def test_arc_cosines_of_points_of_any_size(depth):
         assert largest_error(x, architecture_of("relu", depth, bias_std=0.0), fixed) <= TOLERANCE
 
 
-@pytest.mark.parametrize("depth", DEPTHS)
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@some_depths(ACTIVATIONS, DEPTHS)
 def test_each_trained_layer_adds_a_kernel(activation, depth):
     """Theta of q less Theta of q + 1 is a kernel, so is Theta of q; both symmetric to the bit."""
     x, architecture = inputs(depth), architecture_of(activation, depth)
@@ -125,8 +148,10 @@ def test_a_block_is_a_block_of_the_whole(activation, depth, fixed):
     assert abs(whole.ntk[0, 9] / whole.ntk[0, 0] - 1) <= TOLERANCE
 
 
-@pytest.mark.parametrize("depth", [3, 10])
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize(
+    ("activation", "depth"),
+    [("relu", 5), ("erf", 10), *exhaustive(*product(ACTIVATIONS, [3, 10]))],
+)
 def test_float32_is_close_to_float64(activation, depth):
     x, architecture = inputs(depth).astype(np.float32), architecture_of(activation, depth)
     for fixed in range(1, depth + 1):
@@ -137,17 +162,22 @@ def test_float32_is_close_to_float64(activation, depth):
         assert (np.abs(single - double) <= 4e-6 * scale_of(double)).all()
 
 
-def test_a_function_without_closed_form():
-    """A callable's law is left to pairs; of it all layers but the last are fixed as for any other."""
-    x, architecture = inputs(2), Architecture(depth=2, activation="softplus", weight_std=1.3, bias_std=0.2)
+def bent(x):
+    return x + x**2 / 5
+
+
+@pytest.mark.parametrize(("activation", "counts"), [(bent, [1]), *exhaustive((bent, [0, 1]), ("softplus", [0, 1]))])
+def test_a_function_without_closed_form(activation, counts):
+    """Of its kernel all layers but the last are fixed as of any other."""
+    x, architecture = inputs(2), Architecture(depth=2, activation=activation, weight_std=1.3, bias_std=0.2)
     nngp, last = analytic_kernels(x, architecture=architecture, fixed_layers=2)
-    ntk, middle = (analytic_kernel(x, architecture=architecture, fixed_layers=fixed) for fixed in (0, 1))
+    fewer_and_fewer = [analytic_kernel(x, architecture=architecture, fixed_layers=fixed) for fixed in counts]
     assert (np.abs(last - nngp) <= TOLERANCE * scale_of(nngp)).all()
-    assert (np.diag(ntk) > np.diag(middle)).all()
-    assert (np.diag(middle) > np.diag(last)).all()
+    for more, fewer in pairwise([*fewer_and_fewer, last]):
+        assert (np.diag(more) > np.diag(fewer)).all()
 
 
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("activation", ["relu", "erf", *exhaustive("gelu")])
 def test_one_global_rate_trains_no_first_layer(activation):
     """One fixed layer changes nothing; of the last one alone it is E[phi phi]."""
     x = inputs(3)

@@ -1,6 +1,6 @@
 """Laws the kernels obey, and how they treat the caller."""
 
-from itertools import pairwise
+from itertools import pairwise, product
 
 import jax
 import numpy as np
@@ -28,33 +28,54 @@ ACTIVATIONS = [
 ]
 
 
+FAMILIES = ["relu", "erf", "gelu", "step"]  # homogeneous, closed forms, and a jump
+REST = [name for name in ACTIVATIONS if name not in FAMILIES]
+FEATURES = 4  # one number of them, since a program is compiled for each
+
+
+def exhaustive(*cases):
+    """Mark cases that only ``make test-all`` runs: the same paths, compiled again."""
+    marked = (case if isinstance(case, tuple) else (case,) for case in cases)
+    return [pytest.param(*case, marks=pytest.mark.exhaustive) for case in marked]
+
+
+SOME, EVERY = (0, 2, 6), tuple(range(7))  # depths: none, a program for this very depth, one for any
+few_and_many = pytest.mark.parametrize("depths", [SOME, *exhaustive((EVERY,))], ids=["some", "every"])
+
+
 @st.composite
-def settings_and_inputs(draw, points=9):
+def settings_and_inputs(draw, depths, points=9):
+    """Points of up to six features; of four, some of them 0, where few programs are to be compiled."""
     architecture = Architecture(
-        depth=draw(st.integers(0, 6)),
-        activation=draw(st.sampled_from(ACTIVATIONS)),
+        depth=draw(st.sampled_from(depths)),
+        activation=draw(st.sampled_from(FAMILIES if depths is SOME else ACTIVATIONS)),
         weight_std=draw(st.floats(0.1, 3)),
         bias_std=draw(st.sampled_from([0.0, 0.1, 2.0])),
     )
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    x = rng.normal(size=(points, draw(st.integers(1, 6)))) * draw(st.sampled_from([1e-3, 1.0, 30.0]))
+    x = rng.normal(size=(points, FEATURES if depths is SOME else draw(st.integers(1, 6))))
+    x *= draw(st.sampled_from([1e-3, 1.0, 30.0]))
+    if depths is SOME:
+        x[:, draw(st.integers(1, FEATURES)) :] = 0
     return architecture, np.vstack([x, x[:2], -x[:2], x[:2] + 1e-9])
 
 
+@few_and_many
 @settings(max_examples=60, deadline=None)
-@given(settings_and_inputs())
-def test_symmetric_to_the_bit_and_positive_semidefinite_to_rounding(case):
-    architecture, x = case
+@given(data=st.data())
+def test_symmetric_to_the_bit_and_positive_semidefinite_to_rounding(data, depths):
+    architecture, x = data.draw(settings_and_inputs(depths))
     for kernel in analytic_kernels(x, architecture=architecture):
         assert (kernel == kernel.T).all()
         values = np.linalg.eigvalsh(kernel)
         assert values[0] >= -1e-14 * values[-1] * len(x)
 
 
+@few_and_many
 @settings(max_examples=40, deadline=None)
-@given(settings_and_inputs(), st.integers(0, 2**32 - 1))
-def test_rotations_change_nothing(case, seed):
-    architecture, x = case
+@given(data=st.data(), seed=st.integers(0, 2**32 - 1))
+def test_rotations_change_nothing(data, seed, depths):
+    architecture, x = data.draw(settings_and_inputs(depths))
     rotation = ortho_group.rvs(x.shape[1], random_state=seed) if x.shape[1] > 1 else np.array([[-1.0]])
     # rotated inputs are rounded: their angles move by 1e-16 times the gain of six layers, which has no bound for a jump
     jump = architecture.activation == "step" and architecture.depth > 1
@@ -66,26 +87,29 @@ def test_rotations_change_nothing(case, seed):
             assert (np.abs(a - b) <= tolerance * scale).all()
 
 
+@few_and_many
 @settings(max_examples=40, deadline=None)
-@given(settings_and_inputs(), st.floats(1e-6, 1e6))
-def test_relu_without_bias_is_homogeneous(case, factor):
-    architecture = case[0].model_copy(update={"activation": "relu", "bias_std": 0.0})
-    one, other = (analytic_kernels(z, architecture=architecture) for z in (case[1], factor * case[1]))
+@given(data=st.data(), factor=st.floats(1e-6, 1e6))
+def test_relu_without_bias_is_homogeneous(data, factor, depths):
+    drawn, x = data.draw(settings_and_inputs(depths))
+    architecture = drawn.model_copy(update={"activation": "relu", "bias_std": 0.0})
+    one, other = (analytic_kernels(z, architecture=architecture) for z in (x, factor * x))
     for a, b in zip(one, other, strict=True):
         scale = np.sqrt(np.outer(np.diag(a), np.diag(a)))
         assert (np.abs(b / factor**2 - a) <= 1e-13 * scale).all()
 
 
+@few_and_many
 @settings(max_examples=40, deadline=None)
-@given(settings_and_inputs())
-def test_the_tangent_kernel_exceeds_the_nngp_by_a_positive_kernel(case):
-    architecture, x = case
+@given(data=st.data())
+def test_the_tangent_kernel_exceeds_the_nngp_by_a_positive_kernel(data, depths):
+    architecture, x = data.draw(settings_and_inputs(depths))
     found = analytic_kernels(x, architecture=architecture)
     values = np.linalg.eigvalsh(found.ntk - found.nngp)
     assert values[0] >= -1e-13 * max(np.trace(found.ntk), 1e-300)
 
 
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("activation", [*FAMILIES[:2], *exhaustive(*FAMILIES[2:], *REST)])
 def test_depth_zero_is_the_linear_model(activation):
     x = np.random.default_rng(0).normal(size=(5, 3))
     found = analytic_kernels(x, architecture=Architecture(depth=0, activation=activation, weight_std=2, bias_std=0.5))
@@ -107,10 +131,10 @@ def test_small_inputs_make_erf_linear():
     np.testing.assert_allclose(found.nngp, 4 / np.pi * x @ x.T / 3, rtol=1e-9)
 
 
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("activation", [*FAMILIES, *exhaustive(*REST)])
 def test_the_order_and_the_company_of_points_do_not_matter(activation):
     """Across the edges of tiles, and from both sides."""
-    x = np.random.default_rng(0).normal(size=(600, 4))
+    x = np.random.default_rng(0).normal(size=(600, FEATURES))
     architecture = Architecture(depth=2, activation=activation)
     whole = analytic_kernels(x, architecture=architecture)
     part, mirror = (
@@ -143,12 +167,12 @@ def test_the_type_follows_the_inputs():
 
 def test_the_callers_configuration_is_left_alone_and_respected():
     before = dict(jax.config.values)
-    x = np.ones((3, 2))
+    x = np.ones((3, FEATURES))
     expected = analytic_kernels(x, architecture=Architecture())
     assert dict(jax.config.values) == before
     assert jax.numpy.ones(2).dtype == np.float32
     with jax.debug_nans(True), jax.transfer_guard("disallow"), jax.numpy_dtype_promotion("strict"):
-        for activation in ACTIVATIONS:
+        for activation in FAMILIES:
             analytic_kernels(0 * x, x, architecture=Architecture(activation=activation, bias_std=0))
     np.testing.assert_array_equal(analytic_kernels(x, architecture=Architecture()).ntk, expected.ntk)
 
@@ -186,8 +210,13 @@ def test_types_and_devices_that_are_not_there():
             analytic_kernels(np.ones((2, 3)), architecture=Architecture(), device=device)
 
 
-@pytest.mark.parametrize("activation", ["relu", "erf", "gelu", "rectified_monomial(degree=2)"])
-@pytest.mark.parametrize("depth", [1, 2, 6])
+@pytest.mark.parametrize(
+    ("activation", "depth"),
+    [
+        *(("relu", 6), ("erf", 2), ("rectified_monomial(degree=2)", 1)),
+        *exhaustive(*product(["relu", "erf", "gelu", "rectified_monomial(degree=2)"], [1, 2, 6])),
+    ],
+)
 def test_one_global_rate_leaves_middle_and_last_weights(activation, depth):
     """D_l = (Theta_{l+1} - K_{l+1}) / (w^2 Theta_l) from the layers, then the sum without first weights and biases."""
     x = np.random.default_rng(0).normal(size=(6, 4))
@@ -207,11 +236,16 @@ def test_one_global_rate_leaves_middle_and_last_weights(activation, depth):
     )
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize(
+    ("activation", "dtype"),
+    [
+        *(("relu", "float32"), ("relu", "float64"), ("erf", "float32"), ("erf", "float64"), ("step", "float64")),
+        *exhaustive(*product(ACTIVATIONS, ["float32", "float64"])),
+    ],
+)
 def test_points_of_equal_norm_are_one_function_of_the_angle(activation, dtype, monkeypatch):
     """The series in the angle against layer by layer, for many points at once and for both types."""
-    x = np.random.default_rng(1).normal(size=(40, 5))
+    x = np.random.default_rng(1).normal(size=(40, FEATURES))
     x = (x / np.linalg.norm(x, axis=1, keepdims=True)).astype(dtype)
     architecture = Architecture(depth=12, activation=activation, weight_std=1.3, bias_std=0.2)
     found = analytic_kernels(x, architecture=architecture)
@@ -222,12 +256,17 @@ def test_points_of_equal_norm_are_one_function_of_the_angle(activation, dtype, m
         assert (np.abs(one - other) <= (4e-6 if dtype == "float32" else 1e-13) * scale).all()
 
 
-@pytest.mark.parametrize("depth", [1, 3, 20])
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize(
+    ("activation", "depth"),
+    [
+        *(("relu", 3), ("erf", 3), ("relu", 20), ("erf", 20), ("gelu", 20), ("step", 20)),
+        *exhaustive(*product(ACTIVATIONS, [1, 3, 20])),
+    ],
+)
 def test_float32_is_close_to_float64(activation, depth):
     """Within 4e-6 of sqrt(k(x,x) k(x',x')), the diagonal and close and antipodal points included."""
     rng = np.random.default_rng(2)
-    x = rng.normal(size=(30, 6)).astype(np.float32)
+    x = rng.normal(size=(30, FEATURES)).astype(np.float32)
     x = np.vstack([x, x[:4] * np.float32(1.001), -x[:4], x[:4] + np.float32(1e-3), 100 * x[:2]])
     architecture = Architecture(depth=depth, activation=activation, weight_std=1.3, bias_std=0.2)
     found = analytic_kernels(x, architecture=architecture)

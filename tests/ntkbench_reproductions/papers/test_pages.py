@@ -12,6 +12,7 @@ from scipy import stats
 from toy_runs import session, study
 
 from ntkbench.analysis.report.pages import write_study_pages
+from ntkbench.analysis.report.report import analyse
 from ntkbench.cli.tables import show_comparisons, show_pages
 from ntkbench.errors import StoreError
 from ntkbench.metrics.errors import rmse, rmse_unscaled
@@ -73,7 +74,7 @@ def test_of_a_page_that_fails_the_reason_is_shown_and_the_next_is_made(tmp_path,
 def test_networks_of_which_no_distance_or_error_was_measured_have_no_empty_table(tmp_path, capsys, metric, shown):
     alone = {"label": "network", "backend": "toy-network", "widths": [4], "members": 2}
     found = session(study(subject=[alone], metrics=[metric]), tmp_path / "run", executor="inline")
-    show_comparisons(found.results)
+    show_comparisons(analyse(found.results))
     assert ("against nothing" in capsys.readouterr().out) == shown
 
 

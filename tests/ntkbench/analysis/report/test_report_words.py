@@ -83,18 +83,18 @@ def test_a_task_and_a_series_in_words():
 @pytest.mark.parametrize(
     ("training", "loss", "said"),
     [
-        ({"optimizer": "gradient-descent"}, "squared-error", "60 steps of gradient descent at rate 0.5"),
-        ({"optimizer": "adam"}, None, "60 steps of Adam at rate 0.5"),
-        ({"optimizer": "nesterov", "momentum": 0.9}, None, "60 steps of Nesterov momentum 0.9 at rate 0.5"),
+        ({"optimizer": "gradient-descent"}, "squared-error", "60 steps of gradient descent at learning rate 0.5"),
+        ({"optimizer": "adam"}, None, "60 steps of Adam at learning rate 0.5"),
+        ({"optimizer": "nesterov", "momentum": 0.9}, None, "60 steps of Nesterov momentum 0.9 at learning rate 0.5"),
         (
             {"optimizer": "heavy-ball", "momentum": 0.5, "batch_size": 8},
             "cross-entropy",
-            "60 steps of heavy-ball momentum 0.5 on batches of 8 at rate 0.5, cross-entropy loss",
+            "60 steps of heavy-ball momentum 0.5 on batches of 8 at learning rate 0.5, cross-entropy loss",
         ),
         (
             {"optimizer": "gradient-descent", "non_gradient": 2.0},
             "squared-error",
-            "60 steps of gradient descent along no gradient (non_gradient 2) at rate 0.5",
+            "60 steps of gradient descent along no gradient (non_gradient 2) at learning rate 0.5",
         ),
     ],
 )
