@@ -1,4 +1,4 @@
-"""Copy what a reader needs of a scoreboard's folder into ``results/reference/claims``: tables, figures, and whence.
+"""Copy the parts of a scoreboard's folder that readers need to ``results/reference/claims``: tables, figures, origin.
 
 ntkbench claims --out results/claims
 python benchmarks/publish_claims.py results/claims "ntkbench claims"
@@ -47,7 +47,7 @@ def _copy_small(figure: Path, target: Path) -> None:
 
 
 def _text(folder: Path, command: str) -> str:
-    """Return where the numbers come from."""
+    """Return a text about the origin of the numbers."""
     results = ntkbench.load(folder)
     cells = results.cells
     environments: dict[str, Any] = {key: env for run in results.runs for key, env in run["environments"].items()}
