@@ -18,7 +18,7 @@ from PIL import Image
 
 import ntkbench
 
-_COLOURS = 96  # of a figure: enough for lines on white, a third of the bytes
+_COLOURS = 96  # per figure: enough for lines on white, at a third of the bytes
 _SAID = ("python", "processor", "cores", "memory_bytes", "versions")
 _TARGET = Path(__file__).resolve().parents[1] / "results" / "reference" / "claims"
 

@@ -1,4 +1,4 @@
-"""How fast networks train: against a plain loop, against the machine's products, and with all observables."""
+"""Training speed: against a plain loop, against the machine's products, and with all observables."""
 
 from __future__ import annotations
 

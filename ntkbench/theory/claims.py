@@ -162,7 +162,7 @@ _COST_LEFT = -2.0
 _OTHERS = {
     found.metric: found
     for found in (
-        _bound("C1", "nngp_bias", -0.5, "n^-1; near the sampling floor it is told from the members' n^-1/2"),
+        _bound("C1", "nngp_bias", -0.5, "n^-1; near the sampling floor the band only separates it from n^-1/2"),
         _limit("C1", "nngp_slope", 1.0, 0.02, "the mean of the empirical NNGP, along K"),
         _band("C1", "output_kurtosis", -1.0, 0.1, "n^-1: 3 Var(Khat) / (E Khat)^2"),
         _band("C1", "weight_operator_norm", 0.0, 0.05, "bounded: |W|_op / sqrt(n) tends to 2"),
@@ -199,7 +199,7 @@ _OTHERS = {
 
 _OF_CLAIM = {
     ("C7", "function_distance_of_mean_over_time"): _band(
-        "C7", "function_distance_of_mean_over_time", -1.0, 0.3, "n^-1: told from the members' n^-1/2, above the floor"
+        "C7", "function_distance_of_mean_over_time", -1.0, 0.3, "n^-1: the band separates it from the members' n^-1/2"
     ),
     ("C11", "ntk_distance_frobenius"): _band("C11", "ntk_distance_frobenius", -0.5, 0.05, "P^-1/2, or n^-1/2 [J18]"),
     ("C11", "function_distance_max"): _band("C11", "function_distance_max", -0.5, 0.1, "as the kernel's distance"),

@@ -61,5 +61,5 @@ def _unpaired(phi: ActivationFacts, depth: int, features: int, pairs: int) -> bo
 
 
 def _monomials_of_its_parity(features: int, degree: int) -> int:
-    """Return how many monomials there are of degree ``degree``, ``degree - 2``, ... in so many variables."""
+    """Return how many monomials there are of degree ``degree``, ``degree - 2``, ... in ``features`` variables."""
     return sum(comb(features + power - 1, power) for power in range(degree, -1, -2))

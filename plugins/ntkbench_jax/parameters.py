@@ -11,7 +11,7 @@ from ntkbench.plugin import MethodFacts
 
 
 class Parameters(BaseModel):
-    """Which kernel drives the training, and how."""
+    """The kernel that drives the training, and its dynamics."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

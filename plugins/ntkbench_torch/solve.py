@@ -93,7 +93,7 @@ def _check_non_gradient(request: Request) -> None:
 
 
 class _GroupResult(NamedTuple):
-    """Of a group's G members: outputs (G, T, n, O), steps of divergence and of early stopping (G,), measurements.
+    """Results of a group's G members: outputs (G, T, n, O), steps of divergence and early stopping (G,), measurements.
 
     ``kernels`` holds the fields of :class:`.moments.InitialKernels` if moments are observed, and else nothing.
     """

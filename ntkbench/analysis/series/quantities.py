@@ -54,8 +54,8 @@ QUANTITIES = {
     "activation_change": Quantity("activation_change", "train", "last", 4.0, layers="all"),
     "linearization_distance_max": Quantity("linearization_distance", "test", "max", 6.0),
 }
-"""What is fitted by default. Corrections were measured on other draws than any study's (erf and ReLU, two tasks; the
-kernel at initialization: depths 1, 2, 4, widths 16 to 128, 1,500 to 4,000 members; trained: depth 2, widths 32 to
+"""The quantities fitted by default. Corrections were measured on other draws than any study's (erf and ReLU, two tasks;
+the kernel at initialization: depths 1, 2, 4, widths 16 to 128, 1,500 to 4,000 members; trained: depth 2, widths 32 to
 1024, 20 to 400 members): b per layer is -0.1 to 1.3 at initialization, 0 to 4 for the function distance, and -7 to 4
 for the kernel's change. That of the mean could not be measured; it gets the largest of these."""
 
@@ -91,8 +91,8 @@ CLAIM_QUANTITIES = {
     "time_to_residual": Quantity("time_to_residual", "train", "last", 0.0, "mean", law="limit", power=0.5),
     "ntk_change_by_output_scale": Quantity("ntk_change_frobenius", "train", "last", 0.0, axis="output_scale"),
 }
-"""What the studies of the claims add. The second coefficients of limits allow, at the smallest width that the studies
-use, a second-order term about as large as the bands."""
+"""The quantities that the studies of the claims add. The second coefficients of limits allow, at the smallest width
+that the studies use, a second-order term about as large as the bands."""
 
 ALL = QUANTITIES | CLAIM_QUANTITIES
 

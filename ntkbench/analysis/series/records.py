@@ -109,7 +109,7 @@ def recorded(stored: str, quantity: Quantity, measurements: MetricRows) -> pd.Da
 
 
 def over_layers(rows: pd.DataFrame, layers: Literal["first", "last", "middle", "all", "each"] | None) -> pd.DataFrame:
-    """Return one row per cell, split and member: the root mean square over layers, of which ``depth`` is the last.
+    """Return one row per cell, split and member: the root mean square over the layers chosen.
 
     ``each`` keeps every component.
     """

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 Verdict = Literal["holds", "fails", "inconclusive", "reported"]
 ReasonKind = Literal["no-estimate", "not-judged", "inside", "rejected", "disjoint", "neither"]
-"""Why a verdict is what it is: nothing was estimated, or it is not to be judged; the interval is inside the band, or
+"""The kinds of reasons for a verdict: nothing was estimated, or it is not judged; the interval is inside the band, or
 inside but the data reject what the interval presumes, or disjoint from the band, or neither inside nor disjoint."""
 
 POWER = 0.8

@@ -30,7 +30,7 @@ _KERNEL_FLOATS = 2**23  # in the kernels of the members computed in one pass
 
 
 class InitialKernels(NamedTuple):
-    """Of G members at initialization, float64: ``nngp`` (G, N, N), ``ntk`` (G, O N, O N) and ``outputs`` (G, N, O)."""
+    """Kernels ``nngp`` (G, N, N), ``ntk`` (G, O N, O N), and ``outputs`` (G, N, O), of G members at initialization."""
 
     nngp: Tensor
     ntk: Tensor

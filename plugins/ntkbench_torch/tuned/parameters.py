@@ -28,5 +28,5 @@ class Parameters(BaseModel):
     initialization: Literal["architecture", "he", "ntk"] = Field(
         default="architecture",
         description="he: weights N(0, 2/n_l), one learning rate for all; ntk: weights N(0, 1), W x in the first layer "
-        "and sqrt(2/n_l) W h above it, as A19 writes it; architecture: as the study's architecture says",
+        "and sqrt(2/n_l) W h above it, as in A19; architecture: that of the study's architecture",
     )
