@@ -1,4 +1,4 @@
-"""The scoreboard's way: the studies of each claim are run, one run per study, and judged together."""
+"""Run the studies of all claims, one run per study, and judge them together: the scoreboard."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BOARD = "scoreboard"
 
 @dataclass(frozen=True)
 class Board:
-    """What came of all studies: their sessions, and one report of them, judged as one family."""
+    """The sessions of all studies, and one report on them, judged as one family."""
 
     path: Path
     sessions: tuple[Session, ...]
@@ -33,7 +33,7 @@ class Board:
 
 
 def studies_of_claims(registry: Registry, claims: Sequence[str] = ()) -> dict[str, str]:
-    """Return the names of the studies that measure claims, each with its claim, in the claims' order.
+    """Return the studies that measure claims, as names with their claim, in the order of the claims.
 
     :param claims: ``C1`` to ``C17``; none: all of them.
     :raises NtkbenchError: for a claim that does not exist, or that no study measures.
@@ -66,10 +66,10 @@ def run_claims(
     options: Options,
     watcher_of: Callable[[int, int], RunListener | NullProgress],
 ) -> Board:
-    """Run the studies of claims, each in ``out/<study>``, or go on with them, and judge them as one family.
+    """Run, or resume, the studies of claims, each in ``out/<study>``, and judge them as one family.
 
     :param watcher_of: called with a study's number, from 1, and how many there are.
-    :raises NtkbenchError: for a claim that is none, or a folder that cannot be used.
+    :raises NtkbenchError: for an unknown claim, or a folder that cannot be used.
     """
     from ..analysis.report.report import joined
 

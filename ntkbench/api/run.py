@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Options:
-    """How to run: none of it changes what is computed (``threads`` and ``device`` may change last bits)."""
+    """How to run. No option changes the results, except that ``threads`` and ``device`` may change the last bits."""
 
     jobs: int | None = None
     threads: int = 1
@@ -47,20 +47,20 @@ class Options:
     fail_fast: bool = False
 
     def worker_config(self) -> WorkerConfig:
-        """Return what workers need to know of it."""
+        """Return the options that workers need."""
         return WorkerConfig(threads=self.threads, device=self.device, plugins=self.plugins, data_dir=self.data_dir)
 
     def processes(self) -> int:
-        """Return how many cells run at a time: ``jobs``, or as many as the cores allow."""
+        """Return how many cells run at once: ``jobs``, or as many as the cores allow."""
         return self.jobs or max(1, cores() // self.threads)
 
     def memory(self) -> float:
-        """Return the bytes that all cells together should not exceed: this machine's, where they run on its CPU."""
+        """Return the limit in bytes on the memory of all running cells: this machine's if they run on its CPU."""
         return (memory_bytes() if self.device == "cpu" else None) or inf
 
 
 class NullProgress:
-    """A listener that says nothing."""
+    """A listener that ignores everything."""
 
     def started(self, plan: Plan, work: RunWork, path: Path) -> None:
         """Ignore the start."""
@@ -73,15 +73,15 @@ class NullProgress:
 
 
 class RunListener(CellListener):
-    """A listener that is also told where the run lies and what it has to do."""
+    """A listener that also receives the run's folder and plan."""
 
     def started(self, plan: Plan, work: RunWork, path: Path) -> None:
-        """Be told once, before the first cell."""
+        """Receive the run's folder and plan, once, before the first cell."""
 
 
 @dataclass(frozen=True)
 class Session:
-    """What came of a call: the run's folder, how its cells ended, its results, and what they say."""
+    """The result of a call: the run's folder, how its cells ended, their results, and the report on them."""
 
     path: Path
     plan: Plan
@@ -90,7 +90,7 @@ class Session:
 
     @cached_property
     def report(self) -> Report:
-        """What the results say, computed when it is first asked for, and once."""
+        """The report on the results, computed once, on first use."""
         from ..analysis.report.report import analyse
 
         return analyse(self.results)
@@ -108,7 +108,7 @@ def run(
     size: str = "small",
     **options: Any,
 ) -> Results:
-    """Run a study to its end, or go on where an earlier call stopped, and return its results.
+    """Run a study to its end, resuming where an earlier call stopped, and return its results.
 
     :param study: the name of a study, the path of a TOML file, a mapping, or a ``Study``.
     :param out: the run's own folder; default ``results/<run_id>``.
@@ -116,8 +116,8 @@ def run(
     :param tasks: replace the study's tasks; ``widths`` and ``members`` replace those of every subject.
     :param options: fields of :class:`Options`: jobs, threads, timeout, device, data_dir, plugins, executor, fresh,
         rerun_failed, fail_fast.
-    :raises NtkbenchError: for a mistake in the study, or a folder that cannot be used. A cell that fails is no
-        exception but a row of ``results.cells`` with its status and reason.
+    :raises NtkbenchError: for a mistake in the study, or a folder that cannot be used. A failed cell
+        raises nothing: its row of ``results.cells`` holds its status and reason.
     """
     overrides = Overrides(dict(set or {}), tuple(tasks), tuple(widths), members, seed, size)
     if "plugins" in options:
@@ -128,7 +128,7 @@ def run(
 def plan_study(
     study: str | Path | Mapping[str, Any] | Study, overrides: Overrides, options: Options
 ) -> tuple[Plan, Registry]:
-    """Return the plan of a study, made from the light parts of the specs alone.
+    """Return the plan of a study, made from only the light parts of the specs.
 
     :raises NtkbenchError: for any mistake in the study.
     """
@@ -151,7 +151,7 @@ def execute(
     listener: RunListener | NullProgress | None = None,
     arguments: Mapping[str, Any] | None = None,
 ) -> Session:
-    """Run a study as :func:`run` does, and tell ``listener`` how it goes."""
+    """Run a study as :func:`run` does, and report progress to ``listener``."""
     plan, registry = plan_study(study, overrides, options)
     path, listener = run_path(plan, out), listener or NullProgress()
     with open_run(path, plan, fresh=options.fresh) as folder:
@@ -194,7 +194,7 @@ def _executor(
 
 
 def _analyse(folder: RunFolder, session: Session, registry: Registry) -> None:
-    """Write verdicts and figures, unless they are there and nothing has changed."""
+    """Write verdicts and figures, unless they exist and are up to date."""
     if not session.summary.counts and (folder.path / "figures").is_dir():
         return
     from ..analysis.report.figures import draw_claim, draw_figures

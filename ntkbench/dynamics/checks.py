@@ -1,4 +1,4 @@
-"""What a user's matrices must look like; a mistake is named before it becomes a number."""
+"""Check a user's matrices, so that a mistake becomes an error instead of a wrong number."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def matrix(name: str, value: ArrayLike) -> Array:
 
 
 def of_training_points(name: str, shape: tuple[int, ...], n: int) -> None:
-    """Raise where a kernel of shape ``shape`` is not (n, n), or (M, n) if its name does not end in ``_train``."""
+    """Raise if a kernel's ``shape`` is not (n, n), or, for a name that does not end in ``_train``, not (M, n)."""
     if len(shape) != 2 or shape[1] != n or (name.endswith("_train") and shape[0] != n):
         wanted = f"({n}, {n})" if name.endswith("_train") else f"(M, {n})"
         raise DataError(f"dynamics: {name} has shape {shape}, expected {wanted} for {n} training points")
@@ -36,7 +36,7 @@ def of_training_points(name: str, shape: tuple[int, ...], n: int) -> None:
 def targets(value: ArrayLike, n: int) -> Array:
     """Return the targets (n, O).
 
-    :raises DataError: where there is not one row per training point.
+    :raises DataError: unless there is one row per training point.
     """
     array = matrix("y_train", value)
     if array.shape[0] != n:
@@ -45,7 +45,7 @@ def targets(value: ArrayLike, n: int) -> Array:
 
 
 def initial_values(name: str, value: ArrayLike, shape: tuple[int, int]) -> Array:
-    """Return an initial function's values (*B, *shape); one that is not finite spoils its own member alone.
+    """Return an initial function's values (*B, *shape); a value that is not finite spoils only its own member.
 
     :raises DataError: for other shapes.
     """
@@ -58,8 +58,8 @@ def initial_values(name: str, value: ArrayLike, shape: tuple[int, int]) -> Array
 def ridge(rho: Any) -> float:
     """Return an absolute ridge.
 
-    :raises DataError: for one that is negative or not finite.
+    :raises DataError: if it is negative or not finite.
     """
     if not (np.isfinite(rho) and rho >= 0):
-        raise DataError(f"dynamics: rho is {rho}; a ridge is finite and not negative")
+        raise DataError(f"dynamics: rho is {rho}; a ridge must be finite and not negative")
     return float(rho)

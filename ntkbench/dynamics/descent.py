@@ -1,8 +1,8 @@
-"""Descent on the kernel's side step by step: for costs other than the squared error, and for mini-batches.
+"""Kernel descent, step by step: for costs other than the squared error, and for mini-batches.
 
 With ``f = f_0 + Theta(., X) a``, a step of an optimizer changes the coefficients a (N, O) as it changes parameters:
-by the gradient ``g = 1/B l'(f(X), y)`` of the points in the batch, plus ``rho / N a`` (theory C7, C12). It is exact,
-and a step costs a product with the kernel's matrix.
+by the gradient ``g = 1/B l'(f(X), y)`` of the points in the batch, plus ``rho / N a`` (C7, C12 in docs/theory.md).
+It is exact; a step costs one product with the kernel matrix.
 """
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ def kernel_descent(
 
     :param kernel_train: (N, N), and ``kernel_test`` (M, N) between test and training points.
     :param y_train: (N, O); ``f0_train`` (*B, N, O) and ``f0_test`` (*B, M, O) come together.
-    :param steps: (T,), ascending; ``batch_size`` points a step, drawn by ``batch_seed``; None for all of them.
+    :param steps: (T,), ascending; ``batch_size`` points per step, drawn by ``batch_seed``; None for all.
     :param rho: the absolute ridge.
     :param non_gradient: strength of the non-gradient part, :func:`ntkbench.theory.losses.non_gradient_direction`.
-    :raises DataError: for shapes that do not fit, values that are not finite, or an optimizer without a kernel's side.
+    :raises DataError: for shapes that do not fit, values that are not finite, or Adam, which has no kernel descent.
     """
     theta, between, y = matrix("kernel_train", kernel_train), matrix("kernel_test", kernel_test), matrix("y", y_train)
     n, rho, recorded = len(theta), ridge(rho), np.asarray(steps, dtype=np.int64)
@@ -64,7 +64,7 @@ def kernel_descent(
     coefficients, velocity = np.zeros_like(start), np.zeros_like(start)
     batches = None if batch_size is None or batch_size >= n else mini_batches(n, batch_size, batch_seed)
     at_train, at_test, looked_at = [], [], frozenset(recorded.tolist())
-    with np.errstate(over="ignore", invalid="ignore"):  # a rate beyond the stable one
+    with np.errstate(over="ignore", invalid="ignore"):  # a rate above the stable one
         for step in range(int(recorded[-1]) + 1):
             now = start + theta @ coefficients
             if step in looked_at:

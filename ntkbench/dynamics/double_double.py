@@ -18,14 +18,14 @@ _SPLITTER = float(2**27 + 1)
 
 @dataclass(frozen=True, eq=False)
 class DoubleDouble:
-    """``high + low``, two arrays of one shape, ``high`` being the sum's nearest float64."""
+    """``high + low``, two arrays of one shape; ``high`` is the float64 nearest to the sum."""
 
     high: Array
     low: Array
 
     @classmethod
     def of(cls, value: Array) -> DoubleDouble:
-        """Return float64 numbers as they are."""
+        """Convert float64 numbers, exactly."""
         return cls(value, np.zeros_like(value))
 
     def __add__(self, other: DoubleDouble) -> DoubleDouble:
@@ -48,7 +48,7 @@ class DoubleDouble:
         return DoubleDouble(self.high[key], self.low[key])
 
     def scaled(self, power: NDArray[np.int64]) -> DoubleDouble:
-        """Return the number times ``2**power``, exactly but for underflow."""
+        """Return the number times ``2**power``, exactly except for underflow."""
         return DoubleDouble(np.ldexp(self.high, power), np.ldexp(self.low, power))
 
 

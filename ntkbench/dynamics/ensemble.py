@@ -1,4 +1,4 @@
-"""The law of infinitely wide networks, trained from ``f_0 ~ N(0, K)``: theory C8, Lee et al. 2019, eqs. 14-16.
+"""The law of infinitely wide networks, trained from ``f_0 ~ N(0, K)``: C8, Lee et al. 2019, eqs. 14-16.
 
 In the eigenbasis V of T, with ``B = V^T K(X,X) V``, ``D = Theta(x,X) V``, ``S = K(x,X) V``, and the filters g (gain)
 and r (retained) as diagonal matrices,
@@ -7,8 +7,8 @@ and r (retained) as diagonal matrices,
     cov(x, x')    = K(x,x') + W B W^T - W S^T - S W^T      W = D g
     cov(x, X)     = (S - W B) r V^T                        cov(X, X) = V r B r V^T
 
-B is found once for all times. A time costs M N (N + 2 M) flops between test points: with B = U + U^T, U triangular,
-the quadratic form is W U W^T and its transpose, half the work of W B W^T.
+B is computed once for all times. Each time costs M N (N + 2 M) flops between test points: with B = U + U^T, where U
+is triangular, the quadratic form is W U W^T and its transpose, half the work of W B W^T.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
     from .spectrum import Spectrum
 
-_BLOCK = 256  # columns of the upper triangle of a product that are computed at once
+_BLOCK = 256  # columns per block of the upper triangle of a product
 
 
 class EnsembleVariance(NamedTuple):
-    """Variance over an infinite ensemble, of any one output: ``train`` (T, N), ``test`` (T, M)."""
+    """Variance of each single output over an infinite ensemble: ``train`` (T, N), ``test`` (T, M)."""
 
     train: Array
     test: Array
@@ -44,7 +44,7 @@ class EnsembleVariance(NamedTuple):
 class Modes:
     """``B = V^T K V`` of an initial law K (N, N), in the eigenbasis V of the kernel that drives training.
 
-    Where that kernel is K itself, B is the diagonal of its eigenvalues: see :meth:`of_driving`.
+    If that kernel is K itself, B is diagonal, with its eigenvalues: see :meth:`of_driving`.
     """
 
     diagonal: Array
@@ -52,9 +52,9 @@ class Modes:
 
     @classmethod
     def of(cls, spectrum: Spectrum, nngp_train: ArrayLike) -> Modes:
-        """Return the modes of K, at about 3 N^3 flops, to be shared by all predictions from one spectrum.
+        """Return the modes of K, in about 3 N^3 flops; all predictions from one spectrum can share them.
 
-        :raises DataError: where ``nngp_train`` is not (N, N) and finite.
+        :raises DataError: if ``nngp_train`` is not (N, N) and finite.
         """
         start, vectors = matrix("nngp_train", nngp_train), spectrum.eigenvectors
         of_training_points("nngp_train", start.shape, len(spectrum.eigenvalues))
@@ -69,7 +69,7 @@ class Modes:
 
     @classmethod
     def of_driving(cls, spectrum: Spectrum) -> Modes:
-        """Return the modes of the driving kernel: for networks whose last layer alone is trained, K drives (C16)."""
+        """Return the modes for K as the driving kernel, as when only the last layer is trained (C16)."""
         return cls(spectrum.cleaned, None)
 
     def halved(self, rows: Array, out: Array) -> Array:
@@ -97,7 +97,7 @@ def ensemble_law(
     rho: float = 0.0,
     **when: Unpack[TimeSpec],
 ) -> EnsembleVariance:
-    """Return the variance over the ensemble, negative rounding cut to zero.
+    """Return the variance over the ensemble; values that rounding makes negative are set to zero.
 
     :param spectrum: of ``Theta(X, X)``, the kernel that drives training; ``kernel_test`` (M, N) is ``Theta(x, X)``.
     :param nngp_train: (N, N), or its :class:`Modes`; ``nngp_test`` (M, N) and ``nngp_test_diagonal`` (M,): the law K.
@@ -133,7 +133,7 @@ def ensemble_covariance(
 ) -> Array:
     """Return the covariance (T, M, M) between test points; :func:`ensemble_law` gives its diagonal.
 
-    :param nngp_test_test: (M, M), the law K of ``f_0`` between test points; the rest as there.
+    :param nngp_test_test: (M, M), the law K of ``f_0`` between test points; the others as in :func:`ensemble_law`.
     :raises DataError: for shapes that do not fit, values that are not finite, or an ambiguous schedule.
     """
     modes, test = _modes(spectrum, nngp_train), _TestPoints.of(spectrum, kernel_test, nngp_test)
@@ -185,7 +185,7 @@ def ensemble_covariance_cross(
     rho: float = 0.0,
     **when: Unpack[TimeSpec],
 ) -> Array:
-    """Return the covariance (T, M, N) of test with training points; arguments as in :func:`ensemble_law`.
+    """Return the covariance (T, M, N) between test and training points; arguments as in :func:`ensemble_law`.
 
     :raises DataError: for shapes that do not fit, values that are not finite, or an ambiguous schedule.
     """
@@ -231,14 +231,14 @@ def _moments(spectrum: Spectrum, rho: float, when: TimeSpec) -> Iterator[tuple[A
 
 
 def _outer(first: Array, second: Array, out: Array) -> Array:
-    """Return ``first @ second.T``, in ``out``; by the same BLAS as the triangular product.
+    """Return ``first @ second.T``, in ``out``, using the same BLAS as the triangular product.
 
-    SciPy brings a BLAS of its own: numpy's threads, waiting for more work, would be in the way of SciPy's.
+    SciPy has its own BLAS, which numpy's idle but spinning threads would slow down.
     """
     return np.asarray(dgemm(1.0, second.T, first.T, trans_a=1, c=out.T, overwrite_c=1)).T
 
 
 def _ldexp(values: Array, power: int) -> Array:
-    """Return ``values * 2**power``, which is inf beyond the range; 0 is by far the commonest power."""
+    """Return ``values * 2**power``, which overflows to inf; fast for power 0, by far the most common."""
     with np.errstate(over="ignore"):
         return values if power == 0 else np.ldexp(values, power)

@@ -1,4 +1,4 @@
-"""What training makes of an eigenvalue: how much of a target is learned, how much of an error is left."""
+"""Spectral filters of training: per eigenvalue, how much of a target is learned and of a residual left."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from .spectrum import Spectrum
 
 _LARGEST_EXPONENT = 300.0  # beyond exp(300) factors are carried with a separate power of two
-_LARGEST_POWER = 1e9  # what ldexp takes; an overflow long before
-_SMALLEST_RATE = 1e-290  # below it (1 - decay) / rate has lost digits to underflow, and its limit is exact
+_LARGEST_POWER = 1e9  # the largest power that ldexp accepts; numbers overflow long before
+_SMALLEST_RATE = 1e-290  # below it (1 - decay) / rate loses digits to underflow, and its limit is exact
 
 
 class Filters(NamedTuple):
     """Functions of the eigenvalues (T, N), to be multiplied by ``2**power`` (T,), which is 1 unless descent diverges.
 
-    ``gain`` is g_t(lambda); ``retained`` is ``1 - lambda g_t(lambda)``, what is left of a residual. ``rank`` and
-    ``cutoff`` are those of the pseudo-inverse, None where no time is inf.
+    ``gain`` is g_t(lambda); ``retained`` is ``1 - lambda g_t(lambda)``, the fraction left of a residual. ``rank``
+    and ``cutoff`` are those of the pseudo-inverse, None if no time is inf.
     """
 
     elapsed: Array

@@ -1,4 +1,4 @@
-"""The evidence that targets give for a Gaussian process, from one decomposition."""
+"""The log marginal likelihood of a Gaussian process, from one decomposition."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class LogLikelihood(NamedTuple):
     """``value``, the sum of ``per_output`` (O,) = ``-(data_fit + log_determinant + N log 2 pi) / 2``, in nats.
 
-    ``data_fit`` (O,) is ``y^T (K + rho I)^-1 y``; ``log_determinant`` that of ``K + rho I``.
+    ``data_fit`` (O,) is ``y^T (K + rho I)^-1 y``; ``log_determinant`` is ``log det(K + rho I)``.
     """
 
     value: float
@@ -31,19 +31,19 @@ class LogLikelihood(NamedTuple):
 def log_marginal_likelihood(spectrum: Spectrum | Tridiagonal, y_train: ArrayLike, rho: float = 0.0) -> LogLikelihood:
     """Return log p(y) for outputs drawn independently from N(0, K + rho I).
 
-    The NNGP's evidence, ``rho`` being the variance of the noise (Lee et al. 2018; Rasmussen and Williams 2006, eq.
+    The evidence of the NNGP if ``rho`` is the variance of the noise (Lee et al. 2018; Rasmussen and Williams 2006, eq.
     2.30). One spectrum serves every ``rho`` and all outputs.
 
     :param spectrum: of K (N, N), or its tridiagonal form.
     :param y_train: (N, O).
-    :raises DataError: where ``K + rho I`` is singular to rounding: that law has no density, and the limit of small
-        noise is -inf or +inf by whether ``y`` lies in the kernel's range, which rounding hides.
+    :raises DataError: if ``K + rho I`` is singular to rounding: it has no density, and the limit of small noise
+        is +inf if ``y`` lies in the kernel's range and -inf otherwise, which rounding makes undecidable.
     """
     rho, y = ridge(rho), targets(y_train, len(spectrum.eigenvalues))
     if (rank := spectrum.rank(rho)) < len(y):
         raise DataError(
             f"dynamics: K + rho I has rank {rank} of {len(y)} (cutoff {spectrum.cutoff:.3g}): a singular Gaussian has "
-            f"no density; give noise, a rho above {spectrum.cutoff:.3g}"
+            f"no density; add noise, a rho above {spectrum.cutoff:.3g}"
         )
     data_fit, log_determinant = spectrum.quadratic(y, rho), spectrum.log_determinant(rho)
     per_output = -0.5 * (data_fit + log_determinant + len(y) * np.log(2 * np.pi))

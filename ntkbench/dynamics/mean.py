@@ -1,4 +1,4 @@
-"""The function that training makes of an initial one: on points, and along the kernel's eigenvectors."""
+"""The function after training from an initial one: on points, and along the kernel's eigenvectors."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 class Dynamics:
     """Predictions at T times: ``train`` (*B, T, N, O) and ``test`` (*B, T, M, O).
 
-    ``residual_train`` is ``y - f_t(X)``, from the eigenbasis: small ones keep the digits that ``y - train`` has lost.
-    Where a time is inf, ``rank`` counts the eigenvalues of ``T + rho I`` above ``cutoff``, the ones the pseudo-inverse
-    inverts; both are None where no time is.
+    ``residual_train`` is ``y - f_t(X)``, computed in the eigenbasis: small values keep digits that ``y - train`` loses.
+    If a time is inf, ``rank`` counts the eigenvalues of ``T + rho I`` above ``cutoff``, which the pseudo-inverse
+    inverts; otherwise both are None.
     """
 
     train: Array
@@ -50,17 +50,17 @@ def kernel_dynamics(
     rho: float = 0.0,
     spectrum: Spectrum | None = None,
 ) -> Dynamics:
-    """Predict training from ``f_0`` (zero where None): theory C7, Lee et al. 2019, eqs. 8-9 and 14.
+    """Predict training from ``f_0`` (None: zero): C7 in docs/theory.md; Lee et al. 2019, eqs. 8-9 and 14.
 
-    Either ``steps`` (T,) of an optimizer at ``learning_rate``, exactly, diverging where it does (an overflow is inf),
-    or ``times`` (T,) of gradient flow, inf included: there the pseudo-inverse is used, and what ``f_0`` has in the
-    kernel's null space stays.
+    Give either ``steps`` (T,) of an optimizer at ``learning_rate``, computed exactly even if training diverges
+    (an overflow is inf), or ``times`` (T,) of gradient flow, which may include inf: this uses the pseudo-inverse, and
+    the part of ``f_0`` in the kernel's null space stays.
 
     :param kernel_train: (N, N), and ``kernel_test`` (M, N) between test and training points.
     :param y_train: (N, O); ``f0_train`` (*B, N, O) and ``f0_test`` (*B, M, O) come together.
-    :param optimizer: and ``momentum`` in [0, 1), of the steps; see :mod:`ntkbench.theory.optimizers`.
+    :param optimizer: the optimizer of the steps, with ``momentum`` in [0, 1); see :mod:`ntkbench.theory.optimizers`.
     :param rho: the absolute ridge, added to every eigenvalue.
-    :param spectrum: ``decompose(kernel_train)``, if at hand.
+    :param spectrum: ``decompose(kernel_train)``, if already computed.
     :raises DataError: for shapes that do not fit, values that are not finite, or an ambiguous schedule.
     """
     between, y = matrix("kernel_test", kernel_test), matrix("y_train", y_train)
@@ -92,9 +92,9 @@ def mode_residuals(
     rho: float = 0.0,
     **when: Unpack[TimeSpec],
 ) -> Array:
-    """Return ``V^T (y - f_t(X))`` (*B, T, N, O), what is left to learn along each eigenvector (theory C9, C10).
+    """Return ``V^T (y - f_t(X))`` (*B, T, N, O), the residuals along the eigenvectors (C9, C10).
 
-    Small residuals keep their digits. Keywords as in :func:`kernel_dynamics`; the initial function is zero where None.
+    Small residuals keep their digits. Keywords as in :func:`kernel_dynamics`; None means a zero initial function.
 
     :param y_train: (N, O); ``f0_train`` (*B, N, O).
     :raises DataError: for shapes that do not fit, values that are not finite, or an ambiguous schedule.
@@ -116,7 +116,7 @@ def _synthesise(basis: tuple[Array, ...], factors: Array, modes: Array) -> Array
 
 def _initial_function(train: ArrayLike | None, test: ArrayLike | None, y: Array, m: int) -> tuple[Array, Array]:
     if (train is None) != (test is None):
-        raise DataError("dynamics: f0_train and f0_test are the same function: give both or neither")
+        raise DataError("dynamics: f0_train and f0_test are values of one function: give both or neither")
     if train is None or test is None:
         return np.zeros_like(y), np.zeros((m, y.shape[1]))
     at_train = initial_values("f0_train", train, (len(y), y.shape[1]))

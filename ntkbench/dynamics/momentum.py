@@ -1,14 +1,15 @@
-"""Heavy-ball and Nesterov momentum on one eigenvalue, step for step, to rounding after any number of steps.
+"""Heavy-ball and Nesterov momentum on one eigenvalue: the exact iterates, to rounding, after any number of steps.
 
-With ``a = eta (lambda + rho) / N`` let ``d_k`` be what is left of an initial error of 1 after k steps, and
+With ``a = eta (lambda + rho) / N`` let ``d_k`` be the error after k steps from an initial error of 1, and
 ``s_k = (1 - d_k) / a``. The update of :mod:`ntkbench.theory.optimizers` is the affine map, with a velocity ``u``,
 
     u' = mu u - a s + 1        s' = s + u'                      heavy-ball
     u' = mu u - a s + 1        s' = s + (1 - a s) + mu u'       Nesterov
 
-Without the constant 1 its first coordinate, from 1, is ``d_k``; with it, from 0, it is ``s_k``, for any a, zero
-included. The closed form by the roots of the companion matrix loses all digits where they coincide, and by angles
-k * eps; so the map is raised to its powers by repeated squaring, in double-double arithmetic, all eigenvalues at once.
+Started at s = 1 without the constant 1, the map gives s = ``d_k``; started at s = 0 with it, s = ``s_k``; for any a,
+including 0. The closed form by the roots of the companion matrix loses all digits where the roots coincide, and its
+angles are off by k * eps. So the map is raised to its powers by repeated squaring, in double-double arithmetic, all
+eigenvalues at once.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ from numpy.typing import NDArray
 from .double_double import DoubleDouble
 
 Array = NDArray[np.float64]
-LARGEST_RATE = 2.0**900  # of what double-double arithmetic can multiply
+LARGEST_RATE = 2.0**900  # the range that double-double arithmetic can multiply
 _LARGE = 100  # entries beyond 2**100 are scaled down, so that the next product is in range
-_LARGEST_POWER = 2**40  # beyond it a number is infinite in any case
+_LARGEST_POWER = 2**40  # beyond it a number is infinite anyway
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,13 +41,13 @@ class _Affine:
 
     @classmethod
     def scaled(cls, entries: DoubleDouble, power: NDArray[np.int64]) -> Self:
-        """Return the map with entries that can be multiplied: near 1 for a map that grows, at most 2**100."""
+        """Return the map with entries that can be multiplied without overflow: near 1 if it grows, at most 2**100."""
         _, exponent = np.frexp(np.abs(entries.high).max(axis=(0, 1)))
         shift = np.where((exponent > _LARGE) | (power > 0), np.maximum(exponent, -power), 0).astype(np.int64)
         return cls(entries.scaled(-shift), np.minimum(power + shift, _LARGEST_POWER))
 
     def after(self, earlier: _Affine) -> _Affine:
-        """Return the map that does ``earlier`` first."""
+        """Return the map that applies ``earlier`` first."""
         products = self.entries[:, :2, None] * earlier.entries[None]
         total = products[:, 0] + products[:, 1]
         constant = DoubleDouble.of(np.ldexp(1.0, -earlier.power)) * self.entries[:, -1]
@@ -96,7 +97,7 @@ def _single_step(rate: Array, momentum: float, nesterov: bool) -> _Affine:
 
 
 class _Powers:
-    """Powers of a map, each found once."""
+    """Powers of a map, each computed once."""
 
     def __init__(self, single: _Affine) -> None:
         unit = np.zeros_like(single.entries.high)

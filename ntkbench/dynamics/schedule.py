@@ -1,4 +1,4 @@
-"""TimeSpec a prediction is made: after steps of an optimizer, or at times of gradient flow."""
+"""The times of a prediction: steps of an optimizer, or times of gradient flow."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class StepSchedule(NamedTuple):
-    """``steps`` (T,) int64 at rate ``unit``, or, where they are None, flow at times ``elapsed`` (T,) and unit 1."""
+    """``steps`` (T,) int64 at rate ``unit``, or, if they are None, flow at times ``elapsed`` (T,) and unit 1."""
 
     unit: float
     elapsed: Array
@@ -44,16 +44,16 @@ def make_schedule(
 ) -> StepSchedule:
     """Return a schedule.
 
-    :raises DataError: where it is ambiguous or holds what is no time, rate or momentum.
+    :raises DataError: if it is ambiguous, or a time, rate or momentum is invalid.
     """
     if (steps is None) == (times is None):
         raise DataError("dynamics: give steps with a learning_rate (gradient descent), or times (gradient flow)")
     if (steps is None) != (learning_rate is None):
-        raise DataError("dynamics: learning_rate belongs to steps: give both, or times alone")
+        raise DataError("dynamics: learning_rate belongs to steps: give both, or only times")
     if mistake := kernel_side_mistake(optimizer, momentum):
         raise DataError(f"dynamics: {mistake}")
     if steps is None and optimizer != "gradient-descent":
-        raise DataError(f"dynamics: {optimizer} takes steps; times are those of gradient flow, which has no momentum")
+        raise DataError(f"dynamics: {optimizer} needs steps; times are for gradient flow, which has no momentum")
     name, count = ("steps", np.asarray(steps)) if times is None else ("times", np.asarray(times))
     if count.ndim != 1 or count.size == 0 or count.dtype.kind not in ("iu" if times is None else "iuf"):
         kind = "integers" if times is None else "numbers"

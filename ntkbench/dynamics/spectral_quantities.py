@@ -1,4 +1,4 @@
-"""What a kernel's spectrum says: its size, its rank, what of a target it can learn, and whether it is positive."""
+"""Quantities from a kernel's spectrum: norm, effective dimension, projections of targets, and definiteness."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from .spectrum import Spectrum
 
 _UNIT = 2.0**-53  # float64's unit roundoff
-_TINY = 2.0**-1000  # above anything that underflow can do to a matrix with entries near 1
+_TINY = 2.0**-1000  # above any effect of underflow on a matrix with entries near 1
 
 Definiteness = Literal["positive", "zero within error", "undecided", "negative"]
 
 
 class SmallestEigenvalue(NamedTuple):
-    """``value``, as computed, with ``|value - true| <= error``, and ``noise``, the error that rounding usually leaves.
+    """``value``, as computed, with ``|value - true| <= error``, and ``noise``, the usual rounding error.
 
-    ``positive`` and ``negative`` are beyond doubt: zero is further away than ``error``. A value no larger than
-    ``noise`` is ``zero within error``; between the two the matter is ``undecided``.
+    ``positive`` and ``negative`` are certain: zero is further away than ``error``. A value no larger than
+    ``noise`` is ``zero within error``; one between the two is ``undecided``.
     """
 
     value: float
@@ -34,7 +34,7 @@ class SmallestEigenvalue(NamedTuple):
 
     @property
     def definiteness(self) -> Definiteness:
-        """What the value says of the kernel (theory C13)."""
+        """The kernel's definiteness by this value (C13 in docs/theory.md)."""
         if abs(self.value) > self.error:
             return "positive" if self.value > 0 else "negative"
         return "zero within error" if abs(self.value) <= self.noise else "undecided"
@@ -47,7 +47,7 @@ def operator_norm(eigenvalues: ArrayLike) -> float:
 
 
 def effective_dimension(spectrum: Spectrum, rho: float) -> float:
-    """Return ``sum lambda / (lambda + rho)``, the degrees of freedom of ridge regression; the rank where rho is 0."""
+    """Return ``sum lambda / (lambda + rho)``, the degrees of freedom of ridge regression; the rank if rho is 0."""
     if ridge(rho) == 0:
         return float(spectrum.rank())
     return float(np.sum(spectrum.cleaned / (spectrum.cleaned + rho)))
@@ -59,22 +59,22 @@ def target_projections(spectrum: Spectrum, y_train: ArrayLike) -> Array:
 
 
 def smallest_eigenvalue(kernel_train: ArrayLike, spectrum: Spectrum, entry_error: float = 0.0) -> SmallestEigenvalue:
-    """Return the smallest eigenvalue of a symmetric kernel (N, N) with a bound on its error (theory C13).
+    """Return the smallest eigenvalue of a symmetric kernel (N, N) with a bound on its error (C13).
 
-    The bound assumes nothing of the eigensolver. From above, Rayleigh's quotient: no eigenvalue is smaller than the
-    true one, and one lies within ``|A v - lambda v| / |v|`` of the computed. From below, a certificate: if the Cholesky
-    factorisation of ``A - sigma I`` succeeds in float64, then ``lambda_min >= sigma - gamma tr(A - sigma I)`` (Demmel
-    1989; Rump 2006). All rounding, of the certificate too, is in the bound, which is about ``4 N eps tr(A)``.
+    The bound assumes nothing about the eigensolver. From above, the residual: some eigenvalue lies within
+    ``|A v - lambda v| / |v|`` of the computed one. From below, a certificate: if the Cholesky factorisation
+    of ``A - sigma I`` succeeds in float64, then ``lambda_min >= sigma - gamma tr(A - sigma I)`` (Demmel
+    1989; Rump 2006). The bound includes all rounding, also of the certificate; it is about ``4 N eps tr(A)``.
 
-    :param entry_error: by how much, at most, an entry k(x, x') of the kernel itself may be off, relative to
-        ``sqrt(k(x, x) k(x', x'))``: by Weyl's inequality an eigenvalue is off by no more than that times the trace.
-    :raises DataError: where the kernel is not (N, N), or ``entry_error`` is negative or not finite.
+    :param entry_error: the largest error of an entry k(x, x') of the kernel itself, relative to
+        ``sqrt(k(x, x) k(x', x'))``; by Weyl's inequality it moves an eigenvalue by at most that times the trace.
+    :raises DataError: if the kernel is not (N, N), or ``entry_error`` is negative or not finite.
     """
     kernel = matrix("kernel_train", kernel_train)
     n = len(spectrum.eigenvalues)
     of_training_points("kernel_train", kernel.shape, n)
     if not 0 <= entry_error < np.inf:
-        raise DataError(f"dynamics: entry_error is {entry_error}; it is finite and not negative")
+        raise DataError(f"dynamics: entry_error is {entry_error}; it must be finite and not negative")
     _, power = np.frexp(0.5 * np.abs(kernel).max())  # entries near 1: nothing overflows, and _TINY is tiny
     kernel = np.ldexp(0.5 * kernel, -power) + np.ldexp(0.5 * kernel.T, -power)
     value, vector = float(spectrum.eigenvalues[-1]), spectrum.eigenvectors[:, -1]
@@ -94,7 +94,7 @@ def _above(kernel: Array, value: float, vector: Array) -> float:
 
 
 def _below(kernel: Array, value: float) -> float:
-    """Return a bound on ``value - lambda_min``: the first of growing ones that a factorisation certifies."""
+    """Return a bound on ``value - lambda_min``: the first, among growing candidates, that a factorisation certifies."""
     n, diagonal = len(kernel), np.diagonal(kernel)
     step = _gamma(n + 1) * float(np.abs(diagonal).sum() + n * abs(value)) + _TINY
     shifted, shift = np.empty_like(kernel, order="F"), 2 * step
@@ -115,5 +115,5 @@ def _frobenius(kernel: Array) -> float:
 
 
 def _gamma(terms: int) -> float:
-    """Return Higham's gamma, the bound on the relative error of so many roundings."""
+    """Return Higham's gamma, the bound on the relative error of a number of roundings."""
     return terms * _UNIT / (1 - terms * _UNIT)

@@ -15,15 +15,17 @@ from .checks import Array, matrix
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-_ASYMMETRY_ALLOWED = 1e-5  # of the largest entry: what float32 leaves; a wrong matrix is far beyond it
+_ASYMMETRY_ALLOWED = (
+    1e-5  # relative to the largest entry: float32 rounding stays below it, a wrong matrix is far above it
+)
 _DOUBLE = float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True, eq=False)
 class Eigenvalues:
-    """``eigenvalues`` (N,) of a symmetric kernel matrix, descending, and what rounding leaves of them.
+    """``eigenvalues`` (N,) of a symmetric kernel matrix, descending, and their rounding error.
 
-    ``precision`` is the relative precision of the numbers the kernel came in: float32's for a kernel in float32.
+    ``precision`` is the relative precision of the kernel's own floating-point type, such as float32.
     """
 
     eigenvalues: Array
@@ -36,12 +38,12 @@ class Eigenvalues:
 
     @cached_property
     def cutoff(self) -> float:
-        """What an eigenvalue must exceed to differ from zero: the rounding, or the size of the most negative one."""
+        """Eigenvalues above it differ from zero: the rounding, or the size of the most negative eigenvalue."""
         return max(self.rounding, -float(self.eigenvalues.min()))
 
     @cached_property
     def cleaned(self) -> Array:
-        """The eigenvalues (N,), those that are negative by rounding alone put to zero."""
+        """The eigenvalues (N,), with those that only rounding made negative set to zero."""
         raw = self.eigenvalues
         return np.where((raw < 0) & (raw >= -self.rounding), 0.0, raw)
 
@@ -57,19 +59,19 @@ class Spectrum(Eigenvalues):
     eigenvectors: Array
 
     def quadratic(self, y: Array, rho: float) -> Array:
-        """Return ``y^T (T + rho I)^-1 y`` (O,), of full rank."""
+        """Return ``y^T (T + rho I)^-1 y`` (O,), for full rank."""
         return np.asarray(np.sum((self.eigenvectors.T @ y) ** 2 / (self.cleaned + rho)[:, None], axis=0))
 
     def log_determinant(self, rho: float) -> float:
-        """Return that of ``T + rho I``, of full rank."""
+        """Return ``log det(T + rho I)``, for full rank."""
         return float(np.sum(np.log(self.cleaned + rho)))
 
 
 def decompose(kernel_train: ArrayLike) -> Spectrum:
     """Diagonalise a symmetric kernel matrix (N, N), in float64, with each eigenvector's largest entry positive.
 
-    By divide and conquer: its eigenvectors are orthogonal to rounding, where the default of LAPACK (relatively robust
-    representations) leaves 1e-12 at N = 1000, which every function of the kernel would inherit.
+    Uses divide and conquer, whose eigenvectors are orthogonal to rounding. The default of LAPACK (relatively robust
+    representations) leaves errors of 1e-12 at N = 1000, which every function of the kernel would inherit.
 
     :raises DataError: where it is not square, finite and symmetric (to the rounding of float32, which is averaged out).
     """
@@ -102,6 +104,6 @@ def symmetric(kernel_train: ArrayLike) -> Array:
 
 
 def precision_of(kernel: ArrayLike) -> float:
-    """Return the relative precision of the numbers a kernel came in."""
+    """Return the relative precision of a kernel's floating-point type."""
     dtype = np.asarray(kernel).dtype
     return float(np.finfo(dtype if dtype.kind == "f" else np.float64).eps)

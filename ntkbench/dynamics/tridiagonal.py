@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 class Tridiagonal(Eigenvalues):
     """``T = Q D Q^T`` with ``diagonal`` (N,) and ``beside`` (N - 1,) of D, and Q as reflections.
 
-    A solution for one more ridge costs some N numbers in this form and 2 N^2 operations out of it, where a Cholesky
-    factor costs N^3 / 3; the form itself costs less than half of an eigendecomposition. Its error is that of a backward
-    stable solver: a few roundings of ``|T|``, as if T had been another matrix so close to it.
+    Each further ridge costs O(N) operations to solve in this form and 2 N^2 to transform back, while a Cholesky factor
+    costs N^3 / 3. The form itself costs less than half of an eigendecomposition. Solutions are backward stable: they
+    are exact for a matrix within a few roundings of ``|T|`` from T.
     """
 
     diagonal: Array
@@ -37,7 +37,7 @@ class Tridiagonal(Eigenvalues):
     def solve(self, y: Array, ridges: Sequence[float]) -> Array:
         """Return ``(T + rho I)^-1 y`` (R, N, O) for R ridges.
 
-        :raises DataError: where ``T + rho I`` is not positive definite.
+        :raises DataError: if ``T + rho I`` is not positive definite.
         """
         projected = self._turn(y, "T")
         found = np.stack([self._solve_within(projected, rho) for rho in ridges], axis=1)  # (N, R, O)
@@ -45,12 +45,12 @@ class Tridiagonal(Eigenvalues):
         return np.moveaxis(flat, 1, 0)
 
     def quadratic(self, y: Array, rho: float) -> Array:
-        """Return ``y^T (T + rho I)^-1 y`` (O,), of full rank."""
+        """Return ``y^T (T + rho I)^-1 y`` (O,), for full rank."""
         projected = self._turn(y, "T")
         return np.asarray(np.sum(projected * self._solve_within(projected, rho), axis=0))
 
     def log_determinant(self, rho: float) -> float:
-        """Return that of ``T + rho I``, of full rank."""
+        """Return ``log det(T + rho I)``, for full rank."""
         return float(np.sum(np.log(self._factor(rho)[0])))
 
     def _solve_within(self, projected: Array, rho: float) -> Array:
@@ -67,7 +67,7 @@ class Tridiagonal(Eigenvalues):
         return pivots, below
 
     def _turn(self, vectors: Array, direction: str) -> Array:
-        """Return ``Q vectors`` ("N") or ``Q^T vectors`` ("T"): Q leaves the first row alone."""
+        """Return ``Q vectors`` ("N") or ``Q^T vectors`` ("T"): Q leaves the first row unchanged."""
         if len(vectors) == 1:
             return vectors.copy()
         below = np.array(vectors[1:], order="F")  # a copy, to be overwritten

@@ -1,4 +1,4 @@
-"""Ensembles of networks against the law of infinitely wide ones, as a metric that a study asks for (C8, C16)."""
+"""Ensembles of networks against the law of infinitely wide ones: a metric that a study must list (C8, C16)."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ if TYPE_CHECKING:
 
     from ..plugin.types import Measurement, Problem, Solution
 
-_FEWEST = 3  # members: without one of them there is still a variance
+_FEWEST = 3  # members: with one left out there is still a variance
 _FEWEST_FOR_KURTOSIS = 5
 _SAME_TIME = 1e-9  # relative
 
 
 def law_agreement(problem: Problem, subject: Solution, reference: Solution | None) -> Iterator[Measurement]:
-    """Yield how the mean, the variance, the covariance and the shape of an ensemble compare with a law's (C8, C16).
+    """Yield comparisons of an ensemble's mean, variance, covariance and kurtosis with a law's (C8, C16).
 
-    On test points, of members that did not diverge, at every record after step 0 that the law knows, until a member is
-    done; and, with ``_over_time`` at the last of them, all those records together. Each with its jackknife standard
-    error. ``law_mean_slope`` and ``law_variance_ratio``; where the law has a covariance, also
-    ``law_covariance_slope``, ``law_covariance_distance`` with its ``_floor``, and ``law_kurtosis``: all as in
-    :mod:`ntkbench.metrics.moments`. Nothing where the law has no variance or kernels, or for fewer than 3 members.
+    Yields ``law_mean_slope`` and ``law_variance_ratio``; if the law has a covariance, also ``law_covariance_slope``,
+    ``law_covariance_distance`` with its ``_floor``, and ``law_kurtosis``, all as in :mod:`ntkbench.metrics.moments`,
+    each with its jackknife standard error. They are on test points, over members that did not diverge, at every record
+    after step 0 that the law shares, up to the first at which a member had stopped; with ``_over_time``, at the last
+    of these records, over all of them together. Yields nothing if the law has no variance or kernels, or for fewer
+    than 3 members.
     """
     if reference is None or subject.members_test is None or not _is_stated(reference):
         return
@@ -43,7 +44,7 @@ def _is_stated(reference: Solution) -> bool:
 
 
 def _samples(problem: Problem, subject: Solution, reference: Solution) -> dict[int, Sample]:
-    """Return what there is to compare, by the subject's record."""
+    """Return the samples to compare, by the subject's record."""
     assert subject.members_test is not None and reference.mean_test is not None and reference.variance_test is not None
     members = finite_members(subject, subject.members_test)
     if len(members) < _FEWEST:

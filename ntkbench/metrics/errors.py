@@ -1,6 +1,6 @@
 """The metrics that need only outputs, targets and kernels; each yields rows of the table ``measurements``.
 
-A row with a member is that network's own number; a row without is of the ensemble as a whole, or of a law.
+A row with a member describes that network; a row without one describes the whole ensemble, or a law.
 """
 
 from __future__ import annotations
@@ -80,14 +80,14 @@ def rmse(problem: Problem, solution: Solution, reference: Solution | None) -> It
 
 
 def rmse_unscaled(problem: Problem, solution: Solution, reference: Solution | None) -> Iterator[Measurement]:
-    """Yield :func:`rmse` in the data's own units, as targets were before they were scaled."""
+    """Yield :func:`rmse` in the data's own units, those of the unscaled targets."""
     truth = (("train", problem.y_train), ("test", problem.y_test))
     scale = 1.0 if problem.target_std is None else problem.target_std
     return _score("rmse_unscaled", "data", "min", solution, truth, lambda outputs, y: rms((outputs - y) * scale))  # type: ignore[arg-type]
 
 
 def loss(problem: Problem, solution: Solution, reference: Solution | None) -> Iterator[Measurement]:
-    """Yield the cost that is trained on, ``C = 1/N sum_i l(f(x_i), y_i)``, at every recorded step, on both splits."""
+    """Yield the training cost, ``C = 1/N sum_i l(f(x_i), y_i)``, at every recorded step, on both splits."""
     truth = (("train", problem.y_train), ("test", problem.y_test))
 
     def score(outputs: Float, y: Float | Int) -> Float:
@@ -98,7 +98,7 @@ def loss(problem: Problem, solution: Solution, reference: Solution | None) -> It
 
 
 def accuracy(problem: Problem, solution: Solution, reference: Solution | None) -> Iterator[Measurement]:
-    """Yield the fraction of points classified rightly, for tasks with labels."""
+    """Yield the fraction of points classified correctly, for tasks with labels."""
     truth = (("train", problem.labels_train), ("test", problem.labels_test))
     return _score("accuracy", "fraction", "max", solution, truth, fraction_correct)  # type: ignore[arg-type]
 
@@ -113,7 +113,7 @@ _SHARED: ContextVar[dict[tuple[int, ...], tuple[_Asked, tuple[Float, Float]]] | 
 def shared_predictions() -> Iterator[None]:
     """Within this context, :func:`predictions_from` computes the predictions of each pair of solutions once.
 
-    The metrics of one cell ask for the same ones, which take longer than the metrics themselves. They are read-only.
+    The metrics of one cell share predictions, which take longer than the metrics themselves. They are read-only.
     """
     token = _SHARED.set({})
     try:
@@ -136,7 +136,7 @@ def predictions_from(reference: Solution, problem: Problem, subject: Solution) -
         found = kernel_predictions(*asked)
         for part in found:
             part.setflags(write=False)
-        shared[key] = asked, found  # which keeps what was asked alive, and so its identity
+        shared[key] = asked, found  # keeps the solutions alive, so that their ids stay unique
     return shared[key][1]
 
 
@@ -182,7 +182,7 @@ def training_of(subject: Solution) -> Training:
 
 def _predicted_step_by_step(reference: Solution, problem: Problem, subject: Solution) -> tuple[Float, Float]:
     if subject.steps is None:
-        raise ValueError("descent on this cost is followed step by step: the subject has no steps")
+        raise ValueError("descent on this cost needs steps, and the subject has none")
     training = training_of(subject)
     found = kernel_descent(
         reference.kernel_train,  # type: ignore[arg-type]
@@ -204,7 +204,7 @@ def _predicted_step_by_step(reference: Solution, problem: Problem, subject: Solu
 
 
 def until_stopped(difference: Float, subject: Solution) -> Float:
-    """Return differences (E, T, M, O), nan from the step after which a member was left as it was."""
+    """Return differences (E, T, M, O), nan after the step at which a member stopped."""
     if subject.stopped_at is None or subject.steps is None:
         return difference
     stopped = np.asarray(subject.stopped_at)[:, None]
@@ -218,8 +218,8 @@ def function_distance(problem: Problem, subject: Solution, reference: Solution |
     ``function_distance``: per member, RMS over points and outputs of d_k = f_k - (kernel's prediction from the same
     f_0). For the ensemble: ``function_distance_of_mean``, RMS of the mean of d_k over members, with
     ``function_distance_of_mean_standard_error`` (jackknife over members) and ``function_distance_of_mean_floor``,
-    the RMS that members of zero mean and this spread would leave by chance: sqrt(mean variance of d_k / E). The same
-    three with ``_over_time`` take all recorded steps together, as so many more points.
+    the RMS expected by chance from members of zero mean and this spread: sqrt(mean variance of d_k / E). The same
+    three with ``_over_time`` pool all recorded steps, like further points.
     """
     if reference is None or subject.members_test is None:
         return
@@ -258,7 +258,7 @@ def _series(name: str, series: Float, subject: Solution, member: int | None) -> 
 def row_at(
     name: str, value: float, subject: Solution, record: int, member: int | None, unit: str = "target"
 ) -> Measurement:
-    """Return a number of a network, or of the ensemble where ``member`` is None, on test points at a record."""
+    """Return a number of a network, or of the ensemble if ``member`` is None, on test points at a record."""
     return Measurement(
         metric=name,
         value=float(value),
@@ -271,7 +271,7 @@ def row_at(
 
 
 def with_error(name: str, value: float, without: Float, subject: Solution, record: int) -> Iterator[Measurement]:
-    """Yield an ensemble's number and its jackknife standard error, from its values (E,) without each member."""
+    """Yield an ensemble's number and its jackknife standard error, from its leave-one-out values (E,)."""
     if not np.isfinite(value):
         return
     yield row_at(name, value, subject, record, None, unit="1")

@@ -1,8 +1,8 @@
-"""Moments of an ensemble against those of a law, each with its values without every one of the members.
+"""Moments of an ensemble against those of a law, each with its leave-one-out values for the jackknife.
 
-A list of samples is taken together, as so many more points: with one it is a record, with all it is the whole training.
-Leaving member k out of E moves the mean too: with a_k its deviation from the mean, the sum of squares falls by
-``E / (E - 1) a_k^2``. So every statistic is found without each member from sums over all, at the cost of one more pass.
+A list of samples is pooled, like further points: one sample is one record, all of them are the whole training.
+Leaving member k out of E also moves the mean: with a_k its deviation from the mean, the sum of squares falls by
+``E / (E - 1) a_k^2``. So all leave-one-out values follow from sums over all members, in one more pass.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ import numpy as np
 if TYPE_CHECKING:
     from ..plugin.types import Float
 
-_SMALLEST_VARIANCE = 1e-6  # of the largest: below it there is little but rounding and discretisation
+_SMALLEST_VARIANCE = 1e-6  # of the largest: below it rounding and discretisation dominate
 _DIRECTIONS = 8  # leading eigenvectors
 
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """Members (E, M, O) at one record, ``shift`` (E, M, O) from their own predictions, and what the law says there.
+    """Members (E, M, O) at one record, their ``shift`` (E, M, O) from their own predictions, and the law's moments.
 
     ``mean`` and ``variance`` are (M, O), ``covariance`` is (M, M), the same for every output, or None.
     """
@@ -64,16 +64,16 @@ class Sample:
 
 
 class MomentEstimate(NamedTuple):
-    """A statistic of E members, and its values (E,) without each of them."""
+    """A statistic of E members, and its leave-one-out values (E,)."""
 
     value: float
     without: Float
 
 
 def mean_slope(samples: Sequence[Sample]) -> MomentEstimate:
-    """Return ``1 + <mean_k (f_k - p_k), m> / <m, m>``, m the law's mean: 1 where that is right (C8).
+    """Return ``1 + <mean_k (f_k - p_k), m> / <m, m>``, with m the law's mean: 1 if the law is right (C8).
 
-    f_0 adds no noise, as each member's own prediction starts from it.
+    f_0 adds no noise, since each member's prediction p_k starts from its own.
     """
     size = sum(float(np.sum(np.square(sample.mean))) for sample in samples)
     along = _total(np.tensordot(sample.shift, sample.mean, axes=2) for sample in samples)
@@ -85,7 +85,7 @@ def mean_slope(samples: Sequence[Sample]) -> MomentEstimate:
 def variance_ratio(samples: Sequence[Sample]) -> MomentEstimate:
     """Return the mean, over points and outputs, of the members' variance over the law's (C8).
 
-    Left out are points at which the law has less than 1e-6 of its largest variance.
+    Points at which the law has less than 1e-6 of its largest variance are left out.
     """
     largest = max(float(sample.variance.max()) for sample in samples)
     kept = [sample.variance > _SMALLEST_VARIANCE * largest for sample in samples]
@@ -100,16 +100,16 @@ def variance_ratio(samples: Sequence[Sample]) -> MomentEstimate:
 
 
 def covariance_slope(samples: Sequence[Sample]) -> MomentEstimate:
-    """Return ``<Cov, C> / <C, C>``, Cov the members' covariance and C the law's: 1 where that is right (C8, C16)."""
+    """Return ``<Cov, C> / <C, C>``, Cov the members' covariance, C the law's: 1 if the law is right (C8, C16)."""
     return _of_squares(_total(sample.forms(_stated(sample)) for sample in samples) / _size(samples))
 
 
 def covariance_distance(samples: Sequence[Sample]) -> tuple[MomentEstimate, float]:
-    """Return ``|Cov - C| / |C|`` in Frobenius norm, and the floor that chance leaves of it.
+    """Return ``|Cov - C| / |C|`` in Frobenius norm, and its sampling floor.
 
-    The floor is the root-mean-square distance of Cov from its own expectation, by the jackknife: what members of this
-    spread would leave if the law were right. Of a distance next to its floor the jackknife's variance is twice too
-    large: it errs on the safe side.
+    The floor is the root-mean-square distance of Cov from its own expectation, by the jackknife: the distance
+    expected from members of this spread if the law were right. For a distance near its floor the jackknife's variance
+    is twice too large, which errs on the safe side.
     """
     count = len(samples[0].members)
     kept, taken = (count - 1) / (count - 2), count / ((count - 1) * (count - 2))  # Cov without k: kept Cov - taken A_k
@@ -130,7 +130,7 @@ def covariance_distance(samples: Sequence[Sample]) -> tuple[MomentEstimate, floa
 def kurtosis(samples: Sequence[Sample]) -> MomentEstimate:
     """Return the mean excess kurtosis of the members along the law's leading eigenvectors, up to 8 (C8).
 
-    Standardised by their own mean and variance, and unbiased where they are Gaussian: it asks for the shape alone.
+    Members are standardised by their own mean and variance, so only the shape matters; unbiased for Gaussian members.
     """
     along = [np.swapaxes(sample.centred, 1, 2) @ sample.leading for sample in samples]
     z = np.concatenate([part.reshape(len(part), -1) for part in along], axis=1)
@@ -151,7 +151,7 @@ def _unbiased_kurtosis(sums: Float, count: int) -> Float:
 
 
 def _of_squares(squares: Float) -> MomentEstimate:
-    """Return ``sum / (E - 1)`` of the members' squared deviations (E,), and what it is without each of them."""
+    """Return ``sum / (E - 1)`` of the members' squared deviations (E,), and its leave-one-out values."""
     count, total = len(squares), float(squares.sum())
     return MomentEstimate(total / (count - 1), (total - squares * count / (count - 1)) / (count - 2))
 

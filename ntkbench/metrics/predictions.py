@@ -1,4 +1,4 @@
-"""Networks against the kernel's predictions from the same f_0, as metrics that a study asks for (C7, C10).
+"""Networks against the kernel's predictions from the same f_0, as metrics that a study must list (C7, C10).
 
 E members, T records, M test points, O outputs.
 """
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from ..plugin.types import Float, Measurement, Problem, Solution
 
-_NUDGE = 0.01  # of the rate, for a central difference: its error is of the order of the square
+_NUDGE = 0.01  # relative step of a central difference in the rate: its error is of second order
 
 
 def prediction_rmse(problem: Problem, subject: Solution, reference: Solution | None) -> Iterator[Measurement]:
@@ -38,8 +38,8 @@ def function_distance_relative(
 ) -> Iterator[Measurement]:
     """Yield, per member that did not diverge, the largest distance in units of how far the kernel's prediction moves.
 
-    ``max_t RMS(f_t - p_t) / RMS(p_T - f_0)`` on test points, p_t the prediction from the member's own f_0 and T the
-    last record (C7); the largest up to the step at which the member was done, if it stopped early.
+    ``max_t RMS(f_t - p_t) / RMS(p_T - f_0)`` on test points, with p_t the prediction from the member's own f_0 and T
+    the last record (C7). If the member stopped early, the maximum is up to that step.
     """
     if reference is None or subject.members_test is None:
         return
@@ -54,11 +54,11 @@ def function_distance_relative(
 
 
 def learning_speed_ratio(problem: Problem, subject: Solution, reference: Solution | None) -> Iterator[Measurement]:
-    """Yield the rate, in units of the reference's, at which the kernel fits the ensemble's mean best (C7).
+    """Yield the learning rate at which the kernel best fits the ensemble's mean, over the reference's own (C7).
 
     One Gauss-Newton step, all records and test points together: ``1 + <mean_k (f_k - p_k), g> / <g, g>``, with p_k the
-    kernel's prediction from the member's own f_0 and ``g = mean_k d p_k / d log(rate)``. The jackknife takes members
-    off both means. Members that diverged are left out, and records after one was done.
+    kernel's prediction from the member's own f_0 and ``g = mean_k d p_k / d log(rate)``. The jackknife leaves
+    members out of both means. Members that diverged are left out, and records after a member stopped.
     """
     if reference is None or subject.members_test is None:
         return
@@ -73,17 +73,17 @@ def learning_speed_ratio(problem: Problem, subject: Solution, reference: Solutio
         return
     without = all_d @ all_g - g @ all_d - d @ all_g + np.einsum("ki,ki->k", d, g)
     sizes = size - 2 * (g @ all_g) + np.einsum("ki,ki->k", g, g)
-    with np.errstate(invalid="ignore", divide="ignore"):  # one member: nothing is left without it
+    with np.errstate(invalid="ignore", divide="ignore"):  # one member: there is nothing to leave out
         left_out = 1 + without / sizes
     yield from with_error("learning_speed_ratio", 1 + float(all_d @ all_g / size), left_out, subject, -1)
 
 
 def _response(problem: Problem, subject: Solution, reference: Solution) -> tuple[Float, Float]:
-    """Return f - p and the derivative of p by the log of the rate, each (E, T, M, O)."""
+    """Return f - p and the derivative of p with respect to the log of the rate, each (E, T, M, O)."""
     assert subject.members_test is not None
     rates = [reference.time_scale * (1 + nudge) for nudge in (_NUDGE, -_NUDGE)]
     nudged = (replace(reference, time_scale=rate) for rate in rates)
-    with np.errstate(over="ignore", invalid="ignore"):  # a theory that diverges
+    with np.errstate(over="ignore", invalid="ignore"):  # the prediction itself diverges
         now = predictions_from(reference, problem, subject)[1]
         faster, slower = (kernel_predictions(each, problem, subject)[1] for each in nudged)
         slope = (faster - slower) / (log(1 + _NUDGE) - log(1 - _NUDGE))

@@ -1,7 +1,7 @@
-"""The SDK: all that a plugin may import of ntkbench, beside ``theory``, ``architecture`` and ``dynamics``.
+"""The SDK: with ``theory``, ``architecture`` and ``dynamics``, the only parts of ntkbench that a plugin may import.
 
-``from ntkbench.plugin import TaskSpec, hookimpl``: names are imported when they are first used, so a plugin's
-registration stays light.
+``from ntkbench.plugin import TaskSpec, hookimpl``: each name is imported on first use, which keeps a plugin's
+registration fast.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The plugin inside ntkbench: its metrics and studies, registered through the public hooks and nothing else."""
+"""The plugin inside ntkbench: its metrics and studies, registered through the public hooks only."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ _STUDIES = Path(__file__).parents[1] / "studies"
 
 @hookimpl
 def ntkbench_register_metrics() -> list[MetricSpec]:
-    """Return the metrics that need only outputs and kernels."""
+    """Return the built-in metrics."""
     return [*_errors(), _function_distance(), *_comparisons()]
 
 
 def _errors() -> list[MetricSpec]:
-    """Return the metrics of a prediction alone."""
+    """Return the metrics that compare a prediction with the targets."""
     return [
         _error("rmse", "target", "root-mean-square error of the prediction, in units of the scaled targets"),
         _error("rmse_unscaled", "data", "root-mean-square error of the prediction, in the data's own units", False),
-        _error("loss", "cost", "the cost that is trained on; of the squared error 1/(2N) sum over points and outputs"),
         _error(
-            "accuracy", "fraction", "fraction of points whose predicted class is the label (tasks with labels only)"
+            "loss", "cost", "the training cost; for the squared error, 1/(2N) times the sum over points and outputs"
         ),
+        _error("accuracy", "fraction", "fraction of points classified correctly (tasks with labels only)"),
     ]
 
 
@@ -55,7 +55,7 @@ def _function_distance() -> MetricSpec:
 
 
 def _comparisons() -> list[MetricSpec]:
-    """Return the comparisons of an ensemble with a reference that a study has to ask for."""
+    """Return the comparisons of an ensemble with a reference; a study must list them to get them."""
     return [
         _comparison(
             "ntkbench.metrics.predictions:function_distance_relative",
@@ -65,7 +65,7 @@ def _comparisons() -> list[MetricSpec]:
         _comparison(
             "ntkbench.metrics.predictions:learning_speed_ratio",
             "1",
-            "the rate at which the kernel fits the ensemble's mean best, over its own (C7)",
+            "the ensemble's learning speed over the kernel's, fitted to the ensemble's mean (C7)",
         ),
         _comparison(
             "ntkbench.metrics.predictions:prediction_rmse",
@@ -82,7 +82,7 @@ def _comparisons() -> list[MetricSpec]:
 
 
 def _comparison(target: str, unit: str, summary: str, goal: Literal["min", "none"] = "none") -> MetricSpec:
-    """Return a comparison of an ensemble with a reference that a study has to ask for."""
+    """Return a comparison of an ensemble with a reference; a study must list it to get it."""
     return MetricSpec(
         name=target.partition(":")[2],
         version=1,
@@ -108,7 +108,7 @@ _SUMMARIES = {
     "claim-c6": "C6: a network follows its own linearization",
     "claim-c7": "C7: each network's function follows kernel descent, as n^-1/2",
     "claim-c7-mean": "C7: the ensemble's mean follows the kernel as n^-1, at the kernel's rate",
-    "claim-c7-non-gradient": "C7: so it does for a training direction that is no gradient",
+    "claim-c7-non-gradient": "C7: the same for a training direction that is not a gradient",
     "claim-c8": "C8: the trained ensemble is Gaussian, with the law of L19 and no posterior",
     "claim-c9": "C9: kernel principal components decay one by one, as exp(-t lambda / N)",
     "claim-c10": "C10: early stopping keeps large components and drops noise",

@@ -1,4 +1,4 @@
-"""A cell: the unit that is planned, cached, retried and recorded, with an identity of its own."""
+"""A cell: the unit that is planned, cached, retried and recorded. Each has its own identity."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Cell:
     """One task, split, architecture, method and, for a subject, widths; with all its members, steps and metrics.
 
     ``hidden_widths`` has one width per hidden layer; it is None for infinite width and () without hidden layers.
-    ``references`` maps labels to the cells whose solutions this one reads; ``anchor`` is the label, among them or the
-    cell's own, of the reference whose eigenvalues set the learning rate; it is None if the rate is absolute.
+    ``references`` maps labels to the cells whose solutions this one reads. ``anchor`` is the label of the reference
+    whose eigenvalues set the learning rate (one of those, or the cell's own); None if the rate is absolute.
     """
 
     study: str
@@ -59,7 +59,7 @@ class Cell:
         return common_width(self.hidden_widths)
 
     def identity(self) -> dict[str, Any]:
-        """Return what the numbers of this cell depend on, and nothing else: ``cell_id`` is its hash."""
+        """Return everything that the numbers of this cell depend on, and nothing else: ``cell_id`` is its hash."""
         widths = None if self.hidden_widths is None else list(self.hidden_widths)
         return {
             "task": [self.task, self.task_version, self.fingerprint, self.task_parameters, self.loss, self.split_index],

@@ -1,4 +1,4 @@
-"""Tables of data, from whose rows problems are cut, and the targets that stand for classes."""
+"""Tables of data, from which problems take their rows, and the numeric targets of classes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class DataTable:
 
     @classmethod
     def of_targets(cls, x: Float, targets: Float | Int, classes: int | None) -> DataTable:
-        """Return the table of targets (rows,): labels of so many classes, or values where ``classes`` is None."""
+        """Return the table for targets (rows,): labels of ``classes`` classes, or values if ``classes`` is None."""
         if classes is None:
             return cls(x, np.asarray(targets, dtype=np.float64)[:, None])
         labels = targets.astype(np.int64)
@@ -53,7 +53,7 @@ class DataTable:
 
 
 def centred_targets(labels: Int, classes: int) -> Float:
-    """Return the targets (n, O) that stand for labels (n,).
+    """Return the numeric targets (n, O) of labels (n,).
 
     Two classes have one output, -1 for label 0 and +1 for label 1: the label of an output f is ``f > 0``.
     k > 2 classes have k outputs, one-hot minus 1/k, whose sum is 0: the label is the largest output's index.

@@ -42,7 +42,7 @@ def ntkbench_register_studies() -> Iterable[StudySpec]:  # type: ignore[empty-bo
 
 @hookspec
 def ntkbench_register_commands(cli: click.Group) -> None:
-    """Add commands to the command line, under names that are free; called before every command: keep it light.
+    """Add commands to the command line, under unused names. Called before every command: keep it fast.
 
     :param cli: the group to add to, with ``cli.add_command``.
     """

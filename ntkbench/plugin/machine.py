@@ -1,4 +1,4 @@
-"""What this machine has: cores and memory, as far as this process may use them."""
+"""The cores and the memory of this machine that this process may use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What became of a cell: its status and reason, what it cost, and the columns of its tables."""
+"""The outcome of a cell: its status and reason, its cost, and the columns of its tables."""
 
 from __future__ import annotations
 

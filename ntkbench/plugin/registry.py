@@ -1,4 +1,4 @@
-"""Find plugins, load them one by one, and look up by name what they registered.
+"""Find plugins, load them one by one, and look up the specs they registered by name.
 
 A plugin that cannot be imported, or registers something invalid, is reported with its reason; the others still load.
 """
@@ -34,7 +34,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_.+-]*(/[a-z0-9][a-z0-9_.+-]*)*")
 
 @dataclass(frozen=True)
 class PluginReport:
-    """How loading one plugin ended: ``status`` is ``ok``, ``broken`` or ``disabled``."""
+    """The result of loading one plugin: ``status`` is ``ok``, ``broken`` or ``disabled``."""
 
     name: str
     source: str
@@ -156,7 +156,7 @@ def _from_path(path: Path) -> list[_Candidate]:
     else:
         files = [path]
     if not files or not all(file.is_file() for file in files):
-        raise PluginError(f"--plugin {path}: not a Python file, nor a folder with Python files in it")
+        raise PluginError(f"--plugin {path}: neither a Python file nor a folder with Python files in it")
     return [
         _Candidate(_path_module(file), f"file: {file}", "", lambda file=file: _import_file(file))  # type: ignore[misc]
         for file in files
@@ -308,7 +308,7 @@ def _unusable(name: str, registry: Registry) -> str | None:
 def unavailable_reason(spec: TaskSpec | BackendSpec, registry: Registry | None = None) -> str | None:
     """Return why a task or backend cannot be used here, or None; a check that raises counts as a reason.
 
-    :param registry: the plugins that ``requires_plugins`` is held against; by default the installed ones.
+    :param registry: the plugins checked against ``requires_plugins``; by default the installed ones.
     """
     try:
         reason = missing_requirement(spec.requires, spec.install)

@@ -1,4 +1,4 @@
-"""The results of runs as plugins see them: what functions of pages and figures are called with."""
+"""The results of runs as plugins see them: the argument of functions that make pages and figures."""
 
 from __future__ import annotations
 

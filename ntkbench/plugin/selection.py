@@ -1,7 +1,7 @@
 """Model selection on a task's tuning problems (``Problem.tuning``), for every backend that chooses hyperparameters.
 
-Scores are minimised: errors as they are, accuracies negated. A score that is not finite is a failure and the worst of
-all. Among equals the first one is selected.
+Scores are minimised: errors as they are, accuracies negated. A score that is not finite is a failure and ranks
+last. Among equal scores the first is selected.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Choice = TypeVar("Choice")
 
 
 class Selected(NamedTuple, Generic[Candidate]):
-    """A candidate, the place of its best score on the candidate's own grid (), (i,), (i, j), ..., and that score."""
+    """A candidate, the index of its best score on its own grid, (), (i,), (i, j), ..., and that score."""
 
     candidate: Candidate
     place: tuple[int, ...]
@@ -34,17 +34,17 @@ class Selected(NamedTuple, Generic[Candidate]):
 
     @property
     def failed(self) -> bool:
-        """Whether no candidate has a finite score: the first one was selected."""
+        """Whether no candidate has a finite score; the first one is then selected."""
         return not np.isfinite(self.score)
 
 
 def select(
     candidates: Sequence[Candidate], scores: Sequence[ArrayLike], tie_breakers: Sequence[ArrayLike] | None = None
 ) -> Selected[Candidate]:
-    """Return the candidate with the least score, the first of them in the order of the candidates and their grids.
+    """Return the candidate with the lowest score; among equals, the first in the order of candidates and grids.
 
-    :param scores: of each candidate the scores (*G,) on a grid that all candidates share, () for a single score.
-    :param tie_breakers: of each candidate (*G,), to be minimised among equal scores.
+    :param scores: per candidate, its scores (*G,) on a grid that all candidates share; () for a single score.
+    :param tie_breakers: per candidate (*G,), minimised among equal scores.
     """
     table = np.asarray(scores, dtype=np.float64)
     criteria = [table] if tie_breakers is None else [table, np.asarray(tie_breakers, dtype=np.float64)]
@@ -64,20 +64,20 @@ def tuning_problems(backend: str, problem: Problem) -> tuple[Problem, ...]:
     :raises DataError: if the task has none.
     """
     if not problem.tuning:
-        raise DataError(f"backend {backend}: the task has no problems to choose on; give it a share for validation")
+        raise DataError(f"backend {backend}: the task has no tuning problems; give it a share for validation")
     return problem.tuning
 
 
 def at_grid_edge(grids: Mapping[str, Sequence[float] | None], selected: Mapping[str, float]) -> dict[str, bool]:
-    """Return, for each grid of several values, whether the selected one is its least or its greatest."""
+    """Return, for each grid of several values, whether the smallest or the largest was selected."""
     several = {name: grid for name, grid in grids.items() if grid and len(set(grid)) > 1}
     return {name: selected[name] in (min(grid), max(grid)) for name, grid in several.items()}
 
 
 class SelectionCache(Generic[Choice]):
-    """The selections of this process, the last 128 of them, by the problems and the settings they rest on.
+    """The last 128 selections of this process, keyed by their problems and settings.
 
-    Where several splits share their tuning problems, as in A19, the first one selects for all.
+    If several splits share their tuning problems, as in A19, the first split selects for all.
     """
 
     def __init__(self) -> None:
@@ -91,9 +91,9 @@ class SelectionCache(Generic[Choice]):
         self._made.clear()
 
     def get(self, tuning: Sequence[Problem], settings: str, choose: Callable[[], Choice]) -> Choice:
-        """Return the selection for these problems and settings, made by ``choose`` unless it has been made before.
+        """Return the selection for these problems and settings; ``choose`` makes it unless it is cached.
 
-        :param settings: all that the selection depends on beside the problems, written out.
+        :param settings: everything else that the selection depends on, as text.
         """
         name = _name(tuning, settings)
         if name not in self._made:

@@ -1,4 +1,4 @@
-"""What plugins register: frozen descriptions, cheap to import, that name their heavy code by ``"module:attribute"``."""
+"""The specs that plugins register: frozen and cheap to import, they name heavy code by ``"module:attribute"``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def common_width(hidden_widths: tuple[int, ...] | None) -> int | None:
-    """Return the width that all hidden layers share; None if they differ, are infinite, or there is none."""
+    """Return the width that all hidden layers share; None if they differ or are infinite, or without hidden layers."""
     distinct = set(hidden_widths or ())
     return distinct.pop() if len(distinct) == 1 else None
 
@@ -32,7 +32,7 @@ class Sizes(NamedTuple):
 
 
 class Workload(NamedTuple):
-    """What the cost of a cell depends on: ``steps`` of training, recorded ``records`` times, and so on.
+    """Everything that the cost of a cell depends on: ``steps`` of training, recorded ``records`` times, and so on.
 
     ``hidden_widths`` has one width per hidden layer, None for infinite width; ``observe`` names what a subject
     observes; ``batch_size`` None means all points; ``parameters`` is an instance of the backend's model, None for its
@@ -58,7 +58,7 @@ class Workload(NamedTuple):
 
 
 class Estimate(NamedTuple):
-    """What a cell will cost: floating-point operations, and peak memory in bytes."""
+    """The expected cost of a cell: floating-point operations, and peak memory in bytes."""
 
     flops: float
     bytes: float
@@ -66,16 +66,16 @@ class Estimate(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class MethodFacts:
-    """What the core and its analysis need to know of a method, whatever the backend calls its own parameters.
+    """The facts about a method that the core and its analysis use, independent of the backend's parameter names.
 
     :param kernel: the kernel of a law, or of the functions that a subject is linear in; None if it has none.
-    :param ridge: relative to the kernel's mean diagonal; None if the method has no single one.
+    :param ridge: relative to the kernel's mean diagonal; None if the method has no single ridge.
     :param output_scale: the factor on the networks' output.
     :param trained_layers: which layers are trained.
-    :param learning_rate_multiplier: the factor on the study's learning rate: of a subject, at which it is trained; of a
-        law, at which it says that networks are trained (:attr:`ntkbench.plugin.types.Solution.time_scale`).
-    :param deviations: why a law is not the one that theory states for these networks, one clause each, such as "the
-        reference follows gradient flow; the networks took steps". Claims are not judged by such a law.
+    :param learning_rate_multiplier: the factor on the study's learning rate: for a subject, the rate it is trained at;
+        for a law, the rate it assumes for the networks (:attr:`ntkbench.plugin.types.Solution.time_scale`).
+    :param deviations: how a law differs from the one that theory states for these networks, one clause each, such as
+        "the reference follows gradient flow; the networks took steps". Claims are not judged by such a law.
     """
 
     kernel: Literal["ntk", "nngp"] | None = None
@@ -101,7 +101,7 @@ def _no_facts(parameters: Any) -> MethodFacts:
 
 
 class Inapplicable(Protocol):
-    """Says why an observable has nothing to observe in this kind of training, or None."""
+    """A function that returns why an observable does not apply to a kind of training, or None."""
 
     def __call__(
         self, name: str, /, *, optimizer: Optimizer, loss: Loss, batch_size: int | None, non_gradient: float = 0.0
@@ -163,15 +163,15 @@ class BackendSpec:
     :param target: ``"module:solve"``; ``solve(request)`` returns a :class:`~ntkbench.plugin.types.Solution`.
     :param supports: ``supports(architecture)`` returns None, or why the backend cannot handle it; light.
     :param estimate: ``estimate(work)``, light.
-    :param facts: ``facts(parameters)``, what the core needs to know of the method; light.
-    :param observables: what a study may list under ``observe``, by name, with a line about each.
-    :param observed_by_default: what is observed if a study lists nothing; None for everything.
-    :param inapplicable: why an observable has nothing to observe in some kind of training; light.
-    :param optimizers: the optimizers that it knows.
-    :param losses: the costs that it knows.
+    :param facts: ``facts(parameters)`` returns the method's :class:`MethodFacts`; light.
+    :param observables: the observables that a study may list under ``observe``: their names, with a line about each.
+    :param observed_by_default: the observables recorded if a study lists none; None for all.
+    :param inapplicable: an :class:`Inapplicable`: why an observable does not apply to a kind of training; light.
+    :param optimizers: the optimizers that it supports.
+    :param losses: the costs that it supports.
     :param batches: whether it trains in mini-batches.
     :param stops: whether it stops networks early (``stop_loss``, ``stop_patience``).
-    :param supports_non_gradient: whether the training direction may be no gradient.
+    :param supports_non_gradient: whether it can train along a direction that is not a gradient.
     :param requires_plugins: plugins whose public names it imports, such as ``jax``; ``jax|torch`` for at least one.
     """
 
@@ -206,7 +206,7 @@ class MetricSpec:
     :param needs_reference: True for comparisons: ``measure`` is then called once per reference.
     :param target: ``"module:measure"``; ``measure(problem, solution, reference)`` yields
         :class:`~ntkbench.plugin.types.Measurement`.
-    :param default: whether it is measured in studies that list no metrics.
+    :param default: whether studies that list no metrics measure it.
     """
 
     name: str

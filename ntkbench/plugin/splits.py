@@ -1,4 +1,4 @@
-"""Random splits of rows into training and test rows, the same on every machine for a seed and a split's index."""
+"""Random splits of rows into training and test rows; a seed and a split's index give the same rows on every machine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from .types import Int
 
-_STREAM = 0x75636900  # "uci" in ASCII, whose tasks had it first: keeps these draws apart from others of the same seed
+_STREAM = 0x75636900  # "uci" in ASCII: keeps these draws independent of others with the same seed
 
 
 def random_rows(rows: int, n_train: int, n_test: int, seed: int, split_index: int) -> tuple[Int, Int]:
@@ -25,15 +25,19 @@ def random_rows(rows: int, n_train: int, n_test: int, seed: int, split_index: in
 def stratified_rows(labels: Int, n_train: int, n_test: int, seed: int, split_index: int) -> tuple[Int, Int]:
     """Return disjoint training (n_train,) and test (n_test,) row numbers with the class shares of ``labels`` (rows,).
 
-    The same rows as ``StratifiedShuffleSplit`` of scikit-learn 1.4 and later draws from the same generator.
+    The rows equal those that ``StratifiedShuffleSplit`` of scikit-learn 1.4 and later draws from the same generator.
 
-    :raises DataError: if a part has fewer rows than there are classes, or a class has one row only.
+    :raises DataError: if either part has fewer rows than there are classes, or a class has only one row.
     """
     _, classes, counts = np.unique(labels, return_inverse=True, return_counts=True)
     if min(n_train, n_test) < len(counts):
-        raise DataError(f"{len(counts)} classes need as many training and test rows, not {n_train} and {n_test}")
+        raise DataError(
+            f"{len(counts)} classes need at least as many training and test rows each, not {n_train} and {n_test}"
+        )
     if counts.min() < 2:
-        raise DataError("a class has one row only; a stratified split needs two of each, to train and to test on")
+        raise DataError(
+            "a class has only one row; a stratified split needs at least two, one to train on and one to test on"
+        )
     rng = _generator(seed, split_index)
     train_counts = _shares(counts, n_train, rng)
     test_counts = _shares(counts - train_counts, n_test, rng)
@@ -50,9 +54,9 @@ def _rows_by_class(classes: Int, counts: Int) -> list[Int]:
 
 
 def _shares(counts: Int, total: int, rng: RandomState) -> Int:
-    """Return how many of ``total`` rows each class gets: its share rounded down, and one more for the largest rests.
+    """Return how many of ``total`` rows each class gets: its share rounded down, plus one for the largest remainders.
 
-    Ties between rests are broken at random.
+    Ties between remainders are broken at random.
     """
     exact = counts / counts.sum() * total
     shares = np.floor(exact)

@@ -1,4 +1,4 @@
-"""Statistics of outputs and of ensembles that metrics and plugins share."""
+"""Statistics of outputs and of ensembles, shared by metrics and plugins."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def jackknife_error(without: Float) -> Float:
-    """Return the standard error of a statistic from its values (E, ...) without each of E members; nan for one."""
+    """Return the jackknife standard error of a statistic from its E leave-one-out values (E, ...); nan if E is 1."""
     count = len(without)
     if count < 2:
         return np.full(without.shape[1:], np.nan)
@@ -25,9 +25,9 @@ def rms(values: Float, axes: int = 2) -> Float:
 
 
 def fraction_correct(outputs: Float, labels: Float | Int) -> Float:
-    """Return the fraction of points (T,) whose class is right, of outputs (T, n, O); nan where one is not finite.
+    """Return the fraction of points (T,) that outputs (T, n, O) classify correctly; nan where an output is not finite.
 
-    The class is the sign of one output, and the largest of several.
+    The class is the sign of a single output, or the index of the largest of several.
     """
     predicted = outputs[..., 0] > 0 if outputs.shape[-1] == 1 else outputs.argmax(axis=-1)
     right: Float = np.mean(predicted == labels, axis=-1)

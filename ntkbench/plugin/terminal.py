@@ -1,4 +1,4 @@
-"""What commands print with: tables as wide as the terminal; times and sizes in words."""
+"""Printing for commands: tables as wide as the terminal, durations and sizes with units."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def make_console() -> Console:
 
 
 def print_table(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table; nothing in it is taken for markup, since a reason may hold square brackets."""
+    """Print a table; cells are plain text, not markup, since a reason may contain square brackets."""
     table = Table(title=Text(title, style="bold"), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in headings:
         table.add_column(Text(heading), overflow="fold", vertical="bottom")

@@ -106,12 +106,12 @@ class Training:
     is still a fraction of the largest stable one: :meth:`resolved` turns the fraction into a rate.
     :mod:`ntkbench.theory.optimizers` defines ``momentum``, in [0, 1). A step uses ``batch_size`` points, drawn by
     ``batch_seed`` (:mod:`ntkbench.theory.minibatches`), or all.
-    With ``non_gradient`` s the direction is ``(1 + s S) dC/df``, S skew-symmetric over points:
-    no gradient (:func:`ntkbench.theory.losses.non_gradient_direction`).
+    With ``non_gradient`` s the direction is ``(1 + s S) dC/df``, S skew-symmetric over points, which
+    is not a gradient (:func:`ntkbench.theory.losses.non_gradient_direction`).
     A network stops once its cost is at most ``stop_loss``, or has not improved by a thousandth within
     ``stop_patience`` steps.
 
-    :raises DataError: for steps that do not ascend, or a momentum that the optimizer cannot have.
+    :raises DataError: for steps that do not ascend, or a momentum that the optimizer does not allow.
     """
 
     optimizer: Optimizer = "gradient-descent"
@@ -165,8 +165,8 @@ class Training:
         The only place where a fraction becomes a rate. The backend of the reference that anchors a study calls it; all
         other cells take the rate of that reference's :class:`Solution`.
 
-        :param largest_eigenvalue: of the kernel, its ridge included.
-        :raises DataError: for a kernel without a stable rate.
+        :param largest_eigenvalue: of the kernel, including its ridge.
+        :raises DataError: if the kernel has no stable rate.
         """
         if self.fraction_of_max_stable is None:
             return self
@@ -200,20 +200,20 @@ class Measurement:
 class Solution:
     """What a backend found. A law (a reference) has means and variances; an ensemble (a subject) has members.
 
-    ``training``: how the networks were trained, or those that a law describes, with an absolute learning rate. None for
-    a law at the end of training; for an ensemble the core puts the request's in its place.
+    ``training``: how the networks were trained (for a law, the networks it describes), with an absolute learning rate.
+    None for a law at the end of training; for an ensemble the core fills in the request's.
     ``steps`` (T,) or None for gradient flow; ``times`` (T,), which may end in inf.
     ``mean_train`` (T, N, O), ``mean_test`` (T, M, O), ``variance_train`` and ``variance_test`` alike, or None;
     ``members_train`` (E, T, N, O), ``members_test`` (E, T, M, O), or None. ``stopped_at`` (E,) int64: the step at which
     a member stopped, -1 for never. ``diverged_at`` (E,) int64: the first recorded step at which a member was not
     finite, -1 for never; its outputs are nan from there on.
-    ``mode_residuals`` (T, N, O), or None: ``V^T (y - mean_train)``, with V the eigenvectors; small ones keep the digits
-    that the difference would lose.
+    ``mode_residuals`` (T, N, O), or None: ``V^T (y - mean_train)``, with V the eigenvectors, without the cancellation
+    that loses the digits of small residuals.
     ``kernel_train`` (N, N) and ``kernel_test`` (M, N): the kernel that drives the dynamics, without the ridge ``rho``;
     ``eigenvalues`` (N,) of ``kernel_train``, descending, with ``eigenvectors`` (N, N) in columns.
-    ``covariance_test`` (T, M, M): the law's, of any one output, or None.
-    ``time_scale``: how many times as fast as the networks' the law's time runs. Whoever predicts from the law
-    multiplies the networks' times, or their learning rate, by it. Other than 1 the law is wrong on purpose.
+    ``covariance_test`` (T, M, M): the law's covariance of each single output, or None.
+    ``time_scale``: the speed of the law's time relative to the networks'. Predictions from the law multiply the
+    networks' times, or their learning rate, by it. A value other than 1 makes the law wrong on purpose.
     """
 
     times: Float
@@ -251,12 +251,12 @@ def _no_progress(done: float, total: float) -> None:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Request:
-    """Everything a backend gets.
+    """Everything that a backend receives to solve a cell.
 
     ``hidden_widths`` has one width per hidden layer, and is None for infinite width. ``parameters`` is an instance of
     the model that the backend's spec names; ``references`` maps labels to the solutions that a subject is compared
-    with. Call ``progress(done, total)`` as often as you like. ``scratch`` is a folder of the cell's own, which the
-    backend makes when it needs it; it survives a killed attempt.
+    with. Call ``progress(done, total)`` as often as you like. ``scratch`` is the path of the cell's own folder; the
+    backend creates it when needed, and it survives a killed attempt.
     """
 
     problem: Problem

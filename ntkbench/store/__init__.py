@@ -1,1 +1,1 @@
-"""The store: a folder per run, tables in parquet, one file per cell and table, written whole or not at all."""
+"""The store: a folder per run, tables in parquet, one file per cell and table, each written atomically."""

@@ -1,4 +1,4 @@
-"""Columns to Arrow tables of a fixed schema, and parquet files written whole or not at all."""
+"""Columns to Arrow tables of a fixed schema, and parquet files, written atomically."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-_SMALL_ROWS = 1000  # below, compressing costs more time than it saves room
+_SMALL_ROWS = 1000  # below it compression is not worth its time
 
 
 def to_table(name: str, columns: Mapping[str, Any], constants: Mapping[str, Any]) -> pa.Table:
@@ -54,7 +54,7 @@ def _check_names(name: str, given: Mapping[str, Any]) -> None:
 
 def _check_nothing(name: str, empty: list[str]) -> None:
     if empty:
-        raise ValueError(f"table {name}, column {empty[0]}: holds nothing where a value is due")
+        raise ValueError(f"table {name}, column {empty[0]}: a value is missing")
 
 
 def _table(name: str, given: Mapping[str, Any], rows: int) -> pa.Table:
@@ -72,7 +72,7 @@ def _table(name: str, given: Mapping[str, Any], rows: int) -> pa.Table:
 
 
 def from_frame(name: str, frame: pd.DataFrame) -> pa.Table:
-    """Return a DataFrame as a table of the schema ``name``; what is missing becomes null."""
+    """Return a DataFrame as a table of the schema ``name``; missing values become null."""
     return pa.Table.from_pandas(frame, schema=arrow_schema(name), preserve_index=False)
 
 
@@ -93,7 +93,7 @@ def _array(value: Any, type_: pa.DataType, rows: int) -> pa.Array:
 
 
 def _integers(values: list[Any], type_: pa.DataType) -> pa.Array:
-    """Return integers; where Arrow would cut off a fraction it is an error."""
+    """Return integers; a fraction, which Arrow would cut off, is an error."""
     found = pa.array(values)
     return found.cast(type_) if pa.types.is_floating(found.type) else pa.array(values, type=type_)
 

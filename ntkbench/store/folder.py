@@ -1,4 +1,4 @@
-"""The folder of one run: who may write to it, what is already done in it, and how a cell is committed."""
+"""The folder of one run: its write lock, its finished cells, and the commit of a cell."""
 
 from __future__ import annotations
 
@@ -51,31 +51,31 @@ class RunFolder:
 
     @property
     def solutions(self) -> Path:
-        """Where reference solutions are kept."""
+        """The folder of reference solutions."""
         return self.path / "solutions"
 
     def scratch(self, cell: Cell) -> Path:
-        """Where a backend may keep what a killed cell is to go on from; it is gone once the cell has ended."""
+        """Return the folder for a backend's checkpoints of a cell; it is deleted once the cell has ended."""
         return self.path / "checkpoints" / cell.cell_id
 
     def clear_scratch(self, cell: Cell) -> None:
-        """Discard what was kept of a cell."""
+        """Delete the checkpoints of a cell."""
         shutil.rmtree(self.scratch(cell), ignore_errors=True)
         with suppress(OSError):
             self.scratch(cell).parent.rmdir()
 
     @property
     def temporary(self) -> Path:
-        """Where files are made before they are renamed."""
+        """The folder where files are written before they are renamed."""
         return self.path / _TEMPORARY
 
     def clear_temporary(self) -> None:
-        """Discard what an earlier process left half made."""
+        """Delete the unfinished files of an earlier process."""
         shutil.rmtree(self.temporary, ignore_errors=True)
         self.temporary.mkdir()
 
     def done(self) -> dict[str, Done]:
-        """Return the committed cells; one with a file that is not whole counts as not committed."""
+        """Return the committed cells; a cell with a damaged file does not count as committed."""
         found: dict[str, Done] = {}
         for path in sorted((self.path / "cells").glob("*.parquet")):
             try:
@@ -127,7 +127,7 @@ class RunFolder:
 
     @contextmanager
     def replacing(self, name: str) -> Iterator[Path]:
-        """Give a path for a new folder; once it is filled it takes the place of the folder ``name``."""
+        """Give a path for a new folder; once it is filled it replaces the folder ``name``."""
         part = self.temporary / name
         shutil.rmtree(part, ignore_errors=True)
         yield part
@@ -172,7 +172,7 @@ def _said(path: Path) -> Iterator[None]:
 def open_run(path: Path, plan: Plan, *, fresh: bool) -> Iterator[RunFolder]:
     """Hold a run's folder for writing while the context lasts; a second process gets an error.
 
-    :raises StoreError: if the folder is foreign, in use, unwritable, or holds cells that ``plan`` has not.
+    :raises StoreError: if the folder is foreign, in use, unwritable, or holds cells that are not in ``plan``.
     """
     check_own(path)
     try:
@@ -196,7 +196,7 @@ def open_run(path: Path, plan: Plan, *, fresh: bool) -> Iterator[RunFolder]:
 
 
 def discard(path: Path) -> None:
-    """Delete a run's own files, and nothing else that may lie beside them."""
+    """Delete a run's own files, and no others in its folder."""
     for name in _TABLE_FOLDERS:
         _discard_files(path / name, "*.parquet")
     _discard_files(path / "logs", "*.txt")
@@ -215,7 +215,7 @@ def _discard_files(folder: Path, pattern: str) -> None:
 def check_own(path: Path) -> None:
     """Refuse a folder that is neither absent, nor empty, nor a run.
 
-    :raises StoreError: saying what is in the way.
+    :raises StoreError: naming the obstacle.
     """
     try:
         if not path.exists():
@@ -224,13 +224,13 @@ def check_own(path: Path) -> None:
             raise StoreError(f"{path}: a file is in the way; --out names the run's own folder")
         inside = {child.name for child in path.iterdir()} - {_LOCK, _TEMPORARY}
     except OSError as error:
-        raise StoreError(f"{path}: cannot be looked into ({error.strerror}); choose another --out") from None
+        raise StoreError(f"{path}: cannot be read ({error.strerror}); choose another --out") from None
     if inside and RUN_FILE not in inside:
         raise StoreError(f"{path}: holds files but no run, so it is left alone; choose a new or empty folder for --out")
 
 
 def check_extends(path: Path, plan: Plan) -> None:
-    """Refuse a run with cells that the plan has not: their numbers would belong to another study."""
+    """Refuse a run with cells that are not in the plan: their numbers would belong to another study."""
     if not (path / RUN_FILE).exists():
         return
     old = read_run_file(path)

@@ -25,7 +25,7 @@ _NUMBERS = [
 
 
 def _frame(table: pa.Table, name: str) -> pd.DataFrame:
-    """Return an Arrow table as a DataFrame, integers that may be missing as ``Int64``."""
+    """Return an Arrow table as a DataFrame; nullable integers become ``Int64``."""
     import pandas as pd
 
     nullable = {c.name for c in SCHEMAS[name] if c.nullable and c.type == "int64"} & {*table.column_names}
@@ -110,7 +110,7 @@ class Results:
 
     @cached_property
     def _attempts(self) -> dict[Path, dict[str, int]]:
-        """By run: the committed cells, and the attempt that was."""
+        """By run: the committed cells, each with its committed attempt."""
         return {
             path: dict(zip(cells["cell_id"].to_pylist(), cells["attempt"].to_pylist(), strict=True))
             for path, cells in self._cells.items()
@@ -118,12 +118,12 @@ class Results:
 
     @cached_property
     def _cells(self) -> dict[Path, pa.Table]:
-        """By run: the rows of its cells, which every other table is held against."""
+        """By run: the rows of its cells, against which every other table is checked."""
         return {path: read_columns(sorted((path / "cells").glob("*.parquet")), "cells") for path in self.paths}
 
 
 def _committed_parts(path: Path, cells: Mapping[str, int], table: str, **options: Any) -> Iterator[pa.Table]:
-    """Yield the tables of a run's cells, but for those of another attempt than the one that was committed."""
+    """Yield the tables of a run's cells, only those of the committed attempt."""
     for cell_id, attempt in cells.items():
         file = path / table / f"{cell_id}.parquet"
         part = read_columns([file] if file.exists() else [], table, **options)

@@ -1,4 +1,4 @@
-"""The row of a cell in the table ``cells``: what was planned, and how it ended."""
+"""The row of a cell in the table ``cells``: its plan and its outcome."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _KNOWN_ONCE_SOLVED = ("parameters", "loss", "target_scale", "compile_seconds", *
 
 
 class SolvedOn(Protocol):
-    """What a row says of the worker that solved its cell."""
+    """The worker that solved a cell, for the cell's row."""
 
     @property
     def device(self) -> str:
-        """Return the device that its backend computed on."""
+        """Return the device that the backend computed on."""
 
     @property
     def threads(self) -> int:
-        """Return how many threads its numerical libraries had."""
+        """Return how many threads the numerical libraries used."""
 
 
 def cell_row(cell: Cell, outcome: Outcome, config: SolvedOn, env_id: str) -> dict[str, Any]:

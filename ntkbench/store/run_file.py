@@ -1,4 +1,4 @@
-"""The file ``run.json``, which makes a folder a run: what it says, and how two resolved studies differ."""
+"""The file ``run.json``, which makes a folder a run: reading it, and comparing two resolved studies."""
 
 from __future__ import annotations
 

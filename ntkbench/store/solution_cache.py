@@ -14,7 +14,12 @@ import numpy as np
 from ..plugin.types import Solution, Training
 
 _SCALARS = ("rho", "time_scale")
-_LEFT_OUT = ("measurements", "mode_residuals", "parameters", "compile_seconds")  # what no reader of a reference needs
+_LEFT_OUT = (
+    "measurements",
+    "mode_residuals",
+    "parameters",
+    "compile_seconds",
+)  # fields that no reader of a reference needs
 _INDEX = "solution.json"
 _ARRAYS = tuple(f.name for f in fields(Solution) if f.name not in (*_SCALARS, *_LEFT_OUT, "training"))
 

@@ -31,7 +31,7 @@ def parse_assignment(text: str) -> tuple[str, Any]:
 
 
 def apply_size(data: Mapping[str, Any], size: str) -> dict[str, Any]:
-    """Return the study without ``sizes``, with the changes of ``sizes.<size>`` if there are any."""
+    """Return the study without ``sizes``, with any changes of ``sizes.<size>`` applied."""
     result = copy.deepcopy(dict(data))
     sizes = result.pop("sizes", {})
     if not isinstance(sizes, dict) or not all(isinstance(value, dict) for value in sizes.values()):
@@ -44,7 +44,7 @@ def apply_size(data: Mapping[str, Any], size: str) -> dict[str, Any]:
 
 
 def set_path(data: dict[str, Any], path: str, value: Any) -> None:
-    """Set ``path`` in place. In a list, an index picks one table (``task.0.n_train``); without one all are set."""
+    """Set ``path`` in place. In a list, an index selects one table (``task.0.n_train``), no index all of them."""
     _set(data, path.split("."), value, path)
 
 

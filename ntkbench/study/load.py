@@ -31,7 +31,7 @@ class Overrides:
 
 
 def read_study(source: str | Path | Mapping[str, Any] | Study, registry: Registry) -> tuple[dict[str, Any], str]:
-    """Return the raw data of a study and its name in messages.
+    """Return the raw data of a study, and the name that messages give it.
 
     :raises StudyError: if there is no such study or file, or it is not TOML.
     """

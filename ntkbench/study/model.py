@@ -27,7 +27,7 @@ class _Frozen(BaseModel):
 
 
 class _WithParameters(BaseModel):
-    """An entry whose keys beyond the core's own belong to the plugin it names."""
+    """An entry whose other keys, unknown to the core, belong to the plugin it names."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
@@ -97,14 +97,18 @@ class FractionOfMaxStable(_Frozen):
     """A learning rate as a fraction of the optimizer's stable limit on a reference's kernel."""
 
     fraction_of_max_stable: float = Field(gt=0, allow_inf_nan=False)
-    reference: str | None = Field(default=None, description="whose limit; default: the first NTK reference")
+    reference: str | None = Field(
+        default=None, description="label of the reference that sets the limit; default: the first NTK reference"
+    )
 
 
 class TrainingEntry(_Frozen):
     """How networks are trained, and which steps are recorded."""
 
     optimizer: Optimizer = "gradient-descent"
-    momentum: float = Field(default=0.0, allow_inf_nan=False, description="of heavy-ball and nesterov, in [0, 1)")
+    momentum: float = Field(
+        default=0.0, allow_inf_nan=False, description="momentum of heavy-ball and nesterov, in [0, 1)"
+    )
     learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] | FractionOfMaxStable = FractionOfMaxStable(
         fraction_of_max_stable=0.5
     )
@@ -112,23 +116,25 @@ class TrainingEntry(_Frozen):
     time: float | None = Field(
         default=None, gt=0, allow_inf_nan=False, description="learning_rate * steps, in place of steps"
     )
-    batch_size: PositiveInt | None = Field(default=None, description="points a step sees; default: all of them")
+    batch_size: PositiveInt | None = Field(default=None, description="training points per step; default: all")
     non_gradient: float = Field(
         default=0.0,
         ge=0,
         allow_inf_nan=False,
-        description="s: the direction (1 + s S) dC/df in place of dC/df, S skew over points: no cost's gradient",
+        description="s: train along (1 + s S) dC/df, S skew-symmetric over points, which is not the gradient of a cost",
     )
     stop_loss: float | None = Field(
         default=None, gt=0, allow_inf_nan=False, description="a network stops once its cost is this low"
     )
     stop_patience: PositiveInt | None = Field(
-        default=None, description="a network stops once this many steps have not improved its cost by a thousandth"
+        default=None, description="a network stops once its cost has not fallen by a thousandth within this many steps"
     )
     records: PositiveInt | tuple[Annotated[int, Field(ge=0)], ...] = Field(
         default=20, description="how many steps after 0 to record, evenly spaced; or the steps themselves"
     )
-    spacing: Literal["linear", "log"] = Field(default="linear", description="of that many recorded steps")
+    spacing: Literal["linear", "log"] = Field(
+        default="linear", description="spacing of the recorded steps, if records is a number"
+    )
 
     @property
     def last_step(self) -> int:
@@ -148,7 +154,7 @@ class TrainingEntry(_Frozen):
         return tuple(int(s) for s in np.unique(np.rint(np.linspace(0, last, self.records + 1))))
 
     def as_training(self, batch_seed: int) -> Training:
-        """Return the training of every cell of a study, its learning rate perhaps still a fraction."""
+        """Return the training of every cell of a study; its learning rate may still be a fraction."""
         given = self.learning_rate
         rate, fraction = (given, None) if isinstance(given, float) else (None, given.fraction_of_max_stable)
         return Training(
@@ -169,7 +175,7 @@ class TrainingEntry(_Frozen):
         if not isinstance(self.records, int) and self.records and max(self.records) > self.last_step:
             raise ValueError(f"records holds step {max(self.records)}, but training ends at step {self.last_step}")
         if self.spacing == "log" and not isinstance(self.records, int):
-            raise ValueError("spacing is for a number of recorded steps, but records lists them")
+            raise ValueError("spacing needs records to be a number of steps, but records is a list")
         return self
 
     @model_validator(mode="after")
@@ -177,7 +183,7 @@ class TrainingEntry(_Frozen):
         if self.time is not None and "steps" in self.model_fields_set:
             raise ValueError("give steps or time, not both")
         if self.time is not None and not isinstance(self.learning_rate, float):
-            raise ValueError("time needs an absolute learning_rate; give steps with a fraction of the stable one")
+            raise ValueError("time needs an absolute learning_rate; with a fraction of the stable rate, give steps")
         if self.optimizer == "adam" and not isinstance(self.learning_rate, float):
             raise ValueError("adam has no stable limit: give an absolute learning_rate")
         return self
@@ -205,20 +211,22 @@ class StoreEntry(_Frozen):
 
 
 class ControlPair(_Frozen):
-    """A subject and a reference, each right by itself, that are wrong together."""
+    """A subject and a reference, each correct by itself, that do not belong together."""
 
     subject: Label
     reference: Label
 
 
 class ClaimEntry(_Frozen):
-    """The claim of the theory that a study measures, and how."""
+    """The claim of the theory that a study measures, and how it is measured."""
 
     id: str = Field(pattern=r"^C([1-9]|1[0-7])$", description="C1 to C17")
     source: str = Field(min_length=1, description="where the claim is made")
     varies: str = Field(min_length=1, description="what the study varies")
     refuted_by: str = Field(min_length=1, description="what would refute the claim")
-    judge: tuple[str, ...] = Field(default=(), description="quantities that get a verdict; all others are reported")
+    judge: tuple[str, ...] = Field(
+        default=(), description="quantities that get a verdict; all others are only reported"
+    )
     negative_controls: tuple[str | ControlPair, ...] = Field(
         default=(),
         description="labels of references or subjects that are wrong on purpose, and must be refuted; or a pair, "

@@ -1,6 +1,6 @@
 """Expand a study to cells: the units that are computed, cached, retried and recorded.
 
-Nothing is loaded or computed here: a plan uses the light parts of the specs only.
+Nothing is loaded or computed here: a plan uses only the light parts of the specs.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def make_plan(study: ResolvedStudy, registry: Registry) -> Plan:
 
 
 def _resolved_text(study: ResolvedStudy) -> dict[str, Any]:
-    """Return the study with every default filled in, without what changes no number: title, figures, pages."""
+    """Return the study with every default filled in, without the keys that change no number: title, figures, pages."""
     text = study.study.model_dump(
         mode="json", by_alias=True, include={"schema_", "name", "seed", "architecture", "training", "store"}
     )
@@ -72,7 +72,7 @@ def _resolved_text(study: ResolvedStudy) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _TaskFacts:
-    """What all cells of one task entry share, looked up once."""
+    """Facts that all cells of one task entry share, looked up once."""
 
     name: str
     version: int
@@ -98,7 +98,7 @@ def _task_facts(task: ResolvedTask, registry: Registry) -> _TaskFacts:
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a cell is in the study's product: its problem, architecture and widths."""
+    """A cell's position in the study's product: its problem, architecture and widths."""
 
     task: _TaskFacts
     split_index: int

@@ -1,4 +1,4 @@
-"""Validate a study against the registry: names, plugins' parameters and what backends know; report all mistakes."""
+"""Validate a study against the registry: names, plugins' parameters and backends' capabilities; report all mistakes."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class _Resolver:
         self.registry, self.errors = registry, errors
 
     def check_entries(self, data: Mapping[str, Any]) -> None:
-        """Report wrong names and plugins' parameters in a study that has other mistakes as well."""
+        """Report wrong names and plugins' parameters in a study that also has other mistakes."""
         kinds: tuple[tuple[str, type[Any], str, NamedRegistry[Any]], ...] = (
             ("task", TaskEntry, "name", self.registry.tasks),
             ("reference", ReferenceEntry, "backend", self.registry.backends),
@@ -160,7 +160,7 @@ class _Resolver:
         for name in entry.observe or ():
             if name not in spec.observables:
                 known = ", ".join(spec.observables) or "nothing"
-                self.errors.add(f"{path}.observe", f'"{name}" is not something {spec.name} observes ({known})')
+                self.errors.add(f"{path}.observe", f'"{name}" is not an observable of {spec.name} ({known})')
             elif reason := self._inapplicable(study, spec, name):
                 self.errors.add(f"{path}.observe", reason)
         usual = spec.observables if spec.observed_by_default is None else spec.observed_by_default
@@ -190,7 +190,7 @@ class _Resolver:
                     self.errors.add(f"subject[{i}].compare_with", message)
 
     def _check_claim(self, study: Study) -> None:
-        """Report quantities that the theory says nothing of, and controls that are no label."""
+        """Report quantities that the theory does not predict, and controls that name no label."""
         if study.claim is None:
             return
         for i, name in enumerate(study.claim.judge):
@@ -244,7 +244,7 @@ class _Resolver:
                 self.errors.add("training.optimizer", message)
 
     def _check_training(self, study: Study, methods: tuple[ResolvedMethod | None, ...]) -> None:
-        """Report costs, batches and stops that a backend does not know; a law need not stop where networks do."""
+        """Report costs, batches and early stopping that a backend does not support; a law need not stop early."""
         training = study.training
         for spec in {method.backend.name: method.backend for method in methods if method}.values():
             for i, entry in enumerate(study.task):

@@ -1,4 +1,4 @@
-"""Turn validation errors into lines that a user can act on: where in the TOML, what is wrong, what is right."""
+"""Turn validation errors into lines that a user can act on: the place in the TOML, the mistake, and valid values."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class ValidationErrors:
         """Return ``data`` as a ``model``, or record every mistake in it and return None.
 
         Validation is strict, as for JSON: no text for a number, no number with a fraction for an integer.
-        ``also_known`` are other keys that the same table may hold, for the hint about an unknown one.
+        ``also_known`` are other keys that the same table may hold; the hint about an unknown key lists them.
         """
         try:
             return model.model_validate_json(json.dumps(data), strict=True)
@@ -67,7 +67,7 @@ def _lines(
 
 
 def _inside(path: str, outer: str) -> bool:
-    """Return whether a path lies inside another: the message there is more precise."""
+    """Return whether a path lies inside another, whose message is then less precise."""
     return bool(outer) and path.startswith((f"{outer}.", f"{outer}["))
 
 

@@ -50,7 +50,7 @@ def ntkbench_register_backends() -> Iterable[BackendSpec]:
         name="sklearn-svm",
         version=1,
         summary="a support vector machine on the NTK or NNGP of up to the architecture's depth, which is chosen, with "
-        "its penalty, on the task's problems to choose on (A19)",
+        "its penalty, on the task's tuning problems (A19)",
         role="reference",
         parameters="ntkbench_sklearn.svm.parameters:Parameters",
         target="ntkbench_sklearn.svm.solve:solve",

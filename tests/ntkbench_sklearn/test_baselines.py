@@ -176,7 +176,7 @@ def test_one_choice_serves_all_that_choose_on_the_same_problems(monkeypatch):
 
 @pytest.mark.parametrize("name", SPECS)
 def test_without_rows_for_validation_it_says_so(name):
-    with pytest.raises(DataError, match=f"{name}: the task has no problems to choose on"):
+    with pytest.raises(DataError, match=f"{name}: the task has no tuning problems"):
         solve(name, problem(tuning=False))
 
 

@@ -157,7 +157,7 @@ def test_several_problems_to_choose_on_are_averaged():
 
 
 def test_tasks_without_classes_or_without_rows_to_choose_on_are_refused():
-    with pytest.raises(DataError, match="no problems to choose on"):
+    with pytest.raises(DataError, match="no tuning problems"):
         backend.solve(request(problem(0)))
     x, y = np.ones((3, 1)), np.ones((3, 1))
     with pytest.raises(DataError, match="no classes"):

@@ -53,6 +53,6 @@ class Forest:
 def solve(request: Request) -> Solution:
     """Return the predictions of a random forest, what a split and a leaf may be chosen on ``problem.tuning``.
 
-    :raises DataError: without problems to choose on.
+    :raises DataError: without tuning problems.
     """
     return answer(request, Forest(request.parameters, request.seed, request.threads))

@@ -38,6 +38,6 @@ class Linear:
 def solve(request: Request) -> Solution:
     """Return linear predictions, the penalty chosen on ``problem.tuning``.
 
-    :raises DataError: without problems to choose on.
+    :raises DataError: without tuning problems.
     """
     return answer(request, Linear(request.parameters))

@@ -59,6 +59,6 @@ def _along_modes(kernel: Float, y: Float, across: Float, ridges: Sequence[float]
 def solve(request: Request) -> Solution:
     """Return the predictions of Gaussian kernel ridge regression, gamma and penalty chosen on ``problem.tuning``.
 
-    :raises DataError: without problems to choose on.
+    :raises DataError: without tuning problems.
     """
     return answer(request, RbfRegression(request.parameters))

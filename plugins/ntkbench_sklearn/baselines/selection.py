@@ -1,4 +1,4 @@
-"""What the baselines share: the best setting on the problems to choose on, then one fit to all training rows."""
+"""What the baselines share: the best setting on the tuning problems, then one fit to all training rows."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def answer(request: Request, method: Method) -> Solution:
     The best setting has the highest mean accuracy where there are classes, and the least mean squared error otherwise
     and among equals; the first one of these.
 
-    :raises DataError: without problems to choose on, or if no setting gives finite numbers.
+    :raises DataError: without tuning problems, or if no setting gives finite numbers.
     """
     problem, tuning = request.problem, tuning_problems(method.name, request.problem)
     settings = f"{method.name} {request.parameters!r} {request.seed}"

@@ -61,7 +61,7 @@ def kernels_up_to(depth: int, parameters: Parameters) -> list[Kernel]:
 def choose(
     tuning: Sequence[Problem], architecture: Architecture, parameters: Parameters, threads: int
 ) -> TunedClassifier:
-    """Return the kernel and the penalty of the highest mean accuracy over the problems to choose on.
+    """Return the kernel and the penalty of the highest mean accuracy over the tuning problems.
 
     Among equals the first one is kept, in the order of depth, fixed layers and C (Arora et al. 2019).
 

@@ -23,7 +23,7 @@ def solve(request: Request) -> Solution:
     answers are classes, given as the targets that stand for them: -1 or +1, or one-hot less 1/k. They are libsvm's own
     votes, one class against another, which its decision values do not always reproduce.
 
-    :raises DataError: for a task without classes, or without problems to choose on.
+    :raises DataError: for a task without classes, or without tuning problems.
     """
     problem, parameters = request.problem, request.parameters
     if problem.labels_train is None:

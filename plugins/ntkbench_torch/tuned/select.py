@@ -39,7 +39,7 @@ def choose(request: Request, tick: Callable[[], None]) -> TunedNetwork:
     A candidate of which a member diverges counts as worst from that step on. Of the problem itself neither training nor
     test points are looked at. ``tick`` is called after every training.
 
-    :raises DataError: without problems to choose on.
+    :raises DataError: without tuning problems.
     """
     tuning_problems("torch-tuned", request.problem)
     among, steps = candidates(request.architecture, request.parameters), ends(request)

@@ -32,7 +32,7 @@ def solve(request: Request) -> Solution:
     labels by the RMSE, of the ensemble's mean; where several splits choose on the same problems, as in A19, once a
     process.
 
-    :raises DataError: without problems to choose on, members or an absolute learning rate.
+    :raises DataError: without tuning problems, members or an absolute learning rate.
     :raises UnavailableError: for an architecture or a device that is not supported here.
     """
     problem, training = request.problem, request.training
@@ -73,7 +73,7 @@ def _counted(progress: Callable[[float, float], None], total: int) -> Callable[[
 
 
 def _settings(request: Request) -> str:
-    """Return all that a choice depends on beside the problems to choose on."""
+    """Return all that a choice depends on beside the tuning problems."""
     training = request.training
     told = (request.architecture, request.parameters, request.hidden_widths, request.members, request.seed)
     machine = (request.device, request.dtype, request.threads)

@@ -229,7 +229,7 @@ class TestOnesOwn:
     @pytest.mark.parametrize("name", ["absent.py", "absent", "empty"])
     def test_what_is_not_there(self, tmp_path, name):
         (tmp_path / "empty").mkdir()
-        with pytest.raises(PluginError, match=f"--plugin .*{name}: not a Python file, nor a folder"):
+        with pytest.raises(PluginError, match=f"--plugin .*{name}: neither a Python file nor a folder"):
             load_registry([tmp_path / name])
 
     def test_what_is_no_python(self, tmp_path):

@@ -66,7 +66,7 @@ def test_edges_of_grids():
 def test_a_task_must_have_problems_to_choose_on():
     parts = (problem(1), problem(2))
     assert tuning_problems("toy", problem(tuning=parts)) == parts
-    with pytest.raises(DataError, match="backend toy: the task has no problems to choose on"):
+    with pytest.raises(DataError, match="backend toy: the task has no tuning problems"):
         tuning_problems("toy", problem())
 
 

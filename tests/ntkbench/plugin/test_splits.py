@@ -50,9 +50,9 @@ def test_random_rows_are_disjoint_and_depend_on_seed_and_split():
 
 
 def test_a_class_that_cannot_be_in_both_parts_is_refused():
-    with pytest.raises(DataError, match="one row only"):
+    with pytest.raises(DataError, match="only one row"):
         stratified_rows(np.array([0, 0, 1, 0]), 2, 2, 0, 0)
-    with pytest.raises(DataError, match="3 classes need as many training and test rows, not 2 and 4"):
+    with pytest.raises(DataError, match="3 classes need at least as many training and test rows each, not 2 and 4"):
         stratified_rows(np.array([0, 0, 1, 1, 2, 2]), 2, 4, 0, 0)
 
 

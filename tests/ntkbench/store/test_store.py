@@ -166,7 +166,7 @@ class TestArrow:
         [
             ({"extra": 1}, r"unknown or missing columns \['extra'\]"),
             ({"eigenvalue": "large"}, "table spectra, column eigenvalue"),
-            ({"eigenvalue": None}, "holds nothing where a value is due"),
+            ({"eigenvalue": None}, "a value is missing"),
             ({"component": 0.5}, "table spectra, column component"),
             ({"kernel": "\udcff"}, "table spectra, column kernel"),
         ],

@@ -67,7 +67,7 @@ def test_recorded_steps():
     [
         ({"time": 3.0, "learning_rate": {"fraction_of_max_stable": 0.5}}, "time needs an absolute learning_rate"),
         ({"time": 3.0, "steps": 4}, "give steps or time, not both"),
-        ({"spacing": "log", "records": [1, 2]}, "records lists them"),
+        ({"spacing": "log", "records": [1, 2]}, "but records is a list"),
         ({"stop_loss": -1.0}, "greater than 0"),
         ({"non_gradient": 0.5, "batch_size": 2}, "non_gradient is for gradient-descent on all points"),
         (

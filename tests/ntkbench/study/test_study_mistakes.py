@@ -93,7 +93,7 @@ WRONG = {
     "unknown observable": (
         "subject.0.observe",
         ["loss"],
-        '"loss" is not something toy-network observes (ntk_distance)',
+        '"loss" is not an observable of toy-network (ntk_distance)',
     ),
     "duplicate width": ("subject.0.widths", [4, 8, 4], "subject[0].widths: a width is listed twice"),
     "negative width": (

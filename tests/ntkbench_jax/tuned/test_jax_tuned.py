@@ -133,7 +133,7 @@ def test_candidates_are_all_combinations_and_the_architecture_where_nothing_is_l
 
 
 def test_what_cannot_be_chosen_is_refused():
-    with pytest.raises(DataError, match="no problems to choose on"):
+    with pytest.raises(DataError, match="no tuning problems"):
         solved(problem(0))
     twice = problem(0)
     x = np.concatenate([twice.x_train, twice.x_train])

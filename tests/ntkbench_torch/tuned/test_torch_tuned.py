@@ -259,7 +259,7 @@ def test_progress_counts_trainings():
 
 
 def test_what_it_refuses():
-    with pytest.raises(DataError, match="no problems to choose on"):
+    with pytest.raises(DataError, match="no tuning problems"):
         backend.solve(request(classes(0)))
     with pytest.raises(DataError, match="at least one member"):
         backend.solve(request(classes(0, tuning=(classes(1),)), members=0))
