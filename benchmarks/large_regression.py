@@ -1,9 +1,9 @@
-"""Regression with large kernels: time of each stage, peak memory, and what accuracy was reached.
+"""Regression with large kernels: time of each stage, peak memory, and the accuracy reached.
 
     python benchmarks/large_regression.py [--points 20000] [--larger 40000] [--outputs 10] [--time 1e4] [--only NAME]
 
-ReLU, 3 hidden layers, NTK, 32 standard normal inputs; N training points, 2000 test points. Each row is a process of its
-own, so that its peak memory is its own:
+ReLU, 3 hidden layers, NTK, 32 standard normal inputs; N training points, 2000 test points. Each row is a separate
+process, which gives its own peak memory:
 
     lapack      the kernel's matrix, and LAPACK's potrf of it in float64 (torch's, which is MKL's): the yardstick
     cholesky    NTKRegressor(solver="cholesky"), t = inf
@@ -12,7 +12,7 @@ own, so that its peak memory is its own:
 
 ``kernel`` is the assembly of the matrix, ``factor`` its factorisation, ``rest`` all else in fit, ``predict`` the mean
 at the test points. ``error`` is what the estimator reports, a bound on the relative 2-norm error on the training
-points; ``measured`` is the same from the kernel computed anew at 500 of them (at t = inf).
+points; ``measured`` is the same, computed from the kernel at 500 of them (at t = inf).
 """
 
 from __future__ import annotations

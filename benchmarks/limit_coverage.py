@@ -5,8 +5,8 @@
 Members are drawn, so that standard errors are as uncertain as in a study. A limit's values are means of members with
 spread ``s (n / 64)^(r / 2)`` around ``a + c / n^power + e / n^(2 power)``, Gaussian or skewed (gamma, shape 1 / skew).
 Summaries are the variance of Gaussian members, or ``3 Var / mean^2`` of gamma ones, whose true ones are
-``n^-1 (1 + b / n)``, with their jackknife errors. The allowances are of no use to the simulation: ``e`` and ``b`` are
-between nothing and, in the scenarios marked BEYOND, two or three times what is allowed for.
+``n^-1 (1 + b / n)``, with their jackknife errors. The simulation does not use the allowances: ``e`` and
+``b`` range from zero to, in the scenarios marked BEYOND, two or three times the allowance.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Limit:
 
     @property
     def truth(self) -> float:
-        """What is estimated."""
+        """The true value of the estimate."""
         return self.a
 
     def draw(self, rng: np.random.Generator, studies: int) -> Table:

@@ -1,4 +1,4 @@
-"""Copy what a reader needs of a scoreboard's folder into ``results/reference/claims``: tables, figures, and whence.
+"""Copy the parts of a scoreboard's folder that readers need to ``results/reference/claims``: tables, figures, origin.
 
 ntkbench claims --out results/claims
 python benchmarks/publish_claims.py results/claims "ntkbench claims"
@@ -18,7 +18,7 @@ from PIL import Image
 
 import ntkbench
 
-_COLOURS = 96  # of a figure: enough for lines on white, a third of the bytes
+_COLOURS = 96  # per figure: enough for lines on white, at a third of the bytes
 _SAID = ("python", "processor", "cores", "memory_bytes", "versions")
 _TARGET = Path(__file__).resolve().parents[1] / "results" / "reference" / "claims"
 
@@ -47,7 +47,7 @@ def _copy_small(figure: Path, target: Path) -> None:
 
 
 def _text(folder: Path, command: str) -> str:
-    """Return where the numbers come from."""
+    """Return a text about the origin of the numbers."""
     results = ntkbench.load(folder)
     cells = results.cells
     environments: dict[str, Any] = {key: env for run in results.runs for key, env in run["environments"].items()}

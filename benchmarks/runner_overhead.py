@@ -1,8 +1,8 @@
-"""What the runner costs: 1,000 cells with nothing to compute, in two processes, each committed with one fsync.
+"""The runner's overhead: 1,000 cells with nothing to compute, in two processes, each committed with one fsync.
 
     python benchmarks/runner_overhead.py [--cells 1000] [--jobs 2] [--out DIR]
 
-Prints wall and processor time per cell, beyond what the cells' own work takes. Target: under 5 ms per cell.
+Prints wall and processor time per cell, beyond that of the cells' own work. Target: under 5 ms per cell.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def ntkbench_register_backends() -> list[BackendSpec]:
 
 
 def study(cells: int) -> dict[str, Any]:
-    """Return a study of so many cells: ten widths, as many splits as it takes."""
+    """Return a study of a number of cells: ten widths, and enough splits."""
     return {
         "schema": 1,
         "name": "overhead",
@@ -127,7 +127,7 @@ class CpuClock(Clock):
 
 
 def disk_seconds(folder: Path, files: int = 100) -> float:
-    """Return what it takes this disk alone to make, flush and rename a small file."""
+    """Return the time of this disk to make, flush and rename a small file."""
     start = time.perf_counter()
     for i in range(files):
         with (folder / "part").open("wb") as file:
@@ -139,7 +139,7 @@ def disk_seconds(folder: Path, files: int = 100) -> float:
 
 
 def measure(cells: int, jobs: int, out: Path) -> None:
-    """Run the study once and print what it took."""
+    """Run the study once and print its times."""
     clock, start = CpuClock(), time.perf_counter()
     found = execute(
         study(cells), Overrides(), Options(jobs=jobs, plugins=(str(Path(__file__)),)), out / "run", watcher=clock

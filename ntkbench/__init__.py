@@ -1,4 +1,4 @@
-"""Put the infinite-width theory of neural networks to the test, at every width."""
+"""Test the infinite-width theory of neural networks against trained networks, at every width."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The one family of exceptions for what a user did wrong.
+"""Exceptions for mistakes that a user can fix.
 
-Their message says what, where and what would be right; the command line prints it and exits with 2.
+Each message names the mistake, its place and valid input; the command line prints it and exits with 2.
 Anything else that escapes is a bug and keeps its traceback.
 """
 

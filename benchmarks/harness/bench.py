@@ -1,4 +1,4 @@
-"""What all measurements share: the workers, where arrays lie, how often to repeat."""
+"""Shared by all measurements: the workers, the files of arrays, the number of repetitions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Bench:
-    """The workers of ``package``, its modules ``ours`` and ``peer``, start when first asked for and end with the bench.
+    """The workers of ``package``, its modules ``ours`` and ``peer``, start on first use and end with the bench.
 
     The peer has a process per precision: in float32 it runs as its users run it, without JAX's 64-bit mode.
     """
@@ -60,13 +60,13 @@ class Bench:
         return Worker(python, f"{self.package}.{name}", threads=self.threads, double=double, log=log)
 
     def stored(self, name: str, array: NDArray[Any]) -> str:
-        """Write an array where the workers find it, and return its path."""
+        """Write an array to a file for the workers, and return its path."""
         path = self.folder / f"{name}.npy"
         np.save(path, array)
         return str(path)
 
     def saved(self, worker: Worker, key: str, stride: int = 1) -> dict[str, NDArray[Any]]:
-        """Return what a prepared task returns, or every so many of its rows and columns."""
+        """Return the result of a prepared task, or a sample of its rows and columns."""
         path = self.folder / f"{worker.name}-{key}.npz"
         worker.ask("save", key=key, path=str(path), stride=stride)
         with np.load(path) as arrays:

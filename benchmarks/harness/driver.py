@@ -1,4 +1,4 @@
-"""What a benchmark's command does: sections in turn, a row per figure, tables that survive an interruption."""
+"""The command of a benchmark: sections in turn, a row per figure, tables that survive an interruption."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
     Sections = Mapping[str, Callable[[Bench], Iterator[Row]]]
 
-_BUSY = 0.3  # of one core: more before the start, and timings are of a shared machine
+_BUSY = 0.3  # load in cores: above it before the start, the machine is shared and timings are unreliable
 
 
 def main(package: str, title: str, sections: Sections, *, about: str, out: str, repeats: int) -> int:
-    """Measure what the command line asks for; ``package`` holds the modules ``ours`` and ``peer``.
+    """Measure the sections named on the command line; ``package`` holds the modules ``ours`` and ``peer``.
 
     :param about: for ``--help``; ``out``: the folder by default, ``repeats``: the number of rounds.
     """
@@ -55,14 +55,14 @@ def main(package: str, title: str, sections: Sections, *, about: str, out: str, 
                     flush=True,
                 )
                 facts["load_after"] = os.getloadavg()
-                write(rows, facts, options.out)  # what is done stays if the rest is interrupted
+                write(rows, facts, options.out)  # keeps finished sections if the rest is interrupted
             print(f"{section}: {time.perf_counter() - began:.0f} s", file=sys.stderr)
     print(f"\n{(options.out / 'table.md').read_text(encoding='utf-8')}")
     return 0
 
 
 def _measured(section: str, sections: Sections, bench: Bench) -> Iterator[Row]:
-    """Yield a section's rows; what cannot be measured is a row too."""
+    """Yield a section's rows; a failed measurement is a row, too."""
     try:
         yield from sections[section](bench)
     except (UnavailableHereError, WorkerFailedError) as error:
@@ -70,7 +70,7 @@ def _measured(section: str, sections: Sections, bench: Bench) -> Iterator[Row]:
 
 
 def _facts(bench: Bench) -> dict[str, Any]:
-    """Return what the run was made with; ``summary`` heads the table."""
+    """Return the environment of the run; ``summary`` heads the table."""
     load = os.getloadavg()[0]
     environment = describe_environment(load_registry())
     peer = bench.peer("float64").ask("versions")

@@ -31,9 +31,9 @@ def default_folder() -> Path:
 
 
 def peer_python(folder: Path) -> Path:
-    """Return the interpreter of the peer's environment in ``folder``, which is made, or made anew, if need be.
+    """Return the interpreter of the peer's environment in ``folder``, creating or recreating it if needed.
 
-    :raises UnavailableError: for a folder of something else, no fitting Python, or packages that do not install.
+    :raises UnavailableError: if the folder holds something else, no suitable Python is found, or installing fails.
     """
     stamp, python, wanted = folder / _STAMP, folder / "bin" / "python", "\n".join(REQUIREMENTS) + "\n"
     if stamp.exists() and stamp.read_text() == wanted and python.exists():

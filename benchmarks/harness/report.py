@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Row:
-    """One figure. ``value`` is held against ``target``; ``low`` and ``high`` are the quartiles of its rounds.
+    """One figure. ``value`` is compared with ``target``; ``low`` and ``high`` are the quartiles of its rounds.
 
     ``ours`` and ``peer`` are medians in ``unit``; ``of_product`` is ours over the time of a product of two matrices
     of the result's size and type on this machine.
@@ -36,7 +36,7 @@ class Row:
 
     @property
     def verdict(self) -> str:
-        """Return whether the target is met; ``reported`` where there is none."""
+        """Return whether the target is met; ``reported`` if there is none."""
         if self.value is None:
             return "not available"
         if self.target is None or not self.sense:

@@ -1,7 +1,7 @@
-"""A worker: a process that holds one implementation and runs what it is asked to, one line of JSON per request.
+"""A worker: a process that holds one implementation and serves requests, one line of JSON each.
 
 Shared by :mod:`.ours` and :mod:`.peer`, which run in different environments; needs nothing beyond numpy.
-The clock runs from inputs in numpy arrays to results in numpy arrays. What a call returned is freed off the clock.
+The clock runs from inputs in numpy arrays to results in numpy arrays; freeing the results is not timed.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ _PACKAGES = ("neural-tangents", "ntkbench", "jax", "jaxlib", "torch", "numpy", "
 
 
 class UnavailableHereError(Exception):
-    """This implementation has no such thing."""
+    """This implementation does not support the request."""
 
 
 def serve(build: Callable[[dict[str, Any]], Task]) -> None:
     """Answer requests from standard input until it ends. ``build`` turns a specification into a task."""
     answers = sys.stdout
-    sys.stdout = sys.stderr  # what libraries print is no answer
+    sys.stdout = sys.stderr  # libraries may print: keep that apart from answers
     tasks: dict[str, Task] = {}
     for line in sys.stdin:
         request = json.loads(line)
@@ -96,7 +96,7 @@ def _memory(task: Task) -> dict[str, Any]:
     """Return the most memory resident during one call, beyond what was resident before it."""
     gc.collect()
     with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL("libc.so.6").malloc_trim(0)  # else what an earlier call freed hides what this one takes
+        ctypes.CDLL("libc.so.6").malloc_trim(0)  # otherwise memory freed by an earlier call hides what this one takes
     Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
     before = _status_bytes("VmRSS")
     result = task()
@@ -112,7 +112,7 @@ def _status_bytes(name: str) -> int:
 
 
 def _sampled(result: Result, stride: int) -> Result:
-    """Keep every so many rows and columns: a sample of all tiles, with part of the diagonal."""
+    """Keep a regular sample of rows and columns, from all tiles, with part of the diagonal."""
     if stride == 1:
         return result
     return {name: array[..., ::stride, ::stride] for name, array in result.items()}

@@ -52,7 +52,7 @@ def in_turns(contestants: Mapping[str, tuple[Worker, dict[str, Any]]], rounds: i
 
 
 def fastest(worker: Worker, variants: Mapping[str, dict[str, Any]], rounds: int) -> tuple[str, Timings]:
-    """Return the variant with the smallest median, and what all of them took."""
+    """Return the variant with the smallest median, and the timings of all."""
     found = in_turns({name: (worker, spec) for name, spec in variants.items()}, rounds)
     for name in variants:
         worker.ask("forget", key=name)

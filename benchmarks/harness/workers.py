@@ -45,8 +45,8 @@ class Worker:
     def ask(self, do: str, **request: Any) -> dict[str, Any]:
         """Return the answer to one request.
 
-        :raises UnavailableHereError: where this implementation has no such thing.
-        :raises WorkerFailedError: where the call failed or the process ended.
+        :raises UnavailableHereError: if this implementation does not support the request.
+        :raises WorkerFailedError: if the call failed or the process ended.
         """
         assert self._process.stdin and self._process.stdout
         time.sleep(_SETTLING_SECONDS)

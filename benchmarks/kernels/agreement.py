@@ -1,4 +1,4 @@
-"""Do two implementations agree in float64, off the diagonal, and where they do not: who is right?"""
+"""Do two implementations agree in float64, off the diagonal, and if not: which is right?"""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ..harness.bench import Bench
 
 _FIGURE = "agreement with the peer in float64 off the diagonal"
-_LARGEST_COSINE = 1 - 1e-6  # of the pre-activations' pairs in any hidden layer
+_LARGEST_COSINE = 1 - 1e-6  # largest cosine of pre-activations in any hidden layer
 _COMBINATIONS = 500
 _KERNELS = ("nngp", "ntk")
 
@@ -32,7 +32,7 @@ _KERNELS = ("nngp", "ntk")
 class Comparison:
     """The worst pair of one network's kernel. Differences and errors are shares of the kernel's largest entry.
 
-    Of ``pairs`` the peer's kernel is not finite at ``peer_not_finite``; those are left out of ``difference``. Where it
+    The peer's kernel is not finite at ``peer_not_finite`` of the ``pairs``; those are left out of ``difference``. If it
     is finite nowhere, ``difference`` and ``error_peer`` are inf, and ours is judged at the first pair.
     """
 

@@ -1,6 +1,6 @@
-"""What is measured: networks, inputs, and the combinations on which two implementations should agree.
+"""The cases measured: networks, inputs, and the combinations on which two implementations should agree.
 
-Read by the driver and by both workers, so it needs nothing beyond numpy.
+The driver and both workers import it, so it needs only numpy.
 """
 
 from __future__ import annotations

@@ -22,8 +22,8 @@ _FIGURE = "a generic callable (tanh, q up to 4) against the peer"
 _LARGEST_Q = 4.0
 _TOLERANCE = 1e-12
 _DEGREE = 100
-_POINTS = 128  # what the peer manages: 10^4 nodes per pair and layer
-_CHECKED = 12  # points whose pairs are held against a quadrature
+_POINTS = 128  # as many points as the peer manages: 10^4 nodes per pair and layer
+_CHECKED = 12  # points whose pairs are compared with a quadrature
 
 
 def generic(bench: Bench) -> Iterator[Row]:

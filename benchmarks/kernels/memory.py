@@ -1,4 +1,4 @@
-"""Memory: the most that is resident during one call, over the result it returns."""
+"""Memory: the peak resident during one call, relative to the result it returns."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _CALLS = 3
 
 
 def memory(bench: Bench, activation: str) -> Iterator[Row]:
-    """Measure in fresh processes, so that nothing freed before can hide what a call takes."""
+    """Measure in fresh processes, so that memory freed earlier cannot hide what a call takes."""
     points = 1000 if bench.quick else 4000
     for dtype in ("float32", "float64"):
         figure, setting = f"{activation}, peak memory over the result", f"N {points}, {dtype}"

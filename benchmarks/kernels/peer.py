@@ -1,4 +1,4 @@
-"""The peer's worker: neural-tangents, each thing in its own best setting. Runs in the peer's environment."""
+"""The peer's worker: neural-tangents, each measurement in its best setting. Runs in the peer's environment."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .cases import Network
 
 Function = Callable[[NDArray[np.float64]], NDArray[np.float64]]
-_NODES = 240  # of a half line
+_NODES = 240  # per half line
 _REACH = 14.0  # standard deviations: activations may grow like exp
 _CONSTANT = 1 / 2.4020563531719796
 

@@ -1,7 +1,7 @@
-"""Who is right where two implementations differ: closed forms in 60 digits, layer by layer, for one pair of inputs.
+"""The judge where two implementations differ: closed forms in 60 digits, layer by layer, for one pair of inputs.
 
 Sources: Cho and Saul 2009 (rectified monomials), Williams 1997 (erf, Gaussian), Tsuchida et al. 2021 (gelu), Mehler's
-formula (polynomials), the Gaussian's characteristic function (sin, cos, exp). Written apart from the program's own;
+formula (polynomials), the Gaussian's characteristic function (sin, cos, exp). Written independently of ntkbench's own;
 each is checked here against :mod:`.quadrature` before it judges.
 """
 
@@ -47,7 +47,7 @@ def kernels(network: Network, x: NDArray[np.float64], z: NDArray[np.float64]) ->
 def check(network: Network) -> None:
     """Compare an activation's closed forms with a quadrature.
 
-    :raises AssertionError: where they differ: the reference is wrong and must not judge.
+    :raises AssertionError: if they differ: the reference is wrong and must not judge.
     """
     for q1, q2, c in ((1.0, 1.0, 0.3), (0.5, 1.7, -0.8), (1.3, 0.2, 0.95)):
         k = c * (q1 * q2) ** 0.5

@@ -27,7 +27,7 @@ _TARGETS = {
 }
 _BATCHES = (500, 1000)  # with them nt.batch was fastest of 250 to 2000
 _PEER_TRIALS = 3
-_STRIDE = 61  # rows and columns of the timed results that are compared: of every tile, and of the diagonal
+_STRIDE = 61  # step of the sample of rows and columns compared: it covers every tile, and part of the diagonal
 
 
 def closed_forms(bench: Bench, activation: str) -> Iterator[Row]:
@@ -46,7 +46,7 @@ def _closed_form(bench: Bench, network: Network, points: int, dtype: str, figure
     spec = {"kind": "kernels", "network": network.as_json(), "x": x, "dtype": dtype}
     variants = {"jit": spec} | {f"batch of {size}": {**spec, "batch": size} for size in _BATCHES}
     ours, peer = bench.ours(), bench.peer(dtype)
-    ours.ask("prepare", key="ours", spec=spec)  # before the peer works for nothing
+    ours.ask("prepare", key="ours", spec=spec)  # fail here before the peer does its work
     best, trials = fastest(peer, variants, _PEER_TRIALS)
     product = {"kind": "product", "points": points, "dtype": dtype}
     found = in_turns({"ours": (ours, spec), "peer": (peer, variants[best]), "product": (ours, product)}, bench.rounds)
@@ -74,7 +74,7 @@ def _closed_form(bench: Bench, network: Network, points: int, dtype: str, figure
 
 
 def _difference(ours: dict[str, Any], peer: dict[str, Any]) -> tuple[float, float]:
-    """Return the largest differences of what was timed, off and on the diagonal, over the largest entry."""
+    """Return the largest differences of the timed results, off and on the diagonal, over the largest entry."""
     found = []
     for kernel in ("nngp", "ntk"):
         apart = np.abs(ours[kernel].astype(np.float64) - peer[kernel]) / np.abs(peer[kernel]).max()
@@ -84,7 +84,7 @@ def _difference(ours: dict[str, Any], peer: dict[str, Any]) -> tuple[float, floa
 
 
 def depth(bench: Bench, activation: str) -> Iterator[Row]:
-    """Time 30 hidden layers against 3, for inputs on a sphere and for any others."""
+    """Time 30 hidden layers against 3, for inputs on a sphere and for Gaussian ones."""
     points = 1000 if bench.quick else 4000
     for place, x, target in (("on a sphere", sphere_inputs(points), 2.0), ("anywhere", gaussian_inputs(points), 8.0)):
         path = bench.stored(f"{place.replace(' ', '_')}{points}", x)

@@ -1,4 +1,4 @@
-"""How fast and how exact ensembles of finite networks are, in one run on this machine.
+"""Speed and accuracy of ensembles of finite networks, in one run on this machine.
 
     python -m benchmarks.networks [--only loop ...] [--repeats 9] [--threads 2] [--quick] [--out DIR] [--peer-env DIR]
 

@@ -1,4 +1,4 @@
-"""What is measured: sizes and data. Read by the driver and by all workers, so it needs nothing beyond numpy."""
+"""The cases measured: sizes and data. The driver and all workers import it, so it needs only numpy."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Case:
 
     @property
     def training_flops(self) -> float:
-        """2 per weight and point for the forward pass, the backward pass but for the first layer, and the update.
+        """2 per weight and point for the forward pass, the backward pass (not of the first layer), and the update.
 
         The last step is followed by one more forward pass, which is recorded.
         """

@@ -54,7 +54,7 @@ def _best(peer: Worker, spec: dict[str, Any]) -> tuple[dict[str, Any], dict[str,
     """Return the peer's fastest setting, and the seconds of those that run."""
     seconds: dict[str, float] = {}
     for axes in (None, 0):
-        with suppress(WorkerFailedError):  # one setting needs more memory than there is
+        with suppress(WorkerFailedError):  # a setting may need more memory than the machine has
             peer.ask("prepare", key="trial", spec={**spec, "vmap_axes": axes})
             seconds[str(axes)] = min(peer.ask("time", key="trial")["seconds"] for _ in range(2))
         peer.ask("forget", key="trial")
@@ -65,7 +65,7 @@ def _best(peer: Worker, spec: dict[str, Any]) -> tuple[dict[str, Any], dict[str,
 
 
 def against_jacobians(bench: Bench) -> Iterator[Row]:
-    """Time and weigh the kernel of one network against the contraction of its Jacobian."""
+    """Compare time and memory of the kernel of one network with the contraction of its Jacobian."""
     case = Case(256 if bench.quick else 2048, _POINTS)
     spec = _spec(bench, case, "mean")
     setting = f"N {_POINTS}, depth 2, width {case.width}, 1 output, float32"

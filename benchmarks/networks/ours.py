@@ -1,4 +1,4 @@
-"""Our worker: what a user of ntkbench runs."""
+"""Our worker: ntkbench, called as a user would."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def weights(spec: dict[str, Any], case: Case) -> Task:
 
 
 def observed(spec: dict[str, Any], case: Case) -> Task:
-    """Return a run as a study makes it, recorded at given steps, with what is to be observed."""
+    """Return a run as in a study, recorded at given steps, with the given observables."""
     (x, y), steps = case.data(), np.array(spec["steps"])
     theta = x @ x.T / FEATURES + np.eye(len(x))
     found = decompose(theta)

@@ -47,7 +47,7 @@ def ntk(spec: dict[str, Any], case: Case) -> Task:
 
 
 def _given(drawn: Any, path: str, dtype: str) -> Any:
-    """Return our weights and biases in the places of the peer's."""
+    """Return our weights and biases in the peer's format."""
     with np.load(path) as layers:
         numbers = iter([layers[name][0].astype(dtype) for name in sorted(layers)])
     places = []

@@ -1,4 +1,4 @@
-"""The plain worker: what a user writes in PyTorch, a loop over members, and the recipe of its NTK tutorial."""
+"""The plain worker: ordinary PyTorch, with a loop over members and the recipe of its NTK tutorial."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def train(spec: dict[str, Any], case: Case) -> Task:
 
 
 def ntk(spec: dict[str, Any], case: Case) -> Task:
-    """Return the contraction of Jacobians, as PyTorch's "Neural Tangent Kernels" tutorial has it."""
+    """Return the contraction of Jacobians, as in PyTorch's "Neural Tangent Kernels" tutorial."""
     network = Network(case)
     with np.load(spec["weights"]) as layers, torch.no_grad():
         for index, (weight, bias) in enumerate(zip(network.weights, network.biases, strict=True)):

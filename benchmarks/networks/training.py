@@ -1,4 +1,4 @@
-"""How fast networks train: against a plain loop, against the machine's products, and with all observables."""
+"""Training speed: against a plain loop, against the machine's products, and with all observables."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def against_a_loop(bench: Bench) -> Iterator[Row]:
 
 
 def arithmetic_rate(bench: Bench) -> Iterator[Row]:
-    """Hold the rate of training against the best of square products in the same run."""
+    """Compare the rate of training with the best of square products in the same run."""
     for width, points, steps in _RATE[:1] if bench.quick else _RATE:
         case = Case(width, points, members=2, steps=steps)
         train = {"kind": "train", "case": case.as_json()}

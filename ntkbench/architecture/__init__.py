@@ -1,4 +1,4 @@
-"""What a network is, but for its width."""
+"""The architecture of a network family: everything but its width."""
 
 from .nodes import Architecture
 

@@ -31,7 +31,8 @@ class Architecture(BaseModel):
     weight_std: float = Field(default=2**0.5, gt=0, allow_inf_nan=False, description="sigma_w")
     bias_std: float = Field(default=0.1, ge=0, allow_inf_nan=False, description="sigma_b")
     parameterization: Literal["ntk", "standard", "standard-global-rate"] = Field(
-        default="ntk", description="where the scales sit, and for the standard one how tensors share the learning rate"
+        default="ntk",
+        description="where the scales sit (forward pass or initialization), and how tensors share the rate",
     )
 
     @field_validator("activation")
@@ -41,5 +42,5 @@ class Architecture(BaseModel):
 
     @property
     def global_rate(self) -> bool:
-        """Whether one learning rate serves all tensors of the standard parameterization."""
+        """Whether all tensors of the standard parameterization share one learning rate."""
         return self.parameterization == "standard-global-rate"

@@ -1,4 +1,4 @@
-"""Cells in words."""
+"""Descriptions of cells for messages."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ def execution_options(function: F) -> F:
 
 
 def overrides_from(options: dict[str, Any]) -> Overrides:
-    """Return the changes that the study options ask for."""
+    """Return the changes given by the study options."""
     from ..study.edit import parse_assignment
     from ..study.load import Overrides
 

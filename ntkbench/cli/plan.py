@@ -1,4 +1,4 @@
-"""``ntkbench plan``: what would run, what is finished, what it would cost."""
+"""``ntkbench plan``: the cells to run, the finished ones, and the expected cost."""
 
 from __future__ import annotations
 

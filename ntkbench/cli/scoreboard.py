@@ -31,7 +31,7 @@ _STYLES = {"holds": "green", "fails": "bold red", "inconclusive": "yellow", "rep
 
 
 def show_board(board: Board) -> None:
-    """Print what was measured of each claim, and then the claims with their verdicts."""
+    """Print the measurements of each claim, then the claims with their verdicts."""
     console = make_console()
     family = _show_scores(console, board.report.scores)
     for session in board.sessions:
@@ -42,14 +42,14 @@ def show_board(board: Board) -> None:
 
 
 def show_run(session: Session) -> None:
-    """Print what one study measured of its claim."""
+    """Print one study's measurements of its claim."""
     console = make_console()
     family = _show_scores(console, session.report.scores)
     console.print(_legend(family), soft_wrap=True, highlight=False)
 
 
 def _show_scores(console: Console, found: Sequence[Score]) -> int:
-    """Print what was measured of each claim; return how many comparisons were judged."""
+    """Print the measurements of each claim; return how many comparisons were judged."""
     family = sum(f.expectation.judged for score in found for f in score.findings)
     for score in found:
         console.print(f"\n[bold]{score.claim}[/bold] {score.statement}", soft_wrap=True, highlight=False)

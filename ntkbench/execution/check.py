@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def check_solution(backend: str, role: str, request: Request, solution: Solution) -> None:
-    """Raise :class:`PluginError`, naming the field, if a solution is not what a :class:`Solution` promises."""
+    """Raise :class:`PluginError`, naming the field, if a solution violates the conventions of :class:`Solution`."""
     if not isinstance(solution, Solution):
         raise PluginError(f'backend "{backend}": returned {type(solution).__name__}, expected a Solution')
     for name, shape in _shapes(role, request, solution).items():

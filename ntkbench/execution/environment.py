@@ -1,4 +1,4 @@
-"""What a run was made with: machine, versions, numerics. Recorded in ``run.json``, shown by ``ntkbench doctor``."""
+"""The environment of a run: machine, versions, numerics. Recorded in ``run.json``, shown by ``ntkbench doctor``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PACKAGES = ("ntkbench", "numpy", "scipy", "pandas", "pyarrow", "pydantic", "jax
 
 
 def describe_environment(registry: Registry) -> dict[str, Any]:
-    """Return the environment with its ``env_id``, a hash of all the rest."""
+    """Return the environment with its ``env_id``, a hash of everything else."""
     facts: dict[str, Any] = {
         "python": platform.python_version(),
         "platform": platform.platform(),
@@ -36,7 +36,7 @@ def describe_environment(registry: Registry) -> dict[str, Any]:
 def _plugin_facts(registry: Registry) -> dict[str, str]:
     try:
         return {str(k): str(v) for found in registry.hook.ntkbench_environment() for k, v in dict(found).items()}
-    except Exception as error:  # what a plugin cannot tell must not end a run
+    except Exception as error:  # a plugin that fails here must not end a run
         return {"ntkbench_environment": f"failed: {error!r}"}
 
 
@@ -69,7 +69,7 @@ def _git_commit() -> str | None:
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    """Ask git about a folder without a lock that could make the user's own commit fail."""
+    """Ask git about a folder, without taking a lock that could make the user's own commit fail."""
     command = ["git", "--no-optional-locks", *arguments]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True, timeout=10)
     return done.stdout.strip()

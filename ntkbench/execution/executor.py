@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Progressed:
-    """A cell has done this fraction of its work."""
+    """A cell has completed this fraction of its work."""
 
     cell_id: str
     fraction: float

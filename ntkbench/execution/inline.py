@@ -21,7 +21,7 @@ class InlineExecutor:
     """Runs one job at a time, when asked for events."""
 
     def __init__(self, registry: Registry, config: WorkerConfig) -> None:
-        """Limit the threads of numerical libraries; some that are already loaded keep their own number."""
+        """Limit the threads of numerical libraries; libraries loaded earlier may keep their own number."""
         from threadpoolctl import threadpool_limits
 
         os.environ.update({k: v for k, v in thread_environment(config.threads).items() if k not in os.environ})

@@ -1,4 +1,4 @@
-"""Worker processes on this machine: each solves cell after cell, and if one dies only its present cell is lost."""
+"""Worker processes on this machine: each solves cell after cell, and if one dies, only its current cell is lost."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ class WorkerPool:
         return Finished(cell_id, _with_log(outcome, log))
 
     def _died(self, worker: _WorkerProcess) -> Event:
-        """Return how a worker died, by its exit code; if it was never ready, no other would be."""
+        """Return how a worker died, by its exit code; raise if it never started, since no other would."""
         try:
             code = worker.process.wait(_DEATH_SECONDS)
         except subprocess.TimeoutExpired:
@@ -182,7 +182,7 @@ def _kill(worker: _WorkerProcess) -> None:
 
 
 def _log_of(worker: _WorkerProcess) -> str:
-    """Return what was printed during the worker's present cell; only the end if it is long."""
+    """Return the output of the worker's current cell; only its end if it is long."""
     end = worker.log.seek(0, os.SEEK_END)
     worker.log.seek(max(worker.log_start, end - _LOG_BYTES))
     return worker.log.read(_LOG_BYTES).decode(errors="replace")
@@ -196,7 +196,7 @@ def _signal_name(number: int) -> str:
 
 
 def _oom_kills() -> int:
-    """Return how many processes Linux has killed because memory ran out, in our control group if it counts them."""
+    """Return how many processes Linux has killed because memory ran out, in our control group if that keeps a count."""
     for path in (*_control_group_counters(), _PROC / "vmstat"):
         try:
             lines = path.read_text().splitlines()

@@ -1,4 +1,4 @@
-"""How far a run has come, and how long the rest will take."""
+"""The progress of a run, and the time left."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ..plugin.cell import Cell
 
-_CELL_FLOPS = 2e9  # what starting, scoring and writing a cell costs, as flops
+_CELL_FLOPS = 2e9  # the cost of starting, scoring and writing a cell, as flops
 _EARLIEST_SECONDS = 2.0
 
 
 class Progress:
-    """The work of a run in flops as planned, what of it is done, and from their ratio the time that is left."""
+    """The planned work of a run in flops, the part that is done, and an estimate of the time left."""
 
     def __init__(self, cells: Iterable[Cell]) -> None:
         """Count the work of ``cells``."""
@@ -32,7 +32,7 @@ class Progress:
 
     @property
     def fraction(self) -> float:
-        """How much of all work is done, from 0 to 1."""
+        """The fraction of all work that is done, from 0 to 1."""
         return min(1.0, self._done / self._total) if self._total else 1.0
 
     @property
@@ -42,7 +42,7 @@ class Progress:
 
     @property
     def seconds_left(self) -> float | None:
-        """Time the rest will take at the rate so far, s; None while it is too early to tell."""
+        """Estimated time left at the rate so far, s; None while it is too early to estimate."""
         if self.elapsed_seconds < _EARLIEST_SECONDS or self.fraction < 0.005:
             return None
         return self.elapsed_seconds * (1 - self.fraction) / self.fraction

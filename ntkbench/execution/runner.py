@@ -36,7 +36,7 @@ class CellListener(Protocol):
 
 @dataclass
 class RunSummary:
-    """How a session went: the number of cells by status, and of those kept from earlier sessions."""
+    """The result of a session: the number of cells by status, and of cells kept from earlier sessions."""
 
     counts: Counter[str] = field(default_factory=Counter)
     kept: int = 0

@@ -1,4 +1,4 @@
-"""Decide which cells of a plan to run, and in which order, given what is already done."""
+"""Decide which cells of a plan to run, and in which order, given what is already finished."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ class CellSchedule:
 
 @dataclass(frozen=True)
 class RunWork:
-    """What a run has to do: decisions by cell, the cells to run, those to recompute for the cache, and the schedule."""
+    """The work of a run: decisions by cell, the cells to run, those to recompute for the cache, and the schedule."""
 
     decisions: dict[str, Decision]
     pending: tuple[Cell, ...]
@@ -125,7 +125,7 @@ class RunWork:
 def plan_work(
     plan: Plan, done: Mapping[str, Done], solutions: Path, *, rerun_failed: bool, memory: float = inf
 ) -> RunWork:
-    """Return what is missing from a plan, and what must be recomputed for it, scheduled within ``memory`` bytes."""
+    """Return the missing cells of a plan, and those to recompute for them, scheduled within ``memory`` bytes."""
     decisions = {cell.cell_id: decide(cell, done, rerun_failed=rerun_failed) for cell in plan.cells}
     cells = plan.by_id()
     pending = {key: cells[key] for key, decision in decisions.items() if decision == "run"}

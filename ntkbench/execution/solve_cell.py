@@ -102,7 +102,7 @@ def _training(cell: Cell, references: dict[str, Solution]) -> Training:
     rate = references[cell.anchor].learning_rate
     if rate is None:
         raise NtkbenchError(
-            f'reference "{cell.anchor}" sets no learning rate: its backend finds no largest eigenvalue; '
+            f'reference "{cell.anchor}" cannot set the learning rate: its backend reports no largest eigenvalue; '
             "give an absolute learning_rate, or another reference in training.learning_rate"
         )
     return replace(cell.training, learning_rate=rate, fraction_of_max_stable=None)

@@ -27,7 +27,7 @@ _FIELDS = tuple(f.name for f in fields(Measurement))
 def measure(
     cell: Cell, problem: Problem, solution: Solution, references: Mapping[str, Solution], registry: Registry
 ) -> Iterator[Measurement]:
-    """Yield what the backend measured, then every metric of the study that this solution allows."""
+    """Yield the backend's own measurements, then every metric of the study that this solution allows."""
     yield from solution.measurements
     yield from _divergences(solution)
     compared = {label: references[label] for label in cell.compare_with}
@@ -176,7 +176,7 @@ def all_tables(
     key: Mapping[str, Any],
 ) -> dict[str, pa.Table]:
     """Return every table this cell fills, ready to be written."""
-    with shared_predictions():  # measurements are made while their columns are
+    with shared_predictions():  # metrics are computed lazily, while columns are built
         rows = measure(cell, problem, solution, references, registry)
         tables = {
             "measurements": measurement_columns(cell, rows),

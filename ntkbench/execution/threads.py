@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def thread_environment(threads: int) -> dict[str, str]:
-    """Return the variables that hold OpenMP, BLAS and XLA on the CPU to ``threads`` threads.
+    """Return the environment variables that limit OpenMP, BLAS and XLA on the CPU to ``threads`` threads.
 
     Decompositions differ in their last bits with the number of threads, so it is part of a run's record.
     """

@@ -43,7 +43,7 @@ def _check_shape(owner: str, name: str, array: NDArray[Any], shape: tuple[int, .
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Problem:
-    """Data to train and test on, float64, scaled as it is trained on.
+    """Data to train and test on, float64, scaled for training.
 
     ``x_train`` (N, F), ``y_train`` (N, O), ``x_test`` (M, F), ``y_test`` (M, O); ``target_mean`` and ``target_std``
     (O,) undo the scaling of targets; ``labels_train`` (N,) and ``labels_test`` (M,) are classes, int64, or None.
@@ -198,7 +198,7 @@ class Measurement:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Solution:
-    """What a backend found. A law (a reference) has means and variances; an ensemble (a subject) has members.
+    """The result of a backend. A law (a reference) has means and variances; an ensemble (a subject) has members.
 
     ``training``: how the networks were trained (for a law, the networks it describes), with an absolute learning rate.
     None for a law at the end of training; for an ensemble the core fills in the request's.

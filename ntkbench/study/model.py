@@ -204,7 +204,7 @@ class TrainingEntry(_Frozen):
 
 
 class StoreEntry(_Frozen):
-    """What a run stores besides measurements."""
+    """The data that a run stores besides measurements."""
 
     predictions: Literal["none", "last", "all"] = "last"
     spectra: int = Field(default=64, ge=0, description="how many leading eigenvalues of a reference's kernel to store")

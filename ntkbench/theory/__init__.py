@@ -1,1 +1,1 @@
-"""Facts of the field, in one place each: activations, losses, optimizers, mini-batches, claims."""
+"""Facts of the theory, each in one place: activations, losses, optimizers, mini-batches, claims."""

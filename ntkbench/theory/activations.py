@@ -1,7 +1,7 @@
 """Activations: one table of their formulas, parameters and properties, and how they are spelled; light.
 
 A spelling is ``relu``, ``leaky_relu(slope=0.1)`` or ``module:function``. The names in the table mean the same function
-in every backend; a plugin may know others.
+in every backend; a plugin may support others.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class ActivationFacts:
     :param smooth: whether phi is infinitely differentiable.
     :param odd_degree: the degree of its odd part (phi(x) - phi(-x)) / 2 if that is a polynomial (-1 if it is zero),
         else None.
-    :param even_degree: the same of its even part (phi(x) + phi(-x)) / 2.
+    :param even_degree: the same for its even part (phi(x) + phi(-x)) / 2.
     :param homogeneous_degree: k if phi(c x) = c^k phi(x) for all c > 0, else None.
     """
 
@@ -176,7 +176,7 @@ class Activation:
 
 
 def parse_activation(text: str) -> Activation:
-    """Read a spelling; parameters that are left out get their defaults, so that one activation has one spelling.
+    """Parse a spelling; omitted parameters get their defaults, so that every activation has one canonical spelling.
 
     :raises ValueError: for a spelling that cannot be read, or parameters that a name of the catalogue does not have.
     """
@@ -198,7 +198,7 @@ def parse_activation(text: str) -> Activation:
 
 
 def activation_facts(text: str) -> ActivationFacts | None:
-    """Return what is known of a spelled activation; None for a name beyond the table and for ``module:function``.
+    """Return the facts of a spelled activation; None for a name outside the table and for ``module:function``.
 
     :raises ValueError: as :func:`parse_activation`.
     """

@@ -1,4 +1,4 @@
-"""What the theory expects of each measured exponent: the claims of the theory as values and bands."""
+"""The theory's expectation for each measured exponent: its claims as values and bands."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ STATEMENTS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Expectation:
-    """What a claim says of an exponent of the width, or of another number.
+    """A claim's expectation for an exponent of the width, or for another number.
 
     :param claim: ``C1`` to ``C17``.
-    :param value: the exponent, or the bound on it; ``noun`` says what it is, such as ``limit``.
+    :param value: the exponent, or the bound on it; ``noun`` names it, such as ``limit``.
     :param band_low: lower end of the equivalence band; ``-inf`` for a bound from above.
     :param band_high: its upper end; ``inf`` for a bound from below.
     :param one_sided: the claim is a bound, "at least as fast as": tested one-sided.
@@ -57,14 +57,16 @@ class Expectation:
 
 
 def expectation(metric: str, facts: Mapping[str, Any], claim: str | None = None) -> Expectation | None:
-    """Return what the theory expects of a quantity, or None where it says nothing.
+    """Return the theory's expectation for a quantity, or None if it has none.
 
     :param facts: the row of ``cells`` it was measured on: a kernel's definiteness depends on activation, depth, biases
         and points (C13).
-    :param claim: of the study, which may expect something else of the same number: of random functions (C11), say.
+    :param claim: the study's claim, which may expect another value of the same quantity, as for random functions (C11).
     """
     if metric in ("smallest_eigenvalue", "ntk_smallest_eigenvalue"):
-        solved = isinstance(facts["distinct_inputs"], Integral)  # else nobody knows the points, nor the eigenvalue
+        solved = isinstance(
+            facts["distinct_inputs"], Integral
+        )  # otherwise the points are unknown, and so is the eigenvalue
         return _OF_DEFINITENESS.get(definiteness(facts) if solved else "positive")
     own = _OF_CLAIM.get((claim or "", metric))
     found = own or expected_exponent(metric, str(facts["activation"]))
@@ -72,11 +74,11 @@ def expectation(metric: str, facts: Mapping[str, Any], claim: str | None = None)
 
 
 def expected_exponent(metric: str, activation: str) -> Expectation | None:
-    """Return what the theory expects of a quantity's exponent, or None where it says nothing.
+    """Return the theory's expectation for a quantity's exponent, or None if it has none.
 
     * ``ntk_distance_frobenius``, ``_operator``: C2 [J18 Thm. 1], n^-1/2; +- 0.05 in Frobenius, +- 0.1 in operator norm.
     * ``ntk_change_frobenius``: C4. Smooth activations n^-1 [L19 Fig. 1, DG19], +- 0.1; for others, and for functions
-      of which nothing is known, J18's bound, at least as fast as n^-1/2, one-sided (ReLU: counting kink crossings
+      with unknown properties, J18's bound, at least as fast as n^-1/2, one-sided (ReLU: counting kink crossings
       suggests n^-3/4).
     * ``function_distance_max``: C7 [J18 Thm. 2], max over t, n^-1/2 +- 0.1. At one fixed step (``function_distance``)
       the leading term can be small, as on points that training has nearly interpolated: reported, not judged.
@@ -160,7 +162,7 @@ _COST_LEFT = -2.0
 _OTHERS = {
     found.metric: found
     for found in (
-        _bound("C1", "nngp_bias", -0.5, "n^-1; near the sampling floor it is told from the members' n^-1/2"),
+        _bound("C1", "nngp_bias", -0.5, "n^-1; near the sampling floor the band only separates it from n^-1/2"),
         _limit("C1", "nngp_slope", 1.0, 0.02, "the mean of the empirical NNGP, along K"),
         _band("C1", "output_kurtosis", -1.0, 0.1, "n^-1: 3 Var(Khat) / (E Khat)^2"),
         _band("C1", "weight_operator_norm", 0.0, 0.05, "bounded: |W|_op / sqrt(n) tends to 2"),
@@ -197,7 +199,7 @@ _OTHERS = {
 
 _OF_CLAIM = {
     ("C7", "function_distance_of_mean_over_time"): _band(
-        "C7", "function_distance_of_mean_over_time", -1.0, 0.3, "n^-1: told from the members' n^-1/2, above the floor"
+        "C7", "function_distance_of_mean_over_time", -1.0, 0.3, "n^-1: the band separates it from the members' n^-1/2"
     ),
     ("C11", "ntk_distance_frobenius"): _band("C11", "ntk_distance_frobenius", -0.5, 0.05, "P^-1/2, or n^-1/2 [J18]"),
     ("C11", "function_distance_max"): _band("C11", "function_distance_max", -0.5, 0.1, "as the kernel's distance"),
@@ -209,4 +211,4 @@ _OF_DEFINITENESS: dict[Definite | None, Expectation] = {
 }
 
 JUDGED = ("smallest_eigenvalue", *{**_EXPONENTS, **_BOUNDS, **_OTHERS})
-"""The quantities that something is expected of: what a study of a claim may list under ``judge``."""
+"""The quantities with an expectation, which a study of a claim may list under ``judge``."""

@@ -1,4 +1,4 @@
-"""Where the theory says that the tangent kernel is positive definite, and where that it is singular (C13)."""
+"""Cases in which the theory says that the tangent kernel is positive definite, or that it is singular (C13)."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ Definite = Literal["positive", "singular"]
 
 
 def definiteness(facts: Mapping[str, Any]) -> Definite | None:
-    """Return what J18 Prop. 2 and its counter-examples say of a kernel, None where they say nothing.
+    """Return a kernel's definiteness by J18 Prop. 2 and its counter-examples, None if they do not decide it.
 
-    Positive on distinct points of the sphere, with biases, for an activation that is no polynomial. Singular
+    Positive on distinct points of the sphere, with biases, for an activation that is not a polynomial. Singular
 
-    * where points coincide;
+    * if points coincide;
     * for networks that are polynomials of their inputs, of degree q, on more than ``C(n_0 + q, q)`` points;
     * without biases, on an antipodal pair, for odd and for even activations;
     * without biases, at depth 1, on more antipodal pairs than the odd or the even part of the activation has monomials,
@@ -50,9 +50,9 @@ def _few_polynomials(phi: ActivationFacts, depth: int, features: int, points: in
 
 
 def _unpaired(phi: ActivationFacts, depth: int, features: int, pairs: int) -> bool:
-    """Return whether some combination of antipodal pairs is seen by no tangent feature of a network without biases.
+    """Return whether all tangent features of a network without biases vanish on some combination of antipodal pairs.
 
-    At depth 1 the odd part of phi alone acts on differences of the two points of a pair, the even part alone on sums.
+    At depth 1 only the odd part of phi acts on differences of the two points of a pair, only the even part on sums.
     """
     if phi.odd or phi.even:
         return pairs > 0
@@ -61,5 +61,5 @@ def _unpaired(phi: ActivationFacts, depth: int, features: int, pairs: int) -> bo
 
 
 def _monomials_of_its_parity(features: int, degree: int) -> int:
-    """Return how many monomials there are of degree ``degree``, ``degree - 2``, ... in so many variables."""
+    """Return how many monomials there are of degree ``degree``, ``degree - 2``, ... in ``features`` variables."""
     return sum(comb(features + power - 1, power) for power in range(degree, -1, -2))

@@ -1,4 +1,4 @@
-"""What the definiteness of a kernel depends on at its inputs: distinct points, their norm, antipodal pairs (C13)."""
+"""The geometry of inputs that decides a kernel's definiteness: distinct points, norm, antipodal pairs (C13)."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _ROUNDING = 1e-13  # of the norms: cosines and sines of one angle, or of two tha
 
 
 class InputGeometry(NamedTuple):
-    """Where points (N, F) lie.
+    """The geometry of points (N, F).
 
-    :param distinct_inputs: how many of them differ.
-    :param input_norm: the norm they share, to 1e-13; None where norms differ, or are 0.
+    :param distinct_inputs: the number of distinct points.
+    :param input_norm: the norm that all share, to 1e-13; None if norms differ or are 0.
     :param antipodal_pairs: pairs {x, -x} of distinct points, to 1e-13 of the largest norm.
     """
 
@@ -29,7 +29,7 @@ class InputGeometry(NamedTuple):
 
 
 def input_geometry(inputs: ArrayLike) -> InputGeometry:
-    """Return where points (N, F) lie."""
+    """Return the geometry of points (N, F)."""
     points = _distinct(np.asarray(inputs, dtype=np.float64))
     norms = np.sqrt(np.einsum("nf,nf->n", points, points))
     largest = float(norms.max())
@@ -38,7 +38,7 @@ def input_geometry(inputs: ArrayLike) -> InputGeometry:
 
 
 def _distinct(points: Float) -> Float:
-    """Return the rows that differ, each once: by their hashes, for there may be many long ones."""
+    """Return the distinct rows, found by their hashes, since there may be many long ones."""
     rows = {blake2b(point + 0.0, digest_size=16).digest(): row for row, point in enumerate(points)}  # -0.0 is 0.0
     return points if len(rows) == len(points) else points[list(rows.values())]
 
@@ -46,7 +46,7 @@ def _distinct(points: Float) -> Float:
 def _antipodal_pairs(points: Float, tolerance: float) -> int:
     """Count pairs of distinct points (N, F) whose sum is at most ``tolerance`` long.
 
-    Projections on one direction are compared first: those of such a pair cancel.
+    Compares projections on one direction first: those of an antipodal pair cancel.
     """
     direction = np.random.default_rng(0).standard_normal(points.shape[1])
     projections = points @ direction

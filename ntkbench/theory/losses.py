@@ -1,6 +1,6 @@
-"""The costs a study can train on: ``C = 1/N sum_i l(f(x_i), y_i)``, the mean over points of a sum over outputs.
+"""The costs that a study can train on: ``C = 1/N sum_i l(f(x_i), y_i)``, the mean over points of a sum over outputs.
 
-Importing it does not import numpy: plugins name costs where they register.
+Importing this module does not import numpy: plugins use its names when they register.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def cost(loss: Loss, outputs: Array, targets: Array) -> Array:
 def non_gradient_direction(direction: Array, strength: float) -> Array:
     """Return ``(1 + strength S) d`` for d (*B, N, O), ``(S d)_i = (d_{i+1} - d_{i-1}) / 2`` cyclically over points.
 
-    S is skew-symmetric: no cost has the result as its gradient, and networks follow their kernel along it all the same
+    S is skew-symmetric, so the result is not the gradient of any cost; networks still follow their kernel along it
     (J18 Thm. 2; C7).
     """
     import numpy as np
@@ -52,7 +52,7 @@ def non_gradient_direction(direction: Array, strength: float) -> Array:
 
 
 def cost_gradient(loss: Loss, outputs: Array, targets: Array) -> Array:
-    """Return the derivative of every l by its outputs, (*B, N, O)."""
+    """Return the derivative of each l with respect to its outputs, (*B, N, O)."""
     import numpy as np
 
     if loss == "cross-entropy":

@@ -1,4 +1,4 @@
-"""Mini-batches: which points a step sees is decided by a seed alone, the same for networks and for kernels."""
+"""Mini-batches: the points of a step depend only on a seed, and are the same for networks and kernels."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_STREAM = 2**31  # beside the streams that networks are drawn from
+_STREAM = 2**31  # distinct from the streams that draw networks
 
 
 def mini_batches(points: int, size: int, seed: int) -> Iterator[NDArray[np.int64]]:
     """Yield the rows (size,) of one batch after the other, without end.
 
-    Each epoch is a new permutation; what it leaves over that is no whole batch is passed over.
+    Each epoch is a new permutation; an incomplete last batch is dropped.
     """
     epoch = 0
     while True:

@@ -1,4 +1,4 @@
-"""The ways of training: their names, momenta, and, where the kernel's side has a closed form, stable rates.
+"""Optimizers: their names, momenta, and, where kernel descent has a closed form, stable rates.
 
 The update is that of ``torch.optim.SGD(momentum=mu, dampening=0)``, from a velocity of zero: with the gradient g_k,
 
@@ -6,7 +6,7 @@ The update is that of ``torch.optim.SGD(momentum=mu, dampening=0)``, from a velo
     theta_{k+1} = theta_k - eta v_{k+1}                        gradient descent, heavy-ball
     theta_{k+1} = theta_k - eta (g_k + mu v_{k+1})             Nesterov: the recorded iterate is torch's
 
-Adam (Kingma and Ba 2015; beta 0.9 and 0.999, epsilon 1e-8) has no kernel's side: its steps are not linear in g.
+Adam (Kingma and Ba 2015; beta 0.9 and 0.999, epsilon 1e-8) has no kernel descent: its steps are not linear in g.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ OPTIMIZERS: tuple[Optimizer, ...] = get_args(Optimizer)
 
 
 def momentum_mistake(optimizer: str, momentum: float) -> str | None:
-    """Return what is wrong with an optimizer and its momentum, or None."""
+    """Return the mistake in an optimizer and its momentum, or None."""
     if optimizer not in OPTIMIZERS:
         return f"optimizer is {optimizer!r}, expected one of {', '.join(OPTIMIZERS)}"
     if not 0 <= momentum < 1:
-        return f"momentum is {momentum}; it lies in [0, 1)"
+        return f"momentum is {momentum}; it must be in [0, 1)"
     if optimizer in ("gradient-descent", "adam") and momentum != 0:
         return f'momentum is {momentum}, but {optimizer} has none: choose "heavy-ball" or "nesterov"'
     return None
@@ -35,7 +35,7 @@ def momentum_mistake(optimizer: str, momentum: float) -> str | None:
 def kernel_side_mistake(optimizer: str, momentum: float) -> str | None:
     """Return why a kernel cannot follow such training, or None."""
     if optimizer == "adam":
-        return "adam has no kernel's side: its steps are not linear in the gradient"
+        return "adam has no kernel descent: its steps are not linear in the gradient"
     return momentum_mistake(optimizer, momentum)
 
 
@@ -53,7 +53,7 @@ def stable_learning_rate(
     descent, ``2 (1 + mu) N / lambda`` for heavy-ball, and ``2 (1 + mu) N / ((1 + 2 mu) lambda)`` for Nesterov, where a
     root of the update's companion matrix reaches -1 (docs/theory.md, "Gradient descent, exactly").
 
-    :raises ValueError: for a momentum that the optimizer cannot have.
+    :raises ValueError: for a momentum that the optimizer does not allow.
     """
     import numpy as np
 

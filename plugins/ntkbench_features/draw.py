@@ -1,4 +1,4 @@
-"""Random functions, represented by what training on them needs: their kernel and the initial function.
+"""Random functions, represented by their kernel and the initial function, which suffice for training.
 
 Functions with O outputs have O independent components. The kernel then has N O rows, sorted by point, then by output,
 and its limit is K (x) Id.

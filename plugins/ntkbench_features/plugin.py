@@ -1,4 +1,4 @@
-"""The package's backend, what it supports and what it costs. Light: neither JAX nor torch."""
+"""The package's backend, the architectures it supports, and its cost. Light: neither JAX nor torch."""
 
 from __future__ import annotations
 

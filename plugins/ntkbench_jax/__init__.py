@@ -1,6 +1,6 @@
 """Infinite-width predictions in JAX: analytic NNGP and tangent kernels, and a scikit-learn estimator on top of them.
 
-Importing this package imports neither JAX nor scikit-learn; its public names do, when first used.
+Importing this package imports neither JAX nor scikit-learn; its public names import them on first use.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which architectures have kernels here; light enough for planning."""
+"""The architectures that have analytic kernels here. Light: no JAX."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def unsupported(architecture: Architecture) -> str | None:
     if isinstance(architecture.activation, str) and (reason := _unknown(architecture.activation)):
         return reason
     if architecture.global_rate and architecture.depth == 0:
-        return "with one global rate for all tensors the first layer drops out: no kernel is left at depth 0"
+        return "with one global rate for all tensors the first layer is not trained, so there is no kernel at depth 0"
     return None
 
 

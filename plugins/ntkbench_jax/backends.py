@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 _FLOPS_PER_PAIR = {"relu": 150}  # per layer; transcendental functions counted as 20
 _FLOPS_PER_PAIR_OF_OTHERS = 500
 _BYTES = 8
-_TRIDIAGONAL = 5.0  # times N^3: 4/3 of operations, half of which go at the memory's speed
+_TRIDIAGONAL = 5.0  # times N^3: 4/3 for the operations, half of which run at memory bandwidth
 
 
 def estimate(work: Workload) -> Estimate:
-    """Return what kernels, one eigendecomposition and the law at the recorded times will cost."""
+    """Return the cost of the kernels, one eigendecomposition and the law at the recorded times."""
     (n, m, features, outputs, _), architecture, records = work.sizes, work.architecture, work.records
     pairs = n * (n + 1) / 2 + n * m
     kernels = pairs * (4 * features + architecture.depth * _flops_per_pair(architecture))
@@ -44,9 +44,9 @@ def _flops_per_pair(architecture: Architecture) -> int:
 
 
 def estimate_tuned(work: Workload) -> Estimate:
-    """Return what a tridiagonal form per candidate costs, and fits to the rows for tuning and to all rows.
+    """Return the cost of a tridiagonal form per candidate, and of fits to the tuning rows and to all rows.
 
-    Sizes do not tell how many problems there are to choose on: one is counted.
+    Sizes do not include the number of tuning problems, so one is counted.
     """
     sizes, parameters = work.sizes, work.parameters
     solver: Solver | Literal["auto"] = "auto"
@@ -93,7 +93,7 @@ JAX = BackendSpec(
 JAX_TUNED = BackendSpec(
     name="jax-tuned",
     version=2,
-    summary="kernel regression at t = inf whose ridge and architecture are chosen on the training rows",
+    summary="kernel regression at t = inf, with ridge and architecture chosen on the training rows",
     role="reference",
     parameters="ntkbench_jax.tuned.parameters:Parameters",
     target="ntkbench_jax.tuned.solve:solve",

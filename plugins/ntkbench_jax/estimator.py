@@ -38,33 +38,33 @@ if TYPE_CHECKING:
 class NTKRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """The mean and the law of infinitely wide networks trained on the squared error, from f_0 ~ N(0, nngp).
 
-    Inputs and targets are taken as they are, neither centred nor scaled; float32 ones are computed with in float64.
+    Inputs and targets are neither centred nor scaled. Computations are in float64, also for float32 data.
 
-    :param depth: hidden layers; 0 is a linear model.
-    :param activation: the name of one, such as ``relu`` or ``erf``, or whatever else ``Architecture`` takes.
+    :param depth: number of hidden layers; 0 is a linear model.
+    :param activation: a name, such as ``relu`` or ``erf``, or any other activation that ``Architecture`` accepts.
     :param weight_std: sigma_w; ``bias_std``: sigma_b.
-    :param kernel: ``ntk``, all layers trained, or ``nngp``, the last one alone: at ``time = inf`` and ``ridge = 0``
-        exact Bayesian inference, mean and covariance (C16).
+    :param kernel: ``ntk``: all layers are trained. ``nngp``: only the last one; at ``time = inf`` and ``ridge = 0``
+        this is exact Bayesian inference, in mean and covariance (C16).
     :param ridge: relative to the kernel's mean diagonal: the cost gains ``rho / (2N) |theta - theta_0|^2``.
-    :param time: of gradient flow on the mean over points of half the squared error; inf is kernel regression.
-    :param solver: how, for N training points (the memory is that of the fit; a fitted one keeps what is in brackets):
+    :param time: time of gradient flow on half the squared error, averaged over points; inf is kernel regression.
+    :param solver: the method, for N training points; memory is that of the fit, and in brackets that of the result:
 
-        * ``eigen``: an eigendecomposition. Any time, mean and spread; the pseudo-inverse where the kernel is singular.
+        * ``eigen``: an eigendecomposition. Any time, mean and spread; the pseudo-inverse if the kernel is singular.
           About 6 matrices (N, N) of float64 [4].
-        * ``cholesky``: ``time = inf``, mean and spread. One matrix, factorised in its own place [1]. A kernel singular
-          to rounding is refused.
-        * ``iterative``: the mean alone. At a finite time Lanczos, with one matrix; at ``time = inf`` conjugate
+        * ``cholesky``: ``time = inf``, mean and spread. One matrix, factorised in place [1]. It refuses a kernel that
+          is singular to rounding.
+        * ``iterative``: the mean only. At a finite time Lanczos, with one matrix; at ``time = inf`` conjugate
           gradients, with one matrix of float32 and the kernel computed anew in each iteration [0].
         * ``auto``: ``eigen`` for up to 2,000 points (at a finite time 4,000); beyond, at ``time = inf``, ``cholesky``
           for up to 32,768, with ``eigen`` as the fallback of a singular kernel for up to 8,000; else ``iterative``.
-    :param tol: of ``error_``: where an iteration stops. What does not reach it is returned with a
-        ``ConvergenceWarning`` that says how far it came.
+    :param tol: the ``error_`` at which an iteration stops. A result that does not reach it comes with a
+        ``ConvergenceWarning`` that states the error reached.
 
     After :meth:`fit`: ``X_fit_`` (N, F) and ``y_fit_`` (N, O); ``solver_``, the one used; ``rho_``, the absolute ridge;
-    ``rank_`` of the matrix inverted, as the pseudo-inverse saw it (None where none was inverted); ``error_`` (O,), a
-    bound on the 2-norm of the error of the mean on the training points over that of the targets, given the kernel
-    (None from ``eigen``; at ``time = inf`` it is the residual of the linear system); ``iterations_``, products with the
-    kernel's matrix (None from ``eigen``); and ``spectrum_`` of the kernel that drives training (None but from
+    ``rank_``, the numerical rank of the matrix inverted (None if none was); ``error_`` (O,), a bound on the 2-norm of
+    the error of the mean on the training points, relative to the targets', for the given kernel (None from ``eigen``;
+    at ``time = inf`` it is the residual of the linear system); ``iterations_``, the number of products with the kernel
+    matrix (None from ``eigen``); and ``spectrum_``, that of the kernel that drives training (None except from
     ``eigen``).
     """
 
@@ -93,8 +93,8 @@ class NTKRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ig
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Train on ``X`` (N, F) and ``y`` (N,) or (N, O).
 
-        :raises ValueError: for parameters or data that make no sense.
-        :raises DataError: for a kernel the solver cannot solve: one singular to rounding, or beyond float64's range.
+        :raises ValueError: for invalid parameters or data.
+        :raises DataError: for a kernel that the solver cannot invert: singular to rounding, or beyond float64's range.
         :raises UnavailableError: for an activation without analytic kernels.
         """
         self._check_parameters()
@@ -113,14 +113,14 @@ class NTKRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ig
         return self
 
     def predict(self, X: ArrayLike, return_std: bool = False, return_cov: bool = False) -> Any:
-        """Return the mean (M,) or (M, O) at ``X`` (M, F); with it, on request, the ensemble's spread.
+        """Return the mean (M,) or (M, O) at ``X`` (M, F) and, on request, the ensemble's spread.
 
-        Points are taken a block at a time: the memory does not grow with M, but for what is returned; ``return_cov``
-        also holds a few matrices (N, M).
+        Works in blocks of points: apart from the result, memory does not grow with M, except that ``return_cov`` needs
+        a few matrices (N, M).
 
-        :param return_std: also the standard deviation over the ensemble, of the mean's shape.
-        :param return_cov: also the covariance between points, (M, M) or (M, M, O).
-        :raises ValueError: for both at once.
+        :param return_std: also return the standard deviation over the ensemble, in the mean's shape.
+        :param return_cov: also return the covariance between points, (M, M) or (M, M, O).
+        :raises ValueError: if both are requested.
         :raises DataError: for a spread from ``solver = "iterative"``.
         """
         if return_std and return_cov:
@@ -159,13 +159,13 @@ class NTKRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ig
 
     def _check_parameters(self) -> None:
         if self.kernel not in ("ntk", "nngp"):
-            raise ValueError(f'kernel is {self.kernel!r}; it is "ntk" or "nngp"')
+            raise ValueError(f'kernel is {self.kernel!r}; expected "ntk" or "nngp"')
         if not (isinstance(self.ridge, Real) and 0 <= self.ridge < inf):
-            raise ValueError(f"ridge is {self.ridge!r}; it is a number, finite and not negative")
+            raise ValueError(f"ridge is {self.ridge!r}; expected a finite number that is not negative")
         if not (isinstance(self.time, Real) and self.time >= 0):
-            raise ValueError(f"time is {self.time!r}; it is a number, not negative, and may be inf")
+            raise ValueError(f"time is {self.time!r}; expected a number that is not negative, or inf")
         if not (isinstance(self.tol, Real) and 0 < self.tol < 1):
-            raise ValueError(f"tol is {self.tol!r}; it is a number between 0 and 1")
+            raise ValueError(f"tol is {self.tol!r}; expected a number between 0 and 1")
         known = (*SOLVERS, "auto")
         if self.solver not in known:
             hint = suggestion(str(self.solver), known)

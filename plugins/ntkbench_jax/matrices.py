@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 class KernelMatrices(NamedTuple):
-    """Both kernels between training points, of test with training points, and of each test point with itself.
+    """Both kernels between training points, between test and training points, and of each test point with itself.
 
-    ``test_test``: between test points, where their covariance is asked for.
+    ``test_test``: between test points, if their covariance is requested.
     """
 
     train: Kernels

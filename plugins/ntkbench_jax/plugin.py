@@ -1,4 +1,4 @@
-"""What this package registers, without importing JAX: ``jax``, ``jax-tuned`` and ``ntkbench kernel``."""
+"""Registers ``jax``, ``jax-tuned`` and ``ntkbench kernel``, without importing JAX."""
 
 from __future__ import annotations
 

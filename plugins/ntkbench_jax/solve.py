@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 
     from .parameters import Parameters
 
-_ENTRY_ERROR = {"float32": 4e-6, "float64": 1e-13}  # of the kernels, relative to sqrt(k(x,x) k(x',x'))
+_ENTRY_ERROR = {"float32": 4e-6, "float64": 1e-13}  # error of the kernels, relative to sqrt(k(x,x) k(x',x'))
 
 
 def solve(request: Request) -> Solution:
     """Return mean and variance of infinitely wide networks, trained on ``request.problem`` from f_0 ~ N(0, nngp).
 
-    The kernel that drives training is Theta, or, for ``kernel = "nngp"``, K: the last layer alone is trained, which at
+    The kernel that drives training is Theta, or, for ``kernel = "nngp"``, K: only the last layer is trained, which at
     t = inf is exact Bayesian inference (C8, C16; Lee et al. 2019, eqs. 14-16). A deliberately wrong theory multiplies
     weight_std and the learning rate; the reported times and rate remain the study's.
 
@@ -98,7 +98,7 @@ def _solved(request: Request) -> Solution:
 def _step_by_step(
     request: Request, training: Training, train: Float, test: Float, spectrum: Spectrum, rho: float
 ) -> Solution:
-    """Return descent from f_0 = 0 on any cost or in mini-batches, where the law has no closed form."""
+    """Return descent from f_0 = 0 on any cost or in mini-batches, for which the law has no closed form."""
     if request.parameters.dynamics == "flow":
         raise UnavailableError('dynamics = "flow" is for the squared error and whole batches; use "descent"')
     found = kernel_descent(

@@ -1,4 +1,4 @@
-"""Variances of the law of an ensemble of trained networks, or of the kernel's own posterior (C8, C16)."""
+"""Variances: of an ensemble of trained networks, or of the kernel's own posterior (C8, C16)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Law(NamedTuple):
 def law_of(
     parameters: Parameters, spectrum: Spectrum, kernels: KernelMatrices, rho: float, records: int, when: TimeSpec
 ) -> Law:
-    """Return the requested law of any one output at ``records`` times.
+    """Return the requested law, that of each single output, at ``records`` times.
 
     :param spectrum: of the kernel that drives training; ``rho``: the absolute ridge.
     """
@@ -52,8 +52,8 @@ def law_of(
 def posterior(parameters: Parameters, spectrum: Spectrum, kernels: KernelMatrices, rho: float) -> Law:
     """Return the posterior of a Gaussian process with the driving kernel as its prior, without the axis T.
 
-    ``Theta(x, x') - Theta(x, X) (T + rho I)^-1 Theta(X, x')``, the pseudo-inverse where that is singular: often
-    taken for the law of networks whose layers are all trained, which it is at no time (docs/theory.md).
+    ``Theta(x, x') - Theta(x, X) (T + rho I)^-1 Theta(X, x')``, with the pseudo-inverse if that is singular. It is often
+    taken for the law of networks with all layers trained, but is not, at any time (docs/theory.md).
     """
     eigenvalues = spectrum.cleaned
     inverted = eigenvalues + rho > spectrum.cutoff

@@ -1,4 +1,4 @@
-"""JAX's switch to 64-bit numbers, wherever a version of JAX keeps it; it holds in the thread that sets it."""
+"""JAX's switch to 64-bit numbers, for all supported versions of JAX; it applies to the thread that sets it."""
 
 from __future__ import annotations
 

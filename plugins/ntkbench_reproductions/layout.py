@@ -1,4 +1,4 @@
-"""What the figures share: panels, legends, and the rows they draw."""
+"""Shared by the figures: panels, legends, and the rows they draw."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What this package registers, without importing scikit-learn or JAX: ``sklearn-svm`` and the three baselines."""
+"""Registers ``sklearn-svm`` and the three baselines, without importing scikit-learn or JAX."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 _REQUIRES, _INSTALL = "scikit-learn>=1.4", 'pip install "ntkbench[uci]"'
 _CITATION = "scikit-learn: Pedregosa et al. 2011 (JMLR 12)"
 _BASELINES = (
-    ("sklearn-linear", "linear regression, its penalty chosen", estimates.linear, _CITATION),
-    ("sklearn-rbf", "Gaussian kernel ridge regression, its width and penalty chosen", estimates.rbf, _CITATION),
+    ("sklearn-linear", "linear regression with a chosen penalty", estimates.linear, _CITATION),
+    ("sklearn-rbf", "Gaussian kernel ridge regression with chosen width and penalty", estimates.rbf, _CITATION),
     (
         "sklearn-forest",
-        "a random forest, what its splits and leaves may be chosen",
+        "a random forest with chosen settings of splits and leaves",
         estimates.forest,
         f"Breiman 2001 (Machine Learning 45); {_CITATION}",
     ),
@@ -34,7 +34,7 @@ def supports(architecture: Architecture) -> str | None:
     from ntkbench_jax import unsupported
 
     if architecture.global_rate:
-        return "kernels with fixed layers are those of the NTK parameterization; the global rate has others"
+        return "kernels with fixed layers exist for the NTK parameterization only, not for a global rate"
     return unsupported(architecture)
 
 
@@ -45,7 +45,7 @@ def _any(architecture: Architecture) -> str | None:
 
 @hookimpl
 def ntkbench_register_backends() -> Iterable[BackendSpec]:
-    """Register what is chosen and fitted by scikit-learn; all choose on what the task gives to choose on."""
+    """Register the backends fitted by scikit-learn; all choose their settings on the task's tuning problems."""
     yield BackendSpec(
         name="sklearn-svm",
         version=1,
@@ -56,7 +56,7 @@ def ntkbench_register_backends() -> Iterable[BackendSpec]:
         target="ntkbench_sklearn.svm.solve:solve",
         supports=supports,
         estimate=estimate,
-        losses=LOSSES,  # of a task it sees the classes alone
+        losses=LOSSES,  # it uses only the classes of a task
         requires=(_REQUIRES,),
         requires_plugins=("jax",),
         install=_INSTALL,

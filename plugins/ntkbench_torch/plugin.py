@@ -1,4 +1,4 @@
-"""The package's backends, what they support and what they cost. Light: no torch."""
+"""The package's backends, the architectures they support, and their costs. Light: no torch."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def _at_depth(work: Workload, depth: int) -> Workload:
 
 
 def facts(parameters: Parameters) -> MethodFacts:
-    """Return what the core needs to know of networks trained by the backend ``torch``."""
+    """Return the facts that the core uses about networks trained by the backend ``torch``."""
     return MethodFacts(
         output_scale=parameters.output_scale,
         trained_layers=parameters.trained_layers,

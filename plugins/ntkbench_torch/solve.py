@@ -87,11 +87,13 @@ def _ensemble_measurements(request: Request, groups: list[_GroupResult]) -> Iter
 
 def _check_non_gradient(request: Request) -> None:
     if request.training.non_gradient and (named := sorted(LINEARIZED & request.observe)):
-        raise DataError(f"{named[0]} has no closed form along a direction that is no gradient (training.non_gradient)")
+        raise DataError(
+            f"{named[0]} has no closed form along a direction that is not a gradient (training.non_gradient)"
+        )
 
 
 class _GroupResult(NamedTuple):
-    """Of a group's G members: outputs (G, T, n, O), steps of divergence and of early stopping (G,), measurements.
+    """Results of a group's G members: outputs (G, T, n, O), steps of divergence and early stopping (G,), measurements.
 
     ``kernels`` holds the fields of :class:`.moments.InitialKernels` if moments are observed, and else nothing.
     """
@@ -112,7 +114,7 @@ class _GroupResult(NamedTuple):
 
 
 class _GroupRun:
-    """The training of members ``first .. first + members`` and what is measured on the way."""
+    """The training of members ``first .. first + members``, with its measurements."""
 
     def __init__(self, request: Request, learning_rate: float, first: int, members: int) -> None:
         self._request, self._learning_rate, self._first = request, learning_rate, first
@@ -159,7 +161,7 @@ class _GroupRun:
             self._kernels.extend(moments.initial_kernels(self._observer.snapshot(record)))
 
     def _notes(self) -> dict[str, Any]:
-        """Return what a checkpoint keeps beside the state of training."""
+        """Return the notes that a checkpoint stores with the state of training."""
         return {"rows": [asdict(row) for row in self._measurements], "kernels": self._kernels}
 
     def _restore(self, notes: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""The keys of ``file/table`` in a study."""
+"""The parameters of ``file/table`` in a study."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def sizes(parameters: TableParameters) -> Sizes:
 
 
 def fingerprint(parameters: TableParameters) -> str:
-    """Return the sha256 of the file, or "" where there is none."""
+    """Return the sha256 of the file, or "" if there is none."""
     path = Path(parameters.path)
     return sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
 

@@ -1,4 +1,4 @@
-"""The keys of each synthetic task in a study."""
+"""The parameters of each synthetic task in a study."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Dimension = Annotated[int, Field(ge=1, le=10_000)]
 
 
 class Sampled(BaseModel):
-    """The keys every synthetic task has."""
+    """The parameters that all synthetic tasks share."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -23,7 +23,7 @@ class Sampled(BaseModel):
 
 
 class Interval(Sampled):
-    """Inputs uniform on an interval; test inputs on an even grid of it, both ends among them."""
+    """Inputs uniform on an interval; test inputs on an even grid of it, including both ends."""
 
     noise: NonNegative = Field(default=0.1, description="standard deviation of the training targets' Gaussian noise")
     low: Finite = Field(default=-1.0, description="left end of the inputs")

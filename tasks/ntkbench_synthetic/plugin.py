@@ -1,4 +1,4 @@
-"""The synthetic tasks, described; nothing here imports what computes them."""
+"""Registers the synthetic tasks, without importing the code that computes them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _by_dimension(parameters: Any) -> Sizes:
 
 
 def _task(name: str, model: str, target: str, sizes: Callable[[Any], Sizes], **about: Any) -> TaskSpec:
-    """Return the spec of a task whose parameters and seed say everything, on inputs that must stay where they are."""
+    """Return the spec of a task that its parameters and seed determine, with inputs that must not be standardised."""
     return TaskSpec(
         name=f"synthetic/{name}",
         version=1,

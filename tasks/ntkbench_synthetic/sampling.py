@@ -1,7 +1,7 @@
 """Draw synthetic points and noise; every draw is a function of (stream, seed, split) only.
 
-Training inputs, test inputs and noise have separate streams: more training points extend a training set and do not
-change its first points, their noise or the test points.
+Training inputs, test inputs and noise have separate streams: more training points extend a training set without
+changing its first points, their noise or the test points.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def interval_points(n: int, low: float, high: float, rng: np.random.Generator) -
 
 
 def interval_grid(n: int, low: float, high: float) -> Float:
-    """Return an even grid of ``n`` points on [low, high], both ends among them, shape (n, 1)."""
+    """Return an even grid of ``n`` points on [low, high], including both ends, shape (n, 1)."""
     return np.linspace(low, high, n)[:, None]
 
 

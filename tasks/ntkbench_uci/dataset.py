@@ -66,7 +66,7 @@ class Dataset:
 
     :param name: the task is ``uci/<name>``.
     :param scikit_learn: the function of ``sklearn.datasets`` that returns it, if any.
-    :param forms: files that hold it, the first of which gives it its ``sha256``.
+    :param forms: files that hold it; ``sha256`` is that of the first.
     :param rows: rows without a missing number.
     :param features: columns of the inputs, categories expanded.
     :param classes: number of classes, labelled 0 .. classes - 1; None for regression.

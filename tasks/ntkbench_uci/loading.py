@@ -56,7 +56,7 @@ def load_published(dataset: Dataset, parameters: PublishedSplit, split_index: in
 def _cut(
     table: DataTable, rows: tuple[Int, Int], parameters: RandomSplit | PublishedSplit, seed: int, split_index: int
 ) -> Problem:
-    """Return the problem of (training, test) rows with its tuning problems; the test targets alone have no noise."""
+    """Return the problem of (training, test) rows with its tuning problems; only the test targets have no noise."""
     train, test = rows
     clean = table.y
     if parameters.noise:

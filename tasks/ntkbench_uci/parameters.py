@@ -1,4 +1,4 @@
-"""The keys of UCI tasks in a study."""
+"""The parameters of UCI tasks in a study."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NOISE = (
 
 
 class RandomSplit(BaseModel):
-    """A random split of the rows, stratified where there are classes: the same class shares in both parts."""
+    """A random split of the rows, stratified if there are classes: the same class shares in both parts."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -22,7 +22,9 @@ class RandomSplit(BaseModel):
         default=None, ge=1, description="training rows N, at least one per class; by default three in four, at most 100"
     )
     n_test: int | None = Field(
-        default=None, ge=1, description="test rows M, at least one per class; by default what is left, at most 200"
+        default=None,
+        ge=1,
+        description="test rows M, at least one per class; by default the remaining rows, at most 200",
     )
     random_labels: bool = Field(
         default=False, description="shuffle labels over rows, by the seed: nothing to learn, everything to fit (C12)"
@@ -71,7 +73,7 @@ class Component(BaseModel):
 
     n_train: int = Field(default=512, ge=10, description="training rows N, at least one per class")
     n_test: int = Field(default=64, ge=10, description="test rows M, at least one per class")
-    component: int = Field(default=2, ge=1, description="which eigenvector of the NTK's Gram matrix, from 1")
+    component: int = Field(default=2, ge=1, description="number of the eigenvector of the NTK's Gram matrix, from 1")
     scale: float = Field(
         default=0.5, gt=0, le=1e6, allow_inf_nan=False, description="the target's norm in p^in: its RMS over the rows"
     )

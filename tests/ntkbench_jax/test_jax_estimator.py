@@ -102,7 +102,7 @@ def test_in_pipelines_and_searches():
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({"kernel": "rbf"}, 'it is "ntk" or "nngp"'),
+        ({"kernel": "rbf"}, 'expected "ntk" or "nngp"'),
         ({"ridge": -1.0}, "ridge is -1.0"),
         ({"time": -1.0}, "time is -1.0"),
         ({"ridge": "much"}, "ridge is 'much'"),

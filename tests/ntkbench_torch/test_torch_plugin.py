@@ -221,7 +221,7 @@ def test_an_observable_that_cannot_apply_is_a_mistake_of_the_study():
     plan_study("quickstart", Overrides(set=one), Options())
     for key, value, message in (
         ("training.batch_size", 4, "batches of 4"),
-        ("training.non_gradient", 0.5, "no gradient"),
+        ("training.non_gradient", 0.5, "not a gradient"),
         ("task.loss", "huber", "no closed form with huber"),
     ):
         with pytest.raises(StudyError, match=message):

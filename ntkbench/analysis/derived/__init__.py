@@ -1,4 +1,4 @@
-"""Numbers that are made of several rows of ``measurements``: each function returns more rows of that table."""
+"""Numbers derived from several rows of ``measurements``: each function returns further rows of that table."""
 
 from __future__ import annotations
 

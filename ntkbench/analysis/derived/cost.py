@@ -1,4 +1,4 @@
-"""How the cost falls (C12): by how much a step lowers it, against the squared norm of the training direction."""
+"""The fall of the cost (C12): its decrease in a step, against the squared norm of the training direction."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def descent_residual(tables: Tables) -> pd.DataFrame:
     """Return each member's ``(dC / eta + |d|^2) / |d|^2`` of its first step.
 
     dC is the change of the cost in one step and ``|d|^2`` the squared norm of the direction under the member's own
-    kernel: 0 under flow, O(eta) per step of descent. At the first step members are the same at every learning rate.
+    kernel: 0 under flow, O(eta) per step of descent. The first step starts from the same members at every rate.
     """
     costs = {(k["cell_id"], k["split_index"]): (m, s, v) for k, m, s, v in series(tables, "loss", "train")}
     rates = dict(zip(tables.cells["cell_id"], tables.cells["learning_rate"].astype(float), strict=True))
@@ -36,9 +36,9 @@ def descent_residual(tables: Tables) -> pd.DataFrame:
 
 
 def limit_rate_distance(tables: Tables) -> pd.DataFrame:
-    """Return, by member and reference, the distance of ``|d|^2`` under the member's own kernel to that under the limit.
+    """Return, by member and reference, the distance between ``|d|^2`` under the member's own kernel and the limit.
 
-    Relative to the latter, RMS over recorded steps.
+    Relative to the latter; RMS over recorded steps.
     """
     own = {(k["cell_id"], k["split_index"]): v for k, _, _, v in _rates(tables) if not isinstance(k["reference"], str)}
     rows: list[dict[str, Any]] = []

@@ -1,4 +1,4 @@
-"""Decay along the kernel's eigenspaces (C9), and the time a component takes (C15)."""
+"""Decay along the kernel's eigenspaces (C9), and the time in which a component is learned (C15)."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from ...plugin.types import Float
     from ..series.records import Tables
 
-_WANTED, _RANGE = -1.0, (-2.0, -0.4)  # log decay at which a rate is read, and how far from it may be looked
+_WANTED, _RANGE = -1.0, (-2.0, -0.4)  # log decay at which a rate is read, and the tolerance around it
 _SEPARATED, _LEADING = 0.3, 0.1
 _SAME = 1e-6
 
 
 class _Law(NamedTuple):
-    """What a reference says of one subject's cell: eigenvalues of T, and its log decay per step of each."""
+    """A reference's predictions for one subject's cell: eigenvalues of T, and the log decay of each per step."""
 
     eigenvalues: Float
     per_step: Float
@@ -30,10 +30,10 @@ class _Law(NamedTuple):
 def decay_ratio(tables: Tables) -> pd.DataFrame:
     """Return, per eigenspace and ensemble, the measured decay rate over the theory's: 1 in the limit (C9).
 
-    The RMS over members of ``|P_i (y - f_t)|`` has fallen to a share that is compared with ``(1 - eta lambda_i / N)^k``
-    at the recorded step k where that is closest to ``1/e``. An eigenspace is looked at if its eigenvalue is at least a
-    tenth of the largest and differs from its neighbours' by at least 0.3 of itself: closer ones are mixed by the
-    kernel's own perturbation, and the bulk is not measured.
+    The remaining share of the RMS over members of ``|P_i (y - f_t)|`` is compared with ``(1 - eta lambda_i / N)^k`` at
+    the recorded step k where the latter is closest to ``1/e``. An eigenspace counts if its eigenvalue is at least a
+    tenth of the largest and differs from its neighbours' by at least 0.3 of itself: the kernel's own perturbation
+    mixes closer ones. The bulk of the spectrum is not measured.
     """
     rows: list[dict[str, Any]] = []
     laws = _Laws(tables)
@@ -89,7 +89,7 @@ def _separated(eigenvalues: Float, component: int) -> bool:
 
 
 class _Laws:
-    """The references that cells were compared with, as their spectra say."""
+    """The references that cells were compared with, with their spectra."""
 
     def __init__(self, tables: Tables) -> None:
         pairs = tables.measured.compared[["cell_id", "reference", "reference_cell_id"]]

@@ -1,4 +1,4 @@
-"""Early stopping (C10): when the test error is least, of networks and of the kernel's predictions for them."""
+"""Early stopping (C10): the time of the smallest test error, for networks and for the kernel's predictions."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 def early_stopping(tables: Tables) -> pd.DataFrame:
-    """Return ``log(t_network / t_kernel)`` of each ensemble, the times of the least mean squared test error.
+    """Return ``log(t_network / t_kernel)`` of each ensemble, the times of the smallest mean squared test error.
 
-    Both curves are means over members, the kernel's from each member's own initial function. A minimum is read off a
-    parabola in log time through the least recorded value and its neighbours.
+    Both curves are means over members, the kernel's from each member's own initial function. The minimum is that of a
+    parabola in log time through the smallest recorded value and its neighbours.
     """
     rows: list[dict[str, Any]] = []
     for key, steps, network, kernel in _curves(tables):
@@ -31,12 +31,12 @@ def early_stopping(tables: Tables) -> pd.DataFrame:
 
 
 def late_excess_network(tables: Tables) -> pd.DataFrame:
-    """Return log of the networks' last mean squared test error over their least: above 0, stopping early helps."""
+    """Return log of the networks' last mean squared test error over their smallest: above 0, stopping early helps."""
     return _late_excess(tables, "late_excess_network")
 
 
 def late_excess_kernel(tables: Tables) -> pd.DataFrame:
-    """Return the same of the kernel's predictions."""
+    """Return log of the last over the smallest mean squared test error of the kernel's predictions."""
     return _late_excess(tables, "late_excess_kernel")
 
 
@@ -62,7 +62,7 @@ def _curves(tables: Tables) -> Any:
 
 
 def _least(steps: Float, curve: Float) -> float:
-    """Return the log of the step at which a curve is least."""
+    """Return the log of the step at which a curve is smallest."""
     logs, i = np.log(steps), int(curve.argmin())
     if not 0 < i < len(curve) - 1:
         return float(logs[i])

@@ -1,4 +1,4 @@
-"""What the functions of this package share: rows of a metric by member and step, and rows to return."""
+"""Shared by the functions of this package: rows of a metric by member and step, and rows to return."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def series(tables: Tables, metric: str, split: str | None) -> Iterator[tuple[dic
 def _groups(rows: pd.DataFrame) -> Iterator[tuple[int, Int]]:
     """Yield, in order of appearance, the first row of each combination of keys and all of its rows.
 
-    As ``DataFrame.groupby`` would, without a copy of every column of the rows of each group.
+    Like ``DataFrame.groupby``, without a copy of every column of each group's rows.
     """
     codes = np.zeros(len(rows), dtype=np.int64)
     for name in _KEYS:

@@ -1,4 +1,4 @@
-"""Reasons why a fitted exponent is no test of the theory: what it was compared with, or how networks were trained."""
+"""Reasons why a fitted exponent is no test of the theory: an unsuitable reference, or unsuitable training."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Row = dict[str, Any]
 
 
 class Caveats:
-    """Finds why the theory must not be judged by a rate's cells."""
+    """Finds reasons why a rate's cells must not be used to judge the theory."""
 
     def __init__(self, cells: pd.DataFrame, measurements: MetricRows) -> None:
         """Look up what each subject was compared with."""
@@ -36,7 +36,7 @@ class Caveats:
         """Return the first reason not to judge, or None.
 
         :param trained: the quantity depends on the training.
-        :param kernel: the kernel that the claim compares with; the nngp if only the last layer is trained (C16).
+        :param kernel: the kernel that the claim compares with: the NNGP if only the last layer is trained (C16).
         """
         mine = [row for row in self._compared if row["run_id"] == run_id and row["cell_id"] in cell_ids]
         used = {row["reference_cell_id"] for row in mine if row["reference"] == reference}
@@ -68,9 +68,9 @@ class Caveats:
 
 
 def _not_the_theory(cell: Row, kernel: str) -> str | None:
-    """Return why a reference is not the law that claims are about: this kernel, no ridge, and nothing that deviates."""
+    """Return why a reference is not the law that claims are about: this kernel, no ridge, and no other deviation."""
     if cell["kernel"] != kernel:
         return f"the reference's kernel is {cell['kernel']}, not the {kernel}"
     if cell["ridge"] > 0:
-        return f"the reference has ridge {cell['ridge']:g}; the claims are about none"
+        return f"the reference has ridge {cell['ridge']:g}; the claims assume none"
     return next(iter(cell["deviations"]), None)

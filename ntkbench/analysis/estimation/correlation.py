@@ -1,4 +1,4 @@
-"""Correlations over members (C15), of the time a component takes with the kernel's growth."""
+"""Correlations over members (C15), of the time in which a component is learned with the kernel's growth."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Correlation:
 
 
 def time_and_kernel_change(rates: Rates) -> Iterator[FittedRate]:
-    """Yield, at each width, the correlation of a member's time along component 2 with its kernel's signed change."""
+    """Yield, at each width, the correlation of a member's time to learn component 2 with its kernel's signed change."""
     times = time_to_residual(rates.tables)
     if times.empty:
         return

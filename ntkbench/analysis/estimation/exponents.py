@@ -8,10 +8,10 @@ are the replicates; widths differ in variance; b is not known. The rule, fixed b
   of chi-like values it is a more efficient summary than the mean logarithm.
 * ``y = a + p log n + b / n + noise`` by mixed estimation (Theil and Goldberger 1961): b ~ N(0, tau^2), tau fixed
   before any data are seen. tau = 0 trusts the smallest width and can be off by its own standard error; tau = inf (b
-  fitted) doubles the interval. In between the smallest widths count for as much as they deserve, and what is left of
-  b is in the interval. Widths below tau, where the correction may reach 100 %, are left out.
-* Weights come from the variance pooled over widths, as 8 members say too little of their own; the error comes from
-  each width's own variance (a sandwich), with Satterthwaite's degrees of freedom and Student's t.
+  fitted) doubles the interval. In between, the smallest widths get the weight they deserve, and the interval
+  includes the remaining uncertainty of b. Widths below tau, where the correction may reach 100 %, are left out.
+* Weights come from the variance pooled over widths, since 8 members determine their own too poorly; the error comes
+  from each width's own variance (a sandwich), with Satterthwaite's degrees of freedom and Student's t.
 
 ``benchmarks/interval_coverage.py`` measures coverage and width against the alternatives.
 """
@@ -91,8 +91,8 @@ def fit_exponent(
     :param widths: (W,) hidden widths, distinct.
     :param samples: W arrays, members' distances (>= 0) at each width; non-finite ones (diverged) are left out.
     :param correction: tau, in units of the width. Widths below it are left out.
-    :param along: in words, what n is where it is no width.
-    :returns: NaN throughout where fewer than two widths with two members each remain, the method saying why.
+    :param along: the name of n, if it is not the width.
+    :returns: NaN throughout if fewer than two widths with two members each remain; the method says why.
     """
     widths = np.asarray(widths, dtype=np.float64)
     finite = {float(n): _finite(x) for n, x in zip(widths, samples, strict=True) if n >= correction}
@@ -120,13 +120,13 @@ def fit_exponent_of_summaries(
 ) -> ExponentFit:
     """Fit p of ``v(n) = A n^p (1 + b / n)`` to positive numbers of whole ensembles, such as a variance over members.
 
-    To first order in relative errors. Where the smallest values are not positive by chance, the others were chosen by
-    the noise: the interval then is of what was left, and the method says that points were left out.
+    To first order in relative errors. If noise makes the smallest values negative, noise has selected the others: the
+    interval describes only the points that remain, and the method says that points were left out.
 
-    :param axis: (W,) widths, depths or what else n is, distinct; ``along`` says what in words.
+    :param axis: (W,) values of n, distinct: widths, depths or others; ``along`` names n.
     :param values: (W,); ``standard_errors`` (W,) over members (jackknife); ``members`` (W,), or one number for all.
         Points below ``correction``, not positive, without a finite positive error or of one member are left out.
-    :returns: NaN throughout where fewer than two are left, the method saying why.
+    :returns: NaN throughout if fewer than two remain; the method says why.
     """
     table = np.stack(
         np.broadcast_arrays(*(np.asarray(a, np.float64) for a in (axis, values, standard_errors, members)))
@@ -181,7 +181,7 @@ def fit_exponent_of_mean(
     members: int,
     correction: float = 0.0,
 ) -> ExponentFit:
-    """Fit p of the bias ``beta(n) = A n^p (1 + b / n)`` of an ensemble's mean, of which sampling noise is no part.
+    """Fit p of the bias ``beta(n) = A n^p (1 + b / n)`` of an ensemble's mean, excluding sampling noise.
 
     With d_k the members' differences, the mean's RMS distance v has ``E v^2 = beta^2 + floor^2``,
     ``floor^2 = tr Cov(d) / (E M)``: v itself falls as n^-1/2 sooner or later, whatever the bias does. So
@@ -190,7 +190,7 @@ def fit_exponent_of_mean(
 
     :param values: (W,) v; ``standard_errors`` (W,) of v; ``floors`` (W,).
     :param members: E, the fewest at any width.
-    :returns: NaN throughout where the bias stands out nowhere; the estimate alone is NaN where only a bound is found.
+    :returns: NaN throughout if no bias exceeds the noise; only the estimate is NaN if there is just a bound.
     """
     table = np.stack([np.asarray(a, dtype=np.float64) for a in (widths, values, standard_errors, floors)])
     n, v, se, floor = table[:, np.isfinite(table).all(axis=0) & (table[0] >= correction)]
@@ -215,7 +215,7 @@ def fit_exponent_of_mean(
 
 
 def _stands_out(v: Floats, floor: Floats, direction: float, members: int) -> bool:
-    """Whether at some width, Bonferroni over them, v is more than the mean of unbiased members would be.
+    """Whether at some width (Bonferroni over widths) v exceeds what unbiased members allow.
 
     Without bias ``v^2 / floor^2`` is about F(k, k (E - 1)) distributed, k the effective number of directions the
     members scatter in: ``Var v^2 = 2 floor^4 / k``, so ``direction = 1 / (2 k)``. Few directions make it skewed, and

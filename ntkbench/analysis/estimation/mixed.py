@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 REJECTED = 0.01
-"""Below this p-value of the lack of fit a model is taken to be rejected."""
+"""A model is rejected below this p-value of its lack of fit."""
 
 
 @dataclass(frozen=True)
 class MixedEstimate:
     """One coefficient, its standard error (sampling and prior together), dof of its Student's t, lack of fit.
 
-    ``lack_of_fit`` is the p-value of the model; None where the widths are no more than the free coefficients.
+    ``lack_of_fit`` is the p-value of the model; None unless there are more widths than free coefficients.
     """
 
     estimate: float
@@ -63,10 +63,10 @@ def _lack_of_fit(misfit: float, dof: int, error_dof: float) -> float | None:
 
 
 def named(along: str) -> str:
-    """Return what a method adds where its n is no width: ``; n is the depth``, say."""
+    """Return the note that a method adds if n is not the width, such as ``; n is the depth``."""
     return "" if along == "width" else f"; n is the {along}"
 
 
 def several(along: str) -> str:
-    """Return ``widths``, or ``values of the depth``, say."""
+    """Return ``widths``, or, for another axis, such as ``values of the depth``."""
     return "widths" if along == "width" else f"values of the {along}"

@@ -1,4 +1,4 @@
-"""What a run's tables say of each quantity along its axis: exponents and limits, grouped how, with what allowance."""
+"""Exponents and limits of a run's quantities along their axes, by series, with allowed finite-width corrections."""
 
 from __future__ import annotations
 
@@ -50,27 +50,27 @@ class Fit(Protocol):
 
     @property
     def estimate(self) -> float:
-        """The estimate, nan where there is none."""
+        """The estimate; nan if there is none."""
 
     @property
     def n_widths(self) -> int:
-        """How many points of the axis are behind it."""
+        """The number of points on the axis that it uses."""
 
     @property
     def n_members(self) -> int:
-        """The fewest members at any of them."""
+        """The fewest members at any of these points."""
 
     @property
     def method(self) -> str:
-        """How it was found."""
+        """The method of estimation, in words."""
 
     @property
     def lack_of_fit(self) -> float | None:
-        """The p-value of what was presumed, None where it was not tested."""
+        """The p-value of the model; None if it was not tested."""
 
     @property
     def rejected(self) -> bool:
-        """Whether the data reject what was presumed."""
+        """Whether the data reject the model."""
 
     def interval(self, confidence: float = 0.95) -> tuple[float, float]:
         """Two-sided interval."""
@@ -78,11 +78,11 @@ class Fit(Protocol):
 
 @dataclass(frozen=True)
 class FittedRate:
-    """An estimate with what it is of.
+    """An estimate and the series that it describes.
 
-    ``caveat`` is why the theory is not to be judged by it, or None. ``points`` has x, value and standard_error, and
-    where there are floors of sampling and rounding ``floor`` and ``rounding``: what was fitted. ``facts`` is the row of
-    ``cells`` of one of its cells.
+    ``caveat`` is the reason why it must not be used to judge the theory, or None. ``points`` are the fitted points: x,
+    value and standard_error, and, if there are floors of sampling and rounding, ``floor`` and ``rounding``. ``facts``
+    is the row of ``cells`` of one of its cells.
     """
 
     key: SeriesKey
@@ -103,8 +103,8 @@ def convergence_rates(results: Results, metric: str | Sequence[str] | None = Non
     :param metric: one or several of :data:`QUANTITIES`; None: all of them. ``function_distance`` is at the last
         recorded step, ``function_distance_max`` is each member's largest over recorded steps.
     :returns: task, architecture, label, reference, metric, exponent, ci_low, ci_high (95 %), n_widths, n_members (the
-        fewest at a width), method. Where nothing can be fitted the numbers are NaN and the method says why; an end
-        of the interval on which the data set no limit is infinite.
+        fewest at a width), method. If nothing can be fitted the numbers are NaN and the method says why; an end
+        of the interval that the data do not bound is infinite.
     :raises NtkbenchError: for a metric that is not fitted.
     """
     names = list(QUANTITIES) if metric is None else [metric] if isinstance(metric, str) else list(metric)
@@ -137,7 +137,7 @@ def sorted_rates(rates: Iterable[FittedRate]) -> list[FittedRate]:
 
 
 class Rates:
-    """The rates that the tables of one or several runs allow: tables are read, and each rate fitted, once."""
+    """The rates of the tables of one or several runs; each table is read once, and each rate fitted once."""
 
     def __init__(self, results: Results, controls: Collection[str] = ()) -> None:
         """Take the tables; ``controls`` are the labels that are wrong on purpose."""
@@ -170,7 +170,7 @@ class Rates:
         return Caveats(self.tables.cells, self.tables.measured)
 
     def _stored(self, metric: str) -> MetricRows:
-        """Return the rows that a metric is among: those that were measured, or those that are made of them."""
+        """Return the rows that hold a metric: measured ones, or ones derived from them."""
         if metric not in DERIVED:
             return self.tables.measured
         if metric not in self._derived:
@@ -195,7 +195,7 @@ class Rates:
             yield self._rate(key, name, everything, twins)
 
     def _rate(self, key: SeriesKey, name: str, everything: pd.DataFrame, twins: pd.DataFrame) -> FittedRate:
-        """Fit the rate of one series, on the splits that all its places have."""
+        """Fit the rate of one series, on the splits that all its points share."""
         quantity, group = ALL[name], in_common_splits(everything)
         tau = quantity.correction_per_layer * max(int(everything["depth"].iloc[0]), 1)
         every = points_of(group, quantity.summary)

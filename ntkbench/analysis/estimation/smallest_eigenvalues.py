@@ -37,7 +37,7 @@ class Bounded:
 def smallest_eigenvalues(rates: Rates) -> Iterator[FittedRate]:
     """Yield ``lambda_min / lambda_max`` of every kernel whose smallest eigenvalue was measured with an error bound.
 
-    Of networks it is the smallest over members, and needs at least as many parameters as rows of the kernel.
+    For networks it is the smallest over members; they need at least as many parameters as the kernel has rows.
     """
     rows: list[dict[str, Any]] = rates.tables.cells.to_dict("records")  # type: ignore[assignment]
     found = {

@@ -1,4 +1,4 @@
-"""Which cells belong to one series, by their facts, and where each lies on the axis it is followed along."""
+"""The cells of each series, grouped by their facts, and the position of each on the series' axis."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _SUBJECT_FACTS = ("backend", "backend_version", "training_json", "seed")
 class SeriesCells:
     """The cells of finite networks that are ok, in series.
 
-    :param frame: run_id, cell_id, series (its number), width, x (the place on the axis), depth and members.
-    :param keys: what each series is of.
-    :param twins: by number of a series in float32, that of its twin: the same networks in float64, at some places.
-    :param hidden: the twins that are no series of their own: those that are not at every place of the other.
+    :param frame: run_id, cell_id, series (its number), width, x (the position on the axis), depth and members.
+    :param keys: the key of each series.
+    :param twins: number of a float32 series -> number of its twin: the same networks in float64, at some positions.
+    :param hidden: the twins that do not cover every position of the other, and so are not series of their own.
     """
 
     frame: pd.DataFrame
@@ -49,8 +49,7 @@ def series_cells(cells: pd.DataFrame, axis: Axis = "width", controls: Collection
     Along another axis than the width, each width is a series of its own. Subjects that differ in the axis's parameter
     and in nothing else are one series: either all of them negative controls, or none.
 
-    Networks whose layers differ in width are there, by their smallest width, where several widths have the same
-    proportions.
+    Networks whose layers differ in width are included, by their smallest width, if several have the same proportions.
 
     :param controls: the labels of subjects that are wrong on purpose.
     """
@@ -81,14 +80,14 @@ def _key(row: Mapping[str, Any], task: Any, axis: Axis) -> SeriesKey:
 
 
 def _facts(row: Mapping[str, Any], axis: Axis) -> Hashable:
-    """Return what a subject is beside its key and floating-point type, without the parameter of the axis."""
+    """Return a subject's other facts: all but its key, its floating-point type and the parameter of the axis."""
     parameters = parsed(row.get("backend_params_json"))
     parameters.pop(axis, None)
     return frozen(parameters), tuple(frozen(row.get(name)) for name in _SUBJECT_FACTS)
 
 
 def _joined(subjects: list[_Subject], places: list[float], axis: Axis) -> list[_Subject]:
-    """Return of each cell the subject it belongs to, after those that differ in the axis's parameter are joined."""
+    """Return the subject of each cell, after joining those that differ only in the axis's parameter."""
     if axis in ("width", "depth"):  # no parameter of a subject
         return subjects
     taken: dict[_Subject, dict[_Subject, set[float]]] = {}
@@ -105,7 +104,7 @@ def _joined(subjects: list[_Subject], places: list[float], axis: Axis) -> list[_
 
 
 def _twins(numbers: Mapping[_Subject, int], frame: pd.DataFrame) -> tuple[dict[int, int], frozenset[int]]:
-    """Return the twin of each series in float32, and the twins at fewer places."""
+    """Return the twin of each series in float32, and the twins at fewer positions."""
     places = frame.groupby("series")["x"].agg(set)
     singles = {_bare(subject): number for subject, number in numbers.items() if subject.dtype == "float32"}
     twins = {
@@ -123,7 +122,7 @@ def _bare(subject: _Subject) -> _Subject:
 
 
 def _networks(cells: pd.DataFrame) -> pd.DataFrame:
-    """Return the cells of subjects that are ok and have a width, or widths in proportions that recur."""
+    """Return the subjects' cells that are ok and have one width, or widths in proportions that recur."""
     cells = cells[(cells["role"] == "subject") & (cells["status"] == "ok")].copy()
     cells["width"] = pd.to_numeric(cells["width"], errors="coerce").astype("float64")
     cells = cells[cells["width"] > 0].copy()

@@ -1,7 +1,6 @@
-"""What a series of numbers is of, as facts: run, task, architecture, subject and reference; words are made of it last.
+"""The key of a series of numbers, as facts: run, task, architecture, subject and reference.
 
-Two series are the same if all of their facts are. How they are called on a screen, in a table or in a figure is in
-:mod:`.names`.
+Two series are the same if all of their facts are. :mod:`.names` turns keys into words for screens, tables and figures.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TaskKey:
-    """A task by name, and the parameters (and cost) that tell it from others of its name in the same tables."""
+    """A task by name, with the parameters (and cost) that distinguish it from others of its name in the same tables."""
 
     name: str
     differing: tuple[tuple[str, Any], ...] = ()
@@ -27,7 +26,7 @@ class TaskKey:
 
 @dataclass(frozen=True)
 class ArchitectureKey:
-    """The facts of an architecture. ``depth`` None: the series follows the depth; ``output_scale`` None: follows that.
+    """The facts of an architecture. ``depth`` None: the series follows the depth; ``output_scale`` None likewise.
 
     ``proportions`` are those of the hidden widths, such as (1, 2); () for equal widths.
     """
@@ -44,13 +43,13 @@ class ArchitectureKey:
 
 @dataclass(frozen=True)
 class SeriesKey:
-    """What a series is of.
+    """The facts that identify a series.
 
-    :param labels: of the subjects (or the one reference) that the numbers are of, in the order of the study: several
-        where subjects differ in the parameter that the series follows, and in nothing else.
-    :param along: the axis that is followed.
-    :param width: where the series is of one width alone.
-    :param component: of a quantity with a series for each of its components.
+    :param labels: labels of the subjects (or the one reference) that the numbers describe, in the order of the study;
+        several if subjects differ only in the parameter that the series follows.
+    :param along: the axis that the series follows.
+    :param width: the width, if the series has only one.
+    :param component: the component, for a quantity with one series per component.
     """
 
     run_id: str
@@ -103,13 +102,13 @@ def _differing(values: Mapping[str, Any], variants: Iterable[Mapping[str, Any]])
 
 
 def _loss(row: Mapping[str, Any]) -> str | None:
-    """Return the cost, None where the table does not say."""
+    """Return the cost, None if the table has none."""
     loss = row.get("loss")
     return loss if isinstance(loss, str) else None
 
 
 def parsed(text: Any) -> dict[str, Any]:
-    """Return the object of a column of JSON, empty where the table does not say."""
+    """Return the object of a column of JSON, empty if the table has none."""
     found: dict[str, Any] = json.loads(text) if isinstance(text, str) else {}
     return found
 

@@ -1,4 +1,4 @@
-"""What tasks, architectures and series are called where a person reads of them: the last step before printing."""
+"""Names of tasks, architectures and series for people: the last step before printing."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def proportion_words(proportions: Iterable[float]) -> str:
 
 
 def digits_needed(keys: Iterable[SeriesKey]) -> int:
-    """Return how many digits of the scales tell the architectures of these series apart: four, or all of them."""
+    """Return how many digits of the scales distinguish the architectures of these series: four, or all."""
     architectures = {key.architecture for key in keys}
     return 4 if len({*map(architecture_words, architectures)}) == len(architectures) else _EXACT
 
 
 def series_architecture(key: SeriesKey, digits: int = 4) -> str:
-    """Name the architecture of a series, with its width where it follows something else at this width."""
+    """Name the architecture of a series, with its width if the series follows another axis."""
     width = f", width {key.width:.0f}" if key.along != "width" and key.width is not None else ""
     return architecture_words(key.architecture, digits) + width
 
@@ -60,7 +60,7 @@ def labels_words(key: SeriesKey) -> str:
 
 
 def subject_words(key: SeriesKey) -> str:
-    """Name the subject of a series, with its component and its width where it is of one alone."""
+    """Name the subject of a series, with its component and its width if it has only one."""
     words = [labels_words(key)]
     if key.component is not None:
         words.append(f"component {key.component}")

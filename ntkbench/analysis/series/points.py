@@ -1,4 +1,4 @@
-"""The points of a curve: what stands for each place on the axis, with its standard error over members."""
+"""The points of a curve: the number at each position on the axis, with its standard error over members."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _COLUMNS = ["x", "value", "standard_error", "floor", "members", "samples"]
 
 
 def in_common_splits(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of the splits that every place has, so that they are compared on the same data."""
+    """Return the rows of the splits that every position has, so that all are compared on the same data."""
     axis = "x" if "x" in rows else "width"
     places = rows.groupby("split_index")[axis].nunique()
     return rows[rows["split_index"].isin(places.index[places == rows[axis].nunique()])]
 
 
 def points_of(group: pd.DataFrame, summary: Literal["members", "mean", "ensemble", "bias"]) -> pd.DataFrame:
-    """Return one row per place: x, value, standard_error, floor, members, and the members' own ``samples``.
+    """Return one row per position: x, value, standard_error, floor, members, and the members' own ``samples``.
 
     Splits share their networks: members are averaged over them first, and the errors of an ensemble's numbers are
     taken as fully correlated.

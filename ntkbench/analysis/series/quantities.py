@@ -1,4 +1,4 @@
-"""What is fitted of a run: where each quantity lies, along which axis it is followed, and by what law."""
+"""The quantities fitted to a run: where each is stored, the axis it follows, and the law that is fitted."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ Axis = Literal["width", "depth", "output_scale", "learning_rate_multiplier"]
 
 @dataclass(frozen=True)
 class Quantity:
-    """A number that is followed along an axis, and where it lies in ``measurements``.
+    """A number that is followed along an axis, and where ``measurements`` stores it.
 
-    :param stored: the metric it is read from.
+    :param stored: the metric that it is read from.
     :param record: at initialization (``first``), after training (``last``), or the largest over recorded steps.
     :param correction_per_layer: tau per hidden layer: the standard deviation, in units of the width, of b in the
         finite-width correction ``1 + b / n``. Such corrections grow as depth / width [HN19]. Of a limit, the standard
         deviation of the second coefficient e in ``a + c / n^power + e / n^(2 power)``.
-    :param summary: what stands for a width: the RMS over ``members``, their ``mean``, an ``ensemble``'s own number with
-        its standard error, or the ``bias`` of an ensemble's mean above its sampling floor.
-    :param layers: of a metric with a component per layer, which are taken: ``first`` and ``last`` of the weights, those
-        in the ``middle``, or ``all``, as the root mean square over them; ``each`` of any components by itself. None for
-        a metric without components.
+    :param summary: the number at each width: the RMS over ``members``, their ``mean``, an ``ensemble``'s own number
+        with its standard error, or the ``bias`` of an ensemble's mean above its sampling floor.
+    :param layers: for a metric with a component per layer, the components used: ``first`` or ``last`` of the weights,
+        those in the ``middle``, or ``all``, as their root mean square; ``each`` keeps them apart. None for a metric
+        without components.
     :param law: an exponent of the axis (``power``), or the value at infinite width (``limit``).
     :param power: the leading correction of a limit falls as ``width^-power``.
     """
@@ -54,10 +54,10 @@ QUANTITIES = {
     "activation_change": Quantity("activation_change", "train", "last", 4.0, layers="all"),
     "linearization_distance_max": Quantity("linearization_distance", "test", "max", 6.0),
 }
-"""What is fitted by default. Corrections were measured on other draws than any study's (erf and ReLU, two tasks; the
-kernel at initialization: depths 1, 2, 4, widths 16 to 128, 1,500 to 4,000 members; trained: depth 2, widths 32 to
+"""The quantities fitted by default. Corrections were measured on other draws than any study's (erf and ReLU, two tasks;
+the kernel at initialization: depths 1, 2, 4, widths 16 to 128, 1,500 to 4,000 members; trained: depth 2, widths 32 to
 1024, 20 to 400 members): b per layer is -0.1 to 1.3 at initialization, 0 to 4 for the function distance, and -7 to 4
-for the kernel's change. That of the mean could not be measured: it has the largest of these."""
+for the kernel's change. That of the mean could not be measured; it gets the largest of these."""
 
 CLAIM_QUANTITIES = {
     "nngp_bias": Quantity("nngp_bias", "train", "first", 2.0, "bias"),
@@ -91,8 +91,8 @@ CLAIM_QUANTITIES = {
     "time_to_residual": Quantity("time_to_residual", "train", "last", 0.0, "mean", law="limit", power=0.5),
     "ntk_change_by_output_scale": Quantity("ntk_change_frobenius", "train", "last", 0.0, axis="output_scale"),
 }
-"""What the studies of the claims add. The second coefficients of limits allow, at the smallest width that the studies
-use, a second-order term about as large as the bands."""
+"""The quantities that the studies of the claims add. The second coefficients of limits allow, at the smallest width
+that the studies use, a second-order term about as large as the bands."""
 
 ALL = QUANTITIES | CLAIM_QUANTITIES
 
@@ -144,9 +144,9 @@ QUANTITY_NAMES = {
     "ntk_smallest_eigenvalue": "smallest eigenvalue of the empirical NTK, over its largest",
     "time_and_kernel_change": "rank correlation of fitting time with the kernel's growth",
 }
-"""What each quantity is called on a screen and in figures; tables keep the identifiers."""
+"""The name of each quantity on screens and in figures; tables keep the identifiers."""
 
 
 def quantity_name(quantity: str) -> str:
-    """Return what a quantity is called where a person reads of it."""
+    """Return a quantity's name for people."""
     return QUANTITY_NAMES.get(quantity, quantity)

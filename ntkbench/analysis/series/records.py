@@ -1,4 +1,4 @@
-"""Rows of ``measurements`` as they are fitted: at which record, over which layers, with which errors."""
+"""Rows of ``measurements`` prepared for fits: picked by record, reduced over layers, with their errors."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class MetricRows:
     """The table ``measurements`` by metric, searched once."""
 
     def __init__(self, measurements: pd.DataFrame) -> None:
-        """Note where the rows of each metric lie."""
+        """Index the rows of each metric."""
         self._rows = measurements[[name for name in _COLUMNS if name in measurements]]
         codes, metrics = pd.factorize(measurements["metric"])
         ends = np.cumsum(np.bincount(codes, minlength=len(metrics)))
@@ -34,7 +34,7 @@ class MetricRows:
         return as_text(self.coded(metric))
 
     def coded(self, metric: str) -> pd.DataFrame:
-        """Return the rows of a metric as they are stored, text perhaps as categories."""
+        """Return the rows of a metric as stored; text may be categories."""
         return self._rows.take(self._places.get(metric, np.empty(0, dtype=np.intp)))
 
     def everything(self) -> pd.DataFrame:
@@ -57,13 +57,13 @@ class MetricRows:
 
 
 def as_text(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return rows with text as text, where it is categories."""
+    """Return rows with categories converted to text."""
     coded = [name for name in rows if isinstance(rows[name].dtype, pd.CategoricalDtype)]
     return rows.astype(dict.fromkeys(coded, "str"))
 
 
 class Tables:
-    """The tables of one or several runs, as they are analysed: each read once."""
+    """The tables of one or several runs for analysis, each read once."""
 
     def __init__(self, results: Results) -> None:
         """Take the results; nothing is read yet."""
@@ -87,7 +87,7 @@ class Tables:
 
 
 def recorded(stored: str, quantity: Quantity, measurements: MetricRows) -> pd.DataFrame:
-    """Return one row per cell, reference, member and layer: the values at the first or last record, or the largest.
+    """Return one row per cell, reference, member and layer: the value at the first or last record, or the largest.
 
     A member without a finite value at the last record has diverged, and has no largest value either.
     """
@@ -109,9 +109,9 @@ def recorded(stored: str, quantity: Quantity, measurements: MetricRows) -> pd.Da
 
 
 def over_layers(rows: pd.DataFrame, layers: Literal["first", "last", "middle", "all", "each"] | None) -> pd.DataFrame:
-    """Return one row per cell, split and member: the root mean square over layers, of which ``depth`` is the last.
+    """Return one row per cell, split and member: the root mean square over the layers chosen.
 
-    ``each`` component is kept as it is.
+    ``each`` keeps every component.
     """
     if layers is None or layers == "each":
         return rows

@@ -1,8 +1,8 @@
-"""The floor that rounding leaves: the same members in float32 and in float64, and how far their numbers are apart.
+"""The rounding floor: the distance between numbers of the same members in float32 and in float64.
 
-The twin of a subject in float32 is one that has all of its facts but the floating-point type: its members are those of
-the other before rounding (:func:`.cells.series_cells` finds it). Where a quantity is not well above the distance
-between the two it is rounding that is measured, and no rate is fitted through it.
+The twin of a float32 subject shares all of its facts but the floating-point type, and its members are the same
+networks before rounding (:func:`.cells.series_cells` finds it). If a quantity is not well above the distance between
+the two, it measures rounding, and the fit leaves it out.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _SAME = ["run_id", "reference", "split_index", "member", "x"]
 
 
 def rounding_floor(rows: pd.DataFrame, twins: pd.DataFrame) -> float | None:
-    """Return the RMS distance between networks and their twins over the members that both have, None without any."""
+    """Return the RMS distance between networks and their twins over the members that both have, or None."""
     if rows.empty or twins.empty:
         return None
     both = rows.merge(twins[[*_SAME, "value"]], on=_SAME, suffixes=("", "_twin"))

@@ -1,4 +1,4 @@
-"""What a study says of the claim that it measures: its quantities, and what is wrong on purpose."""
+"""The claim that a study measures: the quantities to judge, and the negative controls."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class StudiedClaim:
     """The claim of a study.
 
     :param judge: the quantities that get a verdict.
-    :param control_labels: of subjects and references that are wrong on purpose.
-    :param control_pairs: (subject, reference), each right by itself, wrong together.
+    :param control_labels: labels of subjects and references that are wrong on purpose.
+    :param control_pairs: (subject, reference), each correct by itself, which do not belong together.
     """
 
     id: str
@@ -27,14 +27,14 @@ class StudiedClaim:
     control_pairs: frozenset[tuple[str, str]] = frozenset()
 
     def is_control(self, key: SeriesKey) -> bool:
-        """Return whether a series is of something that is wrong on purpose."""
+        """Return whether a series belongs to a negative control."""
         if {*key.labels, key.reference} & self.control_labels:
             return True
         return any((label, key.reference) in self.control_pairs for label in key.labels)
 
 
 def claim_of(results: Results) -> StudiedClaim | None:
-    """Return what the study of a run says of its claim, None where it is no study of one."""
+    """Return the claim of a run's study, None if it has none."""
     for run in getattr(results, "runs", ()):
         claim: dict[str, Any] | None = run["resolved"].get("claim")
         return None if claim is None else _studied(claim)

@@ -1,4 +1,4 @@
-"""Everything that a run's tables say of the claims: fitted curves, eigenvalues with bounds, correlations."""
+"""All estimates about the claims from a run's tables: fitted curves, eigenvalues with bounds, correlations."""
 
 from __future__ import annotations
 

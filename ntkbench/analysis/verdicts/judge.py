@@ -1,4 +1,4 @@
-"""Verdicts: a claim holds, fails, or the data do not tell.
+"""Verdicts: a claim holds, fails, or the data are inconclusive.
 
 A claim HOLDS when the 95 % interval lies inside the equivalence band; it FAILS when a family-wise interval (Bonferroni:
 1 - 0.05 / m for m verdicts of a run) is disjoint from the band; it is INCONCLUSIVE otherwise. Bounds are judged by
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 Verdict = Literal["holds", "fails", "inconclusive", "reported"]
 ReasonKind = Literal["no-estimate", "not-judged", "inside", "rejected", "disjoint", "neither"]
-"""Why a verdict is what it is: nothing was estimated, or it is not to be judged; the interval is inside the band, or
+"""The kinds of reasons for a verdict: nothing was estimated, or it is not judged; the interval is inside the band, or
 inside but the data reject what the interval presumes, or disjoint from the band, or neither inside nor disjoint."""
 
 POWER = 0.8
@@ -54,13 +54,13 @@ class Judgement(NamedTuple):
 
 
 def verdict(fit: Fit, expectation: Expectation, n_comparisons: int = 1) -> Judgement:
-    """Judge an estimate against what is expected, as one of ``n_comparisons`` verdicts.
+    """Judge an estimate against its expectation, as one of ``n_comparisons`` verdicts.
 
-    Where the data reject the power law itself (p < 0.01 for its lack of fit), no claim holds: the interval presumes
-    what they contradict, so "inside the band" is inconclusive. "Disjoint from it" still fails. What is claimed is a
-    power law with an exponent in the band and a correction b / n of the size allowed; a distance that levels off, say,
-    is that claim refuted, and is rejected as a power law the surer the more data there are. A true claim's power law
-    is rejected in 0.5 to 2 % of simulated studies, which costs a hold and never makes a fail.
+    If the data reject the power law itself (p < 0.01 for its lack of fit), the claim cannot hold: the interval assumes
+    a model that they contradict, so "inside the band" is inconclusive. "Disjoint from it" still fails. The claim is a
+    power law with an exponent in the band and a correction b / n of the allowed size. A distance that levels off, for
+    example, refutes that claim, and more data reject its power law more surely. A true claim's power law is rejected
+    in 0.5 to 2 % of simulated studies, which can cost a "holds" but never makes a "fails".
 
     :returns: the verdict and its reason, which states the intervals used and the smallest deviation from the expected
         value that this measurement refutes with probability 0.8.
@@ -111,7 +111,7 @@ def _detectable(fit: Fit, outer: tuple[float, float], expectation: Expectation) 
 
 
 def _limits(fit: Fit, alpha: float, expectation: Expectation) -> tuple[float, float]:
-    """Return limits that err with probability alpha: together, or each for a bound, whose tests use one at a time."""
+    """Return limits that err with probability alpha: both together, or, for a bound, whose test uses only one, each."""
     return fit.interval(1 - 2 * alpha if expectation.one_sided else 1 - alpha)
 
 
@@ -135,9 +135,9 @@ def _text(low: float, high: float) -> str:
 
 @dataclass(frozen=True)
 class Finding:
-    """An estimate with what is expected of it, and what came of the comparison.
+    """An estimate, its expectation, and the result of comparing them.
 
-    ``negative_control``: the theory, or the network, is wrong on purpose: it should fail. ``kind`` is that of the
+    ``negative_control``: the theory or the network is wrong on purpose and should fail. ``kind`` is the kind of the
     reason.
     """
 
@@ -150,7 +150,7 @@ class Finding:
 
     @property
     def judged(self) -> bool:
-        """Whether it counts in a family of comparisons: what is only reported does not, and no control does."""
+        """Whether it counts in a family of comparisons: reported quantities and controls do not."""
         return self.expectation.judged and not self.negative_control
 
 
@@ -182,12 +182,12 @@ def as_table(found: Sequence[Finding]) -> pd.DataFrame:
 
 
 def judged_findings(rates: Rates, claim: StudiedClaim | None) -> list[Finding]:
-    """Return all that one run measured of the claims, judged as one of all its comparisons.
+    """Return all findings of one run on the claims, judged as one family.
 
-    A study of a claim says which quantities it judges, and which of its labels are controls. In other studies the rates
+    A study of a claim lists the quantities that it judges, and the labels that are controls. In other studies the rates
     by width are judged; a comparison with a reference that is not the theory (another kernel, a ridge, gradient flow),
-    or of networks that diverged or were trained beyond the stable limit, is reported without verdict. What is reported,
-    and controls, count in no family.
+    or of networks that diverged or were trained beyond the stable limit, is reported without verdict. Reported
+    quantities and controls do not count in the family.
     """
     expected = list(_of_widths(rates) if claim is None else _of_claim(rates, claim))
     family = sum(found.judged and not control for _, found, control in expected)
@@ -197,7 +197,7 @@ def judged_findings(rates: Rates, claim: StudiedClaim | None) -> list[Finding]:
 
 
 def as_one_family(found: Sequence[Finding]) -> list[Finding]:
-    """Return findings of several runs, judged as one of all their comparisons."""
+    """Return findings of several runs, judged as one family."""
     family = sum(finding.judged for finding in found)
     judged = [verdict(finding.rate.fit, finding.expectation, family) for finding in found]
     return [
@@ -207,7 +207,7 @@ def as_one_family(found: Sequence[Finding]) -> list[Finding]:
 
 
 def each_run(results: Results) -> Iterator[Results]:
-    """Yield the results of each run by itself, for each has its own claim."""
+    """Yield the results of each run separately, since each has its own claim."""
     paths = getattr(results, "paths", ())
     if len(paths) < 2:
         yield results
@@ -240,7 +240,7 @@ def _of_claim(rates: Rates, claim: StudiedClaim) -> Iterator[_Expected]:
 
 
 def _unmeasured(cells: pd.DataFrame, name: str, claim: str) -> Iterator[_Expected]:
-    """Yield a row for a quantity that a study judges and nothing was measured of: cells failed, or were skipped."""
+    """Yield a row for each quantity that a study judges but did not measure, since cells failed or were skipped."""
     for facts in cells.to_dict("records")[:1]:
         row = {str(key): value for key, value in facts.items()}
         if (found := expectation(name, row, claim)) is not None:
@@ -250,12 +250,12 @@ def _unmeasured(cells: pd.DataFrame, name: str, claim: str) -> Iterator[_Expecte
 
 
 def _no_curve(rate: FittedRate) -> bool:
-    """Return whether there is a single width where a rate needs several: the label serves another quantity."""
+    """Return whether a label has a single width, where a rate needs several: it serves another quantity."""
     return math.isnan(rate.fit.estimate) and rate.points is not None and len(rate.points) < 2
 
 
 def _unless(caveat: str | None, found: Expectation) -> Expectation:
-    """Return what is expected, not to be judged where there is a caveat."""
+    """Return the expectation, marked as not judged if there is a caveat."""
     return found if caveat is None else replace(found, judged=False, note=caveat)
 
 

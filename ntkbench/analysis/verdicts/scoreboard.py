@@ -1,4 +1,4 @@
-"""The scoreboard: what came of each claim, from everything that its studies judged."""
+"""The scoreboard: the verdict on each claim, from everything that its studies judged."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class NegativeControl:
-    """Something that is wrong on purpose, and whether anything that is measured of it fails, as it should."""
+    """A control that is wrong on purpose, and whether any of its measurements fails, as it should."""
 
     study: str
     labels: tuple[str, ...]
@@ -33,7 +33,7 @@ class Score:
 
     @property
     def statement(self) -> str:
-        """The claim in a line."""
+        """The claim in one line."""
         return STATEMENTS[self.claim]
 
     @property
@@ -48,7 +48,7 @@ class Score:
 
     @property
     def verdict(self) -> Verdict:
-        """``holds`` if all that is judged holds, ``fails`` if any of it fails, ``reported`` where nothing is judged."""
+        """``holds`` if all judged findings hold, ``fails`` if any fails, ``reported`` if none is judged."""
         verdicts = [finding.verdict for finding in self.judged]
         if not verdicts:
             return "reported"
@@ -58,7 +58,7 @@ class Score:
 
 
 def scores(found: Iterable[Finding]) -> list[Score]:
-    """Return the scores of all claims that anything was measured of, in their order."""
+    """Return the scores of all claims with measurements, in order."""
     by_claim: dict[str, list[Finding]] = {}
     for finding in found:
         by_claim.setdefault(finding.expectation.claim, []).append(finding)

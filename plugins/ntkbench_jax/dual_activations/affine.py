@@ -24,8 +24,8 @@ def affine(
     """Return ``K' = weight_std^2 E[phi phi] + bias_std^2`` and ``Theta' = K' + weight_std^2 Theta E[phi' phi']``.
 
     With one ``global_rate`` for all tensors ``Theta' = E[phi phi] + weight_std^2 Theta E[phi' phi']``: no biases.
-    A layer that is not ``trained`` (by default all are) adds nothing of its own to Theta'.
-    The new angle is that between the vectors (weight_std h, bias_std): the spherical law of cosines, and its sine.
+    A layer that is not ``trained`` (by default all are) adds no term of its own to Theta'.
+    The new angle, between the vectors (weight_std h, bias_std), and its sine follow the spherical law of cosines.
     """
     weight1, weight2 = weight_std * features.first, weight_std * features.second
     first, second = jnp.hypot(weight1, bias_std), jnp.hypot(weight2, bias_std)

@@ -31,7 +31,7 @@ def _series(n: int) -> tuple[float, ...]:
 
 
 def arc_cosine(n: int, supplement: Array, sine: Array, cosine: Array) -> Array:
-    """Return J_n (n = 0 to 3) of obtuse angles, relatively accurate: ``supplement`` is pi less the angle."""
+    """Return J_n (n = 0 to 3) of obtuse angles, to relative accuracy: ``supplement`` is pi minus the angle."""
     if n == 0:
         return supplement
     direct = (
@@ -40,7 +40,7 @@ def arc_cosine(n: int, supplement: Array, sine: Array, cosine: Array) -> Array:
         4 * sine**3 + 15 * sine * cosine**2 + supplement * cosine * (9 * sine**2 + 15 * cosine**2),
     )[n - 1]
     small = jnp.minimum(supplement, _SERIES_BELOW)
-    coefficients = _series(n)[n:]  # those before are zero
+    coefficients = _series(n)[n:]  # earlier coefficients are zero
     total = jnp.full_like(small, coefficients[-1])
     for coefficient in reversed(coefficients[:-1]):
         total = total * small**2 + coefficient

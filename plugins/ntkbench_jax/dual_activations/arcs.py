@@ -1,4 +1,4 @@
-"""Arcsines as polynomials, which XLA vectorises on the CPU where its own arcsine is a call for each number.
+"""Arcsines as polynomials, which XLA vectorises on the CPU; its own arcsine is one call per number.
 
 Coefficients of asin(sqrt(z)) / sqrt(z) on [0, 1/4] and [0, 1/2], from Chebyshev series at 40 digits; relative errors
 1.5e-17 and 1.7e-17 before rounding in float64, 4.6e-9 and 1.6e-8 in float32.
@@ -67,7 +67,7 @@ _HALF_SINGLE = (
 
 
 def arcsin(x: Array) -> Array:
-    """Return asin(x) of |x| <= 1 to a few roundings of the result."""
+    """Return asin(x) for |x| <= 1, to a few roundings of the result."""
     size = jnp.abs(x)
     large = size > 0.5
     square = jnp.where(large, (1 - size) / 2, x * x)

@@ -1,4 +1,4 @@
-"""The dual of an activation by its name, or of a Python function."""
+"""Find the dual of an activation by name, or of a Python function."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def _of_name(spelled: Activation) -> DualActivation:
         return adaptive(functions.FUNCTIONS[spelled.name], spelled.name)
     try:
         function = _attribute(spelled.name)
-    except Exception as error:  # whatever the user's own module does when it is imported
+    except Exception as error:  # importing the user's module can raise anything
         raise DataError(f'activation "{spelled}" cannot be imported: {type(error).__name__}: {error}') from error
     if not callable(function):
         raise DataError(f'activation "{spelled}" is a {type(function).__name__}, not a function')

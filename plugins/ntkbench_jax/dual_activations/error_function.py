@@ -1,4 +1,4 @@
-"""erf, the arc-sine kernel (Williams 1997), and the sigmoid made of it.
+"""erf, the arc-sine kernel (Williams 1997), and the sigmoid made from it.
 
 ``E[erf(u) erf(v)] = (2 / pi) asin(2 k / sqrt((1 + 2 q1) (1 + 2 q2)))`` and
 ``E[erf'(u) erf'(v)] = (4 / pi) / sqrt((1 + 2 q1) (1 + 2 q2) - 4 k^2)``, k the covariance, q1 and q2 the variances.
@@ -69,12 +69,12 @@ class ErfSigmoid:
     """``(1 + erf(x / 2.4020563531719796)) / 2``."""
 
     def moments(self, deviation: Array) -> Moments:
-        """Return those of erf, moved and scaled."""
+        """Return the moments of erf, shifted and scaled."""
         inner = Erf().moments(deviation / _SIGMOID_SCALE)
         return Moments(jnp.hypot(1.0, inner.rms) / 2, inner.slope / (2 * _SIGMOID_SCALE), inner.coefficients)
 
     def products(self, first: Moments, second: Moments, covariance: Array) -> tuple[Array, Array]:
-        """Return those of erf, moved and scaled."""
+        """Return the products of erf, shifted and scaled."""
         value, slope = Erf().products(first, second, covariance / _SIGMOID_SCALE**2)
         return (1 + value) / 4, slope / (4 * _SIGMOID_SCALE**2)
 
@@ -110,7 +110,7 @@ class _Arc(NamedTuple):
 
 
 class _Split(NamedTuple):
-    """Two arcs less that of their geometric mean: these keep the digits of ``norm_difference``."""
+    """Two arcs minus that of their geometric mean, with the relative accuracy of ``norm_difference``."""
 
     squares: Array  # sine^2 of the first - sine^2 of the second
     above: Array  # first arc - parallel
@@ -137,7 +137,7 @@ class _Split(NamedTuple):
         )
 
     def curvature(self, one: _Arc, two: _Arc, parallel: Array) -> Array:
-        """Return 1 - parallel^2 / (arc1 arc2), by whichever form cancels least."""
+        """Return 1 - parallel^2 / (arc1 arc2), by the form that cancels least."""
         norm = one.root * two.root
         bent = ratio(parallel, norm) * ratio(self.excess, norm)
         direct = 1 - ratio(parallel, norm) ** 2

@@ -1,7 +1,8 @@
 """exp(x) and gaussian(x) = exp(-x^2).
 
 With q = E[u^2], K = E[u v] and d = Var(u - v): ``E[e^u e^v] = exp((q1 + q2) / 2 + K)``, whose cosine is
-``exp(-d / 2)``; ``E[e^(-u^2 - v^2)] = 1 / sqrt((1 + 2 q1) (1 + 2 q2) - 4 K^2)``. Derivatives by K (Price 1958).
+``exp(-d / 2)``; ``E[e^(-u^2 - v^2)] = 1 / sqrt((1 + 2 q1) (1 + 2 q2) - 4 K^2)``.
+The other expectations are derivatives with respect to K (Price 1958).
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ from .interface import Features, Moments, Pair, finite
 from .separation import Separation, lost
 
 Array = jax.Array
-_LARGEST_EXPONENT = 710.0  # exp of it has overflown
+_LARGEST_EXPONENT = 710.0  # exp of it has overflowed
 _FAINT = 1e-300  # a cosine that may have underflown
-_KEPT = 300.0  # exponent of the largest root mean square of a pair whose covariance is within the range
+_KEPT = 300.0  # exponent of the largest root mean square of a pair whose covariance is in range
 
 
 @dataclass(frozen=True)
 class Exp:
-    """``exp(x)``. A relative error e in K becomes one of K e: it loses digits as K grows, exponentially with depth."""
+    """``exp(x)``. A relative error e in K becomes K e: digits are lost as K grows, exponentially with depth."""
 
     def moments(self, deviation: Array) -> Moments:
         """Return exp(q) for both root mean squares; the coefficient is q / 2."""
@@ -38,7 +39,7 @@ class Exp:
     def features(self, pair: Pair) -> Features:
         """Map any pair; root mean squares overflow beyond deviations of 26.6, angles do not.
 
-        Where one overflows though the pair's covariance does not, it is kept to exp(300) and the cosine bears the rest.
+        If one overflows although the pair's covariance does not, it is set to exp(300) and the cosine takes the rest.
         """
         apart = Separation.of(pair)
         cosine, sine = jnp.exp(-apart.difference / 2), jnp.sqrt(lost(apart.difference))

@@ -1,4 +1,4 @@
-"""Activations without a closed form here, by name, and how any function on JAX arrays is checked and differentiated."""
+"""Activations without a closed form here, by name; checks and derivatives of any function on JAX arrays."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ def difference(function: Function, x: Array, y: Array, change: Array) -> Array:
 
 
 def checked(function: Function, name: str) -> Function:
-    """Return ``function`` if it is one that kernels can be computed of: elementwise, real, differentiable by JAX.
+    """Return ``function`` if kernels can be computed for it: it must be elementwise, real, and differentiable by JAX.
 
-    :raises DataError: otherwise, saying what is wrong and what would be right.
+    :raises DataError: otherwise, naming the mistake and the requirement.
     """
     where = f'activation "{name}"'
     if not callable(function):
@@ -67,7 +67,7 @@ def checked(function: Function, name: str) -> Function:
 def _tried(function: Function, x: Array, where: str) -> tuple[Array, Array]:
     try:
         shape = jax.eval_shape(function, x)
-    except Exception as error:  # whatever the user's code raises
+    except Exception as error:  # the user's code can raise anything
         raise DataError(f"{where}: fails on a JAX array ({_first_line(error)}); {_WRITE}") from error
     if getattr(shape, "shape", None) != x.shape:
         got = getattr(shape, "shape", type(shape).__name__)

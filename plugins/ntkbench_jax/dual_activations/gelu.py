@@ -23,8 +23,8 @@ from .interface import Features, Moments, Pair, finite, one_minus_cosine, one_pl
 
 Array = jax.Array
 PI = jnp.pi
-_LIMITS = 1e-70, 1e70  # of deviations where two even parts may differ in direction by anything at all
-_MOST = 1e300  # deviations beyond it turn as this does: its inverse is still a normal number
+_LIMITS = 1e-70, 1e70  # range of deviations in which two even parts may differ in direction
+_MOST = 1e300  # larger deviations have this one's direction; its inverse is still a normal number
 _CLOSE = 0.6  # relative norm_difference below which a second difference is an integral of the second derivative
 _NODES = 18  # integrates g below over [0, 1], singular at sqrt 2, to rounding
 
@@ -42,7 +42,7 @@ class Gelu:
         return Moments(reach * one.height, slope, (one.share, square, reach * one.sine))
 
     def products(self, first: Moments, second: Moments, covariance: Array) -> tuple[Array, Array]:
-        """Return E[phi phi] and E[phi' phi']; 1 - rho^2 is kept at least what it is for collinear pairs."""
+        """Return E[phi phi] and E[phi' phi']; 1 - rho^2 is at least its value for collinear pairs."""
         (share1, square1, reach1), (share2, square2, reach2) = first.coefficients, second.coefficients
         both, over_turn = share1 * share2, covariance.dtype.type(1 / (2 * PI))
         rho = jnp.clip(covariance * both, -1, 1)
@@ -54,11 +54,11 @@ class Gelu:
         return value, orthant + tangent * (square1 + square2 + square1 * square2 / square)
 
     def features(self, pair: Pair) -> Features:
-        """Map any pair; 1 -+ cos are sums of terms of one sign, what separates the points entering each as a factor."""
+        """Map any pair; 1 -+ cos are sums of terms of one sign, each with the points' separation as a factor."""
         one, two, bent = _GeluPoint.of(pair.first), _GeluPoint.of(pair.second), _Bent.of(pair)
         norm, rise = one.height * two.height, _rise(pair, one, two)
         linear, even = PI / 2 / norm, bent.even / norm  # shares of the linear part, and of the even one, in the cosine
-        turn = jnp.sqrt(PI / 2) * rise / norm  # the sine of what the shares of single points differ by
+        turn = jnp.sqrt(PI / 2) * rise / norm  # the sine of the difference of the single points' shares
         tilted = turn**2 / (1 + jnp.sqrt(jnp.maximum(1 - turn**2, 0.0)))
         cosine = jnp.clip(linear * pair.cosine + even, -1.0, 1.0)
         distance = tilted + linear * one_minus_cosine(pair) + (_radial(pair) + bent.lost) / norm
@@ -76,7 +76,7 @@ class Gelu:
 
 
 class _GeluPoint(NamedTuple):
-    """Of one point: a, p, r with itself, sqrt(N) and sqrt(pi / 2 + N)."""
+    """Per point: a, p, r with itself, sqrt(N) and sqrt(pi / 2 + N)."""
 
     share: Array
     sine: Array
@@ -96,7 +96,7 @@ class _GeluPoint(NamedTuple):
 
 
 class _Bent(NamedTuple):
-    """Of a pair: 2 pi E[even even] / (s1 s2), what it has ``lost`` by the angle, and ``slope`` = 2 pi E[phi' phi']."""
+    """Per pair: 2 pi E[even even] / (s1 s2), the part ``lost`` due to the angle, and ``slope`` = 2 pi E[phi' phi']."""
 
     even: Array
     lost: Array
@@ -152,7 +152,7 @@ def _rise(pair: Pair, one: _GeluPoint, two: _GeluPoint) -> Array:
 
 
 def _radial(pair: Pair) -> Array:
-    """Return sqrt(N1 N2) - N12: how the even parts of a collinear pair differ in direction."""
+    """Return sqrt(N1 N2) - N12: the difference in direction of the even parts of a collinear pair."""
     clipped = [jnp.clip(s, *_LIMITS) for s in (pair.first, pair.second)]
     inside = (clipped[0] == pair.first) & (clipped[1] == pair.second)
     norm_difference = jnp.where(inside, pair.norm_difference, clipped[0] - clipped[1])

@@ -1,9 +1,9 @@
-"""Activations as series of Hermite polynomials: one integral per point and term, one multiplication per pair and term.
+"""Activations as Hermite series: one integral per point and term, one multiplication per pair and term.
 
 With u, v standard normal of correlation c, ``E[phi(s u) phi(s' v)] = sum_k a_k(s) a_k(s') c^k`` where ``a_k(s) =
 E[phi(s u) h_k(u)]``, h_k the normalised Hermite polynomials (Daniely et al. 2016, section 4). By Stein's lemma
 ``a_k = s b_{k-1} / sqrt(k)``, b_k those of phi', so both expectations are sums over the same terms.
-The integrals are sums by the trapezoidal rule, which converges exponentially for what decays on the whole line.
+The integrals use the trapezoidal rule, which converges exponentially for integrands that decay on the whole line.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def weighted_polynomials(reach: float, steps: int, order: int) -> NDArray[np.flo
 
 
 class _HermitePoint(NamedTuple):
-    """Of one point, at the grid's nodes times the root of their weights: phi, phi', and what they sum to."""
+    """Per point, at the grid's nodes, times the root of their weights: phi, phi', and their sums."""
 
     values: Array
     slopes: Array
@@ -62,7 +62,7 @@ class _HermitePoint(NamedTuple):
 class Hermite:
     """The dual of ``function`` by ``order`` Hermite coefficients of its derivative, a sum over ``2 steps + 1`` nodes.
 
-    ``parity`` says that phi' is even, or odd but for a constant: then every other coefficient is left out.
+    ``parity`` states that phi' is even, or odd except for a constant, so that every other coefficient is omitted.
     ``sign`` is 1 or -1 for an even or odd phi, else 0. ``short`` terms are enough for float32.
     """
 
@@ -116,7 +116,7 @@ class Hermite:
         return _HermitePoint(values, slopes, Moments(_norm(values), _norm(slopes), coefficients))
 
     def _projector(self) -> NDArray[np.float64]:
-        """Return what takes sqrt(w) phi' to b_k / sqrt(k + 1), (order, nodes)."""
+        """Return the matrix (order, nodes) that maps sqrt(w) phi' to b_k / sqrt(k + 1)."""
         every, start = (1 if self.parity == "none" else 2), int(self.parity == "odd")
         k = start + every * np.arange(self.order)
         return weighted_polynomials(self.reach, self.steps, int(k[-1]) + 1)[k] / np.sqrt(k + 1)[:, None]
@@ -176,7 +176,7 @@ class Hermite:
 def horner(first: Array, second: Array, y: Array) -> Array:
     """Return ``sum_k first_k second_k y^k`` over the first axis of both, whose length is a multiple of ``BLOCK``.
 
-    One sum at a time, in blocks of 16: XLA keeps such a loop in registers, and makes several passes of any other.
+    One sum at a time, in blocks of 16: XLA keeps this loop in registers, and splits any other into several passes.
     """
     blocks = len(first) // BLOCK
 

@@ -1,9 +1,8 @@
 """The dual activation: the expectations ``E[phi(u) phi(v)]`` and ``E[phi'(u) phi'(v)]`` over a Gaussian pair (u, v).
 
-There are two kinds. A :class:`Homogeneous` one maps angles to angles whatever the norms; a
-:class:`Smooth` one depends on the deviations too. Both have two
-forms: a fast one for tiles of ordinary pairs, and one for lists of pairs that are nearly parallel or of extreme norm,
-which is accurate to the last digit.
+There are two kinds. A :class:`Homogeneous` one maps angles to angles, independent of the norms; a :class:`Smooth` one
+also depends on the deviations. Both have two forms: a fast one for tiles of ordinary pairs, and one that is accurate to
+the last digit, for lists of pairs that are nearly parallel or of extreme norm.
 """
 
 from __future__ import annotations
@@ -24,8 +23,8 @@ class Pair(NamedTuple):
     """Pre-activations: deviations ``first`` and ``second``, their difference, ``cosine`` and ``sine`` of the angle.
 
     A deviation is sqrt(K(x,x)); ``cosine`` is K / (first second), ``ntk`` is Theta / (first second);
-    ``norm_difference`` = first - second and ``sine`` keep their relative accuracy for coincident and antipodal points.
-    All broadcast against each other.
+    ``norm_difference`` = first - second and ``sine`` keep their relative accuracy near coincident and antipodal points.
+    All fields broadcast against each other.
     """
 
     first: Array
@@ -37,7 +36,7 @@ class Pair(NamedTuple):
 
 
 class Features(NamedTuple):
-    """The same of activations (root mean squares for deviations), and how they respond.
+    """The same for activations (root mean squares for deviations), and their response.
 
     ``response`` is ``E[phi'(u) phi'(v)]`` times the pre-activations' deviations over the activations'.
     """
@@ -51,10 +50,10 @@ class Features(NamedTuple):
 
 
 class Moments(NamedTuple):
-    """Of single pre-activations: ``rms`` = sqrt(E[phi^2]), ``slope`` = sqrt(E[phi'^2]).
+    """Moments of single pre-activations: ``rms`` = sqrt(E[phi^2]), ``slope`` = sqrt(E[phi'^2]).
 
-    ``coefficients`` is whatever :meth:`Smooth.products` wants to know of a point: arrays whose last axes are the
-    deviation's; axes before those are free.
+    ``coefficients`` are the data per point that :meth:`Smooth.products` needs: arrays whose last axes are the
+    deviation's; leading axes are free.
     """
 
     rms: Array
@@ -100,12 +99,12 @@ class Smooth(Protocol):
 
 
 def one_minus_cosine(pair: Pair | Features) -> Array:
-    """Return 1 - cos from the sine, which knows it where the cosine does not."""
+    """Return 1 - cos, from the sine where the cosine loses it to rounding."""
     return jnp.where(pair.cosine > 0, pair.sine**2 / (1 + jnp.maximum(pair.cosine, 0.0)), 1 - pair.cosine)
 
 
 def one_plus_cosine(pair: Pair | Features) -> Array:
-    """Return 1 + cos likewise, near antipodal points."""
+    """Return 1 + cos likewise, for antipodal points."""
     return jnp.where(pair.cosine < 0, pair.sine**2 / (1 - jnp.minimum(pair.cosine, 0.0)), 1 + pair.cosine)
 
 
@@ -116,7 +115,7 @@ def finite(x: Array) -> Array:
 
 
 def share(part: Array, whole: Array) -> Array:
-    """Return ``part / whole`` for numbers that may have overflown; 0 where ``whole`` is."""
+    """Return ``part / whole`` for numbers that may have overflowed; 0 where ``whole`` is."""
     return ratio(finite(part), finite(whole))
 
 
@@ -132,7 +131,7 @@ class Adaptive(Protocol):
     def resolved(self, deviations: NDArray[np.float64]) -> tuple[Smooth, float]:
         """Return the dual activation at these deviations of pre-activations (any shape), and its error.
 
-        The error bounds what was cut off or missed, relative to the products of root mean squares, of both products.
+        The error bounds truncation and quadrature errors of both products, relative to those of root mean squares.
 
         :raises UnavailableError: if the tolerance cannot be met; the message gives the achieved error.
         """

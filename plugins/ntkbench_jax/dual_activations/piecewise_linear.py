@@ -47,7 +47,7 @@ class PiecewiseLinear:
         return jnp.maximum(distance - weight * excess, 0.0), 1 - weight * theta
 
     def features(self, pair: Pair) -> Features:
-        """Map any pair: 1 - cos and 1 + cos are each found from the pole that is near."""
+        """Map any pair: 1 - cos and 1 + cos are each computed from the nearer pole."""
         bend, toward, away = self._bend, one_minus_cosine(pair), one_plus_cosine(pair)
         theta, supplement = jnp.arctan2(pair.sine, pair.cosine), jnp.arctan2(pair.sine, -pair.cosine)
         excess = (pair.sine - theta * pair.cosine) / math.pi  # from 0 where parallel to 1 where antipodal

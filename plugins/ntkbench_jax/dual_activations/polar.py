@@ -1,4 +1,4 @@
-"""Dual activations integrated pair by pair, in polar coordinates: accurate where a series is not, and slow.
+"""Dual activations integrated pair by pair, in polar coordinates: slow, but accurate where a series is not.
 
 With u = s r cos t and v = s' r cos(t - theta), ``E[phi(u) phi(v)]`` is the integral over r and t of ``phi phi r
 exp(-r^2 / 2) / 2 pi`` (Cho and Saul 2009, appendix). The circle falls into four arcs between the zeros of u and v; on
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
 Array = jax.Array
 T = TypeVar("T")
 _AT_ONCE = 2**17  # evaluations
-_SMALLEST = 1e-300  # stands for a deviation of 0, so that each side of 0 is still told from the other
+_SMALLEST = 1e-300  # replaces a deviation of 0, so that both sides of 0 stay distinct
 
 
 _U_SIDES, _V_SIDES = (np.array(side)[:, None, None] for side in ([1.0, -1.0, 1.0, -1.0], [1.0, -1.0, -1.0, 1.0]))
 
 
 class _Arcs(NamedTuple):
-    """Of a pair: u, v and u - v on the four arcs, and the weights: (4, angles, radii)."""
+    """Per pair: u, v and u - v on the four arcs, and the weights: (4, angles, radii)."""
 
     u: Array
     v: Array
@@ -62,7 +62,7 @@ class Polar:
         return Moments(rms.reshape(deviation.shape), slope.reshape(deviation.shape), (deviation,))
 
     def products(self, first: Moments, second: Moments, covariance: Array) -> tuple[Array, Array]:
-        """Integrate pair by pair, in float64 whatever the arithmetic around."""
+        """Integrate pair by pair, always in float64."""
         (s1,), (s2,) = first.coefficients, second.coefficients
         cosine = jnp.clip(ratio(ratio(covariance, s1), s2), -1.0, 1.0)
         sine = jnp.sqrt((1 - cosine) * (1 + cosine))
@@ -177,7 +177,7 @@ _ENOUGH = 2e-14  # for a rule to be taken without trying a finer one
 def polar(function: Function, deviations: Floats) -> tuple[Polar, float]:
     """Return the cheapest such dual activation for ``deviations`` (n,) > 0, or the best; and its error.
 
-    What a rule misses is what changes from it to the next finer one, at the smallest, middle and largest deviation.
+    The error of a rule is its difference from the next finer one, at the smallest, middle and largest deviation.
     """
     some = np.unique(np.quantile(deviations, (0.0, 0.5, 1.0)))
     first, second, angle = (part.ravel() for part in np.meshgrid(some, some, _ANGLES))

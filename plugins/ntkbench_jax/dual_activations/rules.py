@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-_REACH = 10.5  # radius beyond which the Gaussian is nothing
+_REACH = 10.5  # radius beyond which the Gaussian is negligible
 _SMOOTH = ((16, 32), (24, 48), (40, 80), (64, 128))
 _STEPS = ((0.33, 0.14), (0.27, 0.115), (0.22, 0.095))  # of the logarithms of an arc and of the radius
-_LINE = 4  # times as many nodes where a radius is all there is
+_LINE = 4  # factor on the number of nodes for integrals over a radius only
 
 
 @dataclass(frozen=True)
 class Rule:
-    """How an arc and the radius are divided: Gauss-Legendre, or trapezoidal in their logarithms if ``spread`` > 0.
+    """A rule for an arc and the radius: Gauss-Legendre, or trapezoidal in their logarithms if ``spread`` > 0.
 
     The latter resolves layers of any width at the ends of arcs and near the origin, down to exp(-spread).
     """

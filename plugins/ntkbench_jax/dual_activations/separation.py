@@ -1,4 +1,4 @@
-"""How far apart a pair of pre-activations is, without subtracting what is alike."""
+"""The separation of a pair of pre-activations, without cancellation."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 TOLERANCE = 1e-13  # relative to the products of root mean squares
-_TAIL = 1e-14  # aimed at for what is cut off
+_TAIL = 1e-14  # target for the truncation error
 _SHORT_TAIL = 1e-8  # enough for float32
 _ROUNDING = float(np.finfo(float).eps)
 _ORDERS = tuple(BLOCK * n for n in (1, 2, 3, 4, 6, 8, 12, 16, 20, 24, 32, 40, 48, 64, 80, 96))  # few programs
@@ -85,8 +85,8 @@ class _Sampled(NamedTuple):
 def series(function: Function, deviations: NDArray[np.float64]) -> tuple[Hermite | None, float]:
     """Return the cheapest Hermite series for ``deviations`` (n,) > 0, or the best, or None; and its error.
 
-    What is cut off is ``E[phi^2] - sum_k a_k^2`` and the same of phi' (Parseval), relative to the first; what the
-    grid misses is what changes from one grid to a finer one.
+    The truncation error is ``E[phi^2] - sum_k a_k^2``, and the same for phi' (Parseval), relative to the first term;
+    the grid's error is its difference from a finer grid.
     """
     for reach in _REACHES:
         fine = _sampled(function, deviations, reach, _steps(_FINE_STEPS, reach))
@@ -109,7 +109,7 @@ def _steps(per_12_units: int, reach: float) -> int:
 
 
 def _samples(deviations: Floats) -> Floats:
-    """Return deviations that stand for all: the smallest, the largest, and quantiles between."""
+    """Return representative deviations: the smallest, the largest, and quantiles between."""
     positive = deviations[deviations > 0]
     if not positive.size:
         return np.ones(1)
@@ -128,7 +128,7 @@ _evaluate = jax.jit(value_and_slope, static_argnums=0)
 
 
 def _decayed(sampled: _Sampled) -> bool:
-    """Say whether nothing is left at the ends of the grid: less than a rounding of the root mean square."""
+    """Return whether the ends of the grid are negligible: below a rounding of the root mean square."""
     for part in sampled[:2]:
         with np.errstate(all="ignore"):
             weighted = np.abs(part * sampled.root)
@@ -153,7 +153,7 @@ def _symmetry(sampled: _Sampled) -> tuple[Parity, int]:
 
 
 def _vanishes(difference: Floats, whole: Floats) -> bool:
-    """Say whether ``difference`` is rounding of ``whole``, both (n, nodes)."""
+    """Return whether ``difference`` is only rounding of ``whole``, both (n, nodes)."""
     return bool((np.abs(difference) <= 8 * _ROUNDING * np.abs(whole).max(axis=1, keepdims=True)).all())
 
 
@@ -190,7 +190,7 @@ def _left(parts: Floats, whole: Floats) -> Floats:
 
 
 def _coarsest(function: Function, deviations: Floats, reach: float, fine: _Moments) -> tuple[int, float]:
-    """Return the coarsest grid (steps to a side) that misses nothing but rounding of ``fine``, and what it misses."""
+    """Return the coarsest grid (steps to a side) that agrees with ``fine`` to rounding, and its error."""
     for per_12_units in _STEPS:
         steps = _steps(per_12_units, reach)
         coarse = _moments(_sampled(function, deviations, reach, steps), reach, fine.spectrum.shape[1])

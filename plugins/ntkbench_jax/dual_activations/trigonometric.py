@@ -95,7 +95,7 @@ class Cos:
 
 @dataclass(frozen=True)
 class Rbf:
-    """``sqrt(2) sin(sqrt(2 gamma) x + pi / 4)``, of which ``E[phi phi] = exp(-gamma d)`` (Rahimi and Recht 2007)."""
+    """``sqrt(2) sin(sqrt(2 gamma) x + pi / 4)``, with ``E[phi phi] = exp(-gamma d)`` (Rahimi and Recht 2007)."""
 
     gamma: float = 1.0
 
@@ -139,7 +139,7 @@ def _products(first: Moments, second: Moments, covariance: Array) -> tuple[Array
 
 
 def _stretch(deviation: Array) -> Array:
-    """Return by how much a deviation exceeds ``LARGEST``."""
+    """Return the factor by which a deviation exceeds ``LARGEST``."""
     return jnp.maximum(finite(deviation) / LARGEST, 1.0)
 
 

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from .ode import Solve
 
 __all__ = ["CostFlow", "Statistics", "cost_flow"]
-_CONTRAST = 100  # of the tolerances of two solves in succession: their difference is the coarser one's error
+_CONTRAST = 100  # ratio of the tolerances of two successive solves: their difference is the error of the coarser one
 _SMALLEST_RTOL = 1e-13
-_TIGHTEST = 1e-15  # relative tolerance of a step, below which there is only rounding
+_TIGHTEST = 1e-15  # relative tolerance of a step; below it rounding dominates
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +38,7 @@ class CostFlow:
 
     ``train`` (*B, T, N, O) and ``test`` (*B, T, M, O) are outputs, ``cost`` (*B, T) is C. ``gradient_norm_squared``
     (*B, T) is ``|d|_K^2 = sum over outputs of dC/df(X)^T T dC/df(X) = -dC/dt`` (C12). ``error`` estimates the largest
-    error of an output over all times, on the safe side: it is the difference between the returned solve and one at a
+    error of an output over all times, conservatively: it is the difference between the returned solve and one at a
     hundred times its tolerance.
     """
 
@@ -78,10 +78,10 @@ def cost_flow(
         arrays (N, O) to one number, convex in f; each function object is compiled once.
     :param times: (T,) in units of ``learning_rate * steps``, finite, in any order.
     :param delta: the residual beyond which the Huber cost is linear; 1 by default.
-    :param f0_train: (*B, N, O), with ``f0_test`` (*B, M, O); zero where None.
+    :param f0_train: (*B, N, O), with ``f0_test`` (*B, M, O); None means zero.
     :param solver: see :func:`~ntkbench_jax.gradient_flow.ode.integrate`; ``spectrum``: ``decompose(kernel_train)``.
     :param device: a JAX platform, such as ``cpu`` or ``cuda:1``.
-    :raises DataError: for invalid arguments, or a tolerance that is not attained.
+    :raises DataError: for invalid arguments, or a tolerance that is not reached.
     :raises UnavailableError: if diffrax or the device is missing.
     """
     function = find_cost(cost, delta)
@@ -117,7 +117,7 @@ class _Path:
 
 @dataclass(frozen=True)
 class _Flow:
-    """What the members of a flow share; ``placed`` is the basis on the device."""
+    """The data that the members of a flow share; ``placed`` is the basis on the device."""
 
     cost: Cost
     basis: Basis
@@ -195,10 +195,10 @@ def _check_cost(cost: Cost, outputs: Array, targets: Array) -> None:
         shape, _ = jax.eval_shape(jax.value_and_grad(cost), targets, targets)
     except Exception as error:
         raise DataError(
-            f"cost_flow: the cost is no JAX function of outputs and targets {targets.shape} to one number: {error}"
+            f"cost_flow: the cost is not a JAX function from outputs and targets {targets.shape} to one number: {error}"
         ) from error
     if shape.dtype != np.float64:
-        raise DataError(f"cost_flow: the cost computes in {shape.dtype}; leave out what casts it from float64")
+        raise DataError(f"cost_flow: the cost computes in {shape.dtype}; it must keep float64: remove the cast")
     values, gradients = _costs(cost, outputs.reshape(-1, *targets.shape), targets)
     if not (np.isfinite(values).all() and np.isfinite(gradients).all()):
         raise DataError("cost_flow: the cost or its gradient is not finite at the initial function")
@@ -210,7 +210,7 @@ def _functions(
     """Return f_0 on training points (*B, N, O) and test points (*B, M, O), and the targets (N, O)."""
     m, n = kernel_test.shape
     if (f0_train is None) != (f0_test is None):
-        raise DataError("cost_flow: f0_train and f0_test are the same function: give both or neither")
+        raise DataError("cost_flow: f0_train and f0_test are values of one function: give both or neither")
     if f0_train is None or f0_test is None:
         targets = targets_of(cost, y_train, n, None)
         return np.zeros_like(targets), np.zeros((m, targets.shape[1])), targets
@@ -233,8 +233,8 @@ def _finite_times(times: ArrayLike) -> Array:
         raise DataError(f"cost_flow: times holds {found[~(found >= 0)][0]}; none may be negative or nan")
     if np.isinf(found).any():
         raise DataError(
-            "cost_flow: times holds inf, which no integration reaches; for the squared error ntkbench.kernel_dynamics "
-            "has the limit in closed form; for other costs choose a long finite time"
+            "cost_flow: times holds inf, which integration cannot reach; for the squared error "
+            "ntkbench.kernel_dynamics has the limit in closed form; for other costs choose a long finite time"
         )
     return found.astype(np.float64)
 

@@ -1,7 +1,7 @@
-"""Convex costs of a network's outputs, and the targets each of them takes.
+"""Convex costs of a network's outputs, and the form of their targets.
 
 A cost is a JAX function ``cost(f, y)`` of outputs and targets (N, O) to one number: the mean over points of a sum over
-outputs. Being convex in f, it makes kernel gradient flow reach its infimum where the kernel is positive definite (C12).
+outputs. Since it is convex in f, kernel gradient flow reaches its infimum if the kernel is positive definite (C12).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ntkbench.plugin import DataError, suggestion
 
 Array = NDArray[np.float64]
 Cost = Callable[[Any, Any], Any]
-_UNIT_SUM = 1e-9  # by how much the probabilities of a point may miss 1
+_UNIT_SUM = 1e-9  # by how much the sum of a point's probabilities may differ from 1
 
 
 def squared_error(f: Any, y: Any) -> Any:
@@ -39,7 +39,7 @@ def logistic(f: Any, y: Any) -> Any:
 
 @dataclass(frozen=True)
 class Huber:
-    """Half the squared residual up to ``delta``, linear beyond; equal where ``delta`` is, so compiled once for each."""
+    """Half the squared residual up to ``delta``, linear beyond; equal for equal ``delta``, so compiled once."""
 
     delta: float
 
@@ -56,7 +56,7 @@ _NAMED: dict[str, Cost] = {"squared-error": squared_error, "cross-entropy": cros
 def find_cost(cost: str | Cost, delta: float | None) -> Cost:
     """Return a cost by name, or the user's own.
 
-    :raises DataError: for a name that is not known, or a ``delta`` that is not positive or belongs to no Huber cost.
+    :raises DataError: for an unknown name, or a ``delta`` that is not positive or is given without the Huber cost.
     """
     if delta is not None and cost != "huber":
         raise DataError(f'cost_flow: delta belongs to cost = "huber", not to {cost!r}')
@@ -77,7 +77,7 @@ def find_cost(cost: str | Cost, delta: float | None) -> Cost:
 def targets_of(cost: Cost, y: ArrayLike, points: int, outputs: int | None) -> Array:
     """Return the targets (N, O) in the form the cost takes: see :func:`~ntkbench_jax.gradient_flow.flow.cost_flow`.
 
-    :param outputs: O, where an initial function says it.
+    :param outputs: O, if an initial function determines it.
     :raises DataError: for targets that the cost cannot take.
     """
     array = np.asarray(y)

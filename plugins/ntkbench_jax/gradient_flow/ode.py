@@ -1,12 +1,12 @@
 """Kernel gradient flow as an ordinary differential equation in N O unknowns, integrated by diffrax in float64.
 
 The state is ``u = S V^T a`` (N, O), with ``a_t = -int_0^t dC/df(X)`` and ``T = V diag(lambda) V^T``, ``S = lambda^1/2``
-(not below the square root of T's rounding, so that a singular mode keeps its coefficient of T(x, X)):
+(bounded below by the square root of T's rounding, so that a singular mode keeps its coefficient of T(x, X)):
 
     du/dt = -S V^T dC/df(X)        f_t(X) = f_0(X) + V (lambda / S) u        f_t(x) = f_0(x) + T(x, X) V S^-1 u
 
-This is gradient flow of C in parameters, |du/dt|^2 = |d|_K^2: with a convex C no error ever grows, and an error e of u
-is at most ``sqrt(T(x, x)) |e|`` of f(x), on training and test points alike: a tolerance on u is one on f.
+This is gradient flow of C in parameters, |du/dt|^2 = |d|_K^2: for a convex C errors never grow, and an error e of
+u causes an error of at most ``sqrt(T(x, x)) |e|`` in f(x), at training and test points: a tolerance on u is one on f.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _SOLVERS = {"explicit": diffrax.Dopri8, "implicit": diffrax.Kvaerno5}
 _EXPLICIT_FIRST = 20_000  # steps, in time for about 10^5 N / lambda_max
 _MOST_STEPS = {"explicit": 1_000_000, "implicit": 50_000}
 _DENSE = 1000  # unknowns whose Jacobian is factorised once per implicit step
-_SHORTEST = 64  # to which lists of times are padded
+_SHORTEST = 64  # lengths to which lists of times are padded
 _OUT_OF_STEPS = "it ran out of steps"
 
 
@@ -158,7 +158,7 @@ def _attempt(
     solver: Solver,
     budget: int,
 ) -> tuple[Solve, str | None]:
-    """Integrate once; return the solve, and what went wrong or None."""
+    """Integrate once; return the solve, and the problem or None."""
     padded = np.pad(times, (0, padded_length(len(times)) - len(times)), mode="edge")
     begin, saved, relative, absolute = map(jnp.asarray, (0.0, padded, rtol, atol))  # numbers would be compiled in
     controller = diffrax.PIDController(rtol=relative, atol=absolute, norm=optimistix.two_norm)

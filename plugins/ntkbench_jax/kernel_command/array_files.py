@@ -1,4 +1,4 @@
-"""Matrices of a user's own from .npy, .npz and text files, and arrays written as .npz, whole or not at all."""
+"""Read a user's matrices from .npy, .npz and text files; write arrays as .npz, atomically."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ _NPY = b"\x93NUMPY"
 def read_matrix(
     path: Path, *, array: str | None = None, delimiter: str | None = None, header: bool | None = None
 ) -> Matrix:
-    """Return the points (N, F) of a file, N and F from 1, all finite: float32 where it holds that, else float64.
+    """Return the points (N, F) of a file, N, F >= 1, all finite; float32 if the file holds float32, else float64.
 
-    :param array: which array of an .npz; needed where it holds more than one.
-    :param delimiter: what separates the columns of a text file, ``" "`` for any white space; detected by default.
-    :param header: whether a text file's first line holds names; by default where no field of it is a number.
-    :raises DataError: for a file that is not there, not such a file, or holds anything else, saying where.
+    :param array: name of an array of an .npz; needed if it holds several.
+    :param delimiter: separator of the columns of a text file, ``" "`` for any white space; detected by default.
+    :param header: whether a text file's first line holds names; by default, if none of its fields is a number.
+    :raises DataError: for a missing or unreadable file, or other contents, naming the place.
     """
     suffix = path.suffix.lower()
     if suffix not in (*BINARY, *TEXT):
@@ -57,7 +57,7 @@ def _read_binary(path: Path, array: str | None) -> Matrix:
     try:
         with path.open("rb") as file:
             if file.read(len(_NPY)) != _NPY and not zipfile.is_zipfile(file):
-                raise ValueError("it starts like neither of .npy and .npz, or is cut off")
+                raise ValueError("it is cut off, or neither .npy nor .npz")
             file.seek(0)
             loaded = np.load(file, allow_pickle=False)
             if isinstance(loaded, np.ndarray):
@@ -77,12 +77,12 @@ def _chosen(path: Path, names: list[str], array: str | None) -> str:
     if array is not None and array not in names:
         raise DataError(f'{path}: has no array "{array}"{suggestion(array, names)} (it holds {held})')
     if array is None and len(names) != 1:
-        raise DataError(f"{path}: holds {len(names)} arrays; name the one that is meant with --array: {held}")
+        raise DataError(f"{path}: holds {len(names)} arrays; choose one with --array: {held}")
     return array if array is not None else names[0]
 
 
 def _points(where: str, found: Any) -> Matrix:
-    """Return what an array file holds as finite points, or say what is wrong with it."""
+    """Return the contents of an array file as finite points, or raise an error that names the mistake."""
     if not isinstance(found, np.ndarray) or found.dtype.kind not in "fiub":
         kind = getattr(found, "dtype", type(found).__name__)
         raise DataError(f"{where}: holds {kind}, expected real numbers")
@@ -102,12 +102,12 @@ def _points(where: str, found: Any) -> Matrix:
 
 
 def check_target(path: Path, *, force: bool) -> None:
-    """Say what would keep :func:`write_npz` from writing ``path``, before the work is done.
+    """Check that :func:`write_npz` can write ``path``, before any work is done.
 
     :raises StoreError: for a path that does not end in .npz, exists already (unless ``force``), or has no folder.
     """
     if path.suffix.lower() != ".npz":
-        raise StoreError(f"{path}: the name of the file to write must end in .npz")
+        raise StoreError(f"{path}: the name of the output file must end in .npz")
     if path.is_dir():
         raise StoreError(f"{path}: is a folder")
     if path.exists() and not force:
@@ -119,9 +119,9 @@ def check_target(path: Path, *, force: bool) -> None:
 
 
 def write_npz(path: Path, arrays: Mapping[str, NDArray[Any]], *, force: bool = False) -> None:
-    """Write named arrays to ``path``, whole or not at all: into a temporary file beside it, which is then renamed.
+    """Write named arrays to ``path`` atomically: into a temporary file beside it, which is then renamed.
 
-    :raises StoreError: where :func:`check_target` has an objection, or the disk is full.
+    :raises StoreError: if :func:`check_target` fails, or the disk is full.
     """
     check_target(path, force=force)
     temporary = path.with_name(f".ntkbench-{os.getpid()}.part")

@@ -1,4 +1,4 @@
-"""``ntkbench kernel``: kernels of the user's own arrays. Importing this imports click alone."""
+"""``ntkbench kernel``: kernels of the user's own arrays. Light: imports only click."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _defaults(parameters: dict[str, Any]) -> str:
 @click.argument("x1", type=_FILE)
 @click.argument("x2", type=_FILE, required=False)
 @click.option("--depth", type=int, help="Hidden layers; 0 is a linear model.  [default: 2]")
-@click.option("--activation", help="Such as relu, leaky_relu(slope=0.1): see below.  [default: relu]")
+@click.option("--activation", help="relu, leaky_relu(slope=0.1), ...: see below.  [default: relu]")
 @click.option("--weight-std", type=float, help="sigma_w.  [default: 1.4142..., the root of 2]")
 @click.option("--bias-std", type=float, help="sigma_b.  [default: 0.1]")
 @click.option("--parameterization", type=click.Choice(_PARAMETERIZATIONS), help="[default: ntk]")
@@ -52,11 +52,17 @@ def _defaults(parameters: dict[str, Any]) -> str:
 @click.option("--dtype", type=click.Choice(["float32", "float64"]), help="[default: float32 if all inputs are]")
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:N.")
 @click.option("--array", "arrays", multiple=True, metavar="NAME", help="Array of an .npz; twice: of X1, of X2.")
-@click.option("--delimiter", help="Between the columns of a text file; ' ' is any white space.  [default: detected]")
+@click.option("--delimiter", help="Separator of columns in a text file; ' ' is any white space.  [default: detected]")
 @click.option("--header/--no-header", default=None, help="Whether a text file starts with names.  [default: detected]")
-@click.option("--out", type=_FILE, metavar="FILE.npz", help="Keep the kernels, and the architecture as JSON, here.")
+@click.option(
+    "--out", type=_FILE, metavar="FILE.npz", help="Write the kernels, and the architecture as JSON, to this file."
+)
 @click.option("--force", is_flag=True, help="Replace that file if it exists.")
-@click.option("--spectrum/--no-spectrum", default=None, help="Diagonalise.  [default: of X1 alone, to 4000 points]")
+@click.option(
+    "--spectrum/--no-spectrum",
+    default=None,
+    help="Compute the spectrum.  [default: for X1 without X2, up to 4000 points]",
+)
 @PLUGIN_OPTION
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 @JSON_OPTION
@@ -138,11 +144,11 @@ def _inputs(options: dict[str, Any]) -> tuple[Matrix, Matrix | None]:
     x1, x2, arrays = options["x1"], options["x2"], options["arrays"]
     paths = [path for path in (x1, x2) if path is not None]
     if arrays and not any(path.suffix.lower() == ".npz" for path in paths):
-        raise click.UsageError("--array names an array of an .npz file, and there is none")
+        raise click.UsageError("--array names an array of an .npz file, but no such file is given")
     if len(arrays) > len(paths):
-        raise click.UsageError(f"--array is given {len(arrays)} times for {len(paths)} file(s)")
+        raise click.UsageError(f"--array is given {len(arrays)} times, for {len(paths)} file(s)")
     if x2 is not None and options["diagonal"]:
-        raise click.UsageError("--diagonal is of X1 alone; leave X2 out")
+        raise click.UsageError("--diagonal applies to X1 only; leave X2 out")
     delimiter = "\t" if options["delimiter"] == "\\t" else options["delimiter"]
     found = [
         read_matrix(path, array=name, delimiter=delimiter, header=options["header"])

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     Kernel = NDArray[np.floating[Any]]
     Facts = dict[str, Any]
 
-_ENTRY_ERROR = {"float64": 1e-13, "float32": 4e-6}  # of an entry, relative to sqrt(k(x,x) k(x',x')), as tested
-_WELL_CONDITIONED = 100.0  # condition number beyond which it grows in proportion
+_ENTRY_ERROR = {"float64": 1e-13, "float32": 4e-6}  # error of an entry, relative to sqrt(k(x,x) k(x',x')), as tested
+_WELL_CONDITIONED = 100.0  # condition number above which the error grows in proportion
 _SCALES = ("weight_std", "bias_std")
 _STEP = 1e-6  # relative, of a scale
 
@@ -28,10 +28,10 @@ _STEP = 1e-6  # relative, of a scale
 def entry_error_of(x: Matrix, architecture: Architecture, dtype: str) -> float:
     """Return a bound of an entry's error for points ``x`` (N, F), relative to ``sqrt(k(x,x) k(x',x'))``.
 
-    What the tests hold every entry to: in float64 1e-13, or 1e-15 times its condition number with respect to each
-    layer's weight_std and bias_std where that is more. Powers and exponentials amplify errors from layer to layer. Here
-    it is the largest condition number of k(x, x), all layers' scales moving together. What an expansion cuts off is not
-    in it: see :func:`..kernels.kernel_error`.
+    This is the bound that the tests check for every entry: in float64 1e-13, or, if larger, 1e-15 times its condition
+    number with respect to each layer's weight_std and bias_std, since powers and exponentials amplify errors from layer
+    to layer. The condition number used here is the largest of k(x, x), for joint changes of all layers' scales. The
+    truncation error of an expansion is not included: see :func:`..kernels.kernel_error`.
     """
     points = np.asarray(x, np.float64)
     moved = [architecture.model_copy(update={name: getattr(architecture, name) * (1 - _STEP)}) for name in _SCALES]
@@ -42,7 +42,7 @@ def entry_error_of(x: Matrix, architecture: Architecture, dtype: str) -> float:
 
 
 def facts(kernel: Kernel, *, square: bool) -> Facts:
-    """Return facts of a kernel's entries: (N, N), or (N,) of points with themselves, if ``square``; else (N, M)."""
+    """Return facts of a kernel's entries: if ``square``, (N, N), or (N,) for its diagonal; else (N, M)."""
     found: Facts = {}
     with np.errstate(over="ignore", invalid="ignore"):
         if square:

@@ -22,7 +22,7 @@ SPECTRUM_POINTS = 4000  # diagonalised by default up to here: about half a minut
 
 @dataclass(frozen=True)
 class KernelRequest:
-    """Points, network, and what to compute and to write; ``kernels`` are names."""
+    """Points, network, and the output to compute and write; ``kernels`` are names."""
 
     files: tuple[str, ...]
     x1: Matrix
@@ -40,7 +40,7 @@ class KernelRequest:
     def of(cls, x1: Matrix, x2: Matrix | None, architecture: Architecture, options: Mapping[str, Any]) -> KernelRequest:
         """Build the request from the options.
 
-        :raises DataError: for points of different numbers of features, or kernels that the memory cannot hold.
+        :raises DataError: if the numbers of features differ, or the kernels do not fit into memory.
         """
         if x2 is not None and x1.shape[1] != x2.shape[1]:
             raise DataError(
@@ -74,12 +74,12 @@ class KernelRequest:
         return (n,) if self.diagonal else (n, n if self.x2 is None else len(self.x2))
 
     def described(self) -> str:
-        """Return what is computed in a few words."""
+        """Return a short description of the computation."""
         size = " x ".join(map(str, self.shape))
         return f"{' and '.join(self.kernels)}, {size}, {self.dtype}"
 
     def check_memory(self) -> None:
-        """Raise :class:`DataError` where the kernels are larger than this machine's memory."""
+        """Raise :class:`DataError` if the kernels are larger than this machine's memory."""
         needed = len(self.kernels) * float(np.prod(self.shape, dtype=float)) * np.dtype(self.dtype).itemsize
         available = memory_bytes()
         if available is not None and needed > available:

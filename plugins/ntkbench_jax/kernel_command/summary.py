@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .facts import Facts, Kernel
     from .request import KernelRequest
 
-_SHARP = 1.001  # condition numbers are given to a few digits where these are certain
+_SHARP = 1.001  # condition numbers are shown to a few digits, if these are certain
 
 
 @dataclass
@@ -38,7 +38,7 @@ class KernelSummary:
 
     @classmethod
     def of(cls, request: KernelRequest, kernels: Mapping[str, Kernel], error: float, seconds: float) -> KernelSummary:
-        """Return the summary without spectra; ``error`` is what their expansion cuts off."""
+        """Return the summary without spectra; ``error`` is the truncation error of the kernels' expansion."""
         square = request.x2 is None
         return cls(request, {name: facts(kernel, square=square) for name, kernel in kernels.items()}, error, seconds)
 
@@ -48,7 +48,7 @@ class KernelSummary:
         entry_error += self.expansion_error
         for name, kernel in kernels.items():
             if self.kernels[name]["infinite_entries"]:
-                self.notes.append(f"{name}: no spectrum, since entries are beyond the range of {self.request.dtype}")
+                self.notes.append(f"{name}: no spectrum: entries are beyond the range of {self.request.dtype}")
             else:
                 self.kernels[name] |= spectrum_facts(kernel, entry_error)
 
@@ -76,7 +76,7 @@ class KernelSummary:
         return _finite(report)  # type: ignore[no-any-return]
 
     def stored(self) -> dict[str, NDArray[np.str_]]:
-        """Return what is written beside the kernels: ``architecture`` and ``summary``, as JSON."""
+        """Return the JSON that is stored beside the kernels: ``architecture`` and ``summary``."""
         return {
             "architecture": np.array(self.request.architecture.model_dump_json()),
             "summary": np.array(json.dumps(self.report(), allow_nan=False)),
@@ -108,7 +108,7 @@ class KernelSummary:
         if request.out is not None:
             click.echo(f"written   {request.out}, {quantity(request.out.stat().st_size, 'B')}")
         else:
-            click.echo("Nothing is written; --out FILE.npz keeps the kernels.")
+            click.echo("Nothing is written; use --out FILE.npz to keep the kernels.")
 
 
 def _finite(value: Any) -> Any:

@@ -24,7 +24,7 @@ _COMMENT = "#"
 
 
 class _Line(NamedTuple):
-    """A line that is not empty: its number in the file, from 1, and its text, whole and without a comment."""
+    """A line that is not empty: its number in the file, from 1, and its text with and without a comment."""
 
     number: int
     whole: str
@@ -32,7 +32,7 @@ class _Line(NamedTuple):
 
 
 class _Layout(NamedTuple):
-    """How a file is laid out: ``names`` are its header's (empty: none), ``skip`` the lines up to the first point's."""
+    """The layout of a file: ``names`` from its header (empty: none), ``skip`` lines before the first point."""
 
     delimiter: str
     names: tuple[str, ...]
@@ -40,10 +40,10 @@ class _Layout(NamedTuple):
 
 
 def read_text_matrix(path: Path, delimiter: str | None, header: bool | None) -> NDArray[np.float64]:
-    """Return the numbers (N, F) of a text file in UTF-8; empty lines, and what follows a ``#``, do not count.
+    """Return the numbers (N, F) of a text file in UTF-8; empty lines and comments after ``#`` are ignored.
 
     :param delimiter: one character, ``" "`` for any white space; by default detected from the first lines.
-    :param header: whether the first line holds names; by default where no field of it is a number.
+    :param header: whether the first line holds names; by default, if none of its fields is a number.
     :raises DataError: for anything but finite numbers, with line and column.
     """
     if delimiter is not None and (len(delimiter) != 1 or delimiter in '"#\n\r' or delimiter.isalnum()):
@@ -59,7 +59,7 @@ def read_text_matrix(path: Path, delimiter: str | None, header: bool | None) -> 
 
 
 def _load(path: Path, layout: _Layout) -> NDArray[np.float64] | None:
-    """Read the numbers, each correctly rounded; None where something is not one."""
+    """Read the numbers, each correctly rounded; None if any field is not a number."""
     delimiter = None if layout.delimiter == WHITE_SPACE else layout.delimiter
     points = (line.text for line in _lines(path) if line.number > layout.skip)
     try:
@@ -92,8 +92,8 @@ def _layout(path: Path, delimiter: str | None, header: bool | None) -> _Layout:
     first = _fields(sample[0].whole, chosen)
     if first[0] == "" and header is not False:
         raise DataError(
-            f"{path}: its first column has no name, as where pandas or R have written row names; "
-            "write it without them (index=False, row.names=FALSE), or name the column if it is a feature"
+            f"{path}: its first column has no name, as when pandas or R write row names; "
+            "write the file without them (index=False, row.names=FALSE), or name the column if it is a feature"
         )
     if header is None and len(first) > 1 and first == [str(k) for k in range(len(first))]:
         raise DataError(f"{path}: line {sample[0].number} is {', '.join(first)}: say --header or --no-header")
@@ -120,7 +120,7 @@ def _number(field: str) -> float | None:
 
 
 def _complain(path: Path, layout: _Layout) -> NoReturn:
-    """Say which field of the file is the first that is no finite number."""
+    """Raise an error that names the first field that is not a finite number."""
     expected, by = len(layout.names), "the header"
     for line in _lines(path):
         if line.number <= layout.skip:

@@ -39,11 +39,11 @@ if TYPE_CHECKING:
     from .pair_queue import Index
 
 Float = NDArray[np.floating[Any]]
-_SMALL_EDGE = 64  # of a tile: only two shapes, so that few programs are compiled
-# on the CPU sized to its cache, by the bytes of a number; no power of two, whose columns would share their place there
+_SMALL_EDGE = 64  # points per side of a tile: only two sizes, so that few programs are compiled
+# by bytes per number, sized to the CPU's cache; not a power of two, whose columns would share cache sets
 _CPU_EDGE = {4: 456, 8: 328}
 _ACCELERATOR_EDGE = 2048
-_SHALLOW = 8  # layers up to which they cost less than a series in the angle
+_SHALLOW = 8  # up to this many layers, layers cost less than a series in the angle
 _SPREAD = 8  # roundings by which equal norms may differ
 
 
@@ -63,22 +63,23 @@ def analytic_kernels(
     device: str = "cpu",
     fixed_layers: int = 0,
 ) -> Kernels:
-    """Return both kernels between the rows of ``x1`` (n1, F) and ``x2`` (n2, F); ``x1`` with itself where None.
+    """Return both kernels between the rows of ``x1`` (n1, F) and ``x2`` (n2, F); ``x1`` with itself if None.
 
     ``K_1 = weight_std^2 x.x' / F + bias_std^2``, ``K_{l+1} = weight_std^2 E[phi(u) phi(v)] + bias_std^2``,
     ``Theta_{l+1} = K_{l+1} + weight_std^2 Theta_l E[phi'(u) phi'(v)]`` (Jacot et al. 2018, section 4; docs/theory.md).
     Every float64 entry of a closed form is within 1e-13 of ``sqrt(k(x,x) k(x',x'))`` of the exact kernel, or within
-    1e-15 times the entry's condition number where that is more: the sum of |w dk/dw| + |b dk/db| over all layers, each
-    with its own weight_std w and bias_std b, divided by ``sqrt(k(x,x) k(x',x'))``. Of ``x1`` with itself the result is
-    symmetric to the bit. Beyond the range of the type it is inf or 0 (as subnormals are).
+    1e-15 times the entry's condition number if that is more: the sum of |w dk/dw| + |b dk/db| over all layers, each
+    with its own weight_std w and bias_std b, divided by ``sqrt(k(x,x) k(x',x'))``. For ``x1`` with itself the result
+    is symmetric to the bit. Entries beyond the range of the type are inf or, like subnormal ones, 0.
 
-    :param dtype: float32 or float64; by default float32 if all inputs are, else float64. Either is computed in float64.
-    :param device: a JAX platform, such as cpu or cuda, with an index if need be: cuda:1.
-    :param fixed_layers: how many of the depth + 1 affine layers, the first ones, are not trained and add nothing to
-        Theta (Arora et al. 2019, arXiv:1910.01663): 0 is the tangent kernel, ``depth`` makes it the NNGP.
-    :raises DataError: for inputs that are not finite matrices of as many features, or ``fixed_layers`` not in
+    :param dtype: float32 or float64 of the result; by default float32 if all inputs are, else float64. Computations
+        are in float64.
+    :param device: a JAX platform, such as cpu or cuda, optionally with an index: cuda:1.
+    :param fixed_layers: the number of first affine layers, of depth + 1, that are not trained and add nothing to Theta
+        (Arora et al. 2019, arXiv:1910.01663): 0 gives the tangent kernel, ``depth`` the NNGP.
+    :raises DataError: unless inputs are finite matrices with equal numbers of features, and ``fixed_layers`` is in
         0, ..., depth.
-    :raises UnavailableError: for an architecture without analytic kernels, or a device that is not there.
+    :raises UnavailableError: for an architecture without analytic kernels, or a missing device.
     """
     return Kernels(*_evaluate(x1, x2, architecture, dtype, device, Kernels._fields, {}, fixed_layers))
 
@@ -111,11 +112,10 @@ def kernel_diagonal(x: ArrayLike, *, architecture: Architecture, dtype: Any = No
 
 
 def kernel_error(x1: ArrayLike, x2: ArrayLike | None = None, *, architecture: Architecture) -> float:
-    """Return a bound of what is cut off from either kernel, relative to ``sqrt(k(x,x) k(x',x'))``, beyond rounding.
+    """Return a bound on the truncation error of either kernel, relative to ``sqrt(k(x,x) k(x',x'))``, without rounding.
 
-    Zero for closed forms; for an activation that is known as a function alone it is what its expansion achieved,
-    carried through the layers to first order (``layer_statistics._grown`` says what is left out
-    between different points).
+    Zero for closed forms. For an activation known only as a function it is the error of its expansion, carried through
+    the layers to first order (``layer_statistics._grown`` states what this omits between different points).
     """
     first, second = _inputs(x1, architecture), None if x2 is None else _inputs(x2, architecture)
     with enable_x64(True):
@@ -123,9 +123,9 @@ def kernel_error(x1: ArrayLike, x2: ArrayLike | None = None, *, architecture: Ar
 
 
 def find_device(name: str) -> Any:
-    """Return the JAX device called ``name``: a platform, with an index if need be.
+    """Return the JAX device called ``name``: a platform, optionally with an index.
 
-    :raises UnavailableError: where JAX has no such device.
+    :raises UnavailableError: if JAX has no such device.
     """
     platform, _, index = name.partition(":")
     try:
@@ -164,7 +164,7 @@ class _Side(NamedTuple):
     trace: Trace
 
     def blocks(self, edge: int, network: _Network, dtype: np.dtype[Any], place: Any) -> list[_Part]:
-        """Prepare the points by ``edge`` on ``place``; the last block is padded by points that do no harm."""
+        """Prepare the points by ``edge`` on ``place``; the last block is padded with harmless points."""
         whole = block(
             self.points.directions(), self.points.rms(), self.trace, network.dual, network.architecture, dtype
         )
@@ -215,7 +215,7 @@ def _evaluate(
     out: dict[str, Float],
     fixed_layers: int,
 ) -> list[Float]:
-    """Return the kernels ``names``, written into the arrays of ``out`` where it has them."""
+    """Return the kernels ``names``, written into the arrays of ``out`` if it has them."""
     fixed_layers = _fixed_layers(fixed_layers, architecture)
     first, second = _inputs(x1, architecture), None if x2 is None else _inputs(x2, architecture)
     if second is not None and first.shape[1] != second.shape[1]:
@@ -248,13 +248,13 @@ def _array(out: Float | None, shape: tuple[int, int], dtype: np.dtype[Any]) -> F
 
 
 def _fill(results: dict[str, Float], network: _Network, dtype: np.dtype[Any], place: Any) -> None:
-    """Compute tile after tile; the thread that computes a tile writes it while it is in the cache."""
+    """Compute all tiles; the thread that computes a tile also writes it, while it is in the cache."""
     compute = _program(network, dtype, place)
 
     queue = PairQueue()
 
     def fill(rows: _Part, columns: _Part) -> None:
-        with enable_x64(True):  # it holds in one thread only
+        with enable_x64(True):  # the setting applies to one thread only
             tile = compute(rows.block, columns.block)
             uncertain = _write(results, network.symmetric, rows.where, columns.where, tile)
             for pairs in queue.add(*uncertain):
@@ -299,13 +299,13 @@ def _program(network: _Network, dtype: np.dtype[Any], place: Any) -> Callable[[B
 
 
 def _left_to_pairs(rows: Block, columns: Block) -> Tile:
-    """Compute nothing: every pair is left to the list, since a rough value costs as much as an accurate one."""
+    """Compute nothing: leave every pair to the list, since a rough value costs as much as an accurate one."""
     shape = len(rows.extreme), len(columns.extreme)
     return Tile(np.zeros(shape, np.complex128), np.ones(shape, dtype=bool))
 
 
 def _series(network: _Network, dtype: np.dtype[Any], place: Any) -> Series | None:
-    """Return both kernels as a series in the angle where all points have one norm and it costs less than the layers."""
+    """Return both kernels as a series in the angle, if all points have one norm and it costs less than the layers."""
     rms = np.concatenate([side.points.rms() for side in (network.first, network.second)])
     low, high = float(rms.min(initial=np.inf)), float(rms.max(initial=0.0))
     shallow = network.architecture.depth <= (0 if isinstance(network.dual, Hermite | Polar) else _SHALLOW)

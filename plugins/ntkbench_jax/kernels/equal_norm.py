@@ -1,7 +1,7 @@
 """Points of equal norm: both kernels are functions of one angle, so all layers are one Chebyshev series.
 
-The series is found from pairs at Chebyshev nodes, computed by :mod:`.near_parallel`, and certified by its own last
-coefficients; where it does not converge, the layers are applied one by one.
+The series is computed from pairs at Chebyshev nodes (:mod:`.near_parallel`) and certified by its own last
+coefficients; if it does not converge, the layers are applied one by one.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _NODES = (64, 128, 256)
 _STEP = 16  # lengths of series are multiples of it, so that few programs are compiled
 _SMALLEST_ANGLE = float(np.arccos(PARALLEL)) - 1e-3
-_TOLERANCE = {"float64": 2.0**-51, "float32": 2.0**-25}  # of coefficients, relative to the sum
+_TOLERANCE = {"float64": 2.0**-51, "float32": 2.0**-25}  # tolerance of coefficients, relative to the sum
 
 
 class Series(NamedTuple):

@@ -1,6 +1,6 @@
-"""Norms and angles of pairs of inputs, to the last digits whatever the pair (numpy, float64).
+"""Norms and angles of pairs of inputs, to full precision for every pair (numpy, float64).
 
-An inner product loses the distance of two close points: 1 - cos comes out as rounding. So nearly parallel pairs are
+An inner product loses the distance between close points: 1 - cos is only rounding. So nearly parallel pairs are
 measured one by one, from their difference and from the remainder of one after projection on the other.
 """
 
@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-_SMALLEST = np.int64(-4096)  # exponent of zero, below that of any number
-_SPLITTER = 2.0**27 + 1  # times a number, less itself: its leading 26 bits
+_SMALLEST = np.int64(-4096)  # stands for the exponent of zero: below that of any number
+_SPLITTER = 2.0**27 + 1  # Dekker: splits a number into halves of 26 bits
 
 
 class Points(NamedTuple):
@@ -24,7 +24,7 @@ class Points(NamedTuple):
     norm: Array
 
     def take(self, rows: NDArray[np.int64] | slice) -> Points:
-        """Return some of them."""
+        """Return a subset of the points."""
         return Points(self.scaled[rows], self.exponent[rows], self.norm[rows])
 
     def directions(self) -> Array:
@@ -39,10 +39,10 @@ class Points(NamedTuple):
 
 
 class Angles(NamedTuple):
-    """Of pairs (P,): ``cosine`` and ``sine`` of the angle, and ``norm_difference``, the first's rms minus the second's.
+    """Per pair (P,): ``cosine`` and ``sine`` of the angle, and ``norm_difference``, the first's rms minus the second's.
 
-    The cosine's error is absolute, a few roundings; the other two have errors a few roundings of what separates the
-    pair (from each other, or from each other's antipode).
+    The cosine has an absolute error of a few roundings. The errors of the other two are a few roundings relative to
+    the separation of the pair (of the points, or of one from the other's antipode).
     """
 
     cosine: Array
@@ -71,8 +71,8 @@ def angles(first: Points, second: Points) -> Angles:
 def _sine(x: Array, y: Array, norm: Array) -> Array:
     """Return |y minus its projection on x| / |y|, 0 for parallel vectors.
 
-    First the multiple of x is subtracted that leaves nothing at x's largest coordinate, relatively accurate as a
-    difference of exact products. What is left is far from parallel to x, so projection does not cancel.
+    First subtract the multiple of x that cancels y at x's largest coordinate, relatively accurate as a difference of
+    exact products. The remainder is far from parallel to x, so its projection does not cancel digits.
     """
     largest = np.argmax(np.abs(x), axis=1, keepdims=True)
     x_there, y_there = np.take_along_axis(x, largest, axis=1), np.take_along_axis(y, largest, axis=1)
@@ -102,7 +102,7 @@ def _halves(x: Array) -> tuple[Array, Array]:
 
 
 def _norm_difference(first: Points, second: Points) -> Array:
-    """Return the difference of two rms from (x - y).(x + y), which knows it for close and for antipodal points."""
+    """Return the difference of two rms from (x - y).(x + y), accurate for close and for antipodal points."""
     exponent = np.maximum(first.exponent, second.exponent)
     x, y = (np.ldexp(p.scaled, p.exponent - exponent) for p in (first, second))
     norms = np.sqrt(_inner(x, x)) + np.sqrt(_inner(y, y))

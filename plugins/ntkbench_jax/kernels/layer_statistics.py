@@ -1,4 +1,4 @@
-"""One point at a time: deviations, moments and tangent kernel of each input with itself, layer by layer."""
+"""Statistics of single points: deviations, moments and tangent kernel of each input with itself, layer by layer."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 _SAMPLES = 24  # deviations at which a layer's response to errors is measured
-_STEP = 1e-4  # relative, of a deviation
+_STEP = 1e-4  # relative step of a deviation
 Own = Literal["everything", "weights", "nothing"]  # what a layer's own parameters add to Theta: K, K less bias, or 0
 
 
 class Trace(NamedTuple):
-    """Of n points and L affine layers: ``deviation`` sqrt(K_l(x,x)) (L, n), ``root`` sqrt(Theta_L / K_L) (n,).
+    """For n points and L affine layers: ``deviation`` sqrt(K_l(x,x)) (L, n), ``root`` sqrt(Theta_L / K_L) (n,).
 
-    ``rms`` and ``slope`` (L - 1, n) are of the hidden layers' activations, ``coefficients`` what the dual activation
-    needs of each point there, (L - 1, ..., n).
+    ``rms`` and ``slope`` (L - 1, n) describe the hidden layers' activations; ``coefficients`` (L - 1, ..., n) are the
+    dual activation's own numbers per point and layer.
     """
 
     deviation: Array
@@ -40,7 +40,7 @@ class Trace(NamedTuple):
     coefficients: tuple[Array, ...]
 
     def take(self, points: slice) -> Trace:
-        """Return some of the points."""
+        """Return a subset of the points."""
         deviation, root, rms, slope = (part[..., points] for part in self[:4])
         return Trace(deviation, root, rms, slope, tuple(part[..., points] for part in self.coefficients))
 
@@ -50,10 +50,10 @@ def trace(
 ) -> tuple[Trace, Homogeneous | Smooth, float]:
     """Follow points of root mean square ``inputs`` (n,) through all layers; to be called with 64 bits enabled.
 
-    Returns the dual activation as fitted to these points, and a bound of the error it makes in either kernel, relative
-    to the product of deviations.
+    Also returns the dual activation fitted to these points, and a bound on its error in either kernel, relative to the
+    product of deviations.
 
-    :raises UnavailableError: where the dual of an activation that is known as a function alone misses its tolerance.
+    :raises UnavailableError: if the dual of an activation known only as a function misses its tolerance.
     """
     place = jax.devices("cpu")[0]
     scales = jax.device_put((np.float64(architecture.weight_std), np.float64(architecture.bias_std)), place)
@@ -94,10 +94,11 @@ class _Errors(NamedTuple):
 
 
 class _Response(NamedTuple):
-    """How a layer answers to a relative change of K = K(x, x): the largest sizes over points.
+    """A layer's response to a relative change of K = K(x, x): the largest absolute values over points.
 
-    ``own`` is d log K' / d log K, ``bend`` its part weight_std^2 E[phi phi''] K / K'. Of d log E[phi'^2] / d log K
-    ``steepness`` is E[phi''^2] K / E[phi'^2], which an error in K(x, x') has, and ``slope_bend`` the rest.
+    ``own`` is d log K' / d log K, and ``bend`` its part weight_std^2 E[phi phi''] K / K'. The derivative
+    d log E[phi'^2] / d log K has two parts: ``steepness`` E[phi''^2] K / E[phi'^2], the response to an error in
+    K(x, x'), and ``slope_bend``, the rest.
     """
 
     own: float
@@ -109,11 +110,11 @@ class _Response(NamedTuple):
 def _grown(errors: _Errors, missed: float, gain: Array, root: Array, response: _Response) -> _Errors:
     """Carry error bounds through a layer that misses ``missed`` of E[phi phi] and E[phi' phi'], to first order.
 
-    ``gain`` is the root of weight_std^2 E[phi'^2] K / K', by which errors of either kernel grow between points;
-    ``root`` that of Theta / K before the layer, since what is off in E[phi' phi'] is multiplied by Theta.
+    ``gain`` is the root of weight_std^2 E[phi'^2] K / K', the growth factor of errors of either kernel between points;
+    ``root`` is that of Theta / K before the layer, since an error of E[phi' phi'] is multiplied by Theta.
 
-    Different points are taken to respond to errors in K(x, x) and K(x', x') as coincident ones do. Not in the bound:
-    where phi has a kink, Theta of nearly coincident points changes by the root of an error in K.
+    Assumes that different points respond to errors in K(x, x) and K(x', x') like coincident ones. Not in the bound:
+    if phi has a kink, Theta of nearly coincident points changes by the root of an error in K.
     """
     factor, most = _largest(gain) ** 2, _largest(root) ** 2
     own = missed + _times(response.own, errors.own)
@@ -128,7 +129,7 @@ def _largest(sizes: Array) -> float:
 
 
 def _times(factor: float, error: float) -> float:
-    """Return the product, 0 where either is, even if the other has overflown."""
+    """Return the product, 0 where either factor is, even if the other has overflowed."""
     return factor * error if factor and error else 0.0
 
 
@@ -150,7 +151,7 @@ def _response(dual: Smooth | Homogeneous, deviation: Array, weight_std: float, b
 
 @partial(jax.jit, static_argnums=0)
 def _steepness(dual: Smooth, deviation: jax.Array) -> jax.Array:
-    """Return E[phi''^2] K / E[phi'^2]: the derivative of E[phi' phi'] by the covariance of coincident points."""
+    """Return E[phi''^2] K / E[phi'^2]: the response of E[phi' phi'] to the covariance of coincident points."""
     moments, square = dual.moments(deviation), deviation**2
     _, (_, change) = jax.jvp(partial(dual.products, moments, moments), (square,), (square,))
     return share(share(change, moments.slope), moments.slope)
@@ -175,7 +176,7 @@ def _layer(
     weight_std: jax.Array,
     bias_std: jax.Array,
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Return the next deviation and root, and the root of what multiplies Theta: roots, whose squares may overflow."""
+    """Return the next deviation and root, and the root of Theta's multiplier: their squares may overflow."""
     moments = dual.moments(deviation)
     following = jnp.hypot(weight_std * moments.rms, bias_std)
     gain = share(weight_std * moments.slope, following) * finite(deviation)

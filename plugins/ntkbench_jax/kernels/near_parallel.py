@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ntkbench.architecture.nodes import Architecture
 
     Index = NDArray[np.int64]
-_LENGTHS = (256, 4096)  # of lists: only so many shapes, so that few programs are compiled
+_LENGTHS = (256, 4096)  # lengths of lists: few, so that few programs are compiled
 LONGEST_LIST = _LENGTHS[-1]
 
 
@@ -50,7 +50,7 @@ def pair_kernels(
 def abstract_kernels(
     measures: PairMeasures, dual: Homogeneous | Smooth, architecture: Architecture, place: Any, fixed_layers: int = 0
 ) -> tuple[geometry.Array, geometry.Array]:
-    """Return both kernels (P,) of pairs given by their measures, as :func:`pair_kernels` finds them."""
+    """Return both kernels (P,) of pairs given by their measures, as :func:`pair_kernels` computes them."""
     count = len(measures.cosine)
     scales = np.float64(architecture.weight_std), np.float64(architecture.bias_std), np.int64(architecture.depth)
     fixed = np.int64(fixed_layers) if fixed_layers else None
@@ -76,7 +76,7 @@ def _network(
     depth: jax.Array,
     fixed: jax.Array | None,
 ) -> tuple[jax.Array, jax.Array]:
-    """Apply all layers: any depth with one compilation, and any number of ``fixed`` ones with another."""
+    """Apply all layers: one compilation serves every depth, another one every number of ``fixed`` layers."""
 
     def layer(hidden: jax.Array, pair: Pair) -> Pair:
         trained = None if fixed is None else hidden + 1 >= fixed
@@ -90,6 +90,6 @@ def _network(
 
 
 def scaled(pair: Pair, normalised: jax.Array) -> jax.Array:
-    """Multiply by both deviations; zero where any factor is, even if another has overflown."""
+    """Multiply by both deviations; zero where any factor is, even if another has overflowed."""
     first, second = jnp.maximum(pair.first, pair.second), jnp.minimum(pair.first, pair.second)
     return jnp.where((second == 0) | (normalised == 0), 0.0, first * jnp.where(second == 0, 1.0, normalised) * second)

@@ -1,4 +1,4 @@
-"""A queue for the pairs of all tiles that need high precision, in lists of the length :mod:`.near_parallel` takes."""
+"""A queue for the pairs of all tiles that need high precision, in lists as long as :mod:`.near_parallel` takes."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _AT_ONCE = 16 * LONGEST_LIST  # pairs: their inputs are gathered beside each oth
 
 
 class PairQueue:
-    """Places (row, column) of pairs; safe to share between threads.
+    """Positions (row, column) of pairs; thread-safe.
 
-    A tile of a few hundred points has a few hundred such pairs where the inputs have few dimensions: computed tile by
+    If inputs have few dimensions, a tile of a few hundred points has only a few hundred such pairs: computed tile by
     tile, most of each list would be padding.
     """
 
@@ -33,7 +33,7 @@ class PairQueue:
         self._count = 0
 
     def add(self, rows: Index, columns: Index) -> Iterator[tuple[Index, Index]]:
-        """Add pairs (P,); return the full lists that there are now, some at a time, to be computed by the caller."""
+        """Add pairs (P,); return the lists that are now full, for the caller to compute."""
         if not len(rows):
             return iter(())
         with self._lock:
@@ -48,7 +48,7 @@ class PairQueue:
         return _pieces(rows[:full], columns[:full], _AT_ONCE)
 
     def rest(self) -> Iterator[tuple[Index, Index]]:
-        """Return what is left as lists, for one thread each."""
+        """Return the remaining pairs as lists, each for one thread."""
         with self._lock:
             return _pieces(*self._joined(), LONGEST_LIST)
 

@@ -1,7 +1,7 @@
-"""How far rounding in one layer is magnified by the next: which points a tile's recursion in K loses digits of.
+"""Amplification of rounding from layer to layer: finds points for which a tile's recursion in K loses digits.
 
-A tile of a smooth activation carries K(x, x') itself. Where biases bring all points together at large deviations, the
-activation depends on small differences of large numbers, sqrt(K(x,x) K(x',x')) - K(x,x'), in every layer anew.
+A tile of a smooth activation carries K(x, x') itself. If biases bring all points together at large deviations, the
+activation depends on small differences of large numbers, sqrt(K(x,x) K(x',x')) - K(x,x'), anew in every layer.
 """
 
 from __future__ import annotations
@@ -22,12 +22,18 @@ if TYPE_CHECKING:
 
     from .layer_statistics import Trace
 
-_COSINES = (0.98, 0.5, 0.0, -0.5, -0.98)  # of the pairs that stand for all of a point's: any two points collapse alike
+_COSINES = (
+    0.98,
+    0.5,
+    0.0,
+    -0.5,
+    -0.98,
+)  # cosines of the pairs that represent all pairs of a point: any two points collapse alike
 _LEAST, _MOST = 64, 4096  # points up to which shapes are powers of two, so that few programs are compiled
 
 
 class _State(NamedTuple):
-    """Of pairs of points of one norm (cosines, n): K and Theta, and bounds of their errors in units of rounding."""
+    """For pairs of points of one norm (cosines, n): K and Theta, and bounds on their errors in units of rounding."""
 
     covariance: jax.Array
     tangent: jax.Array
@@ -36,10 +42,10 @@ class _State(NamedTuple):
 
 
 def growth(trace: Trace, dual: Smooth, architecture: Architecture) -> NDArray[np.float64]:
-    """Return how many roundings of ``sqrt(k(x,x) k(x',x'))`` either kernel may be off by, beside one per layer: (n,).
+    """Return the error of either kernel in roundings of ``sqrt(k(x,x) k(x',x'))``, beyond one per layer: (n,).
 
     To first order, and for pairs of points of one norm: each layer rounds K, and its slope multiplies that error; in
-    Theta the derivative of E[phi' phi'] by K does.
+    Theta, the derivative of E[phi' phi'] with respect to K does.
     """
     count = trace.deviation.shape[1]
     width = max(_LEAST, 1 << (count - 1).bit_length()) if count <= _MOST else count

@@ -1,6 +1,6 @@
 """Ordinary pairs, tile by tile: one compiled program takes two blocks of points through all layers.
 
-What depends on one point alone is computed first (:mod:`.layer_statistics`): a pair costs a dozen operations a layer.
+Statistics of single points are computed first (:mod:`.layer_statistics`): a pair costs a dozen operations per layer.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 PARALLEL = 0.98  # |cos| beyond which a pair is left to :mod:`.near_parallel`
 _LARGEST_HIDDEN = 30.0  # deviation behind the first activation up to which smooth duals keep their digits here
-_LOST = 10.0  # of squared angles, that a tile may lose
-# roundings that layers may magnify rounding to; a dual makes up to 7 where growth() counts one: 7 * 120 * 2^-53 < 1e-13
+_LOST = 10.0  # contraction of squared angles that a tile tolerates
+# amplification of rounding that a tile tolerates; a dual makes up to 7 where growth() counts one: 840 * 2^-53 < 1e-13
 _LARGEST_GROWTH = {"float64": 120.0, "float32": 60.0}
-_UNROLLED = 4  # layers up to which a program is compiled for its very depth
+_UNROLLED = 4  # up to this many layers a program is compiled for its exact depth
 # vectors of 64 bytes where the CPU has them, which XLA by default halves; a fifth faster
 compiled = partial(jax.jit, compiler_options={"xla_cpu_prefer_vector_width": 512})
 
@@ -39,8 +39,8 @@ class Block(NamedTuple):
     """The input of a program: n points, for L = depth + 1 affine layers.
 
     ``direction`` (n, F) are unit vectors; ``extreme`` (n,) says which points' pairs go to :mod:`.near_parallel`;
-    ``deviation`` (L, n) is sqrt(K_l(x,x)), ``weight`` and ``bias`` (L, n) the shares in it of what comes in, weighted,
-    and of the bias: weight^2 + bias^2 = 1; ``moments`` (depth, ..., n) are of the activations.
+    ``deviation`` (L, n) is sqrt(K_l(x,x)), ``weight`` and ``bias`` (L, n) are the shares of the weighted input
+    and of the bias in it, weight^2 + bias^2 = 1; ``moments`` (depth, ..., n) are those of the activations.
     """
 
     direction: Any
@@ -51,7 +51,7 @@ class Block(NamedTuple):
     moments: Moments
 
     def take(self, start: int, count: int) -> Block:
-        """Return ``count`` points, zeros in place of those that are missing."""
+        """Return ``count`` points, with zeros for missing ones."""
         missing = max(start + count - len(self.direction), 0)
 
         def cut(array: Any) -> Any:
@@ -62,10 +62,10 @@ class Block(NamedTuple):
 
 
 class Tile(NamedTuple):
-    """``nngp + i ntk`` (n, m), and ``needs_high_precision`` (n, m), those that :mod:`.near_parallel` computes again.
+    """``nngp + i ntk`` (n, m), and ``needs_high_precision`` (n, m), pairs for :mod:`.near_parallel` to recompute.
 
-    One complex array and not two real ones, since XLA on the CPU fuses all layers into one loop for one result, and
-    computes them again for another.
+    One complex array instead of two real ones: XLA on the CPU fuses all layers into one loop per result, and would
+    compute them once more for a second result.
     """
 
     kernels: Any
@@ -99,7 +99,7 @@ def block(
 
 
 def _contracted(trace: Trace, architecture: Architecture) -> NDArray[np.bool_]:
-    """Return where layers bring points together so far that what is left is lost to rounding before others part them.
+    """Return where layers bring points so close that rounding loses their distance before later layers separate them.
 
     A layer multiplies small squared angles by about weight_std^2 E[phi'^2] K / K'.
     """
@@ -127,11 +127,11 @@ def _scaled_parts(architecture: Architecture, incoming: NDArray[np.float64]) -> 
 def tile_program(
     dual: Homogeneous | Smooth, architecture: Architecture, dtype: np.dtype[Any], place: Any, fixed_layers: int = 0
 ) -> Callable[[Block, Block], Tile]:
-    """Return what computes both kernels of the points of two blocks that are on ``place``."""
+    """Return a program that computes both kernels of the points of two blocks on ``place``."""
     program = _homogeneous if isinstance(dual, Homogeneous) else _smooth
     few = architecture.depth <= _UNROLLED
     unrolled, depth = (architecture.depth, None) if few else (None, np.int32(architecture.depth))
-    with np.errstate(over="ignore", under="ignore"):  # points are extreme then
+    with np.errstate(over="ignore", under="ignore"):  # extreme points, in that case
         scales = np.asarray([architecture.weight_std, architecture.bias_std]).astype(dtype)
     fixed = np.int32(fixed_layers) if fixed_layers else None
     arguments = jax.device_put((*scales, depth, fixed), place)
@@ -176,7 +176,7 @@ def _homogeneous(
 
 
 def _affine(rows: Block, columns: Block, layer: Any, distance: jax.Array) -> jax.Array:
-    """Return 1 - cos behind an affine layer from that before it."""
+    """Return 1 - cos after an affine layer from 1 - cos before it."""
     weight1, weight2 = rows.weight[layer], columns.weight[layer]
     bias1, bias2 = rows.bias[layer], columns.bias[layer]
     apart: jax.Array = ((weight1[:, None] - weight2) ** 2 + (bias1[:, None] - bias2) ** 2) / 2
@@ -228,7 +228,7 @@ def _repeat(
 
 
 def _trained(own: jax.Array, layer: Any, fixed: jax.Array | None) -> jax.Array:
-    """Return what a layer's own parameters add to Theta: nothing while it is one of the first, ``fixed`` ones."""
+    """Return the contribution of a layer's own parameters to Theta: none for the first ``fixed`` layers."""
     return own if fixed is None else jnp.where(layer >= fixed, own, 0)
 
 
@@ -237,12 +237,12 @@ def _outer(first: jax.Array, second: jax.Array) -> jax.Array:
 
 
 def cosines(rows: Block, columns: Block) -> jax.Array:
-    """Return those of the angles of all pairs (n, m)."""
+    """Return the cosines of the angles of all pairs (n, m)."""
     return jnp.matmul(rows.direction, columns.direction.T, precision=jax.lax.Precision.HIGHEST)
 
 
 def _input_covariance(rows: Block, columns: Block, cosine: jax.Array, bias_std: jax.Array) -> jax.Array:
-    """Return K_1, whose terms may be of any sizes."""
+    """Return K_1, for terms of any size."""
     lengths = _outer(rows.weight[0] * rows.deviation[0], columns.weight[0] * columns.deviation[0])
     covariance: jax.Array = lengths * cosine + bias_std**2
     return covariance

@@ -1,7 +1,7 @@
-"""Regression with kernels of any size: exact, step for step, and beyond what an eigendecomposition can bear.
+"""Kernel regression for any number of points, also beyond the reach of an eigendecomposition.
 
-:mod:`.source` says where the kernel's entries come from, the one thing to replace for a kernel kept elsewhere;
-:mod:`.dense`, :mod:`.cholesky`, :mod:`.conjugate`, :mod:`.lanczos` and :mod:`.krylov` know matrices, or their products,
-only; :mod:`.eigen`, :mod:`.direct` and :mod:`.iterative` are the ways of fitting a :mod:`.problem`, between which
+:mod:`.source` supplies the kernel's entries, and is the only part to replace for a kernel stored elsewhere.
+:mod:`.dense`, :mod:`.cholesky`, :mod:`.conjugate`, :mod:`.lanczos` and :mod:`.krylov` work on matrices or their
+products. :mod:`.eigen`, :mod:`.direct` and :mod:`.iterative` are the solvers of a :mod:`.problem`, among which
 :mod:`.choose` chooses for :class:`~ntkbench_jax.NTKRegressor`.
 """

@@ -1,8 +1,9 @@
-"""A Cholesky factor in the place of its matrix, which stays readable in the other triangle (scipy's LAPACK and BLAS).
+"""Cholesky factorisation in place, keeping the matrix readable in the other triangle (scipy's LAPACK and BLAS).
 
-L is written below and on the diagonal; what is above is left alone. With the diagonal kept aside the matrix is still
-there: residuals, and a second attempt, cost no second array. Panels of columns go through LAPACK one by one, because
-OpenBLAS (0.3.30 and before, as in scipy's wheels), on two threads, leaves its buffers in ``potrf`` beyond order 16,384.
+L is written on and below the diagonal; entries above stay. With the diagonal saved separately the matrix is still
+available, so residuals and a second attempt need no second array. Panels of columns go through LAPACK one by one,
+because ``potrf`` of OpenBLAS (0.3.30 and before, as in scipy's wheels) overruns its buffers on two threads beyond order
+16,384.
 """
 
 from __future__ import annotations
@@ -25,19 +26,19 @@ if TYPE_CHECKING:
 
     from .source import Float
 
-_PANEL = 512  # columns factorised at once, with a workspace of a few times that many
+_PANEL = 512  # columns factorised at once; the workspace is a few times as large
 _STRIP = 256  # columns mirrored at once
 
 
 class SingularKernelError(DataError):
-    """A kernel matrix that has no Cholesky factor in its arithmetic, or none with a digit to rely on."""
+    """A kernel matrix without a Cholesky factor in its precision, or with one whose solutions have no certain digit."""
 
 
 @dataclass(frozen=True, eq=False)
 class Factor:
     """``A = L L^T``: L in the lower triangle of ``matrix`` (N, N), A above it, A's ``diagonal`` (N,) beside it.
 
-    ``norm`` is ``|A|_1``; ``shift`` was added to the diagonal of what was factorised, not to A.
+    ``norm`` is ``|A|_1``; ``shift`` was added to the diagonal of the factorised matrix, not to A.
     """
 
     matrix: Float
@@ -53,12 +54,12 @@ class Factor:
         return solution
 
     def product(self, vectors: Float) -> Float:
-        """Return ``A vectors`` (N, O), from the triangle that still holds A."""
+        """Return ``A vectors`` (N, O), from the triangle that holds A."""
         with self._diagonal_in_place():
             return symmetric_product(self.matrix, vectors, both=False)
 
     def reciprocal_condition(self) -> float:
-        """Return an estimate of ``1 / (|A|_1 |A^-1|_1)``, from above (Hager 1984; Higham 1988), by a few solutions."""
+        """Return an estimate of ``1 / (|A|_1 |A^-1|_1)``, from above (Hager 1984; Higham 1988), by a few solves."""
 
         def solve(right: Float) -> Float:
             return self.solve(right.reshape(len(right), -1)).reshape(right.shape)
@@ -78,12 +79,12 @@ class Factor:
 
 
 def factorise(matrix: Float, *, shift_if_needed: bool = False) -> Factor:
-    """Factorise a symmetric ``matrix`` (N, N), Fortran-ordered, both triangles given, in its own place.
+    """Factorise a symmetric ``matrix`` (N, N), Fortran-ordered, with both triangles given, in place.
 
-    :param shift_if_needed: add to the diagonal, where A has no factor, the least power of ten of roundings that helps:
-        what solves ``A + shift I`` preconditions A.
-    :raises SingularKernelError: where A is not positive definite to the rounding of its type.
-    :raises DataError: where it is not finite.
+    :param shift_if_needed: if A has no factor, add the smallest sufficient shift to the diagonal, a power of ten in
+        roundings: a solver of ``A + shift I`` is a preconditioner for A.
+    :raises SingularKernelError: if A is not positive definite to the rounding of its type.
+    :raises DataError: if it is not finite.
     """
     lange: Any = get_lapack_funcs("lange", (matrix,))
     norm = float(lange("1", matrix))
@@ -105,7 +106,7 @@ def factorise(matrix: Float, *, shift_if_needed: bool = False) -> Factor:
 def well_conditioned(factor: Factor) -> Factor:
     """Return ``factor``.
 
-    :raises SingularKernelError: where no digit of a solution is certain.
+    :raises SingularKernelError: if no digit of a solution is certain.
     """
     reciprocal, epsilon = factor.reciprocal_condition(), float(np.finfo(factor.matrix.dtype).eps)
     if reciprocal < epsilon:
@@ -117,16 +118,16 @@ def well_conditioned(factor: Factor) -> Factor:
 
 
 def _lower_factor(matrix: Float) -> int:
-    """Write L into the lower triangle, panel by panel from the left; return 0, or the order of a minor that has none.
+    """Write L into the lower triangle, panel by panel from the left; return 0, or the order of a minor without one.
 
-    Each panel is lessened by what the columns before it explain (one matrix product, nearly all of the work), then its
-    corner is factorised, and the rest divided by that.
+    For each panel: subtract the contribution of earlier columns (one matrix product, nearly all of the work), factorise
+    its corner, and solve for the rest.
     """
     potrf: Any = get_lapack_funcs("potrf", (matrix,))
     trsm: Any = get_blas_funcs("trsm", (matrix,))
     for columns in blocks(len(matrix), _PANEL):
         before, below = slice(0, columns.start), slice(columns.start, None)
-        # of transposed views, whose rows lie in a row, as numpy's product writes them
+        # transposed views have contiguous rows, which numpy's product writes
         left = matrix[below, columns].T - matrix[columns, before] @ matrix[below, before].T
         width = len(left)
         corner, order = potrf(left[:, :width].T, lower=True, clean=True)
@@ -151,6 +152,6 @@ def _mirror_upper(matrix: Float) -> None:
 def _not_definite(order: int, dtype: Any) -> str:
     return (
         f"the kernel matrix is not positive definite to the rounding of {dtype}: its leading minor of order {order} is "
-        f"not, so point {order - 1} (from 0) is, as the kernel sees it, a combination of those before it, such as a "
+        f"not, so point {order - 1} (from 0) is, for this kernel, a combination of those before it, such as a "
         "duplicate"
     )

@@ -1,4 +1,4 @@
-"""Which way of solving suits a problem."""
+"""The choice of a solver for a problem."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ SOLVERS: dict[str, Callable[[RegressionProblem], RegressionFit]] = {
 
 
 def fit(problem: RegressionProblem, solver: str) -> tuple[str, RegressionFit]:
-    """RegressionFit by the named solver, and return its name with what it found; ``auto`` chooses by N and time.
+    """Fit with the named solver, and return its name and the fit; ``auto`` chooses by N and time.
 
-    :raises DataError: for what the solver cannot solve.
+    :raises DataError: for a problem that the solver cannot solve.
     """
     if solver != "auto":
         return solver, SOLVERS[solver](problem)

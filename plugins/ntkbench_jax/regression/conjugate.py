@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
     from .source import Array, Float
 
-_PATIENCE = 20  # iterations without a better residual, after which rounding has the last word
+_PATIENCE = 20  # iterations without a better residual, after which rounding must be the limit
 
 
 @dataclass(frozen=True, eq=False)
 class Iterated:
-    """``solution`` (N, O), the best iterate of each column, after so many ``iterations``.
+    """``solution`` (N, O), the best iterate of each column, and the number of ``iterations``.
 
     ``residual`` (O,) is |b - A x| / |b| in the 2-norm.
     """
@@ -41,14 +41,14 @@ def conjugate_gradients(
     solution, so the residual is ``b - A x`` itself.
 
     :param product: maps (N, K) to ``A`` times it, in float64.
-    :param precondition: maps (N, O), of columns of unit norm, to about ``A^-1`` times it.
+    :param precondition: maps (N, O), with columns of unit norm, to approximately ``A^-1`` times it.
     """
     right = right / (scale := column_scale(right))
     norms = _norms(right)
     x, best = np.zeros_like(right), np.zeros_like(right)
     lowest = np.where(norms > 0, 1.0, 0.0)
     residual, direction, image = right.copy(), None, None
-    alive = np.ones(len(lowest), dtype=bool)  # a column that left the range of numbers does not come back
+    alive = np.ones(len(lowest), dtype=bool)  # a column that has overflowed is not continued
     iterations = last_gain = 0
     while (alive & (lowest > tolerance)).any() and iterations < min(max_iterations, last_gain + _PATIENCE):
         iterations += 1
@@ -71,7 +71,7 @@ def conjugate_gradients(
 
 
 def column_scale(right: Array) -> Array:
-    """Return the power of two (O,) by which each column of (N, O) is of order 1, so that no square leaves the range."""
+    """Return the power of two (O,) that scales each column of (N, O) to order 1, so that no square overflows."""
     scale: Array = np.ldexp(1.0, np.frexp(np.abs(right).max(axis=0, initial=0.0))[1] - 1)
     return scale
 
@@ -91,6 +91,6 @@ def _norms(a: Array) -> Array:
 
 
 def _ratio(numerator: Array, denominator: Array) -> Array:
-    """Return the quotient, or 0 where the denominator is not positive: a column that is solved, or beyond help."""
+    """Return the quotient, or 0 where the denominator is not positive: a column that is solved or has failed."""
     quotient: Array = np.divide(numerator, denominator, out=np.zeros_like(numerator), where=denominator > 0)
     return quotient

@@ -10,8 +10,8 @@ from scipy.linalg import get_blas_funcs
 if TYPE_CHECKING:
     from .source import Float
 
-_FEW_OF_HALF = 8  # columns up to which one product after another, each at the memory's speed, beats a blocked one
-_FEW_OF_WHOLE = 4  # the same, where the blocked one may read both triangles
+_FEW_OF_HALF = 8  # up to this many columns, single products at memory bandwidth beat a blocked product
+_FEW_OF_WHOLE = 4  # the same, if the blocked product may read both triangles
 
 
 def symmetric_product(matrix: Float, vectors: Float, *, both: bool) -> Float:

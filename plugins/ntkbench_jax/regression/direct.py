@@ -1,4 +1,4 @@
-"""Kernel regression (time = inf) by a float64 Cholesky factor in the place of the kernel's matrix."""
+"""Kernel regression (time = inf) by a float64 Cholesky factor, in place of the kernel matrix."""
 
 from __future__ import annotations
 
@@ -15,15 +15,17 @@ if TYPE_CHECKING:
     from .problem import RegressionProblem
     from .source import Array
 
-_REFINEMENTS = 2  # products: the second corrects what the first left
-_SPREAD_BYTES = 1 << 28  # of solutions held at once for a spread: each block costs a product with the NNGP's matrix
+_REFINEMENTS = 2  # products: the second corrects the error of the first
+_SPREAD_BYTES = (
+    1 << 28
+)  # bytes of solutions held at once for a spread: each block costs a product with the NNGP's matrix
 _ENOUGH = 2 * float(np.finfo(np.float64).eps)
 
 
 class CholeskyFit:
     """Holds one matrix (N, N); see ``problem.RegressionFit``.
 
-    :raises SingularKernelError: where the matrix is singular to rounding.
+    :raises SingularKernelError: if the matrix is singular to rounding.
     """
 
     def __init__(self, problem: RegressionProblem) -> None:
@@ -77,7 +79,7 @@ class CholeskyFit:
     def _weights_and_change(self, points: Array) -> tuple[Array, Array]:
         """Return ``W = (T + rho)^-1 Theta(X, x)`` and ``K(X, X) W - 2 K(X, x)``, both (N, M).
 
-        Half of ``W^T change``, made symmetric, is what training does to the covariance (L19, eq. 16).
+        Half of ``W^T change``, symmetrised, is the change of the covariance by training (L19, eq. 16).
         """
         driven = self.problem.source().against(points).T
         weights = np.asarray(self.factor.solve(driven), dtype=np.float64)

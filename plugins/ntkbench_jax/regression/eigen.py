@@ -1,4 +1,4 @@
-"""Everything at any time, by one eigendecomposition."""
+"""Mean and law at any time, by one eigendecomposition."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class EigenFit:
     """The mean and law of :mod:`ntkbench.dynamics`, with the pseudo-inverse at ``time = inf``.
 
-    Holds three matrices (N, N), both kernels and the eigenvectors, and a fourth once a spread was asked for.
+    Holds three matrices (N, N), both kernels and the eigenvectors, and a fourth once a spread has been requested.
     """
 
     error: Array | None = None

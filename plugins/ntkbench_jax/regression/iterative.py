@@ -1,4 +1,4 @@
-"""Training by products with the kernel's matrix: at finite times, and where a float64 factor has no room."""
+"""Training by products with the kernel matrix: at finite times, or when a float64 factor does not fit into memory."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class IterativeFit:
-    """Holds coefficients (N, O) alone; see ``problem.RegressionFit``. The spread of the ensemble is not to be had.
+    """Holds only coefficients (N, O); see ``problem.RegressionFit``. It computes no spread of the ensemble.
 
     While fitting: at a finite time the matrix (N, N) in float64, and Krylov spaces; at ``time = inf`` its factor in
     float32, while the float64 products are computed tile by tile.
@@ -90,4 +90,4 @@ class IterativeFit:
 
 def _no_spread(time: float) -> str:
     other = 'use solver "eigen"' + (' or "cholesky"' if time == inf else "")
-    return f'solver "iterative" knows the mean alone, not the spread of the ensemble: {other}, where N allows'
+    return f'solver "iterative" computes the mean only, not the spread of the ensemble: {other}, where N allows'

@@ -2,16 +2,16 @@
 
 ``f_t(x) = f_0(x) + Theta(x, X) c_t`` with ``c_t = g_t(T) b``, ``b = y - f_0(X)``. In the Krylov space of b, with basis
 V (k, N) and ``T V^T = V^T H + h v e_k^T``, take ``c_t = V^T u``, ``u = |b| g_t(H) e_1``: the same training for a matrix
-of k rows, at every asked time. How wrong that is can be read off the last weight u_k. For gradient flow the error ``e``
+of k rows, at every requested time. The last weight u_k bounds the error. For gradient flow the error ``e``
 of ``c_t`` obeys ``e' = -(T + rho) e / N + h u_k(t) v / N`` (up to sign), where ``u_k`` keeps its sign and only grows,
 since H has positive entries beside its diagonal. Integrated by parts,
 
     |(T + rho) e| <= h |u_k(t)|                                        the error on the training points
     |T^1/2 e|     <= h |u_k(t)| min(sqrt(2 t / (e N)), 1 / (2 sqrt(rho)))  times sqrt(Theta(x, x)): that at any x
 
-(here e = 2.718..), and the same for gradient descent with ``learning_rate <= N / (lambda_max + rho)``, summed by parts.
-Beyond that, up to the stable rate, steps overshoot and u_k need not be monotone; twice the same is then an estimate, no
-longer a bound.
+(here e = 2.718..). By summation by parts the same holds for gradient descent with
+``learning_rate <= N / (lambda_max + rho)``. Above that, up to the stable rate, steps overshoot and u_k need not be
+monotone; twice the same is then an estimate, not a bound.
 """
 
 from __future__ import annotations
@@ -38,20 +38,22 @@ if TYPE_CHECKING:
 
     from .source import Array, Float
 
-_ROUNDINGS = 4 * float(np.finfo(np.float64).eps)  # what the recurrence, and the sum of a prediction, add up to
-_FIRST_LOOK = 8  # steps before the first, which costs k^3, little against the products
-_GROWTH = 1.15  # of the dimension from look to look
+_ROUNDINGS = 4 * float(
+    np.finfo(np.float64).eps
+)  # roundings that accumulate in the recurrence and in the sum of a prediction
+_FIRST_LOOK = 8  # steps before the first check, which costs k^3, little compared with the products
+_GROWTH = 1.15  # growth of the dimension between checks
 
 
 @dataclass(frozen=True, eq=False)
 class KrylovDynamics:
-    """What :func:`krylov_dynamics` found, for T times, N training points and O right-hand sides.
+    """The result of :func:`krylov_dynamics`, for T times, N training points and O right-hand sides.
 
     ``coefficients`` (T, N, O) are c_t; ``residual_train`` (T, N, O) is ``y - f_t(X)``. ``error`` (T, O) bounds the
     2-norm of the error of f_t(X), relative to that of b; at any x the prediction is within ``error_at_points`` (T, O)
-    times ``sqrt(Theta(x, x))`` (inf where nothing is known: at t = inf without a ridge). Both include an estimate of
-    what float64 leaves uncertain, given the products. ``dimensions`` (O,) of the spaces; ``largest_eigenvalue`` of T,
-    from below.
+    times ``sqrt(Theta(x, x))`` (inf without a bound: at t = inf without a ridge). Both include an estimate of the
+    float64 rounding, given the products. ``dimensions`` (O,) are those of the spaces; ``largest_eigenvalue`` is a
+    lower bound on that of T.
     """
 
     coefficients: Array
@@ -82,13 +84,13 @@ def krylov_dynamics(
     :param product: maps (N, K) to ``T`` times it; T is symmetric positive semidefinite.
     :param steps: (T,) of gradient descent at a ``learning_rate``, or ``times`` (T,) of gradient flow.
     :param rho: the absolute ridge.
-    :param group: columns that share products, and must fit into memory together.
+    :param group: number of columns that share products, and must fit into memory together.
     :raises DataError: for an ambiguous schedule, values that are not finite, or a rate at which descent diverges.
     """
     if residual.ndim != 2 or not np.isfinite(residual).all():
         raise DataError(f"dynamics: residual has shape {residual.shape}, expected finite values of shape (N, O)")
     if not (np.isfinite(rho) and rho >= 0):
-        raise DataError(f"dynamics: rho is {rho}; a ridge is finite and not negative")
+        raise DataError(f"dynamics: rho is {rho}; a ridge must be finite and not negative")
     training = _Training(make_schedule(learning_rate, steps, times), float(rho), len(residual))
     columns: list[_Solved] = []
     scale = column_scale(residual)
@@ -116,7 +118,7 @@ class _Solved(NamedTuple):
 
 
 class _Small(NamedTuple):
-    """Training within a space: ``weights`` u and ``left`` (T, k), truncation and rounding of f_t(X) (T,), absolute."""
+    """Training within a space: ``weights`` u and ``left`` (T, k), truncation and rounding errors of f_t(X) (T,)."""
 
     weights: Array
     left: Array
@@ -125,7 +127,7 @@ class _Small(NamedTuple):
     largest: float
 
     def settled(self, allowed: float) -> bool:
-        """Whether the truncation is small enough, or so small that rounding hides it."""
+        """Whether the truncation error is within tolerance, or below rounding."""
         return bool((self.truncation <= np.maximum(allowed - self.rounding, self.rounding)).all())
 
 
@@ -137,7 +139,7 @@ class _Training(NamedTuple):
     size: int
 
     def within(self, space: KrylovSpace) -> _Small:
-        """Train in the space; the mean over N points is one over k of them at k / N of the speed."""
+        """Train in the space: a mean over N points is one over k points at k / N of the speed."""
         k, spectrum, schedule = space.dimension, space.spectrum(), self.schedule
         speed, largest = k / self.size, max(float(spectrum.eigenvalues[0]), 0.0)
         self._check_rate(largest)
@@ -153,7 +155,7 @@ class _Training(NamedTuple):
         return _Small(weights, left, self._truncation(tail, weights, left, largest), rounding, largest)
 
     def error_at_points(self, small: _Small) -> Array:
-        """Return what, times sqrt(Theta(x, x)), bounds the error of f_t(x), (T,)."""
+        """Return the factor (T,) that, times sqrt(Theta(x, x)), bounds the error of f_t(x)."""
         schedule = self.schedule
         factor = np.sqrt(2 * schedule.unit * schedule.elapsed / (np.e * self.size))
         if schedule.steps is not None:  # the sum over steps exceeds the integral by no more than its first term
@@ -168,7 +170,7 @@ class _Training(NamedTuple):
         schedule = self.schedule
         if schedule.steps is not None:
             return tail * (1 if schedule.unit * (largest + self.rho) <= self.size else 2)
-        at_rest = np.linalg.norm(left - self.rho * weights, axis=1)  # of (H + rho) u = |b| e_1, where t is inf
+        at_rest = np.linalg.norm(left - self.rho * weights, axis=1)  # residual of (H + rho) u = |b| e_1, for t = inf
         return np.where(np.isinf(schedule.elapsed), np.hypot(tail, at_rest), tail)
 
     def _check_rate(self, largest: float) -> None:

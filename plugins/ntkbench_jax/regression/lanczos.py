@@ -12,20 +12,20 @@ from ntkbench.dynamics import Spectrum
 if TYPE_CHECKING:
     from .source import Array
 
-_INVARIANT = 10 * float(np.finfo(np.float64).eps)  # of the largest entry of H: a remainder below it is rounding
+_INVARIANT = 10 * float(np.finfo(np.float64).eps)  # relative to the largest entry of H: a smaller remainder is rounding
 
 
 class KrylovSpace:
     """``span{b, T b, ..}``: orthonormal rows ``V`` with ``T V^T = V^T H + remainder v e_k^T``, ``H`` tridiagonal.
 
-    Reorthogonalised twice per step, so the relation and the orthogonality hold to rounding, and every product with T
-    counts. The memory is one vector (N,) per step taken.
+    Reorthogonalised twice per step, so the relation and the orthogonality hold to rounding, and no product with T is
+    wasted. The memory is one vector (N,) per step taken.
     """
 
     def __init__(self, start: Array, largest: int) -> None:
         self.norm = float(np.linalg.norm(start))
         self.remainder = np.inf if self.norm > 0 else 0.0
-        self._vectors = np.empty((min(largest, len(start)) + 1, len(start)))  # untouched pages cost nothing
+        self._vectors = np.empty((min(largest, len(start)) + 1, len(start)))  # unused pages take no memory
         self._vectors[0] = start / (self.norm or 1.0)
         self._diagonal: list[float] = []
         self._beside: list[float] = []
@@ -33,7 +33,7 @@ class KrylovSpace:
 
     @property
     def dimension(self) -> int:
-        """How many products with T went into it."""
+        """The number of products with T so far."""
         return len(self._diagonal)
 
     @property
@@ -49,11 +49,11 @@ class KrylovSpace:
 
     @property
     def complete(self) -> bool:
-        """Whether it is invariant under T to rounding, or as large as allowed."""
+        """Whether the space is invariant under T to rounding, or as large as allowed."""
         return self.remainder <= _INVARIANT * self._scale or self.dimension == len(self._vectors) - 1
 
     def extend(self, image: Array) -> None:
-        """Take ``image = T last`` (N,) in."""
+        """Extend the space by ``image = T last`` (N,)."""
         k = self.dimension
         self._diagonal.append(float(self.last @ image))
         known = self._vectors[: k + 1]

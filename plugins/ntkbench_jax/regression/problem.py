@@ -23,8 +23,8 @@ Kernel = Literal["ntk", "nngp"]
 class RegressionProblem:
     """``targets`` (N, O) at ``inputs`` (N, F), to be fitted by gradient flow until ``time``, from f_0 ~ N(0, nngp).
 
-    ``kernel`` drives the training; ``ridge`` is relative to its mean diagonal; ``tolerance`` is what an iteration has
-    to reach, see :attr:`RegressionFit.error`.
+    ``kernel`` drives the training; ``ridge`` is relative to its mean diagonal; an iteration stops at
+    ``tolerance``, see :attr:`RegressionFit.error`.
     """
 
     inputs: Array
@@ -36,7 +36,7 @@ class RegressionProblem:
     tolerance: float
 
     def source(self, kernel: Kernel | None = None, inputs: Array | None = None) -> AnalyticSource:
-        """Return where the entries of a kernel come from; the one that drives the training by default."""
+        """Return the source of a kernel's entries; by default of the kernel that drives the training."""
         return AnalyticSource(
             self.inputs if inputs is None else inputs, self.architecture, self.kernel if kernel is None else kernel
         )
@@ -44,7 +44,7 @@ class RegressionProblem:
     def rho(self, diagonal: Array) -> float:
         """Return the absolute ridge for the ``diagonal`` (N,) of the kernel that drives the training.
 
-        :raises DataError: where that is not finite.
+        :raises DataError: if the diagonal is not finite.
         """
         if not np.isfinite(diagonal).all():
             raise DataError(f"the kernel of {self.architecture!r} is beyond the range of {diagonal.dtype} here")
@@ -54,9 +54,9 @@ class RegressionProblem:
 class RegressionFit(Protocol):
     """A trained ensemble.
 
-    ``rho`` is the absolute ridge; ``rank`` that of the matrix inverted, where one was; ``error`` (O,) bounds the 2-norm
-    of the error of the mean on the training points, relative to that of the targets, where it is known; ``iterations``
-    is the number of products with the kernel's matrix, where any were needed.
+    ``rho`` is the absolute ridge; ``rank`` is that of the matrix inverted; ``error`` (O,) bounds the 2-norm of the
+    error of the mean on the training points, relative to that of the targets; ``iterations`` is the number of products
+    with the kernel matrix. The last three are None if they do not apply.
     """
 
     rho: float
@@ -68,7 +68,7 @@ class RegressionFit(Protocol):
         """Return the ensemble's mean (M, O)."""
 
     def mean_train(self) -> Array:
-        """Return the ensemble's mean on the training points (N, O), without the kernel between them once more."""
+        """Return the ensemble's mean on the training points (N, O), without recomputing the kernel between them."""
 
     def variance(self, points: Array) -> Array:
         """Return the ensemble's variance (M,), the same for every output."""

@@ -1,4 +1,4 @@
-"""Where a kernel's entries come from, block by block: the one thing to replace for kernels kept elsewhere."""
+"""The source of a kernel's entries, block by block: the only part to replace for kernels stored elsewhere."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 Float = NDArray[np.floating[Any]]
-_EDGE = 2048  # of a tile of 32 MiB: large against the cost of a call, small against any memory
-_BLOCK_BYTES = 1 << 27  # of kernel entries held at once between new points and the training points
+_EDGE = 2048  # edge of a tile of 32 MiB: large enough to amortise a call, small for any memory
+_BLOCK_BYTES = 1 << 27  # bytes of kernel entries held at once between new points and the training points
 
 
 class KernelSource(Protocol):
@@ -43,7 +43,7 @@ class KernelSource(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class AnalyticSource:
-    """The kernel of an architecture on ``inputs`` (N, F) in float64, computed where it is asked for."""
+    """The kernel of an architecture on ``inputs`` (N, F) in float64, computed on demand."""
 
     inputs: Array
     architecture: Architecture
@@ -65,7 +65,7 @@ class AnalyticSource:
         self._between(self.inputs, None, out)
 
     def tile(self, rows: slice, columns: slice) -> Array:
-        """Return ``k(X[rows], X[columns])``; symmetric to the bit where the two are the same."""
+        """Return ``k(X[rows], X[columns])``; symmetric to the bit if the two are the same."""
         return self._between(self.inputs[rows], None if rows == columns else self.inputs[columns])
 
     def against(self, points: Array) -> Array:
@@ -86,7 +86,7 @@ class AnalyticSource:
 
 
 def assemble(source: KernelSource, dtype: Any = np.float64) -> Float:
-    """Return the kernel's matrix (N, N), Fortran-ordered, as LAPACK takes it."""
+    """Return the kernel matrix (N, N), Fortran-ordered, as LAPACK expects it."""
     matrix: Float = np.empty((source.size, source.size), dtype, order="F")
     source.fill(matrix)
     return matrix

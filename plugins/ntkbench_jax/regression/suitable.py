@@ -1,4 +1,4 @@
-"""Which way of solving suits a problem, and what it costs: known before anything heavy is imported or computed."""
+"""The suitable solver for a problem, and its cost. Light: no JAX."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import Literal, NamedTuple
 
 Solver = Literal["eigen", "cholesky", "iterative"]
 
-_EIGEN_AT_REST = 2_000  # points up to which an eigendecomposition is a matter of seconds
-_EIGEN_IN_TIME = 4_000  # the same where the alternative does not know the spread
-_EIGEN_IF_SINGULAR = 8_000  # where the alternative is none: minutes, and three matrices of 512 MB
+_EIGEN_AT_REST = 2_000  # points up to which an eigendecomposition takes seconds
+_EIGEN_IN_TIME = 4_000  # the same if the alternative computes no spread
+_EIGEN_IF_SINGULAR = 8_000  # the same without an alternative: minutes, and three matrices of 512 MB
 _CHOLESKY = 32_768  # points up to which a float64 matrix takes 8 GiB
-_PRODUCTS = 10  # with the kernel's matrix, that conjugate gradients need behind a factor in float32
-# bytes at most, of blocks of points against all others: kernels alone, or solutions and a spread beside them
+_PRODUCTS = 10  # products with the kernel matrix that conjugate gradients need, preconditioned by a factor in float32
+# largest bytes of blocks of points against all others: only kernels, or also solutions and a spread
 _BLOCKS, _BLOCKS_OF_SPREAD = 1e9, 1.8e9
 
 
@@ -24,7 +24,7 @@ class SolverCost(NamedTuple):
 
 
 def suitable(points: int, *, at_rest: bool) -> Solver:
-    """Return the solver for so many training points, at ``t = inf`` (``at_rest``) or at a finite time."""
+    """Return the solver for a number of training points, at ``t = inf`` (``at_rest``) or at a finite time."""
     if points <= (_EIGEN_AT_REST if at_rest else _EIGEN_IN_TIME):
         return "eigen"
     return "cholesky" if at_rest and points <= _CHOLESKY else "iterative"
@@ -36,7 +36,7 @@ def eigen_if_singular(points: int) -> bool:
 
 
 def cost_at_rest(solver: Solver, points: int, new: int) -> SolverCost:
-    """Return what kernel regression on N ``points`` costs: its mean at M ``new`` ones and, where known, its spread."""
+    """Return the cost of kernel regression on N ``points``: the mean at M ``new`` ones and, if computed, the spread."""
     n, m = float(points), float(new)
     pairs = n * n / 2 + n * m  # the matrix, then predictions at new points
     whole = 6 * 8 * n * max(n, m)

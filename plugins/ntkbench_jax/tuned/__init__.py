@@ -1,3 +1,3 @@
-"""The backend ``jax-tuned``: kernel regression whose ridge and architecture are chosen on the training rows."""
+"""The backend ``jax-tuned``: kernel regression with ridge and architecture chosen on the training rows."""
 
-TUNING_ROWS = 2000  # on which the choice is made by default, of more training rows
+TUNING_ROWS = 2000  # the choice uses this many training rows by default

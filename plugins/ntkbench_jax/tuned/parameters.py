@@ -1,4 +1,4 @@
-"""The keys a study may give the backend ``jax-tuned``: what to choose among, and by what."""
+"""The parameters of the backend ``jax-tuned`` in a study: the candidates, and the criterion."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ Depth = Annotated[int, Field(ge=0, le=1024)]
 
 
 class Parameters(BaseModel):
-    """Which kernel, and among which settings to choose; a list left out stands for the architecture's own value."""
+    """The kernel, and the settings to choose among; an omitted list stands for the architecture's own value."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kernel: Literal["ntk", "nngp"] = Field(default="ntk", description="ntk: all layers trained; nngp: the last one")
+    kernel: Literal["ntk", "nngp"] = Field(
+        default="ntk", description="ntk: all layers trained; nngp: only the last one"
+    )
     ridges: Annotated[tuple[NonNegative, ...], Field(min_length=1)] = Field(
         default=(1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3),
         description="ridges to choose among, relative to the kernel's mean diagonal",
@@ -40,10 +42,12 @@ class Parameters(BaseModel):
     solver: Literal["auto", "eigen", "cholesky", "iterative"] = Field(
         default="auto",
         description="of all fits; auto: eigen up to 2,000 rows, cholesky up to 32,768, beyond iterative, "
-        "which needs half of its memory and knows the mean alone",
+        "which needs half of its memory and computes the mean only",
     )
     tuning_rows: int = Field(
-        default=TUNING_ROWS, ge=2, description="of more training rows than so many, the first ones are used to choose"
+        default=TUNING_ROWS,
+        ge=2,
+        description="if there are more training rows, only this many, the first ones, are used to choose",
     )
 
     @model_validator(mode="after")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class OutOfRangeError(DataError):
-    """The kernel of one candidate is no matrix of finite numbers."""
+    """The kernel of one candidate is not finite."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class TunedKernel:
 
 
 def candidates(architecture: Architecture, parameters: Parameters) -> Iterator[Architecture]:
-    """Yield the architectures to choose among: all combinations of the lists, in their order."""
+    """Yield the candidate architectures: all combinations of the lists, in order."""
     names = ("depth", "weight_std", "bias_std")
     lists = [getattr(parameters, name) or (getattr(architecture, name),) for name in names]
     for values in product(*lists):
@@ -46,10 +46,10 @@ def candidates(architecture: Architecture, parameters: Parameters) -> Iterator[A
 def choose(problem: Problem, architecture: Architecture, parameters: Parameters) -> TunedKernel:
     """Return the best of all architectures and ridges, the first one among equals.
 
-    Its score is the mean squared error on the rows for validation, in units of the problem's scaled targets, or, by
-    marginal likelihood, minus the log evidence per number. A candidate whose kernel leaves the range of numbers is out.
+    The score is the mean squared error on the validation rows, in units of the problem's scaled targets, or, for
+    marginal likelihood, minus the log evidence per number. A candidate whose kernel overflows is excluded.
 
-    :raises DataError: without rows for validation, or where no candidate has a score.
+    :raises DataError: without validation rows, or if no candidate has a score.
     """
     tuning_problems("jax-tuned", problem)
     among, scores = list(candidates(architecture, parameters)), []
@@ -73,7 +73,7 @@ def chosen_values(chosen: TunedKernel) -> dict[str, float]:
 
 
 def grid_edges(chosen: TunedKernel, parameters: Parameters) -> dict[str, bool]:
-    """Return, for each list of several values, whether the choice is its least or its greatest one."""
+    """Return, for each list of several values, whether the choice is its smallest or its largest one."""
     grids: dict[str, Sequence[float] | None] = {
         "depth": parameters.depth,
         "weight_std": parameters.weight_std,
@@ -89,12 +89,12 @@ def shortened(problem: Problem, parameters: Parameters) -> tuple[Float, Float]:
 
 
 def in_units_of(problem: Problem, part: Problem) -> Float:
-    """Return by what the scaled targets of a problem to choose on are multiplied to be the whole problem's (O,)."""
+    """Return the factors (O,) that convert scaled targets of a tuning problem to those of the whole problem."""
     return np.asarray(np.asarray(part.target_std) / np.asarray(problem.target_std))
 
 
 def _scores(problem: Problem, architecture: Architecture, parameters: Parameters) -> Float:
-    """Return a number for each ridge (R,), the less the better."""
+    """Return the score of each ridge (R,); lower is better."""
     if parameters.by == "marginal-likelihood":
         return _evidence(problem, architecture, parameters)
     squares = [_squares(part, in_units_of(problem, part), architecture, parameters) for part in problem.tuning]
@@ -118,7 +118,7 @@ def _kernel(x: Float, architecture: Architecture, parameters: Parameters) -> Flo
 
 
 def _coefficients(kernel: Float, y: Float, ridges: Sequence[float]) -> Float:
-    """Return ``(T + rho)^-1 y`` (R, N, O); its pseudo-inverse's for ridges that leave T singular to rounding."""
+    """Return ``(T + rho)^-1 y`` (R, N, O); by the pseudo-inverse for ridges that leave T singular to rounding."""
     form = tridiagonalise(kernel)
     full = [rho for rho in ridges if form.rank(rho) == len(y)]
     found = dict(zip(full, form.solve(y, full), strict=True)) if full else {}

@@ -1,4 +1,4 @@
-"""The backend's entry point: choose, fit to all training rows, and say how likely the test targets are."""
+"""The backend's entry point: choose, fit to all training rows, and compute the likelihood of the test targets."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ if TYPE_CHECKING:
     from .select import TunedKernel
 
 _TOLERANCE = 1e-8
-_WORTHLESS = 1e-3  # of the targets: a solution that is further off is none
-_GRID = 200  # logarithms of the noise's variance looked at before the best is refined
-_LEAST = 1e-12  # variance of noise, over the mean squared residual, below which the law explains the residuals alone
+_WORTHLESS = 1e-3  # relative to the targets: a solution with a larger error is rejected
+_GRID = 200  # grid points of the log of the noise's variance, before the best is refined
+_LEAST = 1e-12  # variance of noise, over the mean squared residual, below which it counts as zero
 
 
 def solve(request: Request) -> Solution:
-    """Return kernel regression at t = inf, its ridge and architecture chosen on the training rows alone.
+    """Return kernel regression at t = inf, with ridge and architecture chosen only on the training rows.
 
     The spread is the law of an ensemble of infinitely wide networks (Lee et al. 2019, eqs. 14-16) with the chosen
-    ridge. To it comes noise, of one variance, the likeliest on the rows for validation: ``negative_log_likelihood`` is
+    ridge, plus noise whose variance has the highest likelihood on the validation rows. ``negative_log_likelihood`` is
     the mean over test points and outputs of -log N(y; mean, law + noise), in nats, in the data's own units. The
-    iterative solver knows the mean alone, and neither the variance nor the likelihood is reported. ``solver_error``
-    says how well the linear system was solved, in units of the targets; an eigendecomposition has none.
-    ``NAME_at_grid_edge`` is 1 where the choice is the least or the greatest of its list.
+    iterative solver computes the mean only, so it reports neither the variance nor the likelihood. ``solver_error``
+    is the error of the linear system's solution, relative to the targets; an eigendecomposition has none.
+    ``NAME_at_grid_edge`` is 1 if the choice is the smallest or the largest of its list.
 
-    :raises DataError: without rows for validation, or for a system that cannot be solved to 1e-3 of its targets.
+    :raises DataError: without validation rows, or for a system that cannot be solved to 1e-3 of its targets.
     """
     problem, parameters = request.problem, request.parameters
     chosen = choose(problem, request.architecture, parameters)
@@ -72,14 +72,14 @@ def _choices(chosen: TunedKernel, parameters: Parameters) -> list[Measurement]:
 
 
 def _reached(found: RegressionFit) -> list[Measurement]:
-    """Return how well the linear system is solved: |y - (Theta + rho) c| / |y|, of the worst output, where known."""
+    """Return the relative residual of the linear system, |y - (Theta + rho) c| / |y|, of the worst output, if known."""
     if found.error is None:
         return []
     return [Measurement(metric="solver_error", value=float(np.max(found.error)), unit="1", goal="min")]
 
 
 def _likelihood(problem: Problem, mean: Float, variance: Float) -> list[Measurement]:
-    """Return the negative log-likelihood of the test targets; none where a variance is zero, which has no density."""
+    """Return the negative log-likelihood of the test targets; none if a variance is zero, which has no density."""
     if not (variance > 0).all():
         return []
     value = float(np.mean(_surprise(problem.y_test - mean, variance) + np.log(np.asarray(problem.target_std))))
@@ -91,31 +91,31 @@ def _likelihood(problem: Problem, mean: Float, variance: Float) -> list[Measurem
 
 
 def _fit(x: Float, y: Float, chosen: TunedKernel, parameters: Parameters) -> RegressionFit:
-    """RegressionFit.
+    """Fit the chosen kernel to the training rows.
 
-    :raises DataError: where the solver does not reach three digits of the targets.
+    :raises DataError: if the solver does not reach three digits of the targets.
     """
     problem = RegressionProblem(x, y, chosen.architecture, parameters.kernel, chosen.ridge, inf, _TOLERANCE)
     name, found = solvers.fit(problem, parameters.solver)
     if found.error is not None and not (found.error <= _WORTHLESS).all():
         raise DataError(
-            f"backend jax-tuned: solver {name} with ridge {chosen.ridge:g} came no nearer to a solution than "
+            f"backend jax-tuned: solver {name} with ridge {chosen.ridge:g} left an error of "
             f"{np.max(found.error):.2g} of the targets; give larger ridges, or solver eigen where memory allows"
         )
     return found
 
 
 def _variance(found: RegressionFit, x: Float, outputs: int) -> Float | None:
-    """Return the ensemble's variance (M, O), the same of every output; None where the solver knows the mean alone."""
+    """Return the ensemble's variance (M, O), the same for every output; None if the solver computes the mean only."""
     if isinstance(found, IterativeFit):
         return None
     return np.repeat(np.maximum(found.variance(x), 0.0)[:, None], outputs, axis=1)
 
 
 def _noise(problem: Problem, chosen: TunedKernel, parameters: Parameters) -> float | None:
-    """Return the variance of the noise under which the rows for validation are likeliest, in scaled units.
+    """Return the variance of the noise with the highest likelihood on the validation rows, in scaled units.
 
-    None where the solver does not know what the law explains of the residuals.
+    None if the solver does not compute the law's variance.
     """
     residuals, variances = [], []
     for part in problem.tuning:
@@ -131,7 +131,7 @@ def _noise(problem: Problem, chosen: TunedKernel, parameters: Parameters) -> flo
 def likeliest_noise(residual: Float, variance: Float) -> float:
     """Return the s^2 that maximises the likelihood of residuals (M, O) under N(0, ``variance`` + s^2).
 
-    It is at most the largest squared residual; 0 where less than 1e-12 of the mean squared one is likeliest.
+    It is at most the largest squared residual; 0 if the maximum is below 1e-12 of the mean squared residual.
     """
     squares = np.square(residual)
     if not squares.any():

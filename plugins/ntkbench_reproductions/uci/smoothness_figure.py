@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from ntkbench.plugin import ResultTables
 
-_SPREAD = 0.4  # of the step between levels of noise: error bars of different curves stand side by side
+_SPREAD = 0.4  # share of the step between levels of noise: keeps error bars of different curves side by side
 _TICKS = (0.5, 1, 2, 4, 8)
 
 

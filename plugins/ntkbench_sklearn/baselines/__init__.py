@@ -1,1 +1,1 @@
-"""The plain methods that a kernel or a network has to beat: linear, RBF kernel ridge and random forest."""
+"""Baselines that a kernel or a network has to beat: linear, RBF kernel ridge and random forest."""

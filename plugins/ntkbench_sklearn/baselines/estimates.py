@@ -1,4 +1,4 @@
-"""What the baselines will cost, without importing scikit-learn."""
+"""The cost of the baselines, without importing scikit-learn."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from ntkbench.plugin import Workload
 
 _PROCESS_BYTES = 2e8  # a process that has imported scikit-learn
-_FLOPS_PER_COMPARISON = 20  # of sorting the points that come to a node of a tree
+_FLOPS_PER_COMPARISON = 20  # when sorting the points at a node of a tree
 
 
 def linear(work: Workload) -> Estimate:

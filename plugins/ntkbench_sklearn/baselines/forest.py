@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 class Forest:
-    """A random forest of regression trees. On targets that stand for classes its splits are those of Gini's impurity.
+    """A random forest of regression trees. On the numeric targets of classes its splits are those of Gini's impurity.
 
-    Predictions are the same for any number of threads: trees draw from seeds of their own, and are summed in order.
+    Predictions do not depend on the number of threads: each tree has its own seed, and trees are summed in order.
     """
 
     name = "sklearn-forest"
@@ -46,12 +46,12 @@ class Forest:
                 random_state=self._seed,
                 n_jobs=self._threads,
             ).fit(x, y if y.shape[1] > 1 else y[:, 0])
-            forest.n_jobs = 1  # threads would add the trees' predictions in the order in which they come
+            forest.n_jobs = 1  # threads would add the trees' predictions in the order in which they finish
             yield forest.predict(at).reshape(len(at), -1)
 
 
 def solve(request: Request) -> Solution:
-    """Return the predictions of a random forest, what a split and a leaf may be chosen on ``problem.tuning``.
+    """Return the predictions of a random forest, with split and leaf settings chosen on ``problem.tuning``.
 
     :raises DataError: without tuning problems.
     """

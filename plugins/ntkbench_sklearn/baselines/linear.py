@@ -36,7 +36,7 @@ class Linear:
 
 
 def solve(request: Request) -> Solution:
-    """Return linear predictions, the penalty chosen on ``problem.tuning``.
+    """Return linear predictions, with the penalty chosen on ``problem.tuning``.
 
     :raises DataError: without tuning problems.
     """

@@ -1,4 +1,4 @@
-"""The keys a study may give the baselines: what each chooses among."""
+"""The parameters of the baselines in a study: the candidates of each."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(gt=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 
-_FEWER_ROWS = "of more training rows than so many, the first ones are used to choose; the fit has all of them"
+_FEWER_ROWS = (
+    "if there are more training rows, only this many, the first ones, are used to choose; the final fit uses all"
+)
 
 
 class LinearParameters(BaseModel):
-    """Among which penalties linear regression chooses."""
+    """The penalties that linear regression chooses among."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -25,7 +27,7 @@ class LinearParameters(BaseModel):
 
 
 class RbfParameters(BaseModel):
-    """Among which widths of the kernel and penalties ridge regression with exp(-gamma |x - x'|^2) chooses."""
+    """The kernel widths and penalties that ridge regression with exp(-gamma |x - x'|^2) chooses among."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -41,15 +43,15 @@ class RbfParameters(BaseModel):
 
 
 class ForestParameters(BaseModel):
-    """Among which forests to choose."""
+    """The forests to choose among."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    trees: Count = Field(default=200, description="trees in the forest")
+    trees: Count = Field(default=200, description="number of trees in the forest")
     max_features: Annotated[tuple[Share, ...], Field(min_length=1)] = Field(
-        default=(1 / 3, 1.0), description="shares of the inputs that a split may look at, to choose among"
+        default=(1 / 3, 1.0), description="fractions of the inputs that a split considers, to choose among"
     )
     min_samples_leaf: Annotated[tuple[Count, ...], Field(min_length=1)] = Field(
-        default=(1, 3, 10), description="least numbers of points in a leaf, to choose among"
+        default=(1, 3, 10), description="minimum numbers of points in a leaf, to choose among"
     )
     tuning_rows: int = Field(default=2000, ge=2, description=_FEWER_ROWS)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class RbfRegression:
-    """Kernel ridge regression; settings of one gamma stand together and share one kernel."""
+    """Kernel ridge regression; settings with the same gamma are consecutive and share one kernel."""
 
     name = "sklearn-rbf"
 
@@ -42,14 +42,14 @@ class RbfRegression:
 
 def _fit(kernel: Float, y: Float, across: Float, ridges: Sequence[float]) -> Iterator[Float]:
     for ridge in ridges:
-        with warnings.catch_warnings():  # a penalty that is small for the kernel was the best one all the same
+        with warnings.catch_warnings():  # a small penalty can be the best, although the solver warns about it
             warnings.filterwarnings("ignore", message="Singular matrix")
             warnings.simplefilter("ignore", LinAlgWarning)
             yield KernelRidge(kernel="precomputed", alpha=ridge).fit(kernel, y).predict(across)
 
 
 def _along_modes(kernel: Float, y: Float, across: Float, ridges: Sequence[float]) -> Iterator[Float]:
-    """Yield what ``_fit`` does: one eigendecomposition serves all penalties, where each fit would factor anew."""
+    """Yield what ``_fit`` would predict: one eigendecomposition serves all penalties, instead of a factor for each."""
     values, vectors = eigh(kernel, overwrite_a=True, driver="evd")
     targets, along = vectors.T @ y, across @ vectors
     for ridge in ridges:
@@ -57,7 +57,7 @@ def _along_modes(kernel: Float, y: Float, across: Float, ridges: Sequence[float]
 
 
 def solve(request: Request) -> Solution:
-    """Return the predictions of Gaussian kernel ridge regression, gamma and penalty chosen on ``problem.tuning``.
+    """Return the predictions of Gaussian kernel ridge regression, with gamma and penalty chosen on ``problem.tuning``.
 
     :raises DataError: without tuning problems.
     """

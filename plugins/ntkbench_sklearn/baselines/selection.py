@@ -1,4 +1,4 @@
-"""What the baselines share: the best setting on the tuning problems, then one fit to all training rows."""
+"""Shared by the baselines: choose the best setting on the tuning problems, then fit it to all training rows."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ class Method(Protocol):
 
     @property
     def settings(self) -> Sequence[Setting]:
-        """What to choose among."""
+        """The settings to choose among."""
 
     @property
     def tuning_rows(self) -> int | None:
-        """How many training rows to choose on, the first ones; None for all."""
+        """How many training rows, the first ones, are used to choose; None for all."""
 
     def outputs(self, x: Float, y: Float, settings: Sequence[Setting], at: Float) -> Iterator[Float]:
-        """Yield, for each setting in turn, what the method fitted to ``x`` (N, F), ``y`` (N, O) predicts at ``at``."""
+        """Yield, for each setting, the predictions at ``at`` of the method fitted to ``x`` (N, F), ``y`` (N, O)."""
 
 
 def answer(request: Request, method: Method) -> Solution:
     """Return the predictions of a method whose setting was chosen on ``problem.tuning``, as a solution at t = inf.
 
-    The best setting has the highest mean accuracy where there are classes, and the least mean squared error otherwise
-    and among equals; the first one of these.
+    The best setting has the highest mean accuracy if there are classes; otherwise, and among equals, the smallest mean
+    squared error; then the first one counts.
 
     :raises DataError: without tuning problems, or if no setting gives finite numbers.
     """

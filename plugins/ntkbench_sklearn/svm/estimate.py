@@ -1,4 +1,4 @@
-"""What a choice among support vector machines will cost, without importing scikit-learn or JAX."""
+"""The cost of choosing among support vector machines, without importing scikit-learn or JAX."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PROCESS_BYTES = 4e8  # a process that has imported JAX and scikit-learn
 
 
 def estimate(work: Workload) -> Estimate:
-    """Return what all kernels up to the architecture's depth, and a machine for each of them and each C, will cost."""
+    """Return the cost of all kernels up to the architecture's depth, and of a machine for each kernel and each C."""
     points, depth = float(work.sizes.n_train), work.architecture.depth
     parameters = work.parameters
     penalties = 7 if parameters is None else len(parameters.c)

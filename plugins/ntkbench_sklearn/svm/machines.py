@@ -27,7 +27,7 @@ _CACHE_MEGABYTES = 1000
 
 
 class Kernel(NamedTuple):
-    """Which kernel: of ``depth`` hidden layers, the first ``fixed`` layers of weights not trained."""
+    """A kernel of networks with ``depth`` hidden layers, whose first ``fixed`` layers of weights are not trained."""
 
     depth: int
     fixed: int
@@ -53,7 +53,7 @@ class Fitted(NamedTuple):
 
 
 def kernels_up_to(depth: int, parameters: Parameters) -> list[Kernel]:
-    """Return the kernels to choose among, in the order in which the first best one is kept: by depth, then fixed."""
+    """Return the candidate kernels in order of preference among equals: by depth, then fixed."""
     any_fixed = parameters.fixed_layers == "any"
     return [Kernel(p, q) for p in range(depth + 1) for q in range(p + 1 if any_fixed else 1)]
 
@@ -61,7 +61,7 @@ def kernels_up_to(depth: int, parameters: Parameters) -> list[Kernel]:
 def choose(
     tuning: Sequence[Problem], architecture: Architecture, parameters: Parameters, threads: int
 ) -> TunedClassifier:
-    """Return the kernel and the penalty of the highest mean accuracy over the tuning problems.
+    """Return the kernel and the penalty with the highest mean accuracy over the tuning problems.
 
     Among equals the first one is kept, in the order of depth, fixed layers and C (Arora et al. 2019).
 
@@ -97,7 +97,7 @@ def _scores(problem: Problem, kernel: Kernel, architecture: Architecture, parame
 
 
 def predict(problem: Problem, chosen: TunedClassifier, architecture: Architecture, parameters: Parameters) -> Fitted:
-    """Return what the chosen machine, fitted to the training points, predicts on all points."""
+    """Return the predictions of the chosen machine, fitted to the training points, on all points."""
     train, test = gram(problem, chosen.kernel, architecture, parameters)
     with _quiet():
         machine, cut = _fit(train, _labels(problem)[0], chosen.c, parameters)
@@ -125,7 +125,7 @@ def _fit(kernel: Float, labels: Int, c: float, parameters: Parameters) -> tuple[
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Have fits that are cut short warn nobody, since they are counted; around all threads, which share the filters."""
+    """Silence warnings about fits that are cut short, which are counted; wraps all threads, which share the filters."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         yield

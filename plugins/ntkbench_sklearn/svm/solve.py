@@ -1,4 +1,4 @@
-"""The backend's entry point: choose a machine where the task says, fit it, and report what it answers."""
+"""The backend's entry point: choose a machine on the tuning problems, fit it, and report its predictions."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _selections: SelectionCache[TunedClassifier] = SelectionCache()
 
 
 def solve(request: Request) -> Solution:
-    """Return the answers of a support vector machine whose kernel and penalty were chosen on ``problem.tuning``.
+    """Return the predictions of a support vector machine, with kernel and penalty chosen on ``problem.tuning``.
 
     The kernels are those of the architecture with 0, ..., depth hidden layers (Arora et al. 2019). The
-    answers are classes, given as the targets that stand for them: -1 or +1, or one-hot less 1/k. They are libsvm's own
-    votes, one class against another, which its decision values do not always reproduce.
+    predictions are classes, as their numeric targets: -1 or +1, or one-hot minus 1/k. They are libsvm's own votes,
+    one class against another, which its decision values do not always reproduce.
 
     :raises DataError: for a task without classes, or without tuning problems.
     """

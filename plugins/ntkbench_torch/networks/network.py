@@ -33,7 +33,7 @@ _BLOCK = 4096  # points evaluated per block
 
 @dataclass(frozen=True)
 class LayerScales:
-    """What all networks of a group share: ``layers`` (n_0 .. n_L), the scales of each layer, and the activation.
+    """Facts that all networks of a group share: ``layers`` (n_0 .. n_L), the scales of each layer, and the activation.
 
     ``gains[l]`` is ``weight_std / sqrt(n_l)``, the last one times ``output_scale``; ``constants[l]`` is ``bias_std``
     over that gain. Parameters are N(0, 1) in every parameterization; parameterizations differ in

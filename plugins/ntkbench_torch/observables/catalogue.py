@@ -1,4 +1,4 @@
-"""What can be observed of networks in training. Light: no torch."""
+"""The observables of networks in training. Light: no torch."""
 
 from __future__ import annotations
 
@@ -56,9 +56,9 @@ def inapplicable(
     if optimizer == "adam":
         return f"{name} has no closed form with adam: its steps are not linear in the gradient"
     if loss != "squared-error":
-        return f"{name} has no closed form with {loss}: the linearization is linear for squared error alone"
+        return f"{name} has no closed form with {loss}: the linearization has linear dynamics only for squared error"
     if batch_size is not None:
         return f"{name} has no closed form with batches of {batch_size}: it needs steps on all points"
     if non_gradient:
-        return f"{name} has no closed form along a direction that is no gradient (training.non_gradient)"
+        return f"{name} has no closed form along a direction that is not a gradient (training.non_gradient)"
     return None

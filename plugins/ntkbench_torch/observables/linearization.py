@@ -1,7 +1,7 @@
 """Each network's linearization ``f_0 + J (theta_t - theta_0)``, trained in the same way (docs/theory.md, C6).
 
 This is kernel dynamics with the network's own initial kernel of all outputs. The coefficients at any step have a closed
-form; outputs on test points are a product with a kernel that is never formed.
+form; outputs on test points take a product with a kernel, which is never formed.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ _KERNEL_FLOATS = 2**23  # in the kernels of the members computed in one pass
 
 
 class InitialKernels(NamedTuple):
-    """Of G members at initialization, float64: ``nngp`` (G, N, N), ``ntk`` (G, O N, O N) and ``outputs`` (G, N, O)."""
+    """Kernels ``nngp`` (G, N, N), ``ntk`` (G, O N, O N), and ``outputs`` (G, N, O), of G members at initialization."""
 
     nngp: Tensor
     ntk: Tensor
@@ -50,7 +50,7 @@ def initial_kernels(snapshot: Snapshot) -> InitialKernels:
 
 
 def moment_rows(found: Sequence[InitialKernels], references: Mapping[str, Solution]) -> Iterator[Measurement]:
-    """Yield the moments of all members; none of fewer than three.
+    """Yield the moments of all members; nothing for fewer than three.
 
     * ``nngp_bias``, per reference: ``|mean Khat - K|_F / |K|_F``. Its ``_floor`` is the value expected from sampling
       noise alone.

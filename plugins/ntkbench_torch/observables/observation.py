@@ -1,4 +1,4 @@
-"""What all observables share: a snapshot with its networks now and at initialization, and quantities of both."""
+"""Shared by all observables: a snapshot with its networks now and at initialization, and quantities of both."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ _SIGNAL_FLOATS = 2**24  # in their signals at one layer
 
 
 class _Observable(NamedTuple):
-    """How to measure, and whether at the first and the last step; for those between see ``catalogue.BETWEEN``."""
+    """How to measure, and whether at the first and the last step; for steps between see ``catalogue.BETWEEN``."""
 
     measure: Callable[[Observation], Iterator[Measurement]]
     first: bool = True
@@ -56,11 +56,11 @@ _MEASURES: dict[str, _Observable] = {
 
 
 class Recorder:
-    """Measures one group; keeps the initial networks and what was computed of them between steps.
+    """Measures one group; between steps it keeps the initial networks and the results computed from them.
 
     :param names: keys of :data:`.catalogue.OBSERVABLES`.
-    :param parameters: of the study. With ``ntk_steps = "last"``, observables of the current kernel are measured at
-        step 0 and at the last recorded step only, distances and output blocks at step 0 only.
+    :param parameters: the backend's, from the study. With ``ntk_steps = "last"``, observables of the current kernel are
+        measured at step 0 and at the last recorded step only, distances and output blocks at step 0 only.
     :raises DataError: for an unknown name.
     """
 

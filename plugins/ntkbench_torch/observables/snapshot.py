@@ -1,4 +1,4 @@
-"""The state of some members at one recorded step, as training hands it to the observables."""
+"""The state of some members at one recorded step, which training passes to the observables."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class TrainingKeywords(TypedDict, total=False):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingOptions:
-    """How an ensemble is trained, and who is called while it is.
+    """How an ensemble is trained, with callbacks.
 
     :param loss: a name in :mod:`.losses`.
     :param optimizer: a name in :mod:`.updates`; heavy-ball and nesterov have a ``momentum`` in [0, 1).
@@ -51,7 +51,7 @@ class TrainingOptions:
     :param on_record: called with a :class:`.GroupRecord` whenever a group has been recorded.
     :param on_step: called after every step of every group.
     :param checkpoint: where to save the state of the ensemble's one group, and to resume from.
-    :raises DataError: for an unknown name, a momentum the optimizer cannot have, or a batch size below 1.
+    :raises DataError: for an unknown name, a momentum that the optimizer does not allow, or a batch size below 1.
     """
 
     loss: str = "squared-error"

@@ -1,1 +1,1 @@
-"""The backend ``torch-tuned``: networks whose depth, learning rate and last step are chosen where the task says."""
+"""The backend ``torch-tuned``: networks with depth, learning rate and last step chosen on tuning problems."""

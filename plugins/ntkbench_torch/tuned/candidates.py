@@ -1,4 +1,4 @@
-"""The networks to choose among, and how one of them is drawn and trained."""
+"""The candidate networks, and how one of them is drawn and trained."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ class Candidate(NamedTuple):
 
 
 def candidates(architecture: Architecture, parameters: Parameters) -> list[Candidate]:
-    """Return what to choose among, in the order in which the first best one is kept: by depth, then rate."""
+    """Return the candidates in order of preference among equals: by depth, then rate."""
     return [Candidate(*pair) for pair in product(parameters.depth or (architecture.depth,), parameters.rates)]
 
 
 def architecture_of(architecture: Architecture, parameters: Parameters, depth: int) -> Architecture:
-    """Return the architecture of networks of so many hidden layers, as they are to be drawn."""
+    """Return the architecture to draw, for a number of hidden layers."""
     changes = {"architecture": {}, "he": _HE, "ntk": _NTK}[parameters.initialization]
     return architecture.model_copy(update={**changes, "depth": depth})
 
@@ -45,10 +45,9 @@ def architecture_of(architecture: Architecture, parameters: Parameters, depth: i
 def train(request: Request, candidate: Candidate, problem: Problem, steps: Sequence[int]) -> Trajectory:
     """Train the request's members on a problem and record all outputs at ``steps``, ascending from 0.
 
-    Members are drawn by the request's seed whatever the candidate: candidates of one depth start from the same
-    networks.
+    The request's seed draws the members of every candidate: candidates of one depth start from the same networks.
 
-    :raises DataError: without an absolute learning rate or members, or for widths that make no sense.
+    :raises DataError: without an absolute learning rate or members, or for invalid widths.
     :raises UnavailableError: for an architecture or a device that is not supported here.
     """
     training, parameters = request.training, request.parameters
@@ -79,13 +78,13 @@ def train(request: Request, candidate: Candidate, problem: Problem, steps: Seque
 
 
 def _inputs(x: Float, parameters: Parameters) -> Float:
-    """Return inputs (n, F), which the first layer multiplies by ``sqrt(2/F) W``, as A19 has them: for ``W x``."""
+    """Return inputs (n, F) scaled so that the first layer, ``sqrt(2/F) W`` times them, gives ``W x`` as in A19."""
     return x * sqrt(x.shape[1] / 2) if parameters.initialization == "ntk" else x
 
 
 def _units(ensemble: NetworkEnsemble, parameters: Parameters) -> float:
-    """Return the rate in whose units a given one is meant.
+    """Return the factor on a candidate's learning rate.
 
-    A global rate is over the last hidden width; the one of ``he`` is that of every weight, as in any training loop.
+    Training divides a global rate by the last hidden width; the rate of ``he`` is that of every weight, as usual.
     """
     return float(ensemble.scales.layers[-2]) if parameters.initialization == "he" else 1.0

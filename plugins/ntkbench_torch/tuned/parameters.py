@@ -1,4 +1,4 @@
-"""The keys a study may give the backend ``torch-tuned``: what networks to choose among, and how they are drawn."""
+"""The parameters of the backend ``torch-tuned`` in a study: the candidate networks, and how they are drawn."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Depth = Annotated[int, Field(ge=0, le=1024)]
 
 
 class Parameters(BaseModel):
-    """Among which networks to choose; candidates are tried in the order depth, rate, step, and the first best kept."""
+    """The candidate networks, tried in the order depth, rate, step; among equals the first is chosen."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -23,10 +23,10 @@ class Parameters(BaseModel):
     )
     early_stopping: bool = Field(
         default=False,
-        description="whether the step at which training ends is chosen too, among the recorded ones; else the last",
+        description="whether the step at which training ends is chosen too, among the recorded steps; else the last",
     )
     initialization: Literal["architecture", "he", "ntk"] = Field(
         default="architecture",
         description="he: weights N(0, 2/n_l), one learning rate for all; ntk: weights N(0, 1), W x in the first layer "
-        "and sqrt(2/n_l) W h above it, as A19 writes it; architecture: as the study's architecture says",
+        "and sqrt(2/n_l) W h above it, as in A19; architecture: that of the study's architecture",
     )

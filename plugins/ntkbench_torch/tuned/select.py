@@ -1,4 +1,4 @@
-"""Choose depth, learning rate and last step on the problems a task gives to choose on, and nowhere else."""
+"""Choose depth, learning rate and last step, using only the task's tuning problems."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 class TunedNetwork:
     """The chosen candidate, the step at which its training ends, and the score for which it was chosen.
 
-    ``score``, the less the better, is minus the accuracy, or the RMSE, on the tuning problems; ``diverged`` counts the
-    candidates of which some member diverged.
+    ``score``, lower is better, is minus the accuracy, or the RMSE, on the tuning problems; ``diverged`` counts the
+    candidates with a member that diverged.
     """
 
     candidate: Candidate
@@ -36,8 +36,8 @@ class TunedNetwork:
 def choose(request: Request, tick: Callable[[], None]) -> TunedNetwork:
     """Return the candidate and the step of the best mean score over ``problem.tuning``, the first among equals.
 
-    A candidate of which a member diverges counts as worst from that step on. Of the problem itself neither training nor
-    test points are looked at. ``tick`` is called after every training.
+    A candidate with a diverged member ranks last from that step on. The problem's own training and test points are not
+    used. ``tick`` is called after every training.
 
     :raises DataError: without tuning problems.
     """
@@ -50,7 +50,7 @@ def choose(request: Request, tick: Callable[[], None]) -> TunedNetwork:
 
 
 def ends(request: Request) -> list[int]:
-    """Return the steps at which training may end: the recorded ones, or the last of them alone."""
+    """Return the steps at which training may end: the recorded ones, or only the last of them."""
     steps: list[int] = request.training.steps.tolist()
     return steps if request.parameters.early_stopping else steps[-1:]
 
@@ -67,10 +67,10 @@ def _scores(request: Request, candidate: Candidate, steps: list[int], tick: Call
 
 
 def score(problem: Problem, outputs: Float) -> Float:
-    """Return how bad the mean of networks (E, T, M, O) is on a problem's test points, (T,).
+    """Return the score (T,) of the mean of networks (E, T, M, O) on a problem's test points; lower is better.
 
-    Minus the fraction of labels that are right, where there are labels; else the RMSE, in units of scaled targets; nan
-    where a network has diverged.
+    Minus the fraction of correct labels, if there are labels; else the RMSE, in units of scaled targets; nan
+    once a network has diverged.
     """
     with np.errstate(invalid="ignore", over="ignore"):  # of networks that diverge
         mean = outputs.mean(axis=0)

@@ -1,4 +1,4 @@
-"""The backend's entry point: choose where the task says, train on all its training points, and report."""
+"""The backend's entry point: choose on the tuning problems, train on all training points, and report."""
 
 from __future__ import annotations
 
@@ -27,10 +27,9 @@ _selections: SelectionCache[TunedNetwork] = SelectionCache()
 def solve(request: Request) -> Solution:
     """Return networks whose depth, learning rate and, if asked, last step were chosen on ``problem.tuning``.
 
-    They are then drawn anew and trained on all training points. Networks stay as they are after the chosen step
-    (``stopped_at``): outputs of later recorded steps are those of that one. Chosen is by the accuracy, or without
-    labels by the RMSE, of the ensemble's mean; where several splits choose on the same problems, as in A19, once a
-    process.
+    They are then drawn anew and trained on all training points, up to the chosen step (``stopped_at``): outputs at
+    later recorded steps repeat those of that step. The criterion is the accuracy, or without labels the RMSE, of the
+    ensemble's mean. If several splits share their tuning problems, as in A19, a process chooses once.
 
     :raises DataError: without tuning problems, members or an absolute learning rate.
     :raises UnavailableError: for an architecture or a device that is not supported here.
@@ -61,7 +60,7 @@ def solve(request: Request) -> Solution:
 
 
 def _counted(progress: Callable[[float, float], None], total: int) -> Callable[[], None]:
-    """Return a function that counts trainings and reports how many of them are done."""
+    """Return a function that counts trainings and reports progress."""
     done = 0
 
     def tick() -> None:
@@ -73,7 +72,7 @@ def _counted(progress: Callable[[float, float], None], total: int) -> Callable[[
 
 
 def _settings(request: Request) -> str:
-    """Return all that a choice depends on beside the tuning problems."""
+    """Return everything that a choice depends on, apart from the tuning problems, as text."""
     training = request.training
     told = (request.architecture, request.parameters, request.hidden_widths, request.members, request.seed)
     machine = (request.device, request.dtype, request.threads)
@@ -82,7 +81,7 @@ def _settings(request: Request) -> str:
 
 
 def _prolonged(outputs: Tensor | None, records: int) -> Float | None:
-    """Return outputs (E, T, n, O) up to the chosen step as (E, records, n, O): the last of them stays."""
+    """Return outputs (E, T, n, O) up to the chosen step as (E, records, n, O), repeating the last."""
     if outputs is None:
         return None
     known = outputs.double().cpu().numpy()

@@ -124,7 +124,7 @@ def _start(answer: requests.Response) -> int | None:
 
 
 def _size(answer: requests.Response, here: int) -> int | None:
-    """Return the size of the whole file, where the answer gives it."""
+    """Return the size of the whole file, if the answer gives it."""
     left = answer.headers.get("Content-Length", "")
     return here + int(left) if left.isdecimal() else None
 

@@ -90,7 +90,7 @@ def test_an_epoch_shows_every_point_once():
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"optimizer": "adam"}, "adam has no kernel's side"), ({"momentum": 0.5}, "gradient-descent has none")],
+    [({"optimizer": "adam"}, "adam has no kernel descent"), ({"momentum": 0.5}, "gradient-descent has none")],
 )
 def test_mistakes_are_named(options, message):
     with pytest.raises(DataError, match=message):

@@ -127,7 +127,7 @@ def test_log_marginal_likelihood_is_the_gaussians(rho):
 
 def test_a_singular_gaussian_has_no_density_and_noise_gives_it_one():
     kernel, y = gram(3, 6, 3), np.ones((6, 1))
-    with pytest.raises(DataError, match=r"rank 3 of 6 .*no density; give noise"):
+    with pytest.raises(DataError, match=r"rank 3 of 6 .*no density; add noise"):
         log_marginal_likelihood(decompose(kernel), y)
     expected = multivariate_normal(np.zeros(6), kernel + 0.1 * np.eye(6)).logpdf(y[:, 0])
     assert log_marginal_likelihood(decompose(kernel), y, 0.1).value == pytest.approx(expected, rel=1e-12)

@@ -246,11 +246,11 @@ def test_mode_residuals_are_the_residuals_in_the_eigenbasis(setting, optimizer):
     ("change", "message"),
     [
         ({"optimizer": "sgd"}, "optimizer is 'sgd', expected one of gradient-descent, heavy-ball, nesterov, adam"),
-        ({"optimizer": "adam"}, "adam has no kernel's side"),
-        ({"optimizer": "nesterov", "momentum": 1.0}, r"momentum is 1.0; it lies in \[0, 1\)"),
+        ({"optimizer": "adam"}, "adam has no kernel descent"),
+        ({"optimizer": "nesterov", "momentum": 1.0}, r"momentum is 1.0; it must be in \[0, 1\)"),
         ({"optimizer": "nesterov", "momentum": np.nan}, "momentum is nan"),
         ({"momentum": 0.9}, "gradient-descent has none"),
-        ({"optimizer": "heavy-ball", "steps": None, "learning_rate": None, "times": [1.0]}, "heavy-ball takes steps"),
+        ({"optimizer": "heavy-ball", "steps": None, "learning_rate": None, "times": [1.0]}, "heavy-ball needs steps"),
         ({"optimizer": "heavy-ball", "learning_rate": 1e300}, "beyond the range"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Training along a direction that is no gradient, on the kernel's side: against powers of a matrix (C7)."""
+"""Training along a direction that is not a gradient, in kernel descent, against powers of a matrix (C7)."""
 
 from dataclasses import replace
 

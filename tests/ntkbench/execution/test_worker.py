@@ -384,7 +384,7 @@ class TestOneLearningRate:
         assert _training(cell, {}) is cell.training
 
     def test_an_anchor_without_a_rate_is_named(self):
-        with pytest.raises(NtkbenchError, match='reference "svm" sets no learning rate'):
+        with pytest.raises(NtkbenchError, match='reference "svm" cannot set the learning rate'):
             _training(self.anchored("svm"), {"svm": Solution(times=np.array([np.inf]))})
 
 

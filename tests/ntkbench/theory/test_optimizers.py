@@ -56,7 +56,7 @@ def test_it_is_part_of_the_cells_and_of_nothing_it_does_not_change(registry):
     [
         ({"optimizer": "heavy-ball"}, r"heavy-ball needs a momentum in \[0, 1\)"),
         ({"momentum": 0.9}, "gradient-descent has none"),
-        ({"optimizer": "nesterov", "momentum": 1.0}, r"momentum is 1.0; it lies in \[0, 1\)"),
+        ({"optimizer": "nesterov", "momentum": 1.0}, r"momentum is 1.0; it must be in \[0, 1\)"),
         ({"optimizer": "nesterov", "momentum": -0.1}, r"momentum is -0.1"),
         ({"optimizer": "adam"}, "adam has no stable limit"),
         ({"optimizer": "adam", "learning_rate": 0.01}, r"training.optimizer: the backend .* does not know .adam."),

@@ -332,7 +332,7 @@ BAD = [
     ({"kernels": (-np.eye(N), np.zeros((M, N)))}, "positive semidefinite"),
     ({"kernels": (np.eye(N), np.zeros((M, N + 1)))}, r"kernel_test has shape \(5, 13\)"),
     ({"cost": lambda f, y: f - y}, "to one number"),
-    ({"cost": lambda f, y: np.asarray(f).sum()}, "no JAX function"),
+    ({"cost": lambda f, y: np.asarray(f).sum()}, "not a JAX function"),
     ({"cost": lambda f, y: jnp.sum((f - y) ** 2).astype(jnp.float32)}, "computes in float32"),
     ({"cost": lambda f, y: jnp.sum(jnp.sqrt(f - 10))}, "not finite at the initial function"),
 ]

@@ -233,7 +233,7 @@ def test_a_system_that_is_not_solved_is_no_result():
     once = problem(0)
     x, y = np.concatenate([once.x_train] * 2), np.concatenate([once.y_train, once.y_train + 1])
     twice = Problem(x_train=x, y_train=y, x_test=once.x_test, y_test=once.y_test, tuning=(problem(1),))
-    with pytest.raises(DataError, match=r"solver iterative with ridge 0 came no nearer.* give larger ridges"):
+    with pytest.raises(DataError, match=r"solver iterative with ridge 0 left an error of.* give larger ridges"):
         solved(twice, ridges=(0.0,), solver="iterative")
     assert np.isfinite(solved(twice, ridges=(0.0,), solver="eigen").mean_test).all()
 

@@ -210,7 +210,7 @@ def test_the_non_gradient_direction_is_skew():
 
 
 def test_linearizations_have_no_closed_form_along_a_non_gradient_direction():
-    with pytest.raises(DataError, match="no gradient"):
+    with pytest.raises(DataError, match="not a gradient"):
         solved("linearization_distance", training=Training(learning_rate=RATE, steps=STEPS, non_gradient=0.1))
 
 

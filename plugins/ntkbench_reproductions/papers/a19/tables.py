@@ -1,4 +1,4 @@
-"""Pages of the NTK classifier: its row of Table 1, each data set, and the leakage of choosing on test rows."""
+"""Pages of the NTK classifier: its row of Table 1, each data set, and the leakage from choosing on test rows."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Smooth activations, and elu, celu and selu.
 
-Where torch has a fused backward pass, its result for a signal of ones is the derivative. At 0, the derivative of elu
+If torch has a fused backward pass, its result for a signal of ones is the derivative. At 0, the derivative of elu
 and celu is 1 and that of selu its limit from below, as in the analytic kernels.
 """
 
