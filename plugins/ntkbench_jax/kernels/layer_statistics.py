@@ -137,13 +137,15 @@ def _response(law: Smooth | Homogeneous, deviation: Array, weight_std: float, bi
     if not positive.size:
         return _Response(0.0, 0.0, 0.0, 0.0)
     some = np.quantile(positive, np.linspace(0, 1, _SAMPLES))
-    moments = _moments(law, np.concatenate([some * (1 - _STEP), some, some * (1 + _STEP)]))
+    place = jax.devices("cpu")[0]
+    around, there = jax.device_put((np.concatenate([some * (1 - _STEP), some, some * (1 + _STEP)]), some), place)
+    moments = jax.device_get(_moments(law, around))
     rms, slope = (np.reshape(part, (3, _SAMPLES)) for part in (moments.rms, moments.slope))
     with np.errstate(all="ignore"):
         following = np.hypot(weight_std * rms, bias_std)
         own, steeper = (np.log(part[2] / part[0]) / (2 * _STEP) for part in (following, slope))
         gain = weight_std * slope[1] * some / following[1]
-        apart = steeper if isinstance(law, Homogeneous | Polar) else np.asarray(_steepness(law, some))
+        apart = steeper if isinstance(law, Homogeneous | Polar) else jax.device_get(_steepness(law, there))
         return _Response(_largest(own), _largest(own - gain**2), _largest(apart), _largest(steeper - apart))
 
 
@@ -152,7 +154,7 @@ def _steepness(law: Smooth, deviation: jax.Array) -> jax.Array:
     """Return E[phi''^2] K / E[phi'^2]: the derivative of E[phi' phi'] by the covariance of coincident points."""
     moments, square = law.moments(deviation), deviation**2
     _, (_, change) = jax.jvp(partial(law.products, moments, moments), (square,), (square,))
-    return share(share(change, moments.slope), moments.slope)
+    return jnp.nan_to_num(share(share(change, moments.slope), moments.slope), nan=0.0, posinf=jnp.inf)
 
 
 @jax.jit

@@ -7,7 +7,7 @@ activation depends on small differences of large numbers, sqrt(K(x,x) K(x',x')) 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -29,10 +29,10 @@ _LEAST, _MOST = 64, 4096  # points up to which shapes are powers of two, so that
 class _State(NamedTuple):
     """Of pairs of points of one norm (cosines, n): K and Theta, and bounds of their errors in units of rounding."""
 
-    covariance: jax.Array
-    tangent: jax.Array
-    covariance_error: jax.Array
-    tangent_error: jax.Array
+    covariance: Any
+    tangent: Any
+    covariance_error: Any
+    tangent_error: Any
 
 
 def growth(trace: Trace, law: Smooth, architecture: Architecture) -> NDArray[np.float64]:
@@ -51,12 +51,13 @@ def growth(trace: Trace, law: Smooth, architecture: Architecture) -> NDArray[np.
         square = padded(trace.deviation**2)
     place = jax.devices("cpu")[0]
     scales = jax.device_put((np.float64(architecture.weight_std), np.float64(architecture.bias_std)), place)
-    first = jax.device_put(np.multiply.outer(np.array(_COSINES), square[0]), place)
-    state = _State(first, first, jnp.abs(square[0]) + 0 * first, jnp.zeros_like(first))
+    first = np.multiply.outer(np.array(_COSINES), square[0])
+    state = jax.device_put(_State(first, first, np.broadcast_to(square[0], first.shape), np.zeros_like(first)), place)
     for layer in range(architecture.depth):
         moments = Moments(trace.rms[layer], trace.slope[layer], tuple(part[layer] for part in trace.coefficients))
         state = _layer(law, *jax.device_put((jax.tree.map(padded, moments), square[layer + 1]), place), state, *scales)
-    return np.asarray(_relative(state, square[-1], padded(trace.root)))[:count]
+    largest = jax.device_get(_relative(state, *jax.device_put((square[-1], padded(trace.root)), place)))
+    return np.asarray(largest)[:count]
 
 
 @partial(jax.jit, static_argnums=0)
@@ -72,11 +73,16 @@ def _layer(
     tangent = covariance + weight * slope * state.tangent
     rounded = weight * jnp.abs(slope) * state.covariance_error + square
     steeper = jnp.abs(bend) * state.covariance_error * jnp.abs(state.tangent)
-    return _State(covariance, tangent, rounded, weight * (jnp.abs(slope) * state.tangent_error + steeper))
+    following = _State(covariance, tangent, rounded, weight * (jnp.abs(slope) * state.tangent_error + steeper))
+    return _State(*(_known(part) for part in following))
 
 
 @jax.jit
 def _relative(state: _State, square: jax.Array, root: jax.Array) -> jax.Array:
-    """Return the larger error, relative to the diagonal; NaN where a number has left the range."""
+    """Return the larger error, relative to the diagonal; infinite where a number has left the range."""
     nngp, ntk = ratio(state.covariance_error, square), ratio(ratio(state.tangent_error, square), root**2)
-    return jnp.max(jnp.maximum(nngp, ntk), axis=0)
+    return jnp.max(_known(jnp.maximum(nngp, ntk)), axis=0)
+
+
+def _known(x: jax.Array) -> jax.Array:
+    return jnp.where(jnp.isnan(x), jnp.inf, x)
