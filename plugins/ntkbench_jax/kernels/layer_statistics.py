@@ -139,22 +139,24 @@ def _response(dual: Smooth | Homogeneous, deviation: Array, weight_std: float, b
     if not positive.size:
         return _Response(0.0, 0.0, 0.0, 0.0)
     some = np.quantile(positive, np.linspace(0, 1, _SAMPLES))
-    moments = _moments(dual, np.concatenate([some * (1 - _STEP), some, some * (1 + _STEP)]))
+    place = jax.devices("cpu")[0]
+    around, there = jax.device_put((np.concatenate([some * (1 - _STEP), some, some * (1 + _STEP)]), some), place)
+    moments = jax.device_get(_moments(dual, around))
     rms, slope = (np.reshape(part, (3, _SAMPLES)) for part in (moments.rms, moments.slope))
     with np.errstate(all="ignore"):
         following = np.hypot(weight_std * rms, bias_std)
         own, steeper = (np.log(part[2] / part[0]) / (2 * _STEP) for part in (following, slope))
         gain = weight_std * slope[1] * some / following[1]
-        apart = steeper if isinstance(dual, Homogeneous | Polar) else np.asarray(_steepness(dual, some))
+        apart = steeper if isinstance(dual, Homogeneous | Polar) else jax.device_get(_steepness(dual, there))
         return _Response(_largest(own), _largest(own - gain**2), _largest(apart), _largest(steeper - apart))
 
 
 @partial(jax.jit, static_argnums=0)
 def _steepness(dual: Smooth, deviation: jax.Array) -> jax.Array:
-    """Return E[phi''^2] K / E[phi'^2]: the response of E[phi' phi'] to the covariance of coincident points."""
+    """Return E[phi''^2] K / E[phi'^2]: the derivative of E[phi' phi'] by the covariance of coincident points."""
     moments, square = dual.moments(deviation), deviation**2
     _, (_, change) = jax.jvp(partial(dual.products, moments, moments), (square,), (square,))
-    return share(share(change, moments.slope), moments.slope)
+    return jnp.nan_to_num(share(share(change, moments.slope), moments.slope), nan=0.0, posinf=jnp.inf)
 
 
 @jax.jit
