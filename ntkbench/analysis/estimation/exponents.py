@@ -1,4 +1,4 @@
-"""At what rate a distance closes with the width: exponents, with intervals that keep their word.
+"""At what rate a distance closes with the width: exponents, with calibrated confidence intervals.
 
 A distance is taken to follow ``q(n) = A n^p (1 + b / n)``: a power law with the first finite-width correction. Members
 are the replicates; widths differ in variance; b is not known. The rule, fixed beforehand:

@@ -1,4 +1,4 @@
-"""Where a number goes as the width does to infinity: limits, with intervals that keep their word.
+"""Where a number goes as the width does to infinity: limits, with calibrated confidence intervals.
 
 A number of the ensemble (a slope, a ratio of variances) is taken to follow ``v(n) = a + c n^-p + e n^-2p``: its limit
 with the first two finite-width corrections. The rule, fixed beforehand:
