@@ -19,7 +19,7 @@ def test_the_theory_deviates_in_nothing():
     ("changes", "said"),
     [
         ({"dynamics": "flow"}, "the reference follows gradient flow; the networks took steps"),
-        ({"law": "posterior"}, "the reference's law is that of the posterior, not of the ensemble"),
+        ({"law": "posterior"}, "the reference's law is the posterior's, not the ensemble's"),
         ({"weight_std_multiplier": 1.02}, "the reference has another weight_std than the networks"),
         ({"learning_rate_multiplier": 0.9}, "the reference has another learning rate than the networks"),
     ],

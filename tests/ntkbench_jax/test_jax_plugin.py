@@ -45,7 +45,8 @@ def test_supports_says_why_not():
     assert SPEC.supports(Architecture(activation="numpy:tanh")) is None
     assert SPEC.supports(Architecture(parameterization="standard")) is None
     assert 'did you mean "tanh"?' in SPEC.supports(Architecture(activation="tahn"))
-    assert "no parameters" in SPEC.supports(Architecture(activation="tanh(slope=2)"))
+    with pytest.raises(ValueError, match='"tanh" has no parameter slope'):
+        Architecture(activation="tanh(slope=2)")
     assert "depth 0" in SPEC.supports(Architecture(parameterization="standard-global-rate", depth=0))
 
 

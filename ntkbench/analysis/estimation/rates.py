@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
@@ -18,6 +18,7 @@ from ..series.points import in_common_splits, points_of
 from ..series.quantities import ALL, QUANTITIES, Quantity
 from ..series.records import MetricRows, Tables, over_layers, recorded, with_errors
 from ..series.rounding import above, rounding_floor
+from ..verdicts.claim import control_labels
 from .caveats import Caveats
 from .exponents import ExponentFit, fit_exponent, fit_exponent_of_mean, fit_exponent_of_summaries
 from .limits import fit_limit
@@ -139,10 +140,10 @@ def sorted_rates(rates: Iterable[FittedRate]) -> list[FittedRate]:
 class Rates:
     """The rates of the tables of one or several runs; each table is read once, and each rate fitted once."""
 
-    def __init__(self, results: Results, controls: Collection[str] = ()) -> None:
-        """Take the tables; ``controls`` are the labels that are wrong on purpose."""
+    def __init__(self, results: Results) -> None:
+        """Take the tables; the labels that are wrong on purpose are those of the runs' studies."""
         self.tables = Tables(results)
-        self._controls = controls
+        self._controls = control_labels(results)
         self._fitted: dict[str, list[FittedRate]] = {}
         self._derived: dict[str, MetricRows] = {}
         self._cells: dict[Axis, SeriesCells] = {}

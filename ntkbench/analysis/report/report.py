@@ -93,7 +93,7 @@ def analyse(results: Results) -> Report:
 
 def _run_report(results: Results) -> RunReport:
     claim = claim_of(results)
-    fitted = Rates(results, claim.control_labels if claim else ())
+    fitted = Rates(results)
     return RunReport(results, claim, fitted, tuple(judged_findings(fitted, claim)))
 
 

@@ -24,7 +24,7 @@ class SeriesCells:
     :param frame: run_id, cell_id, series (its number), width, x (the position on the axis), depth and members.
     :param keys: the key of each series.
     :param twins: number of a float32 series -> number of its twin: the same networks in float64, at some positions.
-    :param hidden: the twins that do not cover every position of the other, and so are not series of their own.
+    :param hidden: the twins that are planned at some positions of the other only, and so are not series of their own.
     """
 
     frame: pd.DataFrame
@@ -43,7 +43,7 @@ class _Subject:
     is_control: bool
 
 
-def series_cells(cells: pd.DataFrame, axis: Axis = "width", controls: Collection[str] = ()) -> SeriesCells:
+def series_cells(cells: pd.DataFrame, axis: Axis = "width", controls: Collection[tuple[str, str]] = ()) -> SeriesCells:
     """Return the cells of subjects in series along an axis.
 
     Along another axis than the width, each width is a series of its own. Subjects that differ in the axis's parameter
@@ -51,19 +51,21 @@ def series_cells(cells: pd.DataFrame, axis: Axis = "width", controls: Collection
 
     Networks whose layers differ in width are included, by their smallest width, if several have the same proportions.
 
-    :param controls: the labels of subjects that are wrong on purpose.
+    :param controls: (run_id, label) of subjects that are wrong on purpose.
     """
     frame = _networks(cells)
     rows: list[dict[str, Any]] = frame.to_dict("records")  # type: ignore[assignment]
     places = [float(row[axis]) for row in rows]
     subjects = [
-        _Subject(_key(row, task, axis), _facts(row, axis), str(row.get("dtype")), row["label"] in controls)
+        _Subject(
+            _key(row, task, axis), _facts(row, axis), str(row.get("dtype")), (row["run_id"], row["label"]) in controls
+        )
         for row, task in zip(rows, task_keys(rows), strict=True)
     ]
     joined = _joined(subjects, places, axis)
     numbers = {subject: number for number, subject in enumerate(dict.fromkeys(joined))}
     frame = frame.assign(series=[numbers[subject] for subject in joined], x=places)
-    twins, hidden = _twins(numbers, frame)
+    twins, hidden = _twins(numbers, _planned_places(cells, axis))
     return SeriesCells(frame[_COLUMNS], tuple(subject.key for subject in numbers), twins, hidden)
 
 
@@ -103,18 +105,37 @@ def _joined(subjects: list[_Subject], places: list[float], axis: Axis) -> list[_
     return [result[subject] for subject in subjects]
 
 
-def _twins(numbers: Mapping[_Subject, int], frame: pd.DataFrame) -> tuple[dict[int, int], frozenset[int]]:
-    """Return the twin of each series in float32, and the twins at fewer positions."""
-    places = frame.groupby("series")["x"].agg(set)
-    singles = {_bare(subject): number for subject, number in numbers.items() if subject.dtype == "float32"}
-    twins = {
-        singles[_bare(subject)]: number
-        for subject, number in numbers.items()
-        if subject.dtype == "float64"
-        and _bare(subject) in singles
-        and places[number] <= places[singles[_bare(subject)]]
-    }
-    return twins, frozenset(twin for single, twin in twins.items() if places[twin] < places[single])
+def _planned_places(cells: pd.DataFrame, axis: Axis) -> dict[tuple[str, str], set[float]]:
+    """Return the positions at which each (run_id, label) was planned, whether or not its cells are ok."""
+    planned: dict[tuple[str, str], set[float]] = {}
+    networks = cells[(cells["role"] == "subject") & cells["width"].notna()]
+    for run_id, label, place in networks[["run_id", "label", axis]].itertuples(index=False):
+        planned.setdefault((str(run_id), str(label)), set()).add(float(place))
+    return planned
+
+
+def _twins(
+    numbers: Mapping[_Subject, int], planned: Mapping[tuple[str, str], set[float]]
+) -> tuple[dict[int, int], frozenset[int]]:
+    """Return the twin of each series in float32, and the twins that are planned at fewer positions.
+
+    Twins are decided by what was planned, so that a failed cell changes neither them nor the family of verdicts.
+    """
+
+    def places(subject: _Subject) -> set[float]:
+        return set().union(*(planned[subject.key.run_id, label] for label in subject.key.labels))
+
+    singles: dict[_Subject, list[_Subject]] = {}
+    for subject in numbers:
+        if subject.dtype == "float32":
+            singles.setdefault(_bare(subject), []).append(subject)
+    twins, hidden = {}, set()
+    for subject, number in numbers.items():
+        for single in singles.get(_bare(subject), ()) if subject.dtype == "float64" else ():
+            if places(subject) <= places(single):
+                twins[numbers[single]] = number
+                hidden |= {number} if places(subject) < places(single) else set()
+    return twins, frozenset(hidden)
 
 
 def _bare(subject: _Subject) -> _Subject:

@@ -41,6 +41,16 @@ def claim_of(results: Results) -> StudiedClaim | None:
     return None
 
 
+def control_labels(results: Results) -> frozenset[tuple[str, str]]:
+    """Return (run_id, label) of all that the studies of one or several runs call wrong on purpose."""
+    return frozenset(
+        (str(run.get("run_id")), label)
+        for run in getattr(results, "runs", ())
+        if (claim := run["resolved"].get("claim")) is not None
+        for label in _studied(claim).control_labels
+    )
+
+
 def _studied(claim: dict[str, Any]) -> StudiedClaim:
     controls: Iterable[Any] = claim["negative_controls"]
     return StudiedClaim(

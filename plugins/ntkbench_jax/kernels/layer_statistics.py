@@ -66,7 +66,7 @@ def trace(
         here, missed = dual.resolved(np.asarray(deviations[-1])) if isinstance(dual, Adaptive) else (dual, 0.0)
         before, trained = root, own if layer >= fixed_layers else "nothing"
         deviation, root, gain = _layer(here, trained, deviations[-1], before, *scales)
-        if missed:
+        if missed or any(errors):
             response = _response(here, np.asarray(deviations[-1]), architecture.weight_std, architecture.bias_std)
             errors = _grown(errors, missed, np.asarray(gain), np.asarray(before), response)
         deviations.append(deviation)

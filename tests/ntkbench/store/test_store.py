@@ -314,7 +314,7 @@ class TestDamage:
             ("{}", "broken JSON, or no schema_version"),
             ('{"schema_version": "1", "resolved": {}}', "schema_version '1'"),
             ('{"schema_version": 1}', "no resolved study"),
-            ('{"schema_version": 99, "resolved": {}}', "written with schema 99 by a newer ntkbench; this one reads 1"),
+            ('{"schema_version": 99, "resolved": {}}', "written with schema 99 by a newer ntkbench; this one reads 2"),
             ('{"schema_version": 0, "resolved": {}}', "written with schema 0 by a older ntkbench"),
         ],
     )
@@ -367,7 +367,7 @@ class TestLock:
 class TestRunFile:
     def test_what_it_records(self, done):
         run = json.loads((done / "run.json").read_text())
-        assert run["schema_version"] == 1
+        assert run["schema_version"] == SCHEMA_VERSION
         assert run["study"] == "toy"
         assert run["run_id"] == ntkbench.load(done).cells["run_id"].iloc[0]
         assert run["resolved"]["subject"][0]["parameters"]["behave"] == "well"

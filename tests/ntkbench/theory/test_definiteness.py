@@ -183,3 +183,17 @@ def test_what_is_expected():
 def test_of_a_cell_that_was_not_solved_the_claim_is_expected():
     unknown = dict.fromkeys(("distinct_inputs", "input_norm", "antipodal_pairs"))
     assert expectation("smallest_eigenvalue", row("identity", sphere(5)) | unknown, "C13").noun == "ratio"
+
+
+def test_antipodal_pairs_are_those_of_each_points_own_norm():
+    """One huge point makes no pair of small ones; points near the end of the range overflow nothing."""
+    rng = np.random.default_rng(0)
+    points = rng.standard_normal((300, 5))
+    outlier = points.copy()
+    outlier[0] *= 1e16
+    assert input_geometry(outlier).antipodal_pairs == 0
+    assert input_geometry(np.concatenate([outlier, -outlier])).antipodal_pairs == 300
+    with np.errstate(all="raise", under="ignore"):
+        assert input_geometry(1e160 * points).antipodal_pairs == 0
+        found = input_geometry(1e160 * even_circle(12))
+    assert found == (12, pytest.approx(1e160, rel=1e-15), 6)

@@ -10,6 +10,7 @@ import pytest
 from scipy import stats
 
 import ntkbench
+from ntkbench.analysis.report.report import analyse
 from ntkbench.api.run import Options, plan_study
 from ntkbench.cli.tables import show_comparisons
 from ntkbench.errors import StoreError
@@ -165,7 +166,7 @@ def test_the_linearization_drawn_is_that_of_the_network_beside_it(tiny):
 
 def test_a_table_of_bounds_alone_is_shown(tiny, capsys):
     """The change of a ReLU network's kernel has a bound and no lower end of a band, in every row of this study."""
-    show_comparisons(tiny("j18-fig3"))
+    show_comparisons(analyse(tiny("j18-fig3")))
     assert "at most -0.5" in capsys.readouterr().out
 
 

@@ -228,6 +228,22 @@ def test_twins_in_float64_set_the_floor_of_rounding():
     assert list(convergence_rates(both, "ntk_change_frobenius")["label"]) == ["network", "precise"]
 
 
+def test_a_twin_stays_one_beside_other_networks_of_the_same_facts_and_when_cells_fail():
+    """Twins are decided by what was planned: neither a narrow subject nor a failed cell makes a series of its own."""
+    results = make_results(splits=(0,), widths=(64, 128, 256, 512, 1024))
+    networks = results.cells[results.cells["role"] == "subject"]
+    narrow = networks[networks["width"] == 64].assign(cell_id="narrow", label="narrow", width=8)
+    twin = networks[networks["width"] == 1024].assign(cell_id="twin", label="precise", dtype="float64")
+    results.cells = pd.concat([results.cells, narrow, twin], ignore_index=True)
+    failed = results.cells.copy()
+    failed.loc[failed["cell_id"] == "1024-0", "status"] = "failed"
+    for cells in (results.cells, failed):
+        found = series_cells(cells)
+        labels = [key.labels[0] for key in found.keys]
+        assert found.twins == {labels.index("network"): labels.index("precise")}
+        assert found.hidden == {labels.index("precise")}
+
+
 def along_scale(*subjects):
     """Return networks of one width whose kernels change as 1 / scale: (label, scale, what else of the backend)."""
     cells, rows = [], []
@@ -247,7 +263,12 @@ def test_subjects_that_differ_in_the_parameter_of_an_axis_alone_are_one_curve():
     """By what the cells say: labels may be anything. A negative control is no part of a curve that is none."""
     lazy = [("a", 1.0, {}), ("b-float64", 2.0, {}), ("c", 4.0, {})]
     others = [("centred-1", 1.0, {"subtract_init": True}), ("d", 0.5, {}), ("e", 0.25, {})]
-    rates = Rates(along_scale(*lazy, *others), controls=("d", "e")).of(["ntk_change_by_output_scale"])
+    results = along_scale(*lazy, *others)
+    claim = {"id": "C17", "judge": ["ntk_change_by_output_scale"], "negative_controls": ["d", "e"]}
+    results.runs = [{"run_id": "r", "resolved": {"claim": claim}}]
+    rates = Rates(results).of(["ntk_change_by_output_scale"])
+    table = convergence_rates(results, "ntk_change_by_output_scale")  # the public way knows the controls too
+    assert sorted(table["label"]) == ["a, b-float64, c", "d, e"]
     assert [rate.key.labels for rate in rates] == [("a", "b-float64", "c"), ("d", "e")]
     assert [rate.fit.estimate for rate in rates] == pytest.approx([-1, -1], abs=1e-6)
     assert rates[0].key.along == "output_scale"
