@@ -112,11 +112,12 @@ def test_the_quickstart_keeps_to_its_budget():
     for cell in subjects:
         assert cell.skip is None
         assert cell.members >= 8
-        assert cell.steps[-1] <= 200
+        assert cell.training.steps[-1] <= 200
         assert cell.sizes.n_train <= (100 if cell.task.startswith("uci/") else 64)
 
 
 def test_networks_without_a_width_are_named(tmp_path, capsys):
+    from ntkbench.analysis.report.report import analyse
     from ntkbench.cli.tables import show_comparisons
 
     linear = {"architecture.depth": 0, "training.steps": 2}
@@ -124,5 +125,5 @@ def test_networks_without_a_width_are_named(tmp_path, capsys):
         "quickstart", out=tmp_path / "run", tasks=["synthetic/circle"], members=2, set=linear, executor="inline"
     )
     assert results.cells["status"].tolist() == ["ok", "ok"]
-    show_comparisons(results)
+    show_comparisons(analyse(results))
     assert "1 ensembles without one width" in capsys.readouterr().out

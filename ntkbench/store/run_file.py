@@ -33,10 +33,8 @@ def read_run_file(path: Path) -> dict[str, Any]:
     if not isinstance(version, int) or "resolved" not in data:
         raise StoreError(f"{file}: not the run file of a run (schema_version {version!r}, or no resolved study)")
     if version != SCHEMA_VERSION:
-        newer = "newer" if version > SCHEMA_VERSION else "older"
-        raise StoreError(
-            f"{path}: written with schema {version} by a {newer} ntkbench; this one reads {SCHEMA_VERSION}"
-        )
+        newer = "a newer" if version > SCHEMA_VERSION else "an older"
+        raise StoreError(f"{path}: written with schema {version} by {newer} ntkbench; this one reads {SCHEMA_VERSION}")
     return dict(data)
 
 
