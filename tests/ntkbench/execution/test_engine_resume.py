@@ -61,7 +61,12 @@ def test_tables_do_not_depend_on_jobs_or_executor(uninterrupted, tmp_path, jobs)
 
 
 def start(folder):
-    """Start the slow study by the command line, in a process group of its own."""
+    """Start the slow study by the command line, in a process group of its own.
+
+    It listens to Ctrl-C even if these tests were started in the background, where a shell has it ignored.
+    """
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     toml = folder / "slow.toml"
     toml.write_text(as_toml(SLOW))
     log = (folder / "output").open("w")
