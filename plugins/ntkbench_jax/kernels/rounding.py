@@ -79,11 +79,17 @@ def _layer(
     tangent = covariance + weight * slope * state.tangent
     rounded = weight * jnp.abs(slope) * state.covariance_error + square
     steeper = jnp.abs(bend) * state.covariance_error * jnp.abs(state.tangent)
-    return _State(covariance, tangent, rounded, weight * (jnp.abs(slope) * state.tangent_error + steeper))
+    following = _State(covariance, tangent, rounded, weight * (jnp.abs(slope) * state.tangent_error + steeper))
+    return _State(*(_infinite_if_unknown(part) for part in following))
 
 
 @jax.jit
 def _relative(state: _State, square: jax.Array, root: jax.Array) -> jax.Array:
-    """Return the larger error, relative to the diagonal; NaN where a number has left the range."""
+    """Return the larger error, relative to the diagonal; infinite where a number has left the range."""
     nngp, ntk = ratio(state.covariance_error, square), ratio(ratio(state.tangent_error, square), root**2)
-    return jnp.max(jnp.maximum(nngp, ntk), axis=0)
+    return jnp.max(_infinite_if_unknown(jnp.maximum(nngp, ntk)), axis=0)
+
+
+def _infinite_if_unknown(x: jax.Array) -> jax.Array:
+    """Return ``x`` without NaN, which would stop callers who debug their own."""
+    return jnp.where(jnp.isnan(x), jnp.inf, x)

@@ -177,6 +177,13 @@ def test_the_callers_configuration_is_left_alone_and_respected():
     np.testing.assert_array_equal(analytic_kernels(x, architecture=Architecture()).ntk, expected.ntk)
 
 
+def test_points_beyond_the_range_raise_nothing_when_nans_are_debugged():
+    x = np.outer([1e308, 1e200, 1.0, 1e-200, 0.0], [0.3, -1.0])
+    for activation in ("erf", "gaussian", "hermite(degree=3)"):
+        with jax.debug_nans(True):
+            analytic_kernels(x, architecture=Architecture(depth=3, activation=activation))
+
+
 def test_it_runs_without_compilation():
     x = np.ones((3, 2))
     compiled = analytic_kernels(x, architecture=Architecture(depth=1))
