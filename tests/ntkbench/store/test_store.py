@@ -315,7 +315,7 @@ class TestDamage:
             ('{"schema_version": "1", "resolved": {}}', "schema_version '1'"),
             ('{"schema_version": 1}', "no resolved study"),
             ('{"schema_version": 99, "resolved": {}}', "written with schema 99 by a newer ntkbench; this one reads 2"),
-            ('{"schema_version": 0, "resolved": {}}', "written with schema 0 by a older ntkbench"),
+            ('{"schema_version": 0, "resolved": {}}', "written with schema 0 by an older ntkbench"),
         ],
     )
     def test_a_broken_run_file_is_named(self, mine, text, message):
