@@ -154,11 +154,11 @@ def test_parallel_and_nearly_parallel_points_of_unequal_norms(activation):
     ("activation", "kinds", "sizes", "depths"),
     [
         ("tanh", FEW[1:5:3], (1.0,), (1,)),
-        *(pytest.param(name, FEW, (0.2, 6.0), (1, 2, 3), marks=pytest.mark.exhaustive) for name in GENERIC),
+        *(pytest.param(name, FEW[:5], (0.2, 6.0), (1, 2, 3), marks=pytest.mark.exhaustive) for name in GENERIC),
     ],
 )
 def test_activations_without_a_closed_form(activation, kinds, sizes, depths):
-    """For K(x,x) of 0.03 to 10."""
+    """For K(x,x) of 0.03 to 10: panels of the reference grow with it, and fill the memory for huge points."""
     pairs = {f"{size} x {name}": tuple(size * z for z in PAIRS[name]) for size in sizes for name in kinds}
     for row in measure(activation, depths, (1.3, 0.1), pairs, rectangle=len(depths) > 1):
         assert row.error <= TOLERANCE, str(row)
