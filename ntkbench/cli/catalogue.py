@@ -76,7 +76,8 @@ def show_command(name: str, plugins: tuple[str, ...]) -> None:
     found = [(kind, known.get(name), known.owners[name]) for kind, known in kinds if name in known]
     if not found:
         known = [spec.name for _, known in kinds for spec in known]
-        raise UnknownNameError(f'nothing is called "{name}"{suggestion(name, known)} (see: ntkbench list tasks)')
+        kind_names = "no task, backend, metric or study"
+        raise UnknownNameError(f'{kind_names} "{name}"{suggestion(name, known)} (see: ntkbench list)')
     for kind, spec, owner in found:
         _show(kind, spec, owner, registry)
 

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 _LARGEST_WRITTEN_OUT = 1e5
 _LONGEST_PAGE = 40  # rows
-_NARROW = 110  # columns, below which intervals are folded
 _QUANTITY_WIDTH = 29  # of the names beside rates, where the terminal is narrow
 _LEGEND = (
     "RMSE and distances to the kernel: root-mean-square over test points, in units of the scaled targets, after the "
