@@ -28,7 +28,7 @@ from .equal_norm import Series, angular_series, equal_norm_tile
 from .layer_statistics import Trace, trace
 from .near_parallel import pair_kernels
 from .pair_queue import PairQueue
-from .tiles import Block, Tile, block, tile_program
+from .tiles import Block, Tile, block, tile_program, type_of_tiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -72,8 +72,8 @@ def analytic_kernels(
     with its own weight_std w and bias_std b, divided by ``sqrt(k(x,x) k(x',x'))``. For ``x1`` with itself the result
     is symmetric to the bit. Entries beyond the range of the type are inf or, like subnormal ones, 0.
 
-    :param dtype: float32 or float64 of the result; by default float32 if all inputs are, else float64. Computations
-        are in float64.
+    :param dtype: float32 or float64 of the result; by default float32 if all inputs are, else float64. A float32
+        entry is within 4e-6 of ``sqrt(k(x,x) k(x',x'))``: what float32 would lose is computed in float64.
     :param device: a JAX platform, such as cpu or cuda, optionally with an index: cuda:1.
     :param fixed_layers: the number of first affine layers, of depth + 1, that are not trained and add nothing to Theta
         (Arora et al. 2019, arXiv:1910.01663): 0 gives the tangent kernel, ``depth`` the NNGP.
@@ -227,7 +227,9 @@ def _evaluate(
     results = {name: _array(out.get(name), shape, result_type) for name in names}
     with enable_x64(True):
         network = _Network.of(first, second, architecture, fixed_layers)
-        _fill(results, network, result_type, place)
+        traces = network.first.trace, network.second.trace
+        computed = type_of_tiles(result_type, traces, network.dual, architecture)
+        _fill(results, network, computed, place)
     return list(results.values())
 
 
@@ -248,7 +250,7 @@ def _array(out: Float | None, shape: tuple[int, int], dtype: np.dtype[Any]) -> F
 
 
 def _fill(results: dict[str, Float], network: _Network, dtype: np.dtype[Any], place: Any) -> None:
-    """Compute all tiles; the thread that computes a tile also writes it, while it is in the cache."""
+    """Compute all tiles in ``dtype``; the thread that computes a tile also writes it, while it is in the cache."""
     compute = _program(network, dtype, place)
 
     queue = PairQueue()
@@ -276,7 +278,7 @@ def _fill(results: dict[str, Float], network: _Network, dtype: np.dtype[Any], pl
     if network.symmetric:
         for name, values in _diagonal(network.first.trace)._asdict().items():
             if name in results:
-                np.fill_diagonal(results[name], _rounded(values, dtype))
+                np.fill_diagonal(results[name], _rounded(values, results[name].dtype))
 
 
 def _tiles(network: _Network, dtype: np.dtype[Any], place: Any) -> Iterator[tuple[_Part, _Part]]:
@@ -319,10 +321,11 @@ def _write(results: dict[str, Float], symmetric: bool, i: slice, j: slice, compu
     inside = slice(0, i.stop - i.start), slice(0, j.stop - j.start)
     packed, uncertain = (np.asarray(part)[inside] for part in (computed.kernels, computed.needs_high_precision))
     diagonal = symmetric and i == j
-    for name, part in zip(Kernels._fields, (packed.real, packed.imag), strict=True):
+    for name, computed_part in zip(Kernels._fields, (packed.real, packed.imag), strict=True):
         if name not in results:
             continue
         whole = results[name]
+        part = _rounded(computed_part, whole.dtype)
         whole[i, j] = np.where(np.tri(len(part), k=-1, dtype=bool), part.T, part) if diagonal else part
         if symmetric and not diagonal:
             whole[j, i] = part.T
@@ -347,7 +350,7 @@ def _diagonal(trace: Trace) -> Kernels:
 
 def _rounded(values: Float, dtype: np.dtype[Any]) -> Float:
     with np.errstate(over="ignore", under="ignore"):
-        return values.astype(dtype)
+        return values.astype(dtype, copy=False)
 
 
 def _edge(points: int, dtype: np.dtype[Any], platform: str) -> int:

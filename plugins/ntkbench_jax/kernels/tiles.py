@@ -29,7 +29,8 @@ PARALLEL = 0.98  # |cos| beyond which a pair is left to :mod:`.near_parallel`
 _LARGEST_HIDDEN = 30.0  # deviation behind the first activation up to which smooth duals keep their digits here
 _LOST = 10.0  # contraction of squared angles that a tile tolerates
 # amplification of rounding that a tile tolerates; a dual makes up to 7 where growth() counts one: 840 * 2^-53 < 1e-13
-_LARGEST_GROWTH = {"float64": 120.0, "float32": 60.0}
+# and 63 * 2^-24 < 4e-6
+_LARGEST_GROWTH = {"float64": 120.0, "float32": 9.0}
 _UNROLLED = 4  # up to this many layers a program is compiled for its exact depth
 # vectors of 64 bytes where the CPU has them, which XLA by default halves; a fifth faster
 compiled = partial(jax.jit, compiler_options={"xla_cpu_prefer_vector_width": 512})
@@ -96,6 +97,16 @@ def block(
         parts = jax.tree.map(lambda part: part.astype(dtype), (trace.deviation, weight, bias, moments))
         deviation, weight, bias, moments = parts
         return Block(directions.astype(dtype), extreme, deviation, weight, bias, Moments(*moments))
+
+
+def type_of_tiles(
+    result: np.dtype[Any], traces: tuple[Trace, ...], dual: Homogeneous | Smooth, architecture: Architecture
+) -> np.dtype[Any]:
+    """Return the type in which to compute: float64 also for a float32 ``result`` whose layers magnify rounding."""
+    if result == np.float64 or isinstance(dual, Homogeneous):
+        return result
+    magnified = any(_magnified(trace, dual, architecture, result).any() for trace in traces)
+    return np.dtype(np.float64 if magnified else result)
 
 
 def _contracted(trace: Trace, architecture: Architecture) -> NDArray[np.bool_]:
