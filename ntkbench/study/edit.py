@@ -51,7 +51,8 @@ def set_path(data: dict[str, Any], path: str, value: Any) -> None:
 def _merge(data: dict[str, Any], changes: Mapping[str, Any], path: list[str]) -> None:
     for key, value in changes.items():
         here = [*path, key]
-        if isinstance(value, dict) and isinstance(_peek(data, here), dict | list):
+        numbers = isinstance(value, dict) and all(name.isdigit() for name in value)  # such as members of each width
+        if isinstance(value, dict) and not numbers and isinstance(_peek(data, here), dict | list):
             _merge(data, value, here)
         else:
             _set(data, here, value, ".".join(here))

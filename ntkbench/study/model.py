@@ -63,7 +63,9 @@ class SubjectEntry(_WithParameters):
     label: Label
     backend: str
     widths: Annotated[tuple[PositiveInt | LayerWidths, ...], Field(min_length=1)]
-    members: PositiveInt = 8
+    members: PositiveInt | dict[PositiveInt, PositiveInt] = Field(
+        default=8, description="networks per width; or a number for each width, { 64 = 600, 2048 = 16 }"
+    )
     compare_with: tuple[str, ...] = ()
     observe: tuple[str, ...] | None = Field(default=None, description="what to observe; default: the backend's usual")
     dtype: DType = "float32"
@@ -75,6 +77,12 @@ class SubjectEntry(_WithParameters):
             raise ValueError(WIDTH_TWICE)
         return widths
 
+    @model_validator(mode="after")
+    def _members_of_each_width(self) -> SubjectEntry:
+        if isinstance(self.members, dict) and {*self.members} != {*self.widths}:
+            raise ValueError(f"members has numbers for {sorted(self.members)}, but widths are {list(self.widths)}")
+        return self
+
     @field_validator("compare_with", "observe")
     @classmethod
     def _distinct_names(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
@@ -82,6 +90,12 @@ class SubjectEntry(_WithParameters):
             if names and names.count(name) > 1:
                 raise ValueError(f'"{name}" is listed twice')
         return names
+
+    def members_at(self, hidden_widths: tuple[int, ...] | None) -> int:
+        """Return the number of networks of one ensemble; without hidden layers, the largest of any width."""
+        if isinstance(self.members, int):
+            return self.members
+        return self.members[hidden_widths[0]] if hidden_widths else max(self.members.values())
 
     def hidden_widths(self, depth: int) -> tuple[tuple[int, ...], ...]:
         """Return the widths of each ensemble, one per hidden layer; without hidden layers there is one ensemble.

@@ -106,6 +106,10 @@ class _Place:
     hidden_widths: tuple[int, ...] | None = None
 
 
+def _members(place: _Place, method: ResolvedMethod) -> int:
+    return method.entry.members_at(place.hidden_widths) if isinstance(method.entry, SubjectEntry) else 0
+
+
 class _Expansion:
     def __init__(self, study: ResolvedStudy, registry: Registry) -> None:
         self.study, self.registry = study, registry
@@ -156,7 +160,7 @@ class _Expansion:
             facts=backend.facts(method.parameters),
             dtype=entry.dtype,
             hidden_widths=place.hidden_widths,
-            members=getattr(entry, "members", 0),
+            members=_members(place, method),
             seed=study.seed,
             training=self.training,
             anchor=self.study.anchor,
@@ -178,7 +182,7 @@ class _Expansion:
             sizes=place.task.sizes,
             architecture=place.architecture,
             hidden_widths=place.hidden_widths,
-            members=getattr(method.entry, "members", 0),
+            members=_members(place, method),
             steps=int(training.steps[-1]),
             records=len(training.steps),
             optimizer=training.optimizer,

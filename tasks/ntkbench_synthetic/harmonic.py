@@ -19,11 +19,12 @@ def load(parameters: Harmonic, split_index: int, seed: int) -> Problem:
     """Return points uniform on S^{d-1} (N, d) and ``f(x) = m^-1/2 sum_k Z_k(<x, axis>)`` (N, 1) over the m degrees.
 
     Every Z_k has unit mean square over the sphere and different degrees are orthogonal, so f has unit mean square.
-    The axis is fixed by ``axis_seed`` and the dimension. Test points are uniform draws, or in dimension 2 an even
-    grid of angles.
+    All splits share the axis, which ``axis_seed`` or, without it, ``seed`` chooses. Test points are uniform draws, or
+    in dimension 2 an even grid of angles.
     """
     d = parameters.dimension
-    axis = sphere_points(1, d, generator("synthetic/harmonic/axis", parameters.axis_seed))[0]
+    axis_seed = seed if parameters.axis_seed is None else parameters.axis_seed
+    axis = sphere_points(1, d, generator("synthetic/harmonic/axis", axis_seed))[0]
     rng = generator("synthetic/harmonic/test-inputs", seed, split_index)
 
     def target(x: Float) -> Float:

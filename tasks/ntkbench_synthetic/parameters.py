@@ -78,7 +78,7 @@ class Teacher(Sampled):
     activation: Literal["relu", "erf"] = Field(default="relu", description="of the teacher")
     weight_std: NonNegative = Field(default=2**0.5, description="the teacher's sigma_w")
     bias_std: NonNegative = Field(default=0.1, description="the teacher's sigma_b")
-    teacher_seed: int = Field(default=0, ge=0, description="which teacher: the same for all seeds and splits")
+    teacher_seed: int | None = Field(default=None, ge=0, description="which teacher; default: the study's seed decides")
 
 
 class Harmonic(Sampled):
@@ -88,7 +88,7 @@ class Harmonic(Sampled):
     degrees: tuple[Annotated[int, Field(ge=0, le=64)], ...] = Field(
         default=(2,), min_length=1, description="degrees to sum, with equal weights; all different"
     )
-    axis_seed: int = Field(default=0, ge=0, description="which axis: the same for all seeds and splits")
+    axis_seed: int | None = Field(default=None, ge=0, description="which axis; default: the study's seed decides")
 
     @model_validator(mode="after")
     def _different(self) -> Harmonic:

@@ -43,11 +43,13 @@ def _by_dimension(parameters: Any) -> Sizes:
     return Sizes(parameters.n_train, parameters.n_test, parameters.dimension, outputs, SPLITS)
 
 
-def _task(name: str, model: str, target: str, sizes: Callable[[Any], Sizes], **about: Any) -> TaskSpec:
+def _task(
+    name: str, model: str, target: str, sizes: Callable[[Any], Sizes], *, version: int = 1, **about: Any
+) -> TaskSpec:
     """Return the spec of a task that its parameters and seed determine, with inputs that must not be standardised."""
     return TaskSpec(
         name=f"synthetic/{name}",
-        version=1,
+        version=version,
         parameters=f"ntkbench_synthetic.parameters:{model}",
         target=f"ntkbench_synthetic.{target}",
         sizes=sizes,
@@ -102,6 +104,7 @@ def _in_any_dimension() -> list[TaskSpec]:
             "Teacher",
             "teacher:load",
             _by_dimension,
+            version=2,
             summary="the outputs of one finite random network, on Gaussian inputs or on the sphere",
             source="a network in the NTK parameterization of J18 section 2, parameters i.i.d. N(0, 1)",
             citation=_J18,
@@ -111,6 +114,7 @@ def _in_any_dimension() -> list[TaskSpec]:
             "Harmonic",
             "harmonic:load",
             _by_dimension,
+            version=2,
             summary="zonal spherical harmonics of given degrees, unit mean square over the sphere",
             source="normalised Legendre (Gegenbauer) polynomials of <x, axis> on S^{d-1} (Atkinson and Han, ch. 2)",
             citation=f"{_ATKINSON_HAN}. Learned degree by degree: {_BASRI}",

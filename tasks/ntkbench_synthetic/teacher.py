@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 def load(parameters: Teacher, split_index: int, seed: int) -> Problem:
     """Return inputs (N, dimension) and the teacher's outputs (N, outputs); test inputs are drawn alike.
 
-    The teacher is fixed by its own parameters and ``teacher_seed``; its outputs are not rescaled, so their variance
-    over teachers is the NNGP kernel ``K_L(x, x)``.
+    All splits share the teacher, which ``teacher_seed`` or, without it, ``seed`` chooses. Its outputs are not rescaled,
+    so their variance over teachers is the NNGP kernel ``K_L(x, x)``.
     """
     inputs, test_inputs, noise = (
         generator(f"synthetic/teacher/{stream}", seed, split_index) for stream in ("inputs", "test-inputs", "noise")
@@ -28,13 +28,13 @@ def load(parameters: Teacher, split_index: int, seed: int) -> Problem:
     kind, d = parameters.inputs, parameters.dimension
     x_train = cloud(kind, parameters.n_train, d, inputs)
     x_test = evaluation_cloud(kind, parameters.n_test, d, test_inputs)
-    layers = draw_layers(parameters)
+    layers = draw_layers(parameters, seed if parameters.teacher_seed is None else parameters.teacher_seed)
     return noisy_problem(x_train, x_test, lambda x: outputs(x, layers, parameters), parameters.noise, noise)
 
 
-def draw_layers(parameters: Teacher) -> list[tuple[Float, Float]]:
-    """Return W_l (n_l, n_{l+1}) and b_l (n_{l+1},) of every layer, i.i.d. N(0, 1), by the teacher seed only."""
-    rng = generator("synthetic/teacher/network", parameters.teacher_seed)
+def draw_layers(parameters: Teacher, teacher_seed: int) -> list[tuple[Float, Float]]:
+    """Return W_l (n_l, n_{l+1}) and b_l (n_{l+1},) of every layer, i.i.d. N(0, 1)."""
+    rng = generator("synthetic/teacher/network", teacher_seed)
     sizes = [parameters.dimension, *[parameters.width] * parameters.depth, parameters.outputs]
     return [(rng.standard_normal(shape), rng.standard_normal(shape[1])) for shape in pairwise(sizes)]
 

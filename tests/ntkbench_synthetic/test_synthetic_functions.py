@@ -119,7 +119,7 @@ def test_a_teacher_is_its_network_unit_by_unit(activation):
     problem = teacher.load(p, 0, 0)
     phi = special.erf if activation == "erf" else lambda z: max(z, 0.0)
     h = list(problem.x_test[7])
-    for layer, (W, b) in enumerate(teacher.draw_layers(p)):
+    for layer, (W, b) in enumerate(teacher.draw_layers(p, 0)):
         units = range(W.shape[1])
         z = [sum(1.3 * W[i, j] * h[i] for i in range(len(h))) / len(h) ** 0.5 + 0.4 * b[j] for j in units]
         h = z if layer == 2 else [phi(value) for value in z]
@@ -130,17 +130,24 @@ def test_teachers_vary_like_the_nngp_kernel():
     """Depth 1, ReLU: E f(x)^2 = weight_std^2 K_1 / 2 + bias_std^2 exactly, at every width [CS09]."""
     x, squares = np.array([[0.3, -1.2, 0.5]]), []
     for seed in range(2000):
-        p = Teacher(dimension=3, width=8, weight_std=1.3, bias_std=0.4, teacher_seed=seed)
-        squares.append(teacher.outputs(x, teacher.draw_layers(p), p).item() ** 2)
+        p = Teacher(dimension=3, width=8, weight_std=1.3, bias_std=0.4)
+        squares.append(teacher.outputs(x, teacher.draw_layers(p, seed), p).item() ** 2)
     K_1 = 1.3**2 * np.sum(x**2) / 3 + 0.4**2
     error = np.mean(squares) - (1.3**2 * K_1 / 2 + 0.4**2)
     assert abs(error) < 5 * np.std(squares) / np.sqrt(len(squares))
 
 
-def test_the_teacher_outlives_seed_and_split_but_not_its_own_seed():
+def test_splits_share_a_teacher_and_seeds_do_not():
     p = Teacher(inputs="sphere", dimension=2)  # the test grid of the circle is the same for all
-    first, second = teacher.load(p, 0, 0), teacher.load(p, 4, 9)
-    np.testing.assert_array_equal(first.y_test, second.y_test)
+    first = teacher.load(p, 0, 0)
+    np.testing.assert_array_equal(first.y_test, teacher.load(p, 4, 0).y_test)
+    assert not np.isclose(first.y_test, teacher.load(p, 0, 9).y_test).all()
+
+
+def test_a_teacher_of_its_own_seed_outlives_the_studys():
+    p = Teacher(inputs="sphere", dimension=2, teacher_seed=0)
+    first = teacher.load(p, 0, 0)
+    np.testing.assert_array_equal(first.y_test, teacher.load(p, 4, 9).y_test)
     other = teacher.load(p.model_copy(update={"teacher_seed": 1}), 0, 0)
     assert not np.isclose(first.y_test, other.y_test).all()
     np.testing.assert_array_equal(first.x_train, other.x_train)

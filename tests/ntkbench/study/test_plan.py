@@ -108,6 +108,14 @@ class TestExpansion:
         assert {cell.hidden_widths for cell in cells if cell.role == "subject"} == expected
         assert {cell.hidden_widths for cell in cells if cell.role == "reference"} == {None}
 
+    def test_members_of_each_width(self, plan):
+        asked = {"4": 40, "16": 10, "64": 3}
+        data = study(architecture=[{"depth": 0}, {"depth": 2}], subject=[subject(members=asked)])
+        networks = [cell for cell in plan(data).cells if cell.role == "subject"]
+        assert [(cell.width, cell.members) for cell in networks] == [(None, 40), (4, 40), (16, 10), (64, 3)]
+        same = plan(study(architecture=[{"depth": 2}], subject=[subject(members=10)])).cells
+        assert {cell.cell_id for cell in networks if cell.width == 16} <= {cell.cell_id for cell in same}
+
     def test_cells_hold_the_facts_that_their_backend_declares(self, plan):
         facts = {cell.role: cell.facts for cell in plan(study()).cells}
         assert facts == {"reference": MethodFacts(kernel="ntk"), "subject": MethodFacts()}

@@ -133,6 +133,12 @@ class TestSizes:
     def test_a_size_that_is_not_in_the_study_changes_nothing(self):
         assert apply_size({"seed": 1, "sizes": {"small": {"seed": 2}}}, "full") == {"seed": 1}
 
+    def test_numbers_of_each_width_are_replaced_whole(self):
+        data = {"subject": [{"widths": [2, 4], "members": {"2": 9, "4": 3}}, {"widths": [8], "members": 5}]}
+        sizes = {"full": {"subject": {"widths": [8], "members": {"8": 1}}}}
+        entry = {"widths": [8], "members": {"8": 1}}
+        assert apply_size({**data, "sizes": sizes}, "full") == {"subject": [entry, entry]}
+
     def test_an_unknown_size(self, complaint):
         assert complaint(self.SIZED, size="ful") == [
             'sizes.ful: no such size; did you mean "full"? (sizes: small, full)'

@@ -160,6 +160,13 @@ def test_a_width_is_listed_once_however_it_is_written(complaint, widths):
     assert complaint(data) == ["study: 1 mistake", "  subject[0].widths: a width is listed twice"]
 
 
+@pytest.mark.parametrize("members", [{"4": 9, "16": 3}, {"4": 9, "16": 3, "64": 2, "65": 2}])
+def test_members_of_each_width_name_all_widths_and_no_others(complaint, members):
+    data = study(subject=[subject(members=members)])
+    expected = f"subject[0]: members has numbers for {[*map(int, members)]}, but widths are [4, 16, 64]"
+    assert complaint(data) == ["study: 1 mistake", f"  {expected}"]
+
+
 def test_labels_are_used_once(complaint):
     assert 'label "ntk" is used twice' in complaint(study(subject=[subject("ntk")]))[1]
 
