@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..analysis.report.comparisons import COMPARED, Comparison
+from ..analysis.report.conclusion import conclusion
 from ..analysis.report.pages import study_pages
 from ..analysis.report.words import band, training_words
 from ..analysis.series.names import architecture_words, digits_needed, subject_words, task_words
@@ -28,13 +29,15 @@ if TYPE_CHECKING:
 
 _LARGEST_WRITTEN_OUT = 1e5
 _LONGEST_PAGE = 40  # rows
+_NOISE_ERRORS = 2  # standard errors above its sampling floor from which a mean's distance is printed
 _QUANTITY_WIDTH = 29  # of the names beside rates, where the terminal is narrow
 _LEGEND = (
     "RMSE and distances to the kernel: root-mean-square over test points, in units of the scaled targets, after the "
-    "last step. 'network to kernel': a network against the kernel's prediction from the same initial function after "
-    "the same steps. 'mean to kernel': the same for the mean of the networks; 'noise': what sampling alone leaves of "
-    "it. NTK distances are relative, in Frobenius norm on the training points: to the limit at initialization, and "
-    "over training. 0.094(13) is 0.094 with standard error 0.013 over networks."
+    "last step. 'by law': the RMSE that the theory expects of one network. 'network to kernel': a network against the "
+    "kernel's prediction from the same initial function after the same steps. 'mean to kernel': the same for the mean "
+    "of the networks; 'noise': no more than sampling leaves. NTK distances are relative, in Frobenius norm on the "
+    "training points: to the limit at initialization, and over training. 0.094(13) is 0.094 with standard error 0.013 "
+    "over networks."
 )
 
 
@@ -47,7 +50,10 @@ def show_comparisons(report: Report) -> None:
         for line in _heading(comparison, digits):
             console.print(line)
         console.print(_width_table(comparison))
-        console.print(_rate_table(comparison))
+        if comparison.rates:
+            console.print(_rate_table(comparison))
+        if said := conclusion(comparison):
+            console.print(f"[bold]{said}[/bold]")
     for run in report.runs:
         _say_what_is_left_out(run, console)
     if found:
@@ -109,21 +115,21 @@ def _width_table(comparison: Comparison) -> Table:
     for heading in (
         "\n\nwidth",
         "RMSE,\nnet-\nworks",
+        "RMSE,\nby\nlaw",
         "RMSE,\ntheir\nmean",
         f"\nRMSE,\n{comparison.key.reference or 'kernel'}",
         "network\nto\nkernel",
         "mean\nto\nkernel",
-        "\n\nnoise",
         "NTK\nto\nlimit",
         "\nNTK\nchange",
     ):
         table.add_column(Text(heading), justify="right", no_wrap=True)
     for row in comparison.by_width.to_dict("records"):
-        member, mean, limit, change = (_measured(row, quantity.metric) for quantity in COMPARED)
+        member, _, limit, change = (_measured(row, quantity.metric) for quantity in COMPARED)
         table.add_row(
             str(row["width"]),
-            *(_number(row[name], 3) for name in ("rmse_members", "rmse_mean", "rmse_kernel")),
-            *(member, mean, _noise(row), limit, change),
+            *(_number(row[name], 3) for name in ("rmse_members", "rmse_law", "rmse_mean", "rmse_kernel")),
+            *(member, _of_mean(row), limit, change),
         )
     return table
 
@@ -132,10 +138,11 @@ def _number(value: float, digits: int = 4) -> str:
     return "-" if math.isnan(value) else f"{value:#.{digits}g}"
 
 
-def _noise(row: Mapping[Any, Any]) -> str:
-    """Return the distance that sampling alone leaves between the mean of the networks and the kernel."""
-    floors = [row.get(f"{quantity.metric}_floor", math.nan) for quantity in COMPARED]
-    return next((_number(value, 2) for value in floors if not math.isnan(value)), "-")
+def _of_mean(row: Mapping[Any, Any]) -> str:
+    """Return the distance of the networks' mean to the kernel, or ``noise`` where sampling alone may leave as much."""
+    name = next(quantity.metric for quantity in COMPARED if quantity.ensemble)
+    noise = row[f"{name}_floor"] + _NOISE_ERRORS * row[f"{name}_se"]
+    return "noise" if row[name] <= noise else _measured(row, name)
 
 
 def _measured(row: Mapping[Any, Any], name: str) -> str:

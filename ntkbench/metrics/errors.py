@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -77,6 +78,21 @@ def rmse(problem: Problem, solution: Solution, reference: Solution | None) -> It
     """Yield the root-mean-square error over points and outputs, at every recorded step, on both splits."""
     truth = (("train", problem.y_train), ("test", problem.y_test))
     return _score("rmse", "target", "min", solution, truth, lambda outputs, y: rms(outputs - y))  # type: ignore[arg-type]
+
+
+def rmse_of_network(problem: Problem, solution: Solution, reference: Solution | None) -> Iterator[Measurement]:
+    """Yield what a law expects of one network, ``sqrt(mean((mean - y)^2 + variance))``, on test points.
+
+    Its mean's own error leaves out the spread of initial functions (L19 eqs. 14 to 16). Nothing for a law without a
+    variance, or for networks.
+    """
+    if solution.mean_test is None or solution.variance_test is None or problem.y_test is None:
+        return
+    squares = np.square(solution.mean_test - problem.y_test) + solution.variance_test
+    values = np.sqrt(np.mean(squares, axis=(-2, -1)))
+    for record in np.flatnonzero(np.isfinite(values)):
+        row = row_at("rmse_of_network", float(values[record]), solution, int(record), None)
+        yield replace(row, goal="min")
 
 
 def rmse_unscaled(problem: Problem, solution: Solution, reference: Solution | None) -> Iterator[Measurement]:

@@ -21,6 +21,7 @@ def _errors() -> list[MetricSpec]:
     """Return the metrics that compare a prediction with the targets."""
     return [
         _error("rmse", "target", "root-mean-square error of the prediction, in units of the scaled targets"),
+        _error("rmse_of_network", "target", "RMSE that a law expects of one network: its mean's, and its variance"),
         _error("rmse_unscaled", "data", "root-mean-square error of the prediction, in the data's own units", False),
         _error(
             "loss", "cost", "the training cost; for the squared error, 1/(2N) times the sum over points and outputs"

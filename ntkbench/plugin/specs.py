@@ -75,7 +75,8 @@ class MethodFacts:
     :param learning_rate_multiplier: the factor on the study's learning rate: for a subject, the rate it is trained at;
         for a law, the rate it assumes for the networks (:attr:`ntkbench.plugin.types.Solution.time_scale`).
     :param deviations: how a law differs from the one that theory states for these networks, one clause each, such as
-        "the reference follows gradient flow; the networks took steps". Claims are not judged by such a law.
+        "the reference follows gradient flow; the networks took steps". Claims are not judged by such a law. For a
+        subject: how its networks differ from those whose law it is, beside what the other facts say.
     """
 
     kernel: Literal["ntk", "nngp"] | None = None

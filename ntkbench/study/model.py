@@ -67,6 +67,7 @@ class SubjectEntry(_WithParameters):
         default=8, description="networks per width; or a number for each width, { 64 = 600, 2048 = 16 }"
     )
     compare_with: tuple[str, ...] = ()
+    tasks: tuple[str, ...] | None = Field(default=None, description="names of the tasks to learn; default: all")
     observe: tuple[str, ...] | None = Field(default=None, description="what to observe; default: the backend's usual")
     dtype: DType = "float32"
 
@@ -83,7 +84,7 @@ class SubjectEntry(_WithParameters):
             raise ValueError(f"members has numbers for {sorted(self.members)}, but widths are {list(self.widths)}")
         return self
 
-    @field_validator("compare_with", "observe")
+    @field_validator("compare_with", "observe", "tasks")
     @classmethod
     def _distinct_names(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
         for name in names or ():
@@ -263,6 +264,9 @@ class Study(_Frozen):
     subject: tuple[SubjectEntry, ...] = ()
     training: TrainingEntry = TrainingEntry()
     metrics: tuple[str, ...] | None = Field(default=None, description="default: those meant for every study")
+    quantities: tuple[str, ...] | None = Field(
+        default=None, description="quantities whose rates are fitted and judged; default: all that are measured"
+    )
     store: StoreEntry = StoreEntry()
     figures: tuple[FigureName, ...] = Field(
         default=(), description='"module:function" each, draws a figure of the results; changes no numbers'

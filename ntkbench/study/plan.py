@@ -65,6 +65,8 @@ def _resolved_text(study: ResolvedStudy) -> dict[str, Any]:
             for method in methods
         ]
     text["metrics"] = [metric.name for metric in study.metrics]
+    if study.study.quantities is not None:
+        text["quantities"] = list(study.study.quantities)
     if claim := study.study.claim:
         text["claim"] = claim.model_dump(mode="json", include={"id", "judge", "negative_controls"})
     return text
@@ -132,6 +134,8 @@ class _Expansion:
             yield cell
         for subject in self.study.subjects:
             assert isinstance(subject.entry, SubjectEntry)
+            if subject.entry.tasks is not None and place.task.name not in subject.entry.tasks:
+                continue
             needed = {label: solved[label] for label in subject.entry.compare_with}
             for widths in subject.entry.hidden_widths(place.architecture.depth):
                 here = replace(place, hidden_widths=widths)

@@ -81,6 +81,10 @@ def resolve_study(
     return result
 
 
+def _no_quantity(name: str) -> str:
+    return f'no quantity is called "{name}"{suggestion(name, JUDGED)} (known: {", ".join(sorted(JUDGED))})'
+
+
 class _Resolver:
     def __init__(self, registry: Registry, errors: ValidationErrors) -> None:
         self.registry, self.errors = registry, errors
@@ -105,6 +109,8 @@ class _Resolver:
         references = [self._method(study, e, f"reference[{i}]", "reference") for i, e in enumerate(study.reference)]
         subjects = [self._method(study, e, f"subject[{i}]", "subject") for i, e in enumerate(study.subject)]
         self._check_labels(study)
+        self._check_tasks(study)
+        self._check_quantities(study)
         self._check_claim(study)
         self._check_rate(study)
         self._check_layers(study)
@@ -189,16 +195,28 @@ class _Resolver:
                     message = f'no reference is labelled "{label}" (labels: {labels})'
                     self.errors.add(f"subject[{i}].compare_with", message)
 
+    def _check_tasks(self, study: Study) -> None:
+        names = [entry.name for entry in study.task]
+        for i, entry in enumerate(study.subject):
+            for j, name in enumerate(entry.tasks or ()):
+                if name not in names:
+                    message = f'the study has no task "{name}"{suggestion(name, names)} (tasks: {", ".join(names)})'
+                    self.errors.add(f"subject[{i}].tasks[{j}]", message)
+
+    def _check_quantities(self, study: Study) -> None:
+        for i, name in enumerate(study.quantities or ()):
+            if name not in JUDGED:
+                self.errors.add(f"quantities[{i}]", _no_quantity(name))
+        if study.quantities is not None and study.claim is not None:
+            self.errors.add("quantities", "a study of a claim lists its quantities in claim.judge")
+
     def _check_claim(self, study: Study) -> None:
         """Report quantities that the theory does not predict, and controls that name no label."""
         if study.claim is None:
             return
         for i, name in enumerate(study.claim.judge):
             if name not in JUDGED:
-                message = (
-                    f'no quantity is called "{name}"{suggestion(name, JUDGED)} (known: {", ".join(sorted(JUDGED))})'
-                )
-                self.errors.add(f"claim.judge[{i}]", message)
+                self.errors.add(f"claim.judge[{i}]", _no_quantity(name))
         references, subjects = ({entry.label for entry in entries} for entries in (study.reference, study.subject))
         for i, control in enumerate(study.claim.negative_controls):
             pair = isinstance(control, ControlPair)

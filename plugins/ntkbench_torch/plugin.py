@@ -90,6 +90,7 @@ def facts(parameters: Parameters) -> MethodFacts:
         output_scale=parameters.output_scale,
         trained_layers=parameters.trained_layers,
         learning_rate_multiplier=parameters.learning_rate_multiplier,
+        deviations=("the networks' initial functions are subtracted",) if parameters.subtract_init else (),
     )
 
 

@@ -18,7 +18,7 @@ from ..series.points import in_common_splits, points_of
 from ..series.quantities import ALL, QUANTITIES, Quantity
 from ..series.records import MetricRows, Tables, over_layers, recorded, with_errors
 from ..series.rounding import above, rounding_floor
-from ..verdicts.claim import control_labels
+from ..verdicts.claim import control_labels, quantities_of
 from .caveats import Caveats
 from .exponents import ExponentFit, fit_exponent, fit_exponent_of_mean, fit_exponent_of_summaries
 from .limits import fit_limit
@@ -141,8 +141,9 @@ class Rates:
     """The rates of the tables of one or several runs; each table is read once, and each rate fitted once."""
 
     def __init__(self, results: Results) -> None:
-        """Take the tables; the labels that are wrong on purpose are those of the runs' studies."""
+        """Take the tables; the runs' studies say which quantities they fit, and which labels are wrong on purpose."""
         self.tables = Tables(results)
+        self.quantities: tuple[str, ...] = quantities_of(results) or tuple(QUANTITIES)
         self._controls = control_labels(results)
         self._fitted: dict[str, list[FittedRate]] = {}
         self._derived: dict[str, MetricRows] = {}
@@ -165,6 +166,12 @@ class Rates:
         if axis not in self._cells:
             self._cells[axis] = series_cells(self.tables.cells, axis, self._controls)
         return self._cells[axis]
+
+    def planned_at_one_width(self, key: SeriesKey) -> bool:
+        """Return whether the study has the networks of a series at a single width, so that no rate is asked for."""
+        cells = self.tables.cells
+        mine = (cells["run_id"] == key.run_id) & cells["label"].isin(key.labels) & (cells["role"] == "subject")
+        return bool(cells.loc[mine, "width"].nunique() == 1)
 
     @cached_property
     def _caveats(self) -> Caveats:

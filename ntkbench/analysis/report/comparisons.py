@@ -91,7 +91,7 @@ def comparisons(
                 facts={str(name): value for name, value in of_series.iloc[0].items()},
                 splits=of_series["split_index"].nunique(),
                 cell_ids=tuple(group.sort_values("width")["cell_id"]),
-                by_width=_by_width(rows, _kernel_error(measurements, rows, reference), reference),
+                by_width=_by_width(rows, _law_errors(measurements, rows, reference, of_series), reference),
                 rates=tuple(each for each in mine if each.rate.key.reference in (None, reference)),
             )
 
@@ -103,17 +103,26 @@ def _order(results: Results, keys: Sequence[SeriesKey]) -> Callable[[pd.Series[A
     return lambda series: series.map(lambda number: position[keys[number].task.name])
 
 
-def _kernel_error(measurements: pd.DataFrame, rows: pd.DataFrame, reference: str | None) -> float:
-    """Return the reference's own test RMSE at the time nearest to the networks' last, mean over splits."""
+def _law_errors(
+    measurements: pd.DataFrame, rows: pd.DataFrame, reference: str | None, cells: pd.DataFrame
+) -> dict[str, float]:
+    """Return the reference's own test RMSE, and what it expects of one network, if these networks are of its law."""
     used = rows.loc[rows["reference"] == reference, "reference_cell_id"].unique()
-    errors = measurements[
-        (measurements["metric"] == "rmse") & (measurements["split"] == "test") & measurements["cell_id"].isin(used)
-    ]
-    apart = (errors["time"] - rows["time"].max()).abs()
+    own = measurements[(measurements["split"] == "test") & measurements["cell_id"].isin(used)]
+    law_applies = all(not len(deviations) for deviations in cells["deviations"])
+    return {
+        "rmse_kernel": _nearest(own[own["metric"] == "rmse"], rows["time"].max()),
+        "rmse_law": _nearest(own[own["metric"] == "rmse_of_network"], rows["time"].max()) if law_applies else np.nan,
+    }
+
+
+def _nearest(errors: pd.DataFrame, time: float) -> float:
+    """Return the errors at the recorded time nearest to ``time``, mean over splits."""
+    apart = (errors["time"] - time).abs()
     return float(errors.loc[apart == apart.groupby(errors["cell_id"]).transform("min"), "value"].mean())
 
 
-def _by_width(rows: pd.DataFrame, kernel_error: float, reference: str | None) -> pd.DataFrame:
+def _by_width(rows: pd.DataFrame, law_errors: dict[str, float], reference: str | None) -> pd.DataFrame:
     table = []
     for width in sorted(rows["width"].unique()):
         group = rows[rows["width"] == width]
@@ -124,7 +133,7 @@ def _by_width(rows: pd.DataFrame, kernel_error: float, reference: str | None) ->
             "members": int(survivors),
             "rmse_members": errors.loc[errors["member"].notna(), "value"].mean(),
             "rmse_mean": errors.loc[errors["member"].isna(), "value"].mean(),
-            "rmse_kernel": kernel_error,
+            **law_errors,
         }
         for quantity in COMPARED:
             line |= _distance(group, quantity, reference)

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ..estimation.rates import Rates
-from ..series.quantities import QUANTITIES
+from ..series.quantities import ALL
 from ..verdicts.claim import claim_of
 from ..verdicts.judge import as_one_family, each_run, judged_findings
 from ..verdicts.scoreboard import scores
@@ -40,8 +40,9 @@ class RunReport:
 
     @cached_property
     def rates(self) -> tuple[FittedRate, ...]:
-        """The rates by width, of all quantities that every study is fitted for."""
-        return tuple(self.fitted.of(list(QUANTITIES)))
+        """The rates by width, of the quantities that the study lists, or else of all that every study is fitted for."""
+        found = self.fitted.of([name for name in self.fitted.quantities if name in ALL])
+        return tuple(rate for rate in found if not self.fitted.planned_at_one_width(rate.key))
 
     @cached_property
     def comparisons(self) -> tuple[Comparison, ...]:

@@ -41,6 +41,12 @@ def claim_of(results: Results) -> StudiedClaim | None:
     return None
 
 
+def quantities_of(results: Results) -> tuple[str, ...]:
+    """Return the quantities that the studies of one or several runs list, each once; none if they list none."""
+    runs = getattr(results, "runs", ())
+    return tuple(dict.fromkeys(name for run in runs for name in run["resolved"].get("quantities") or ()))
+
+
 def control_labels(results: Results) -> frozenset[tuple[str, str]]:
     """Return (run_id, label) of all that the studies of one or several runs call wrong on purpose."""
     return frozenset(

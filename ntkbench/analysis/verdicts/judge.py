@@ -22,7 +22,6 @@ from ..estimation.limits import nothing
 from ..estimation.rates import FittedRate, Rates
 from ..series.keys import SeriesKey, TaskKey, architecture_key
 from ..series.names import compared_words, digits_needed, series_architecture, task_words
-from ..series.quantities import QUANTITIES
 from .claim import claim_of
 from .findings import estimates
 
@@ -219,7 +218,9 @@ _Expected = tuple[FittedRate, Expectation, bool]
 
 
 def _of_widths(rates: Rates) -> Iterator[_Expected]:
-    for rate in rates.of(list(QUANTITIES)):
+    for rate in estimates(rates, rates.quantities):
+        if rates.planned_at_one_width(rate.key):
+            continue  # a comparison at this width, no curve
         if (found := expectation(rate.metric, rate.facts)) is not None:
             yield rate, _unless(rate.caveat, found), False
 

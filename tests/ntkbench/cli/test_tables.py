@@ -6,7 +6,7 @@ import io
 
 import pytest
 from rich.console import Console
-from toy_runs import session, study
+from toy_runs import session, study, subject
 
 from ntkbench.analysis.report import report
 from ntkbench.cli import run as command
@@ -35,10 +35,27 @@ def test_tables_fit_80_columns(finished, monkeypatch):
     assert max(map(len, shown)) <= 80
     words = " ".join(said.split())
     assert "verdict" in words
-    assert all(word in words for word in ("95 % interval", "band", "noise", "networks per width"))
+    assert all(word in words for word in ("95 % interval", "band", "by law", "networks per width"))
     verdicts = {f.verdict for comparison in finished.report.comparisons for _, f in comparison.rates if f is not None}
     assert verdicts
     assert all(any(verdict in line for line in lines) for verdict in verdicts)  # not broken
+
+
+def test_a_study_chooses_what_is_fitted_and_a_single_width_has_no_rates(tmp_path, monkeypatch):
+    subjects = [subject(), subject("wide", widths=[64])]
+    chosen = study(quantities=["function_distance_max"], subject=subjects)
+    report = session(chosen, tmp_path / "run", executor="inline").report
+    fitted = {c.key.labels[0]: [rate.metric for rate, _ in c.rates] for c in report.comparisons}
+    assert fitted == {"network": ["function_distance_max"], "wide": []}
+    assert {finding.rate.metric for finding in report.findings} == {"function_distance_max"}
+    said = printed(tables.show_comparisons, monkeypatch, report)
+    assert said.count("95 % interval") == 1
+
+
+@pytest.mark.parametrize(("value", "said"), [(0.3, "0.30(10)"), (0.21, "noise")])
+def test_what_sampling_may_leave_of_a_mean_is_called_noise(value, said):
+    row = {f"function_distance_of_mean{part}": x for part, x in {"": value, "_se": 0.1, "_floor": 0.02}.items()}
+    assert tables._of_mean(row) == said
 
 
 def test_the_optimizer_that_was_used_is_printed(finished, monkeypatch):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ntkbench.dynamics import decompose, kernel_dynamics
-from ntkbench.metrics.errors import accuracy, function_distance, predictions_from, rmse
+from ntkbench.metrics.errors import accuracy, function_distance, predictions_from, rmse, rmse_of_network
 from ntkbench.plugin.types import Problem, Solution, Training
 
 STEPS = np.array([0, 3, 10])
@@ -90,6 +90,22 @@ class TestRmse:
         found = table(rmse(data, law(data), None))
         assert set(found) == {(split, None, step) for split in ("train", "test") for step in STEPS}
         assert found["train", None, 0] == pytest.approx(np.sqrt(np.mean(data.y_train**2)), rel=1e-13)
+
+    def test_what_a_law_expects_of_one_network(self):
+        """The root of the mean squared error over draws from the law; variance differs from point to point."""
+        data, rng = problem(), np.random.default_rng(4)
+        stated = replace(law(data), variance_test=rng.uniform(0.1, 2.0, (3, 4, 2)))
+        draws = stated.mean_test + np.sqrt(stated.variance_test) * rng.standard_normal((40_000, 3, 4, 2))
+        squares = np.mean((draws - data.y_test) ** 2, axis=(-2, -1))
+        found = table(rmse_of_network(data, stated, None), "rmse_of_network")
+        assert set(found) == {("test", None, step) for step in STEPS}
+        for record, step in enumerate(STEPS):
+            error = squares[:, record].std() / len(squares) ** 0.5
+            assert abs(found["test", None, step] ** 2 - squares[:, record].mean()) < 4 * error
+
+    def test_a_law_without_variance_expects_nothing_of_one_network(self):
+        assert list(rmse_of_network(problem(), law(problem()), None)) == []
+        assert list(rmse_of_network(problem(), ensemble(), None)) == []
 
     def test_of_gradient_flow_there_are_times_but_no_steps(self):
         rows = list(rmse(problem(), law(problem(), flow=True), None))

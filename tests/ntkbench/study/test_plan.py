@@ -116,6 +116,12 @@ class TestExpansion:
         same = plan(study(architecture=[{"depth": 2}], subject=[subject(members=10)])).cells
         assert {cell.cell_id for cell in networks if cell.width == 16} <= {cell.cell_id for cell in same}
 
+    def test_a_subject_of_some_tasks(self, plan):
+        subjects = [subject(tasks=["toy/line"]), subject("alone", widths=[8])]
+        found = plan({**RICH, "subject": subjects}).cells
+        assert {cell.task for cell in found if cell.label == "network"} == {"toy/line"}
+        assert {cell.task for cell in found if cell.label in ("alone", "ntk")} == {"toy/line", "synthetic/sine"}
+
     def test_cells_hold_the_facts_that_their_backend_declares(self, plan):
         facts = {cell.role: cell.facts for cell in plan(study()).cells}
         assert facts == {"reference": MethodFacts(kernel="ntk"), "subject": MethodFacts()}
@@ -158,7 +164,7 @@ class TestIdentity:
             {"task": [{"name": "toy/line", "n_train": 4, "noise": {"slope": 0.0}}]},
             {"architecture": [{"depth": 1, "bias_std": 0.1, "activation": "relu"}]},
             {"training": {**study()["training"], "records": [2, 4, 6, 8]}},
-            {"metrics": ["toy_offset", "function_distance", "rmse", "accuracy", "loss"]},
+            {"metrics": ["toy_offset", "function_distance", "rmse_of_network", "rmse", "accuracy", "loss"]},
             {"store": {}},
         ],
         ids=str,

@@ -26,6 +26,16 @@ WRONG = {
         {"id": "C2", "source": "s", "varies": "v", "refuted_by": "r", "judge": ["ntk_distance"]},
         'claim.judge[0]: no quantity is called "ntk_distance"; did you mean',
     ),
+    "unknown quantity to fit": (
+        "quantities",
+        ["function_distanc"],
+        'quantities[0]: no quantity is called "function_distanc"; did you mean "function_distance"?',
+    ),
+    "a task that the study has not": (
+        "subject.0.tasks",
+        ["toy/lin"],
+        'subject[0].tasks[0]: the study has no task "toy/lin"; did you mean "toy/line"? (tasks: toy/line)',
+    ),
     "negative control of nobody": (
         "claim",
         {"id": "C2", "source": "s", "varies": "v", "refuted_by": "r", "negative_controls": ["nobody"]},
