@@ -64,12 +64,17 @@ def _heading(comparison: Comparison, digits: int) -> tuple[str, str]:
     """Return what is compared, and how it was trained."""
     key, facts = comparison.key, comparison.facts
     splits = "" if comparison.splits == 1 else f", mean of {comparison.splits} splits"
+    sizes = f"{_count(facts['n_features'], 'feature')}, {_count(facts['n_outputs'], 'output')}"
     return (
         f"\n[bold]{task_words(key.task)}[/bold]: {subject_words(key)} against {key.reference or 'nothing'}",
         f"{architecture_words(key.architecture, digits)}; {facts['n_train']} training and {facts['n_test']} test "
-        f"points, {facts['n_features']} features, {facts['n_outputs']} outputs{splits}; {training_words(facts)}, "
+        f"points, {sizes}{splits}; {training_words(facts)}, "
         f"{facts['dtype']}, seed {facts['seed']}; {_members(comparison)} per width",
     )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _members(comparison: Comparison) -> str:

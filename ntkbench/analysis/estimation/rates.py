@@ -42,6 +42,7 @@ __all__ = [
     "rate_table",
 ]
 
+_FEWEST_WIDTHS = 3
 _FOUND = ["exponent", "ci_low", "ci_high", "n_widths", "n_members", "method"]
 _COLUMNS = ["task", "architecture", "label", "reference", "metric", *_FOUND]
 
@@ -167,11 +168,11 @@ class Rates:
             self._cells[axis] = series_cells(self.tables.cells, axis, self._controls)
         return self._cells[axis]
 
-    def planned_at_one_width(self, key: SeriesKey) -> bool:
-        """Return whether the study has the networks of a series at a single width, so that no rate is asked for."""
+    def is_a_curve(self, key: SeriesKey) -> bool:
+        """Return whether the study plans the networks of a series at three widths or more: two always fit a line."""
         cells = self.tables.cells
         mine = (cells["run_id"] == key.run_id) & cells["label"].isin(key.labels) & (cells["role"] == "subject")
-        return bool(cells.loc[mine, "width"].nunique() == 1)
+        return bool(cells.loc[mine, "width"].nunique() >= _FEWEST_WIDTHS)
 
     @cached_property
     def _caveats(self) -> Caveats:

@@ -42,7 +42,7 @@ class RunReport:
     def rates(self) -> tuple[FittedRate, ...]:
         """The rates by width, of the quantities that the study lists, or else of all that every study is fitted for."""
         found = self.fitted.of([name for name in self.fitted.quantities if name in ALL])
-        return tuple(rate for rate in found if not self.fitted.planned_at_one_width(rate.key))
+        return tuple(rate for rate in found if self.fitted.is_a_curve(rate.key))
 
     @cached_property
     def comparisons(self) -> tuple[Comparison, ...]:

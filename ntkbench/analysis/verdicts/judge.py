@@ -219,8 +219,8 @@ _Expected = tuple[FittedRate, Expectation, bool]
 
 def _of_widths(rates: Rates) -> Iterator[_Expected]:
     for rate in estimates(rates, rates.quantities):
-        if rates.planned_at_one_width(rate.key):
-            continue  # a comparison at this width, no curve
+        if not rates.is_a_curve(rate.key):
+            continue
         if (found := expectation(rate.metric, rate.facts)) is not None:
             yield rate, _unless(rate.caveat, found), False
 

@@ -41,12 +41,12 @@ def test_tables_fit_80_columns(finished, monkeypatch):
     assert all(any(verdict in line for line in lines) for verdict in verdicts)  # not broken
 
 
-def test_a_study_chooses_what_is_fitted_and_a_single_width_has_no_rates(tmp_path, monkeypatch):
-    subjects = [subject(), subject("wide", widths=[64])]
+def test_a_study_chooses_what_is_fitted_and_two_widths_have_no_rates(tmp_path, monkeypatch):
+    subjects = [subject(), subject("pair", widths=[4, 64])]
     chosen = study(quantities=["function_distance_max"], subject=subjects)
     report = session(chosen, tmp_path / "run", executor="inline").report
     fitted = {c.key.labels[0]: [rate.metric for rate, _ in c.rates] for c in report.comparisons}
-    assert fitted == {"network": ["function_distance_max"], "wide": []}
+    assert fitted == {"network": ["function_distance_max"], "pair": []}
     assert {finding.rate.metric for finding in report.findings} == {"function_distance_max"}
     said = printed(tables.show_comparisons, monkeypatch, report)
     assert said.count("95 % interval") == 1
