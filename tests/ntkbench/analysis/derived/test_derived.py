@@ -123,6 +123,19 @@ def test_the_least_error_is_found_between_records():
     assert value(late_excess_kernel(made), "late_excess_kernel") > last
 
 
+@pytest.mark.parametrize("least", [0.01, 1000.0])
+def test_a_least_error_outside_of_the_records_is_no_time(least):
+    """Two curves that still fall at the end agree on nothing: their least errors are after it."""
+    steps = np.array([0, *np.unique(np.rint(np.geomspace(1, 100, 20)))])
+    inside, outside = (np.sqrt(np.stack([bowl(t, steps)] * 3)) for t in (10.0, least))
+    for network, kernel in ((outside, outside), (outside, inside), (inside, outside)):
+        made = results(
+            rows("rmse", network, steps=steps, split="test", reference=None),
+            rows("prediction_rmse", kernel, steps=steps, split="test"),
+        )
+        assert early_stopping(made).empty
+
+
 def test_residuals_of_descent():
     steps = np.array([0, 1, 5])
     costs = np.array([[1.0, 0.9, 0.5], [2.0, 1.7, 1.0]])
