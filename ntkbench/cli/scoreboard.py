@@ -70,7 +70,7 @@ def _controls(score: Score) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("negative control", overflow="fold")
     table.add_column("refuted", justify="right", no_wrap=True)
-    table.add_column("not refuted: the study cannot detect it by", overflow="fold")
+    table.add_column("not refuted by", overflow="fold")
     for control in score.negative_controls:
         style = "" if control.refuted else "bold red"
         left = Text(not_refuted_words(control))
@@ -92,8 +92,8 @@ def _findings(score: Score, family: int) -> Table:
     for heading in ("quantity", "of"):
         table.add_column(heading, overflow="fold")
     for heading in ("measured", "95 % interval", "expected", "detects", "points", "members"):
-        table.add_column(heading, justify="right")
-    table.add_column("verdict")
+        table.add_column(heading, justify="right", overflow="fold")  # cut off, a number would be another one
+    table.add_column("verdict", overflow="fold")
     for finding, subject in zip(score.findings, distinct_subjects(score.findings), strict=True):
         fit = finding.rate.fit
         table.add_row(

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from ...theory.claims import expectation
-from ..estimation.missing import cell_words, missing_cells
+from ..estimation.missing import cell_words
 from ..estimation.smallest_eigenvalues import WITHOUT_SAMPLING, eigenvalue_key
 from ..series.cells import series_cells
 from ..series.keys import SeriesKey, architecture_key, task_keys
@@ -128,7 +128,13 @@ def _of_series(plan: PlannedStudy, name: str, key: SeriesKey, group: pd.DataFram
         first = plan.cells[plan.cells["cell_id"] == group["cell_id"].iloc[0]].iloc[0]
         facts = {str(column): value for column, value in first.items()}
         for reference in mine[0]["compare_with"] if source.by_reference else (None,):
-            yield ExpectedRow(replace(key, reference=reference), name, facts, missing_cells(group, ()).words)
+            yield ExpectedRow(replace(key, reference=reference), name, facts, _lacking(group))
+
+
+def _lacking(planned: pd.DataFrame) -> str:
+    """Say which of the cells are not ok; if all are, none gave the number."""
+    lost = planned[planned["status"] != "ok"]
+    return cell_words(planned if lost.empty else lost, len(planned))
 
 
 def _of_eigenvalues(plan: PlannedStudy) -> Iterator[ExpectedRow]:
@@ -138,7 +144,7 @@ def _of_eigenvalues(plan: PlannedStudy) -> Iterator[ExpectedRow]:
     for row, task in zip(rows, task_keys(rows), strict=True):
         name = "smallest_eigenvalue" if row["role"] == "reference" else "ntk_smallest_eigenvalue"
         if row["role"] == "reference" or SOURCES[name].given_by(observed.get(row["label"], ()), ()):
-            words = cell_words(plan.cells[plan.cells["cell_id"] == row["cell_id"]], 1)
+            words = _lacking(plan.cells[plan.cells["cell_id"] == row["cell_id"]])
             yield ExpectedRow(eigenvalue_key(row, task), name, {"distinct_inputs": None, **row}, words)
 
 

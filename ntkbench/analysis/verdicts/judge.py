@@ -286,8 +286,7 @@ def _unmeasured(plan: PlannedStudy, measured: Collection[tuple[SeriesKey, str]])
     for row in expected_rows(plan):
         found = expectation(row.metric, row.facts, plan.claim.id)
         if found is not None and (row.key, row.metric) not in measured:
-            why = ": ".join(["nothing was measured", *([row.lacking] if row.lacking else [])])
-            rate = FittedRate(row.key, row.metric, nothing(why), facts=row.facts)
+            rate = FittedRate(row.key, row.metric, nothing(row.lacking or "nothing was measured"), facts=row.facts)
             yield rate, found, plan.claim.is_control(row.key)
 
 
