@@ -102,7 +102,8 @@ def convergence_rates(results: Results, metric: str | Sequence[str] | None = Non
     """Fit the exponent of the width for each task, architecture, subject, reference and quantity.
 
     Members are the replicates; the splits of a task share their networks, so a member is averaged (RMS) over splits
-    first. Cells that are not ok, networks of unequal widths and members that diverged are left out.
+    first. Cells that are not ok, networks of unequal widths and members that diverged are left out; ``method`` says
+    which cells.
 
     :param results: with ``cells`` and ``measurements`` as :func:`ntkbench.load` returns them.
     :param metric: one or several of :data:`QUANTITIES`; None: all of them. ``function_distance`` is at the last

@@ -239,7 +239,7 @@ def _judged(rate: FittedRate, found: Expectation, family: int) -> Judgement:
     said = verdict(rate.fit, found, max(family, 1))
     if rate.censored is None or said.kind in ("no-estimate", "not-judged"):
         return said
-    return Judgement("inconclusive", f"{rate.censored}; else: {said.reason}", "censored")
+    return Judgement("inconclusive", f"{rate.censored}; of the rest: {said.reason}", "censored")
 
 
 def _counts(rate: FittedRate, found: Expectation, control: bool) -> bool:

@@ -10,6 +10,7 @@ from ntkbench.analysis.derived.cost import cost_left, descent_residual, limit_ra
 from ntkbench.analysis.derived.decay import decay_ratio, time_to_residual
 from ntkbench.analysis.derived.stability import stability_onset_ratio
 from ntkbench.analysis.derived.stopping import early_stopping, late_excess_kernel, late_excess_network
+from ntkbench.analysis.estimation.missing import missing_members
 from ntkbench.analysis.series.records import Tables
 
 N, RATE = 10, 0.2
@@ -158,3 +159,13 @@ def test_onsets_are_compared_member_by_member():
         rows("stability_onset_kernel", np.array([[1.0], [1.5], [1.0]]), steps=[0], split=None),
     )
     assert stability_onset_ratio(made)["value"].to_numpy() == pytest.approx([1.2, 1.0, 2.0], rel=1e-15)
+
+
+def test_a_member_that_stays_stable_up_to_the_highest_rate_is_missed():
+    """Its onset is not recorded; the others are a selection, and what they say is marked so."""
+    onsets = rows("stability_onset", np.array([[1.2], [1.5], [2.0]]), steps=[0], split=None)
+    kernel = rows("stability_onset_kernel", np.array([[1.0], [1.5], [1.0]]), steps=[0], split=None)
+    found = stability_onset_ratio(results([row for row in onsets if row["member"] != 1], kernel))
+    assert found["member"].tolist() == [0, 2]
+    assert missing_members(found.assign(members=3)) == "members without this number: 1 of 3"
+    assert missing_members(found.assign(members=2)) is None
