@@ -10,7 +10,9 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
+from ntkbench.api.claims import comparisons_of_claims
 from ntkbench.cli.main import cli
+from ntkbench.plugin.registry import load_registry
 
 # Networks that learn features at every width, put forward as if they were lazy: C4 must fail, and say so.
 FEATURE_LEARNING = """
@@ -74,6 +76,7 @@ def board(request, tmp_path_factory):
 
 def test_claims_that_hold(board):
     path, claims, said = board
+    assert said["comparisons"] == comparisons_of_claims(load_registry(), "small")  # whichever claims were asked for
     assert {claim["claim"]: claim["verdict"] for claim in said["claims"]} == dict.fromkeys(claims, "holds")
     table = pd.read_parquet(path / "verdicts" / "scoreboard.parquet")
     assert len(table) == len(said["verdicts"]) > 4

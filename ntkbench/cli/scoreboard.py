@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from ..analysis.report.words import control_words, distinct_subjects, expected, interval, number
+from ..analysis.report.words import (
+    control_words,
+    distinct_subjects,
+    expected,
+    interval,
+    not_refuted_words,
+    number,
+    refuted_words,
+)
 from ..analysis.series.quantities import quantity_name
 from ..analysis.verdicts.judge import as_table, minimum_detectable_deviation
 from ..plugin.terminal import make_console
@@ -23,7 +30,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from ..analysis.verdicts.judge import Finding
-    from ..analysis.verdicts.scoreboard import Score
+    from ..analysis.verdicts.scoreboard import NegativeControl, Score
     from ..api.claims import Board
     from ..api.run import Session
 
@@ -33,7 +40,8 @@ _STYLES = {"holds": "green", "fails": "bold red", "inconclusive": "yellow", "rep
 def show_board(board: Board) -> None:
     """Print the measurements of each claim, then the claims with their verdicts."""
     console = make_console()
-    family = _show_scores(console, board.report.scores)
+    family = board.report.compared
+    _show_scores(console, board.report.scores, family)
     for session in board.sessions:
         if session.summary.failures or session.summary.problems:
             show_problems(session)
@@ -44,27 +52,37 @@ def show_board(board: Board) -> None:
 def show_run(session: Session) -> None:
     """Print one study's measurements of its claim."""
     console = make_console()
-    family = _show_scores(console, session.report.scores)
+    family = session.report.compared
+    _show_scores(console, session.report.scores, family)
     console.print(_legend(family), soft_wrap=True, highlight=False)
 
 
-def _show_scores(console: Console, found: Sequence[Score]) -> int:
-    """Print the measurements of each claim; return how many comparisons were judged."""
-    family = sum(f.expectation.judged for score in found for f in score.findings)
+def _show_scores(console: Console, found: Sequence[Score], family: int) -> None:
+    """Print the measurements of each claim and what came of its negative controls."""
     for score in found:
         console.print(f"\n[bold]{score.claim}[/bold] {score.statement}", soft_wrap=True, highlight=False)
         console.print(_findings(score, family))
-        for control in score.negative_controls:
-            said = "refuted, as it should be" if control.refuted else "NOT refuted: this measurement cannot detect it"
-            console.print(f"  control {control_words(control)}: {said}", soft_wrap=True, highlight=False, markup=False)
-    return family
+        if score.negative_controls:
+            console.print(_controls(score))
+
+
+def _controls(score: Score) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("negative control", overflow="fold")
+    table.add_column("refuted", justify="right", no_wrap=True)
+    table.add_column("not refuted by", overflow="fold")
+    for control in score.negative_controls:
+        style = "" if control.refuted else "bold red"
+        left = Text(not_refuted_words(control))
+        table.add_row(Text(control_words(control)), Text(refuted_words(control), style=style), left)
+    return table
 
 
 def _legend(family: int) -> str:
     return (
-        "holds: the 95 % interval lies in the band. fails: an interval at 1 - 0.05 / m, for all m judged comparisons "
-        f"here (m = {family}), is disjoint from it.\nA claim holds if all that is judged of it holds. 'detects': the "
-        "deviation that would be refuted with probability 0.8; 'points': the widths, or other places on the axis,\n"
+        "holds: the 95 % interval lies in the band. fails: an interval at 1 - 0.05 / m, for all m comparisons judged "
+        f"together (m = {family}),\nis disjoint from it. A claim holds if all that is judged of it holds. 'detects': "
+        "the deviation that would be refuted with probability 0.8;\n'points': the widths, or other places on the axis, "
         "behind a number; 'members': the fewest networks at any. `ntkbench show STUDY` says what is measured and why."
     )
 
@@ -74,8 +92,8 @@ def _findings(score: Score, family: int) -> Table:
     for heading in ("quantity", "of"):
         table.add_column(heading, overflow="fold")
     for heading in ("measured", "95 % interval", "expected", "detects", "points", "members"):
-        table.add_column(heading, justify="right")
-    table.add_column("verdict")
+        table.add_column(heading, justify="right", overflow="fold")  # cut off, a number would be another one
+    table.add_column("verdict", overflow="fold")
     for finding, subject in zip(score.findings, distinct_subjects(score.findings), strict=True):
         fit = finding.rate.fit
         table.add_row(
@@ -123,16 +141,32 @@ def board_record(board: Board) -> dict[str, Any]:
     """Return the scoreboard as JSON."""
     return {
         "path": str(board.path),
+        "comparisons": board.report.compared,
         "claims": [
             {
                 "claim": score.claim,
                 "statement": score.statement,
                 "verdict": score.verdict,
-                "negative_controls": [asdict(control) for control in score.negative_controls],
+                "negative_controls": [_control_record(control) for control in score.negative_controls],
             }
             for score in board.report.scores
         ],
         "failures": sum(session.summary.failures for session in board.sessions),
         "interrupted": any(session.summary.interrupted for session in board.sessions),
         "verdicts": json.loads(as_table(board.report.findings).to_json(orient="records")),
+    }
+
+
+def _control_record(control: NegativeControl) -> dict[str, Any]:
+    return {
+        "study": control.study,
+        "labels": list(control.labels),
+        "reference": control.reference,
+        "refuted": control.refuted,
+        "quantities_judged": len(control.judged),
+        "quantities_refuted": len(control.judged) - len(control.not_refuted),
+        "not_refuted": [
+            {"quantity": f.rate.metric, "activation": f.rate.key.activation, "verdict": f.verdict}
+            for f in control.not_refuted
+        ],
     }

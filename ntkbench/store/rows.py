@@ -79,6 +79,7 @@ def _planned(cell: Cell) -> dict[str, Any]:
         "n_test": sizes.n_test,
         "n_features": sizes.n_features,
         "n_outputs": sizes.n_outputs,
+        "loss": cell.loss,
         "optimizer": training.optimizer,
         "learning_rate": training.learning_rate,
         "steps": int(training.steps[-1]),

@@ -15,7 +15,10 @@ _KEYS = ["run_id", "cell_id", "split_index", "reference", "member"]
 
 
 def stability_onset_ratio(tables: Tables) -> pd.DataFrame:
-    """Return each member's onset over that of kernel descent from the same f_0 in as many steps (C14: 1)."""
+    """Return each member's onset over that of kernel descent from the same f_0 in as many steps (C14: 1).
+
+    A member that stays stable up to the highest rate, itself or by its kernel, has none, and is missed.
+    """
     network, kernel = (
         tables.measured.of(metric).set_index(_KEYS)["value"] for metric in ("stability_onset", "stability_onset_kernel")
     )

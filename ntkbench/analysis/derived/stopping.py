@@ -20,10 +20,13 @@ def early_stopping(tables: Tables) -> pd.DataFrame:
     """Return ``log(t_network / t_kernel)`` of each ensemble, the times of the smallest mean squared test error.
 
     Both curves are means over members, the kernel's from each member's own initial function. The minimum is that of a
-    parabola in log time through the smallest recorded value and its neighbours.
+    parabola in log time through the smallest recorded value and its neighbours. A curve that is smallest at its first
+    or last record has its least error outside of the recorded times: that ensemble has no ratio.
     """
     rows: list[dict[str, Any]] = []
     for key, steps, network, kernel in _curves(tables):
+        if not all(0 < int(squares.mean(axis=0).argmin()) < len(steps) - 1 for squares in (network, kernel)):
+            continue
         ours, theirs = (_least_without_each(steps, squares) for squares in (network, kernel))
         value = _least(steps, network.mean(axis=0)) - _least(steps, kernel.mean(axis=0))
         rows += made("early_stopping_ratio", key, "test", (value, float(jackknife_error(ours - theirs))), None)

@@ -1,4 +1,4 @@
-"""Reasons why a fitted exponent is no test of the theory: an unsuitable reference, or unsuitable training."""
+"""Reasons why a fitted exponent is no test of the theory: an unsuitable reference, or training it does not cover."""
 
 from __future__ import annotations
 
@@ -30,25 +30,29 @@ class Caveats:
         lost = measurements.of("diverged_step")
         self._diverged: dict[Any, int] = lost.groupby(["run_id", "cell_id"])["member"].nunique().to_dict()
 
-    def of(
-        self, run_id: str, cell_ids: Collection[str], reference: str | None, *, trained: bool, kernel: str = "ntk"
+    def of_reference(
+        self, run_id: str, cell_ids: Collection[str], reference: str | None, *, kernel: str = "ntk"
     ) -> str | None:
-        """Return the first reason not to judge, or None.
+        """Return why the reference is not the law that the theory states, or None.
 
-        :param trained: the quantity depends on the training.
         :param kernel: the kernel that the claim compares with: the NNGP if only the last layer is trained (C16).
         """
-        mine = [row for row in self._compared if row["run_id"] == run_id and row["cell_id"] in cell_ids]
+        mine = self._of_cells(run_id, cell_ids)
         used = {row["reference_cell_id"] for row in mine if row["reference"] == reference}
         trained_layers = {self.cells[run_id, key].get("trained_layers", "all") for key in cell_ids}
-        reasons = [
+        reasons = (
             _not_the_theory(self.cells[run_id, key], "nngp" if trained_layers == {"last"} else kernel)
             for key in used
             if (run_id, key) in self.cells
-        ]
-        if trained:
-            reasons += [self._diverging(run_id, cell_ids), self._unstable(run_id, mine)]
+        )
         return next((reason for reason in reasons if reason), None)
+
+    def of_training(self, run_id: str, cell_ids: Collection[str]) -> str | None:
+        """Return why the training is not what the theory is about: members diverged, or the rate is not stable."""
+        return self._diverging(run_id, cell_ids) or self._unstable(run_id, self._of_cells(run_id, cell_ids))
+
+    def _of_cells(self, run_id: str, cell_ids: Collection[str]) -> list[Row]:
+        return [row for row in self._compared if row["run_id"] == run_id and row["cell_id"] in cell_ids]
 
     def _diverging(self, run_id: str, cell_ids: Iterable[str]) -> str | None:
         lost = sum(self._diverged.get((run_id, cell_id), 0) for cell_id in cell_ids)

@@ -14,6 +14,7 @@ from ...errors import NtkbenchError
 from ..derived import DERIVED
 from ..series.cells import SeriesCells, series_cells
 from ..series.names import digits_needed, series_architecture, subject_words, task_words
+from ..series.planned import planned_cells
 from ..series.points import in_common_splits, points_of
 from ..series.quantities import ALL, QUANTITIES, Quantity
 from ..series.records import MetricRows, Tables, over_layers, recorded, with_errors
@@ -22,6 +23,7 @@ from ..verdicts.claim import control_labels, quantities_of
 from .caveats import Caveats
 from .exponents import ExponentFit, fit_exponent, fit_exponent_of_mean, fit_exponent_of_summaries
 from .limits import fit_limit
+from .missing import missing_cells, missing_members
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,9 +84,10 @@ class Fit(Protocol):
 class FittedRate:
     """An estimate and the series that it describes.
 
-    ``caveat`` is the reason why it must not be used to judge the theory, or None. ``points`` are the fitted points: x,
-    value and standard_error, and, if there are floors of sampling and rounding, ``floor`` and ``rounding``. ``facts``
-    is the row of ``cells`` of one of its cells.
+    ``caveat`` is the reason why the theory says nothing about it, or None. ``censored`` is the reason why it may be the
+    result of a selection: members diverged, cells failed. ``points`` are the fitted points: x, value and
+    standard_error, and, if there are floors of sampling and rounding, ``floor`` and ``rounding``. ``facts`` is the row
+    of ``cells`` of one of its cells.
     """
 
     key: SeriesKey
@@ -93,13 +96,15 @@ class FittedRate:
     caveat: str | None = None
     points: pd.DataFrame | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
+    censored: str | None = None
 
 
 def convergence_rates(results: Results, metric: str | Sequence[str] | None = None) -> pd.DataFrame:
     """Fit the exponent of the width for each task, architecture, subject, reference and quantity.
 
     Members are the replicates; the splits of a task share their networks, so a member is averaged (RMS) over splits
-    first. Cells that are not ok, networks of unequal widths and members that diverged are left out.
+    first. Cells that are not ok, networks of unequal widths and members that diverged are left out; ``method`` says
+    which cells.
 
     :param results: with ``cells`` and ``measurements`` as :func:`ntkbench.load` returns them.
     :param metric: one or several of :data:`QUANTITIES`; None: all of them. ``function_distance`` is at the last
@@ -146,6 +151,7 @@ class Rates:
         self.tables = Tables(results)
         self.quantities: tuple[str, ...] = quantities_of(results) or tuple(QUANTITIES)
         self._controls = control_labels(results)
+        self.runs = tuple(getattr(results, "runs", ()))
         self._fitted: dict[str, list[FittedRate]] = {}
         self._derived: dict[str, MetricRows] = {}
         self._cells: dict[Axis, SeriesCells] = {}
@@ -165,7 +171,7 @@ class Rates:
     def cells(self, axis: Axis = "width") -> SeriesCells:
         """Return the cells of subjects in series along an axis."""
         if axis not in self._cells:
-            self._cells[axis] = series_cells(self.tables.cells, axis, self._controls)
+            self._cells[axis] = series_cells(self.planned, axis, self._controls)
         return self._cells[axis]
 
     def is_a_curve(self, key: SeriesKey) -> bool:
@@ -173,6 +179,11 @@ class Rates:
         cells = self.tables.cells
         mine = (cells["run_id"] == key.run_id) & cells["label"].isin(key.labels) & (cells["role"] == "subject")
         return bool(cells.loc[mine, "width"].nunique() >= _FEWEST_WIDTHS)
+
+    @cached_property
+    def planned(self) -> pd.DataFrame:
+        """All planned cells, also those that never ran (:func:`.planned.planned_cells`)."""
+        return planned_cells(self.tables.cells, self.runs)
 
     @cached_property
     def _caveats(self) -> Caveats:
@@ -201,31 +212,37 @@ class Rates:
                 component=int(component[0]) if component else None,
             )
             twins = rows[rows["series"] == cells.twins.get(series, -1)]
-            yield self._rate(key, name, everything, twins)
+            yield self._rate(key, name, everything, twins, cells.planned[cells.planned["series"] == series])
 
-    def _rate(self, key: SeriesKey, name: str, everything: pd.DataFrame, twins: pd.DataFrame) -> FittedRate:
+    def _rate(
+        self, key: SeriesKey, name: str, everything: pd.DataFrame, twins: pd.DataFrame, planned: pd.DataFrame
+    ) -> FittedRate:
         """Fit the rate of one series, on the splits that all its points share."""
         quantity, group = ALL[name], in_common_splits(everything)
         tau = quantity.correction_per_layer * max(int(everything["depth"].iloc[0]), 1)
         every = points_of(group, quantity.summary)
         floor = rounding_floor(group, twins) if quantity.summary == "members" else None
         points = above(every, floor)
-        fit = _fit(points, quantity, tau)
+        cells = {*everything["cell_id"]}
+        missing = missing_cells(planned, cells)
+        remarks = [missing.words] if missing.words else []
         if len(points) < len(every):
-            fit = replace(fit, method=f"{fit.method}; left out at the floor of rounding: {len(every) - len(points)}")
+            remarks.append(f"left out at the floor of rounding: {len(every) - len(points)}")
         if left_out := everything["split_index"].nunique() - group["split_index"].nunique():
-            fit = replace(fit, method=f"{fit.method}; splits left out because some width lacks them: {left_out}")
-        caveat = self._caveats.of(
-            key.run_id,
-            {*everything["cell_id"]},
-            key.reference,
-            trained=quantity.record != "first",
-            kernel="nngp" if quantity.stored.startswith("nngp") else "ntk",
+            remarks.append(f"splits left out because some width lacks them: {left_out}")
+        fit = _fit(points, quantity, tau)
+        fit = replace(fit, method="; ".join([fit.method, *remarks]))
+        kernel = "nngp" if quantity.stored.startswith("nngp") else "ntk"
+        caveat = self._caveats.of_reference(key.run_id, cells, key.reference, kernel=kernel)
+        reasons = (
+            self._caveats.of_training(key.run_id, cells) if quantity.record != "first" else None,
+            missing.censored,
+            missing_members(everything) if quantity.summary in ("members", "mean") else None,
         )
+        censored = "; ".join(reason for reason in reasons if reason) or None
         facts = self._caveats.cells[key.run_id, str(everything["cell_id"].iloc[0])]
-        return FittedRate(
-            key, name, fit, caveat, every.drop(columns="samples").assign(rounding=floor), facts
-        )  # fmt: skip
+        points = every.drop(columns="samples").assign(rounding=floor)
+        return FittedRate(key, name, fit, caveat, points, facts, censored)
 
 
 def _grouped(rows: pd.DataFrame, keys: list[str]) -> Iterator[tuple[tuple[Any, ...], pd.DataFrame]]:

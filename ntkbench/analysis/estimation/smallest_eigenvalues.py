@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from .rates import Rates
 
 
+WITHOUT_SAMPLING = frozenset({"smallest_eigenvalue", "ntk_smallest_eigenvalue"})
+"""Quantities whose interval is a bound on numerical errors, no statement about a sample: none can fail by chance, and
+so they count in no family of comparisons."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Bounded:
     """A computed number with a bound on its error, the same at any confidence."""
@@ -39,7 +44,7 @@ def smallest_eigenvalues(rates: Rates) -> Iterator[FittedRate]:
 
     For networks it is the smallest over members; they need at least as many parameters as the kernel has rows.
     """
-    rows: list[dict[str, Any]] = rates.tables.cells.to_dict("records")  # type: ignore[assignment]
+    rows: list[dict[str, Any]] = rates.planned.to_dict("records")  # type: ignore[assignment]
     found = {
         f"{prefix}{name}": dict(tuple(_first(rates.tables.measured.of(f"{prefix}{name}")).groupby("cell_id")))
         for prefix in ("", "ntk_")
@@ -80,8 +85,11 @@ def _rate(row: dict[str, Any], task: TaskKey, metric: str, parts: dict[str, pd.S
         n_members=members,
         method="smallest over largest eigenvalue, with a bound on the errors of the kernel and of its decomposition",
     )
-    width = float(row["width"]) if members and pd.notna(row["width"]) else None
-    key = SeriesKey(
-        str(row["run_id"]), str(row["study"]), task, architecture_key(row), (str(row["label"]),), width=width
-    )  # fmt: skip
-    return FittedRate(key, metric, fit, facts=row)
+    return FittedRate(eigenvalue_key(row, task), metric, fit, facts=row)
+
+
+def eigenvalue_key(row: dict[str, Any], task: TaskKey) -> SeriesKey:
+    """Return the key of a cell's smallest eigenvalue."""
+    width = float(row["width"]) if row["role"] == "subject" and pd.notna(row["width"]) else None
+    names = (str(row["run_id"]), str(row["study"]), task, architecture_key(row), (str(row["label"]),))
+    return SeriesKey(*names, width=width)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..estimation.rates import Rates
 from ..series.quantities import ALL
 from ..verdicts.claim import claim_of
-from ..verdicts.judge import as_one_family, each_run, judged_findings
+from ..verdicts.judge import as_one_family, each_run, judged_run
 from ..verdicts.scoreboard import scores
 from .comparisons import comparisons
 
@@ -30,13 +30,15 @@ class RunReport:
     :param results: its tables.
     :param claim: the claim that its study measures, or None.
     :param fitted: its rates, each fitted when it is first asked for, and once.
-    :param findings: what is measured of the claims, judged as one of all comparisons of the run.
+    :param findings: what is measured of the claims, judged as one family.
+    :param compared: m, the number of comparisons of that family.
     """
 
     results: Results
     claim: StudiedClaim | None
     fitted: Rates
     findings: tuple[Finding, ...]
+    compared: int
 
     @cached_property
     def rates(self) -> tuple[FittedRate, ...]:
@@ -55,10 +57,12 @@ class Report:
     """What one or several runs say.
 
     :param findings: what is measured of the claims; in a report that joins others, judged as one family.
+    :param compared: m, the number of comparisons of that family, or of the largest family of a run.
     """
 
     runs: tuple[RunReport, ...]
     findings: tuple[Finding, ...]
+    compared: int
 
     @cached_property
     def rates(self) -> tuple[FittedRate, ...]:
@@ -89,16 +93,24 @@ class Report:
 def analyse(results: Results) -> Report:
     """Return what the tables of runs say: verdicts are of the family of comparisons of their own run."""
     runs = tuple(map(_run_report, each_run(results)))
-    return Report(runs, tuple(finding for run in runs for finding in run.findings))
+    found = tuple(finding for run in runs for finding in run.findings)
+    return Report(runs, found, max((run.compared for run in runs), default=0))
 
 
 def _run_report(results: Results) -> RunReport:
     claim = claim_of(results)
     fitted = Rates(results)
-    return RunReport(results, claim, fitted, tuple(judged_findings(fitted, claim)))
+    judged = judged_run(fitted, claim)
+    return RunReport(results, claim, fitted, judged.findings, judged.comparisons)
 
 
-def joined(reports: Sequence[Report]) -> Report:
-    """Return one report of the runs of several, all comparisons of all runs judged as one family."""
+def joined(reports: Sequence[Report], comparisons: int = 0, others: Iterable[Finding] = ()) -> Report:
+    """Return one report of the runs of several, judged as one family.
+
+    :param comparisons: of the family; as many as the runs have if that is more.
+    :param others: findings of studies that did not run.
+    """
     runs = tuple(run for report in reports for run in report.runs)
-    return Report(runs, tuple(as_one_family([finding for run in runs for finding in run.findings])))
+    found = [finding for run in runs for finding in run.findings]
+    judged = as_one_family([*found, *others], comparisons)
+    return Report(runs, judged.findings, judged.comparisons)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..series.quantities import quantity_name
-from .words import control_words, distinct_subjects, expected, interval, number
+from .words import control_words, distinct_subjects, expected, interval, not_refuted_words, number, refuted_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -13,9 +13,18 @@ if TYPE_CHECKING:
     from ..verdicts.scoreboard import Score
 
 
-def scoreboard_page(scores: Sequence[Score]) -> str:
-    """Return the claims with their verdicts, and under each what was measured and which controls were refuted."""
-    lines = ["# The claims, measured", "", "| claim | statement | verdict | controls refuted |", "|---|---|---|---|"]
+def scoreboard_page(scores: Sequence[Score], comparisons: int) -> str:
+    """Return the claims with their verdicts, and under each what was measured and which controls were refuted.
+
+    :param comparisons: m, the number of comparisons that all verdicts are judged among.
+    """
+    lines = [
+        "# The claims, measured",
+        "",
+        f"All verdicts are those of one family of m = {comparisons} comparisons.",
+        "",
+    ]
+    lines += ["| claim | statement | verdict | controls refuted |", "|---|---|---|---|"]
     lines += [
         f"| {score.claim} | {score.statement} | **{score.verdict}** | {_refuted(score)} |".replace("|d|", "\\|d\\|")
         for score in scores
@@ -44,6 +53,7 @@ def _of(score: Score) -> Iterator[str]:
         counted = (expected(finding), because, str(fit.n_widths), str(fit.n_members), finding.verdict)
         yield "| " + " | ".join((*cells, *counted)) + " |"
     if score.negative_controls:
-        yield ""
+        yield from ("", "| negative control | quantities refuted | not refuted |", "|---|---|---|")
     for control in score.negative_controls:
-        yield f"* control `{control_words(control)}`: {'refuted' if control.refuted else 'NOT refuted'}"
+        left = not_refuted_words(control).replace("|", "\\|")
+        yield f"| {control_words(control)} | {refuted_words(control)} | {left} |"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..series.keys import parsed
 from ..series.names import labels_words, proportion_words, task_words
+from ..series.quantities import quantity_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -91,6 +92,23 @@ def control_words(control: NegativeControl) -> str:
     """Name a negative control, such as ``claim-c16: all against nngp``."""
     labels = " and ".join(control.labels) if len(control.labels) < 3 else ", ".join(control.labels)
     return f"{control.study}: {labels}" + (f" against {control.reference}" if control.reference else "")
+
+
+def refuted_words(control: NegativeControl) -> str:
+    """Say how many of a control's quantities are refuted, such as ``4 of 6``."""
+    count = len(control.judged) - len(control.not_refuted)
+    return f"{count or 'NONE'} of {len(control.judged)}"
+
+
+def not_refuted_words(control: NegativeControl) -> str:
+    """Name the quantities of a control that are not refuted: ``slope of the mean (erf; holds)``, say."""
+    names: dict[str, list[str]] = {}
+    for finding in control.not_refuted:
+        key = finding.rate.key
+        component = "" if key.component is None else f" component {key.component}"
+        where = f"{key.activation}{component}: {finding.verdict}"
+        names.setdefault(quantity_name(finding.rate.metric), []).append(where)
+    return "; ".join(f"{name} ({', '.join(where)})" for name, where in names.items())
 
 
 def training_words(facts: Mapping[str, Any]) -> str:

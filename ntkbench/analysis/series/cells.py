@@ -1,4 +1,4 @@
-"""The cells of each series, grouped by their facts, and the position of each on the series' axis."""
+"""The planned cells of each series, grouped by their facts, and the position of each on the series' axis."""
 
 from __future__ import annotations
 
@@ -14,20 +14,24 @@ if TYPE_CHECKING:
     from .quantities import Axis
 
 _COLUMNS = ["run_id", "cell_id", "series", "width", "x", "depth", "members"]
+_OUTCOME = ["status", "reason"]
 _SUBJECT_FACTS = ("backend", "backend_version", "training_json", "seed")
 
 
 @dataclass(frozen=True)
 class SeriesCells:
-    """The cells of finite networks that are ok, in series.
+    """The planned cells of finite networks, in series.
 
-    :param frame: run_id, cell_id, series (its number), width, x (the position on the axis), depth and members.
+    :param frame: of the cells that are ok: run_id, cell_id, series (its number), width, x (the position on the axis),
+        depth and members.
+    :param planned: the same of all planned cells, with their status and reason.
     :param keys: the key of each series.
     :param twins: number of a float32 series -> number of its twin: the same networks in float64, at some positions.
     :param hidden: the twins that are planned at some positions of the other only, and so are not series of their own.
     """
 
     frame: pd.DataFrame
+    planned: pd.DataFrame
     keys: tuple[SeriesKey, ...]
     twins: Mapping[int, int]
     hidden: frozenset[int]
@@ -45,6 +49,8 @@ class _Subject:
 
 def series_cells(cells: pd.DataFrame, axis: Axis = "width", controls: Collection[tuple[str, str]] = ()) -> SeriesCells:
     """Return the cells of subjects in series along an axis.
+
+    Series are those of the plan: cells that are not ok change neither their keys nor which subjects they join.
 
     Along another axis than the width, each width is a series of its own. Subjects that differ in the axis's parameter
     and in nothing else are one series: either all of them negative controls, or none.
@@ -66,7 +72,9 @@ def series_cells(cells: pd.DataFrame, axis: Axis = "width", controls: Collection
     numbers = {subject: number for number, subject in enumerate(dict.fromkeys(joined))}
     frame = frame.assign(series=[numbers[subject] for subject in joined], x=places)
     twins, hidden = _twins(numbers, _planned_places(cells, axis))
-    return SeriesCells(frame[_COLUMNS], tuple(subject.key for subject in numbers), twins, hidden)
+    planned = frame.reindex(columns=[*_COLUMNS, *_OUTCOME])
+    ok = planned.loc[planned["status"] == "ok", _COLUMNS]
+    return SeriesCells(ok, planned, tuple(subject.key for subject in numbers), twins, hidden)
 
 
 def _key(row: Mapping[str, Any], task: Any, axis: Axis) -> SeriesKey:
@@ -143,8 +151,8 @@ def _bare(subject: _Subject) -> _Subject:
 
 
 def _networks(cells: pd.DataFrame) -> pd.DataFrame:
-    """Return the subjects' cells that are ok and have one width, or widths in proportions that recur."""
-    cells = cells[(cells["role"] == "subject") & (cells["status"] == "ok")].copy()
+    """Return the subjects' cells that have one width, or widths in proportions that recur."""
+    cells = cells[cells["role"] == "subject"].copy()
     cells["width"] = pd.to_numeric(cells["width"], errors="coerce").astype("float64")
     cells = cells[cells["width"] > 0].copy()
     widths = cells["widths"] if "widths" in cells else [None] * len(cells)

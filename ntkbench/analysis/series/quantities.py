@@ -24,6 +24,8 @@ class Quantity:
         without components.
     :param law: an exponent of the axis (``power``), or the value at infinite width (``limit``).
     :param power: the leading correction of a limit falls as ``width^-power``.
+    :param most_components: the most series that ``layers = each`` can give of one subject; known before any run, so
+        that the number of comparisons is too.
     """
 
     stored: str
@@ -35,6 +37,7 @@ class Quantity:
     axis: Axis = "width"
     law: Literal["power", "limit"] = "power"
     power: float = 1.0
+    most_components: int = 1
 
 
 QUANTITIES = {
@@ -78,7 +81,9 @@ CLAIM_QUANTITIES = {
     "law_variance_ratio": Quantity("law_variance_ratio_over_time", "test", "last", 40.0, "ensemble", law="limit"),
     "law_covariance_slope": Quantity("law_covariance_slope_over_time", "test", "last", 40.0, "ensemble", law="limit"),
     "law_kurtosis": Quantity("law_kurtosis", "test", "last", 40.0, "ensemble", law="limit"),
-    "decay_ratio": Quantity("decay_ratio", "train", "last", 40.0, "ensemble", layers="each", law="limit"),
+    "decay_ratio": Quantity(
+        "decay_ratio", "train", "last", 40.0, "ensemble", layers="each", law="limit", most_components=7
+    ),
     "early_stopping_ratio": Quantity("early_stopping_ratio", "test", "last", 40.0, "ensemble", law="limit"),
     "late_excess_network": Quantity("late_excess_network", "test", "last", 40.0, "ensemble", law="limit"),
     "late_excess_kernel": Quantity("late_excess_kernel", "test", "last", 40.0, "ensemble", law="limit"),
@@ -92,7 +97,8 @@ CLAIM_QUANTITIES = {
     "ntk_change_by_output_scale": Quantity("ntk_change_frobenius", "train", "last", 0.0, axis="output_scale"),
 }
 """The quantities that the studies of the claims add. The second coefficients of limits allow, at the smallest width
-that the studies use, a second-order term about as large as the bands."""
+that the studies use, a second-order term about as large as the bands. Seven eigenspaces at most can be 0.3 of
+themselves above the next and at least a tenth of the largest: 0.7^7 < 0.1."""
 
 ALL = QUANTITIES | CLAIM_QUANTITIES
 

@@ -37,7 +37,7 @@ def claim_of(results: Results) -> StudiedClaim | None:
     """Return the claim of a run's study, None if it has none."""
     for run in getattr(results, "runs", ()):
         claim: dict[str, Any] | None = run["resolved"].get("claim")
-        return None if claim is None else _studied(claim)
+        return None if claim is None else studied_claim(claim)
     return None
 
 
@@ -53,11 +53,12 @@ def control_labels(results: Results) -> frozenset[tuple[str, str]]:
         (str(run.get("run_id")), label)
         for run in getattr(results, "runs", ())
         if (claim := run["resolved"].get("claim")) is not None
-        for label in _studied(claim).control_labels
+        for label in studied_claim(claim).control_labels
     )
 
 
-def _studied(claim: dict[str, Any]) -> StudiedClaim:
+def studied_claim(claim: dict[str, Any]) -> StudiedClaim:
+    """Return a claim as a resolved study writes it."""
     controls: Iterable[Any] = claim["negative_controls"]
     return StudiedClaim(
         claim["id"],

@@ -1,8 +1,11 @@
 """Verdicts: a claim holds, fails, or the data are inconclusive.
 
 A claim HOLDS when the 95 % interval lies inside the equivalence band; it FAILS when a family-wise interval (Bonferroni:
-1 - 0.05 / m for m verdicts of a run) is disjoint from the band; it is INCONCLUSIVE otherwise. Bounds are judged by
+1 - 0.05 / m for m comparisons) is disjoint from the band; it is INCONCLUSIVE otherwise. Bounds are judged by
 one-sided limits at the same levels. Never "contains the expected value": with more data that fails a true claim.
+
+All that a claim's study planned has a row. What was not measured is inconclusive, and so is what remains of networks
+that diverged or cells that failed (:mod:`..estimation.missing`).
 """
 
 from __future__ import annotations
@@ -20,22 +23,25 @@ from ...theory.claims import Expectation, expectation
 from ..estimation.exponents import CONFIDENCE
 from ..estimation.limits import nothing
 from ..estimation.rates import FittedRate, Rates
-from ..series.keys import SeriesKey, TaskKey, architecture_key
+from ..estimation.smallest_eigenvalues import WITHOUT_SAMPLING
 from ..series.names import compared_words, digits_needed, series_architecture, task_words
 from .claim import claim_of
+from .expected_rows import PlannedStudy, comparisons_planned, expected_rows
 from .findings import estimates
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from ...store.read import Results
     from ..estimation.rates import Fit
+    from ..series.keys import SeriesKey
     from .claim import StudiedClaim
 
 Verdict = Literal["holds", "fails", "inconclusive", "reported"]
-ReasonKind = Literal["no-estimate", "not-judged", "inside", "rejected", "disjoint", "neither"]
-"""The kinds of reasons for a verdict: nothing was estimated, or it is not judged; the interval is inside the band, or
-inside but the data reject what the interval presumes, or disjoint from the band, or neither inside nor disjoint."""
+ReasonKind = Literal["no-estimate", "not-judged", "censored", "inside", "rejected", "disjoint", "neither"]
+"""The kinds of reasons for a verdict: nothing was estimated, or it is not judged, or what was measured may be a
+selection; the interval is inside the band, or inside but the data reject what the interval presumes, or disjoint from
+the band, or neither inside nor disjoint."""
 
 POWER = 0.8
 _LAW = {"exponent": "a power law", "limit": "of the expansion that was fitted"}
@@ -149,8 +155,19 @@ class Finding:
 
     @property
     def judged(self) -> bool:
-        """Whether it counts in a family of comparisons: reported quantities and controls do not."""
-        return self.expectation.judged and not self.negative_control
+        """Whether it counts in a family of comparisons.
+
+        Reported quantities, controls and numbers without sampling error do not.
+        """
+        return _counts(self.rate, self.expectation, self.negative_control)
+
+
+@dataclass(frozen=True)
+class JudgedRun:
+    """The findings of one run on the claims, and m, the number of comparisons that they were judged among."""
+
+    findings: tuple[Finding, ...]
+    comparisons: int
 
 
 def verdict_table(results: Results) -> pd.DataFrame:
@@ -158,7 +175,9 @@ def verdict_table(results: Results) -> pd.DataFrame:
 
     Comparisons are counted per run.
     """
-    return as_table([finding for run in each_run(results) for finding in judged_findings(Rates(run), claim_of(run))])
+    return as_table(
+        [finding for run in each_run(results) for finding in judged_run(Rates(run), claim_of(run)).findings]
+    )
 
 
 def as_table(found: Sequence[Finding]) -> pd.DataFrame:
@@ -180,29 +199,50 @@ def as_table(found: Sequence[Finding]) -> pd.DataFrame:
     return table.assign(quantity=table["quantity"].where(~several, named))
 
 
-def judged_findings(rates: Rates, claim: StudiedClaim | None) -> list[Finding]:
+def judged_run(rates: Rates, claim: StudiedClaim | None) -> JudgedRun:
     """Return all findings of one run on the claims, judged as one family.
 
-    A study of a claim lists the quantities that it judges, and the labels that are controls. In other studies the rates
-    by width are judged; a comparison with a reference that is not the theory (another kernel, a ridge, gradient flow),
-    or of networks that diverged or were trained beyond the stable limit, is reported without verdict. Reported
-    quantities and controls do not count in the family.
+    A study of a claim lists the quantities that it judges, and the labels that are controls. Its family is what it
+    planned to judge, whatever came of it. In other studies the rates by width are judged; a comparison with a reference
+    that is not the theory (another kernel, a ridge, gradient flow), or of networks of which some diverged, failed or
+    were trained beyond the stable limit, is reported without verdict. Reported quantities, controls and numbers without
+    sampling error do not count in the family.
     """
-    expected = list(_of_widths(rates) if claim is None else _of_claim(rates, claim))
-    family = sum(found.judged and not control for _, found, control in expected)
-    return [
-        Finding(rate, found, control, *verdict(rate.fit, found, family)) for rate, found, control in expected
-    ]  # fmt: skip
+    plan = None if claim is None else _plan(rates, claim)
+    expected = list(_of_widths(rates) if plan is None else _of_claim(rates, plan))
+    counted = sum(_counts(*row) for row in expected)
+    family = counted if plan is None else max(comparisons_planned(plan), counted)
+    return JudgedRun(tuple(Finding(*row, *_judged(*row[:2], family)) for row in expected), family)
 
 
-def as_one_family(found: Sequence[Finding]) -> list[Finding]:
-    """Return findings of several runs, judged as one family."""
-    family = sum(finding.judged for finding in found)
-    judged = [verdict(finding.rate.fit, finding.expectation, family) for finding in found]
-    return [
-        replace(finding, verdict=said.verdict, reason=said.reason, kind=said.kind)
-        for finding, said in zip(found, judged, strict=True)
-    ]
+def never_measured(plan: PlannedStudy) -> tuple[Finding, ...]:
+    """Return the findings of a study of which no cell has run: nothing, of all that it planned."""
+    return tuple(Finding(*row, *_judged(*row[:2], 0)) for row in _unmeasured(plan, ()))
+
+
+def as_one_family(found: Sequence[Finding], comparisons: int = 0) -> JudgedRun:
+    """Return findings of several runs, judged as one family of ``comparisons``, or of as many as they are if fewer."""
+    family = max(comparisons, sum(finding.judged for finding in found))
+    judged = [_judged(finding.rate, finding.expectation, family) for finding in found]
+    return JudgedRun(
+        tuple(
+            replace(finding, verdict=said.verdict, reason=said.reason, kind=said.kind)
+            for finding, said in zip(found, judged, strict=True)
+        ),
+        family,
+    )
+
+
+def _judged(rate: FittedRate, found: Expectation, family: int) -> Judgement:
+    """Return the verdict on an estimate; one that may be the result of a selection neither holds nor fails."""
+    said = verdict(rate.fit, found, max(family, 1))
+    if rate.censored is None or said.kind in ("no-estimate", "not-judged"):
+        return said
+    return Judgement("inconclusive", f"{rate.censored}; of the rest: {said.reason}", "censored")
+
+
+def _counts(rate: FittedRate, found: Expectation, control: bool) -> bool:
+    return found.judged and not control and rate.metric not in WITHOUT_SAMPLING
 
 
 def each_run(results: Results) -> Iterator[Results]:
@@ -222,36 +262,37 @@ def _of_widths(rates: Rates) -> Iterator[_Expected]:
         if not rates.is_a_curve(rate.key):
             continue
         if (found := expectation(rate.metric, rate.facts)) is not None:
-            yield rate, _unless(rate.caveat, found), False
+            yield rate, _unless(rate.caveat or rate.censored, found), False
 
 
-def _of_claim(rates: Rates, claim: StudiedClaim) -> Iterator[_Expected]:
-    measured = set()
+def _plan(rates: Rates, claim: StudiedClaim) -> PlannedStudy:
+    (run,) = rates.runs
+    return PlannedStudy(claim, run["resolved"], rates.planned, rates.cells)
+
+
+def _of_claim(rates: Rates, plan: PlannedStudy) -> Iterator[_Expected]:
+    """Yield what was measured of the quantities that a study judges, then what it planned and did not measure."""
+    claim, measured = plan.claim, set()
     for rate in estimates(rates, claim.judge):
         found = expectation(rate.metric, rate.facts, claim.id)
         if found is None or _no_curve(rate):
             continue
         control = claim.is_control(rate.key)
-        if not control:
-            measured.add(rate.metric)
+        measured.add((replace(rate.key, component=None), rate.metric))
         yield rate, found if control else _unless(rate.caveat, found), control
-    for name in claim.judge:
-        if name not in measured:
-            yield from _unmeasured(rates.tables.cells, name, claim.id)
+    yield from _unmeasured(plan, measured)
 
 
-def _unmeasured(cells: pd.DataFrame, name: str, claim: str) -> Iterator[_Expected]:
-    """Yield a row for each quantity that a study judges but did not measure, since cells failed or were skipped."""
-    for facts in cells.to_dict("records")[:1]:
-        row = {str(key): value for key, value in facts.items()}
-        if (found := expectation(name, row, claim)) is not None:
-            names = (str(row["run_id"]), str(row["study"]), TaskKey(str(row["task"])))
-            key = SeriesKey(*names, architecture_key(row), ("-",))
-            yield FittedRate(key, name, nothing("nothing was measured")), found, False
+def _unmeasured(plan: PlannedStudy, measured: Collection[tuple[SeriesKey, str]]) -> Iterator[_Expected]:
+    for row in expected_rows(plan):
+        found = expectation(row.metric, row.facts, plan.claim.id)
+        if found is not None and (row.key, row.metric) not in measured:
+            rate = FittedRate(row.key, row.metric, nothing(row.lacking or "nothing was measured"), facts=row.facts)
+            yield rate, found, plan.claim.is_control(row.key)
 
 
 def _no_curve(rate: FittedRate) -> bool:
-    """Return whether a label has a single width, where a rate needs several: it serves another quantity."""
+    """Return whether a rate has a single width, where it needs several: planned so, or because others failed."""
     return math.isnan(rate.fit.estimate) and rate.points is not None and len(rate.points) < 2
 
 

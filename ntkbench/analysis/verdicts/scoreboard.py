@@ -15,12 +15,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class NegativeControl:
-    """A control that is wrong on purpose, and whether any of its measurements fails, as it should."""
+    """A control that is wrong on purpose: what is judged of it, of which at least one quantity should fail."""
 
     study: str
     labels: tuple[str, ...]
     reference: str | None
-    refuted: bool
+    judged: tuple[Finding, ...]
+
+    @property
+    def refuted(self) -> bool:
+        """Whether any of its quantities fails."""
+        return len(self.not_refuted) < len(self.judged)
+
+    @property
+    def not_refuted(self) -> tuple[Finding, ...]:
+        """What is judged of it and does not fail."""
+        return tuple(finding for finding in self.judged if finding.verdict != "fails")
 
 
 @dataclass(frozen=True)
@@ -70,10 +80,10 @@ def scores(found: Iterable[Finding]) -> list[Score]:
 
 
 def _controls(found: Sequence[Finding]) -> tuple[NegativeControl, ...]:
-    refuted: dict[tuple[str, tuple[str, ...], str | None], bool] = {}
+    judged: dict[tuple[str, tuple[str, ...], str | None], list[Finding]] = {}
     for finding in found:
         if finding.negative_control:
             key = finding.rate.key
-            of = (key.study, key.labels, key.reference)
-            refuted[of] = refuted.get(of, False) or finding.verdict == "fails"
-    return tuple(NegativeControl(*of, fails) for of, fails in refuted.items())
+            of = judged.setdefault((key.study, key.labels, key.reference), [])
+            of += [finding] if finding.verdict != "reported" else []
+    return tuple(NegativeControl(*of, tuple(findings)) for of, findings in judged.items())

@@ -1,11 +1,15 @@
 """The studies of the claims: complete, valid at every size, and about what they say."""
 
 import tomllib
+from types import SimpleNamespace
 
 import pytest
 
+from ntkbench.analysis.report.report import Report
 from ntkbench.analysis.verdicts.findings import KNOWN
-from ntkbench.api.claims import studies_of_claims
+from ntkbench.api import claims as api_claims
+from ntkbench.api.claims import comparisons_of_claims, run_claims, studies_of_claims
+from ntkbench.api.run import Options
 from ntkbench.errors import NtkbenchError
 from ntkbench.plugin.registry import load_registry
 from ntkbench.study.load import Overrides
@@ -27,6 +31,19 @@ def test_claims_are_chosen_by_name():
     assert set(studies_of_claims(REGISTRY, ["C7"])) == {"claim-c7", "claim-c7-mean", "claim-c7-non-gradient"}
     with pytest.raises(NtkbenchError, match="C1 to C17"):
         studies_of_claims(REGISTRY, ["C18"])
+
+
+def test_studies_that_an_interrupt_kept_from_running_are_inconclusive(monkeypatch, tmp_path):
+    stopped = SimpleNamespace(summary=SimpleNamespace(interrupted=True), report=Report((), (), 0))
+    monkeypatch.setattr(api_claims, "execute", lambda *_: stopped)
+    board = run_claims(
+        ["C6", "C17"], size="small", out=tmp_path, seed=None, options=Options(), watcher_of=lambda *_: None
+    )
+    (score,) = board.report.scores  # of C6 nothing is known here: its study is the one that was stopped
+    assert (score.claim, score.verdict) == ("C17", "inconclusive")
+    assert all("not run: interrupted" in finding.reason for finding in score.findings)
+    assert {control.refuted for control in score.negative_controls} == {False}
+    assert board.report.compared == comparisons_of_claims(REGISTRY, "small")
 
 
 @pytest.mark.parametrize("size", ["small", "full"])

@@ -141,5 +141,5 @@ def test_no_verdict_beyond_the_optimizers_own_limit(factor, unstable):
         {"metric": "d", "value": 1.0, "run_id": "r", "cell_id": "n", "reference": "ntk", "reference_cell_id": "k"},
     ]
     caveats = Caveats(cells, MetricRows(pd.DataFrame(rows)))
-    said = caveats.of("r", ["n"], "ntk", trained=True)
+    said = caveats.of_training("r", ["n"])
     assert (said is not None and "stable limit" in said) == unstable

@@ -10,6 +10,7 @@ from ntkbench.analysis.derived.cost import cost_left, descent_residual, limit_ra
 from ntkbench.analysis.derived.decay import decay_ratio, time_to_residual
 from ntkbench.analysis.derived.stability import stability_onset_ratio
 from ntkbench.analysis.derived.stopping import early_stopping, late_excess_kernel, late_excess_network
+from ntkbench.analysis.estimation.missing import missing_members
 from ntkbench.analysis.series.records import Tables
 
 N, RATE = 10, 0.2
@@ -123,6 +124,19 @@ def test_the_least_error_is_found_between_records():
     assert value(late_excess_kernel(made), "late_excess_kernel") > last
 
 
+@pytest.mark.parametrize("least", [0.01, 1000.0])
+def test_a_least_error_outside_of_the_records_is_no_time(least):
+    """Two curves that still fall at the end agree on nothing: their least errors are after it."""
+    steps = np.array([0, *np.unique(np.rint(np.geomspace(1, 100, 20)))])
+    inside, outside = (np.sqrt(np.stack([bowl(t, steps)] * 3)) for t in (10.0, least))
+    for network, kernel in ((outside, outside), (outside, inside), (inside, outside)):
+        made = results(
+            rows("rmse", network, steps=steps, split="test", reference=None),
+            rows("prediction_rmse", kernel, steps=steps, split="test"),
+        )
+        assert early_stopping(made).empty
+
+
 def test_residuals_of_descent():
     steps = np.array([0, 1, 5])
     costs = np.array([[1.0, 0.9, 0.5], [2.0, 1.7, 1.0]])
@@ -145,3 +159,13 @@ def test_onsets_are_compared_member_by_member():
         rows("stability_onset_kernel", np.array([[1.0], [1.5], [1.0]]), steps=[0], split=None),
     )
     assert stability_onset_ratio(made)["value"].to_numpy() == pytest.approx([1.2, 1.0, 2.0], rel=1e-15)
+
+
+def test_a_member_that_stays_stable_up_to_the_highest_rate_is_missed():
+    """Its onset is not recorded; the others are a selection, and what they say is marked so."""
+    onsets = rows("stability_onset", np.array([[1.2], [1.5], [2.0]]), steps=[0], split=None)
+    kernel = rows("stability_onset_kernel", np.array([[1.0], [1.5], [1.0]]), steps=[0], split=None)
+    found = stability_onset_ratio(results([row for row in onsets if row["member"] != 1], kernel))
+    assert found["member"].tolist() == [0, 2]
+    assert missing_members(found.assign(members=3)) == "members without this number: 1 of 3"
+    assert missing_members(found.assign(members=2)) is None

@@ -56,8 +56,9 @@ def test_rows_differ_by_what_their_architectures_differ_in(facts, said):
     found = [finding(), finding(replace(KEY, architecture=replace(ARCHITECTURE, **facts)))]
     rows = [f"erf, network against ntk, {words} (task n_train=16, study)" for words in said]
     assert distinct_subjects(found) == rows
-    page = scoreboard_page(scores(found))
+    page = scoreboard_page(scores(found), 94)
     assert all(f"| {row} |" in page for row in rows)
+    assert page.count("m = 94 comparisons") == 1
 
 
 def test_rows_differ_by_what_their_backends_differ_in():

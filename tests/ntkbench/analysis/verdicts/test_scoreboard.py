@@ -1,19 +1,23 @@
 """What is made of findings: a claim's score, its controls, and the family that errors are controlled over."""
 
+import io
 import json
 from dataclasses import replace
 
 import pytest
+from rich.console import Console
 
 from ntkbench.analysis.estimation.rates import FittedRate
 from ntkbench.analysis.estimation.smallest_eigenvalues import Bounded
 from ntkbench.analysis.report.report import Report
+from ntkbench.analysis.report.scoreboard_page import scoreboard_page
 from ntkbench.analysis.report.summary_page import draw_summary
-from ntkbench.analysis.report.words import control_words
+from ntkbench.analysis.report.words import control_words, not_refuted_words, refuted_words
 from ntkbench.analysis.series.keys import ArchitectureKey, SeriesKey, TaskKey
 from ntkbench.analysis.verdicts.judge import Finding, as_table
-from ntkbench.analysis.verdicts.scoreboard import NegativeControl, scores
+from ntkbench.analysis.verdicts.scoreboard import scores
 from ntkbench.api.claims import Board
+from ntkbench.cli import scoreboard
 from ntkbench.cli.scoreboard import board_record
 from ntkbench.theory.claims import expected_exponent
 
@@ -53,14 +57,55 @@ def test_controls_count_for_no_claim_and_need_one_refutation_each():
     ]
     (score,) = scores(found)
     assert score.verdict == "holds"
-    assert score.negative_controls == (
-        NegativeControl("study", ("wrong",), "ntk", refuted=True),
-        NegativeControl("study", ("weak",), "ntk", refuted=False),
-    )
+    wrong, weak = score.negative_controls
+    assert (wrong.refuted, wrong.judged, wrong.not_refuted) == (True, (found[1], found[2]), (found[2],))
+    assert (weak.refuted, weak.judged, weak.not_refuted) == (False, (found[3],), (found[3],))
     assert [control_words(control) for control in score.negative_controls] == [
         "study: wrong against ntk",
         "study: weak against ntk",
     ]
+
+
+def of_a_control(verdict, metric, activation="erf"):
+    """Return a finding of the control ``wrong``."""
+    made = finding(verdict, negative_control=True, label="wrong", metric=metric)
+    key = replace(made.rate.key, architecture=replace(ARCHITECTURE, activation=activation))
+    return replace(made, rate=replace(made.rate, key=key))
+
+
+CONTROL = [
+    finding("holds"),
+    of_a_control("fails", "ntk_distance_frobenius"),
+    of_a_control("fails", "ntk_distance_frobenius", "relu"),
+    of_a_control("inconclusive", "ntk_distance_operator"),
+    of_a_control("holds", "ntk_distance_operator", "relu"),
+    of_a_control("reported", "ntk_variance"),
+]
+
+
+def test_a_control_says_how_many_of_its_quantities_are_refuted_and_names_the_others():
+    (score,) = scores(CONTROL)
+    (control,) = score.negative_controls
+    assert refuted_words(control) == "2 of 4"  # what is only reported does not count
+    named = "distance of the empirical NTK to its limit, operator norm (erf: inconclusive, relu: holds)"
+    assert not_refuted_words(control) == named
+    assert f"| study: wrong against ntk | 2 of 4 | {named} |" in scoreboard_page([score], 1)
+    (weak,) = scores([CONTROL[0], CONTROL[3]])[0].negative_controls
+    assert refuted_words(weak) == "NONE of 1"
+
+
+def test_a_terminal_of_80_columns_shows_what_is_not_refuted(monkeypatch, tmp_path):
+    screen = io.StringIO()
+    monkeypatch.setattr(scoreboard, "make_console", lambda: Console(file=screen, width=80))
+    scoreboard.show_board(Board(tmp_path, (), Report((), tuple(CONTROL), 7)))
+    text = screen.getvalue()
+    lines = text[text.index("negative control") : text.index("holds: the 95 %")].splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "2 of 4" in lines[2]
+    said = " ".join(text.split())
+    for word in ("operator", "(erf: inconclusive,", "relu: holds)"):
+        assert word in said
+    assert said.count("(m = 7)") == 1
 
 
 def test_claims_are_in_order():
@@ -77,10 +122,13 @@ def test_the_table_and_the_report_say_the_same(tmp_path):
     table = as_table(found)
     assert table["role"].tolist() == ["claim", "negative_control"]
     assert table["verdict"].tolist() == ["holds", "fails"]
-    report = Report((), tuple(found))
+    report = Report((), tuple(found), 94)
     said = json.loads(json.dumps(board_record(Board(tmp_path, (), report))))
     assert said["claims"][0]["verdict"] == "holds"
     assert said["verdicts"][0]["estimate"] == -0.5
+    assert said["comparisons"] == 94
+    (control,) = said["claims"][0]["negative_controls"]
+    assert (control["refuted"], control["quantities_judged"], control["not_refuted"]) == (True, 1, [])
     for kind in ("png", "svg"):
         draw_summary(report.scores, tmp_path / f"page.{kind}")
         assert (tmp_path / f"page.{kind}").stat().st_size > 1000

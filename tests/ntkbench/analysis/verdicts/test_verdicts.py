@@ -234,6 +234,20 @@ def test_networks_beyond_the_stable_limit_or_diverged_are_reported():
         assert said in table["reason"].iloc[0]
 
 
+@pytest.mark.parametrize(
+    ("status", "expected"), [("failed", "reported"), ("diverged", "reported"), ("timeout", "holds")]
+)
+def test_what_is_left_of_cells_that_failed_is_reported_where_no_claim_is_named(status, expected):
+    results = make_results({"ntk_distance_frobenius": -0.5})
+    lost = results.cells["cell_id"] == "64"
+    results.cells.loc[lost, "status"] = status
+    results.measurements = results.measurements[results.measurements["cell_id"] != "64"]
+    (row,) = verdict_table(results).to_dict("records")
+    assert row["verdict"] == expected
+    assert "1 of 7 cells" in row["method"]
+    assert ("1 of 7 cells" in row["reason"]) == (expected == "reported")
+
+
 ABOVE_ZERO = Expectation(
     claim="C10", metric="m", value=0.0, band_low=0.0, band_high=math.inf, one_sided=True, noun="log ratio"
 )
