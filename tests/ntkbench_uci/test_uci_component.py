@@ -62,6 +62,15 @@ def test_inputs_are_those_that_the_core_would_have_made_of_the_digits():
     assert not SPEC.standardise_targets
 
 
+def test_pixels_may_stay_as_they_are():
+    digits = loading.load_random(loading.COLLECTION["optical-digits"], RandomSplit(**SMALL), 3, 7)
+    found = load(Component(**SMALL, standardise=False), 3, 7)
+    np.testing.assert_array_equal(found.x_train, digits.x_train / 16)
+    np.testing.assert_array_equal(found.x_test, digits.x_test / 16)
+    eigenvalue = np.sort(np.linalg.eigvalsh(ntk(found.x_train)))[-2]
+    np.testing.assert_allclose(ntk(found.x_train) @ found.y_train, eigenvalue * found.y_train, atol=1e-12)
+
+
 def test_it_repeats_for_the_same_seed_and_split_and_differs_for_others():
     def y(split, seed):
         return load(Component(**SMALL), split, seed).y_train
