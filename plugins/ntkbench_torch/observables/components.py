@@ -9,6 +9,7 @@ import torch
 
 from ..devices import float64_array
 from ..empirical_ntk.tangent_product import tangent_product
+from .functions import DEGENERATE, eigenspaces
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from .observation import Observation
 
 _COMPONENT = 1  # from 0: the 2nd, as in J18 Fig. 3
-_DEGENERATE = 1e-9  # in units of the largest eigenvalue: closer ones share an eigenspace
 
 
 def component_learning(observation: Observation) -> Iterator[Measurement]:
@@ -56,11 +56,10 @@ def component_learning(observation: Observation) -> Iterator[Measurement]:
 def _simple(reference: Solution) -> tuple[float, Float] | None:
     """Return lambda_2 and its eigenvector (N,), or None without a positive, simple 2nd eigenvalue."""
     eigenvalues, vectors = reference.eigenvalues, reference.eigenvectors
-    if eigenvalues is None or vectors is None or len(eigenvalues) <= _COMPONENT:
+    if eigenvalues is None or vectors is None or (_COMPONENT, _COMPONENT + 1) not in eigenspaces(eigenvalues):
         return None
-    own, largest = float(eigenvalues[_COMPONENT]), float(eigenvalues[0])
-    gap = np.abs(np.delete(eigenvalues, _COMPONENT) - own).min()
-    return (own, vectors[:, _COMPONENT]) if min(own, float(gap)) > _DEGENERATE * largest else None
+    own = float(eigenvalues[_COMPONENT])
+    return (own, vectors[:, _COMPONENT]) if own > DEGENERATE * float(eigenvalues[0]) else None
 
 
 def _own_kernel(observation: Observation, direction: Float) -> Float:
