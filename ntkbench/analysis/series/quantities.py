@@ -158,15 +158,14 @@ QUANTITY_NAMES = {
     "time_over_linearization": "time to learn the 2nd component, over the own linearization's",
     "time_over_linearization_early": "time to learn a fifth of the 2nd component, over the own linearization's",
     "time_over_linearization_late": "time to learn nine tenths of the 2nd component, over the own linearization's",
-    "time_over_linearization_narrowest": "time to learn the 2nd component, over the own linearization's, "
-    "at the narrowest width",
+    "time_over_linearization_narrowest": "learning time over the own linearization's, narrowest width",
     "time_to_residual": "time to learn the 2nd component, over the limit kernel's",
     "time_to_residual_linearization": "linearizations' time to learn the 2nd component, over the limit kernel's",
     "component_growth_ratio": "growth of the NTK along the 2nd component during training, as a factor",
     "ntk_change_by_output_scale": "change of the NTK during training, by output scale",
     "smallest_eigenvalue": "smallest eigenvalue of the limit kernel, over its largest",
     "ntk_smallest_eigenvalue": "smallest eigenvalue of the empirical NTK, over its largest",
-    "time_and_growth": "rank correlation of time over the linearization's with the NTK's growth, over members",
+    "time_and_growth": "rank correlation over members of learning time and NTK growth",
 }
 """The name of each quantity on screens and in figures; tables keep the identifiers."""
 

@@ -18,7 +18,9 @@ from ntkbench.analysis.derived.learning_time import (
 )
 from ntkbench.analysis.derived.medians import Between, median, median_error, median_interval
 from ntkbench.analysis.estimation.correlation import pooled, rank_correlation
+from ntkbench.analysis.estimation.limits import fit_limit
 from ntkbench.analysis.estimation.narrowest import Median
+from ntkbench.analysis.series.quantities import ALL
 from ntkbench.analysis.series.records import Tables
 
 RATE, N, EIGENVALUE = 0.2, 10, 2.0
@@ -161,3 +163,22 @@ def test_pooled_correlations_average_fishers_z_and_narrow_the_interval():
     assert one.interval() == pytest.approx((np.tanh(np.arctanh(0.5) - half), np.tanh(np.arctanh(0.5) + half)))
     assert two.interval()[0] > one.interval()[0]
     assert (two.n_members, two.n_widths) == (20, 2)
+
+
+@pytest.mark.parametrize(
+    ("limit", "curvature", "least", "most"), [(1.0, 0.4, 0.92, 1), (1.0, 0.8, 0.88, 1), (1.2, 0.4, 0, 0)]
+)
+def test_the_limit_of_the_speed_is_covered_with_terms_of_every_order(limit, curvature, least, most):
+    """Medians of 16 log-normal members, spread and medians about as networks' are: c k / (1 + b k), k = 48 / n."""
+    rng, widths = np.random.default_rng(7), 50.0 * 2 ** np.arange(5)
+    kappa, spread = 48 / widths, np.array([0.28, 0.15, 0.10, 0.06, 0.03])
+    medians = limit + 1.8 * kappa / (1 + curvature * kappa)
+    quantity = ALL["speed_over_linearization"]
+    contained = []
+    for _ in range(400):
+        drawn = [known(m * np.exp(s * rng.standard_normal(16))) for m, s in zip(medians, spread, strict=True)]
+        values, errors = [median(one) for one in drawn], [median_error(one) for one in drawn]
+        fit = fit_limit(widths, values, errors, 16, correction=3 * quantity.correction_per_layer, power=quantity.power)
+        low, high = fit.interval()
+        contained.append(low <= 1 <= high)
+    assert least <= np.mean(contained) <= most
