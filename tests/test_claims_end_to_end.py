@@ -126,3 +126,22 @@ def test_what_was_not_measured_does_not_hold(tmp_path):
     (row,) = pd.read_parquet(tmp_path / "run" / "verdicts" / "not-lazy.parquet").to_dict("records")
     assert (row["quantity"], row["verdict"]) == ("weight_change_first", "inconclusive")
     assert "nothing was measured" in row["reason"]
+
+
+def test_what_is_judged_of_learning_along_a_component_is_measured(tmp_path):
+    """C15 in small: narrow networks are faster, but not with the control's small target."""
+    small = ["task.0.n_train=40", "subject.0.widths=[16,64]", "subject.1.widths=[16]", "training.steps=200"]
+    changes = [word for change in [*small, "training.records=100"] for word in ("--set", change)]
+    done = invoke(tmp_path, "run", "claim-c15", "--out", "run", "--executor", "inline", "--quiet", *changes)
+    assert done.exit_code in (0, 3), done.output
+    (table,) = (tmp_path / "run" / "verdicts").glob("*.parquet")
+    found = pd.read_parquet(table)
+    claims = found[found["role"] == "claim"]
+    names = claims["quantity"].str.partition(" [")[0]
+    assert {"time_over_linearization_narrowest", "speed_over_linearization", "time_and_growth"} <= {*names}
+    assert claims["verdict"].isin(["holds", "fails", "inconclusive", "reported"]).all()
+    narrow = found[found["quantity"].str.startswith("time_over_linearization_narrowest")]
+    estimate = narrow.set_index("role")["estimate"]
+    assert estimate["claim"] < 0.9
+    assert estimate["negative_control"] == pytest.approx(1, abs=0.05)
+    assert narrow.set_index("role").loc["negative_control", "verdict"] == "fails"

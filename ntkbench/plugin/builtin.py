@@ -119,7 +119,8 @@ _SUMMARIES = {
     "claim-c12-labels": "C12: random labels are fitted, under squared error and cross-entropy",
     "claim-c13": "C13: Theta is positive definite on the sphere, and its counter-examples",
     "claim-c14": "C14: the stability limit 2N / lambda_max",
-    "claim-c15": "C15: smaller networks appear to converge faster along a component (reported)",
+    "claim-c15": "C15: smaller networks converge faster along a component than their linearizations",
+    "claim-c15-kappa": "C15: the smaller the target, the smaller the effect",
     "claim-c16": "C16: last layer trained against all layers trained, each with its own law",
     "claim-c17": "C17: laziness is a matter of scale",
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -67,6 +67,27 @@ def _set_subjects(data: dict[str, Any], key: str, value: Any) -> None:
     set_path(data, f"subject.{key}", value)
 
 
+def _subjects(data: Mapping[str, Any]) -> list[dict[str, Any]]:
+    entries = data.get("subject")
+    return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+
+
+def _learn(data: Mapping[str, Any], tasks: Sequence[str], before: Collection[str]) -> None:
+    """Let subjects of some tasks learn those that were chosen of them, and the ones that are new to the study."""
+    for entry in _subjects(data):
+        if isinstance(entry.get("tasks"), list):
+            entry["tasks"] = [name for name in tasks if name in entry["tasks"] or name not in before]
+
+
+def _members_at(data: Mapping[str, Any], widths: Sequence[int]) -> None:
+    """Where members are listed by width, give a new width as many as the next wider one, or the widest."""
+    for entry in _subjects(data):
+        if isinstance(listed := entry.get("members"), dict) and all(str(width).isdigit() for width in listed):
+            known = sorted((int(width), count) for width, count in listed.items())
+            wider = {width: [count for other, count in known if other >= width] for width in widths}
+            entry["members"] = {str(width): (counts or [known[-1][1]])[0] for width, counts in wider.items()}
+
+
 def edited(data: Mapping[str, Any], overrides: Overrides) -> dict[str, Any]:
     """Return the study's data with its size and all overrides applied; not validated yet."""
     result = apply_size(data, overrides.size)
@@ -75,8 +96,10 @@ def edited(data: Mapping[str, Any], overrides: Overrides) -> dict[str, Any]:
         known = [entry for entry in entries if isinstance(entry, dict) and "name" in entry]
         named = ([entry for entry in known if entry["name"] == name] or [{"name": name}] for name in overrides.tasks)
         result["task"] = [entry for some in named for entry in some]
+        _learn(result, overrides.tasks, {entry["name"] for entry in known})
     if overrides.widths:
         _set_subjects(result, "widths", list(overrides.widths))
+        _members_at(result, overrides.widths)
     if overrides.members is not None:
         _set_subjects(result, "members", overrides.members)
     if overrides.seed is not None:

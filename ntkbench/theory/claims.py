@@ -26,7 +26,7 @@ STATEMENTS = {
     "C12": "the cost falls by |d|^2 and goes to its infimum",
     "C13": "Theta is positive definite on the sphere, with its exceptions",
     "C14": "2N / lambda_max is where wide networks stop following the theory",
-    "C15": "smaller networks appear to converge faster along a component",
+    "C15": "smaller networks converge faster along a component than their linearizations",
     "C16": "last layer trained: the NNGP posterior; all trained: the law of the NTK",
     "C17": "laziness is a matter of scale",
 }
@@ -158,6 +158,7 @@ def _at_least(claim: str, metric: str, value: float, note: str, noun: str) -> Ex
 
 _FACTOR_OF_TIME = round(math.log(1.5), 4)
 _COST_LEFT = -2.0
+_SPEED_UP = 0.1  # C15: the band of the limit, and what a narrow network must exceed
 
 _OTHERS = {
     found.metric: found
@@ -191,8 +192,19 @@ _OTHERS = {
         _limit("C14", "stability_onset_ratio", 1.0, 0.1, "the onset in as many steps of the kernel's own descent"),
         _limit("C14", "stability_onset", 1.0, 0.1, "in units of 2N / lambda_max: 1 for ever more steps", judged=False),
         _limit("C14", "largest_trainable", 1.0, 0.1, "beyond 1: the catapult [Lew20]", judged=False),
-        _limit("C15", "time_to_residual", 1.0, 0.1, "in units of the kernel's time", judged=False),
-        _limit("C15", "time_and_kernel_change", 0.0, 0.1, "a growing kernel shortens the time", judged=False),
+        _limit("C15", "speed_over_linearization", 1.0, _SPEED_UP, "wide networks learn as their linearizations do"),
+        _limit("C15", "speed_by_output_scale", 1.0, _SPEED_UP, "so do networks with a small target (C17)"),
+        _limit("C15", "time_over_linearization", 1.0, _SPEED_UP, "at a share of 1/e: see the speed", judged=False),
+        replace(
+            _bound("C15", "time_over_linearization_narrowest", 1 - _SPEED_UP, "faster by more than the limit's band"),
+            noun="ratio",
+        ),
+        replace(_bound("C15", "time_and_growth", 0.0, "faster where the kernel grows more"), noun="correlation"),
+        _limit("C15", "time_over_linearization_early", 1.0, _SPEED_UP, "at a share of 0.8", judged=False),
+        _limit("C15", "time_over_linearization_late", 1.0, _SPEED_UP, "at a share of 0.1", judged=False),
+        _limit("C15", "time_to_residual", 1.0, _SPEED_UP, "with the random initial kernel", judged=False),
+        _limit("C15", "time_to_residual_linearization", 1.0, _SPEED_UP, "the random initial kernel", judged=False),
+        _limit("C15", "component_growth_ratio", 1.0, _SPEED_UP, "the kernel stays constant (C4)", judged=False),
         _band("C17", "ntk_change_by_output_scale", -1.0, 0.1, "alpha^-1 for alpha >= 1 [C19]"),
     )
 }

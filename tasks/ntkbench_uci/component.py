@@ -18,26 +18,30 @@ if TYPE_CHECKING:
 
     from .parameters import Component
 
+_WHITE = 16.0  # the largest pixel value
 _APART = 1e-9  # of the largest eigenvalue: eigenvectors of closer ones are not unique
 
 
 def load(parameters: Component, split_index: int, seed: int) -> Problem:
-    """Return standardised digits (N, 64) and the targets ``scale sqrt(N) v_i`` (N, 1).
+    """Return digits (N, 64) and the targets ``scale sqrt(N) v_i`` (N, 1).
 
     v_i is the i-th unit eigenvector of the NTK's Gram matrix T of the parameters' architecture, so that the target is
     ``scale`` times a component of unit norm in p^in (mean square 1 over the training points). Its sign is such that
     the entry of largest magnitude is positive. Test targets continue it by the kernel,
     ``scale sqrt(N) Theta(x, X) v_i / lambda_i``, the limit of descent with this kernel from f_0 = 0.
 
-    T must be that of the inputs as trained on, so they are standardised here, as the core does elsewhere: by the
-    training rows' mean and standard deviation (ddof 0; a constant pixel has scale 1).
+    T must be that of the inputs as trained on, so they are scaled here: standardised as the core does elsewhere, by the
+    training rows' mean and standard deviation (ddof 0; a constant pixel has scale 1), or only divided by the largest
+    pixel value, 16.
 
     :raises DataError: if the eigenvalue is not simple, or the split does not fit the data.
     """
     x, labels = read(COLLECTION["optical-digits"])
     n_train, n_test = parameters.n_train, parameters.n_test
     train, test = stratified_rows(labels.astype(np.int64), n_train, n_test, seed, split_index)
-    x_train, x_test = standardised(x[train], x[test])
+    x_train, x_test = (
+        standardised(x[train], x[test]) if parameters.standardise else (x[train] / _WHITE, x[test] / _WHITE)
+    )
     y_train, y_test = _targets(_ntk(np.concatenate([x_train, x_test]), parameters), parameters)
     return Problem(x_train=x_train, y_train=y_train, x_test=x_test, y_test=y_test)
 

@@ -77,6 +77,10 @@ class Component(BaseModel):
     scale: float = Field(
         default=0.5, gt=0, le=1e6, allow_inf_nan=False, description="the target's norm in p^in: its RMS over the rows"
     )
+    standardise: bool = Field(
+        default=True,
+        description="standardise pixels by the training rows; false: their values over 16, in [0, 1], not centred",
+    )
     depth: int = Field(default=3, ge=0, le=1024, description="hidden layers of the kernel's architecture")
     activation: str = Field(default="relu", min_length=1, description="of the kernel's architecture")
     weight_std: NonNegative = Field(default=1.0, description="sigma_w of the kernel's architecture")

@@ -74,11 +74,11 @@ def _source(dataset: Dataset) -> str:
 
 
 def _component(dataset: Dataset) -> TaskSpec:
-    """Return the task of learning one component, which standardises its inputs before it computes the kernel."""
+    """Return the task of learning one component, which scales its inputs before it computes the kernel."""
     return TaskSpec(
         name=f"uci/{dataset.name}-component",
         version=1,
-        summary="one principal component of the NTK on handwritten digits, with standardised inputs",
+        summary="one principal component of the NTK on handwritten digits, standardised or as pixel values",
         parameters="ntkbench_uci.parameters:Component",
         target="ntkbench_uci.component:load",
         sizes=partial(_one_output, dataset),

@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ntkbench.api.run import Options, plan_study
 from ntkbench.architecture.nodes import Architecture
 from ntkbench.errors import DataError
 from ntkbench.execution.data import scaled
 from ntkbench.plugin.specs import import_target
 from ntkbench.plugin.types import Problem
+from ntkbench.study.load import Overrides
 from ntkbench_jax import analytic_kernels
 from ntkbench_uci import loading
 from ntkbench_uci.component import load
@@ -62,6 +64,15 @@ def test_inputs_are_those_that_the_core_would_have_made_of_the_digits():
     assert not SPEC.standardise_targets
 
 
+def test_pixels_may_stay_as_they_are():
+    digits = loading.load_random(loading.COLLECTION["optical-digits"], RandomSplit(**SMALL), 3, 7)
+    found = load(Component(**SMALL, standardise=False), 3, 7)
+    np.testing.assert_array_equal(found.x_train, digits.x_train / 16)
+    np.testing.assert_array_equal(found.x_test, digits.x_test / 16)
+    eigenvalue = np.sort(np.linalg.eigvalsh(ntk(found.x_train)))[-2]
+    np.testing.assert_allclose(ntk(found.x_train) @ found.y_train, eigenvalue * found.y_train, atol=1e-12)
+
+
 def test_it_repeats_for_the_same_seed_and_split_and_differs_for_others():
     def y(split, seed):
         return load(Component(**SMALL), split, seed).y_train
@@ -91,3 +102,17 @@ def test_a_component_without_an_eigenvector_of_its_own_is_refused():
 def test_senseless_parameters_are_refused(keys):
     with pytest.raises(ValueError, match=next(iter(keys))):
         Component(**keys)
+
+
+def test_claim_c15_trains_where_the_kernel_grows():
+    """kappa = |y|^2 / (n lambda_2 / N) is 1 at the narrowest width, and 1e-4 for the control (docs/theory.md, C15)."""
+    plan, _ = plan_study("claim-c15", Overrides(), Options())
+    networks = [cell for cell in plan.cells if cell.role == "subject"]
+    assert {(cell.label, *set(cell.hidden_widths)) for cell in networks} == {
+        *(("network", n) for n in (50, 100, 200, 400, 800)),
+        ("small-target", 50),
+    }
+    problem = load(Component(**networks[0].task_parameters), 0, 0)
+    eigenvalue = np.sort(np.linalg.eigvalsh(ntk(problem.x_train)))[-2]
+    kappa = np.mean(problem.y_train**2) / (50 * eigenvalue / len(problem.y_train))
+    assert 0.9 < kappa < 1.1

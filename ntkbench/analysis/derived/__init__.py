@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .cost import cost_left, descent_residual, limit_rate_distance
-from .decay import decay_ratio, time_to_residual
+from .decay import decay_ratio
+from .learning_time import LEARNING_TIMES
 from .stability import stability_onset_ratio
 from .stopping import early_stopping, late_excess_kernel, late_excess_network
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 DERIVED: dict[str, Callable[[Tables], pd.DataFrame]] = {
     "decay_ratio": decay_ratio,
-    "time_to_residual": time_to_residual,
     "early_stopping_ratio": early_stopping,
     "late_excess_network": late_excess_network,
     "late_excess_kernel": late_excess_kernel,
@@ -26,4 +26,5 @@ DERIVED: dict[str, Callable[[Tables], pd.DataFrame]] = {
     "limit_rate_distance": limit_rate_distance,
     "log10_cost_left": cost_left,
     "stability_onset_ratio": stability_onset_ratio,
+    **LEARNING_TIMES,
 }

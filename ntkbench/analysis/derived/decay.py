@@ -1,4 +1,4 @@
-"""Decay along the kernel's eigenspaces (C9), and the time in which a component is learned (C15)."""
+"""Decay along the kernel's eigenspaces (C9), and the predictions of references for it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SEPARATED, _LEADING = 0.3, 0.1
 _SAME = 1e-6
 
 
-class _Law(NamedTuple):
+class DecayLaw(NamedTuple):
     """A reference's predictions for one subject's cell: eigenvalues of T, and the log decay of each per step."""
 
     eigenvalues: Float
@@ -36,7 +36,7 @@ def decay_ratio(tables: Tables) -> pd.DataFrame:
     mixes closer ones. The bulk of the spectrum is not measured.
     """
     rows: list[dict[str, Any]] = []
-    laws = _Laws(tables)
+    laws = DecayLaws(tables)
     for key, _, steps, values in series(tables, "kernel_residual", "train"):
         law, component = laws.of(key), int(key["component"])
         if law is None or not _separated(law.eigenvalues, component):
@@ -53,30 +53,6 @@ def decay_ratio(tables: Tables) -> pd.DataFrame:
     return frame(rows)
 
 
-def time_to_residual(tables: Tables) -> pd.DataFrame:
-    """Return each member's time until the 2nd component's residual is 1/e of its first, over the kernel's (C15)."""
-    rows: list[dict[str, Any]] = []
-    laws = _Laws(tables)
-    for key, members, steps, values in series(tables, "kernel_residual", "train"):
-        if int(key["component"]) != 1 or (law := laws.of(key)) is None:
-            continue
-        logs = np.log(values / values[:, :1])
-        found = [_crossing(steps, line, -1.0) for line in logs]
-        kept = [(m, t * -law.per_step[1]) for m, t in zip(members, found, strict=True) if t is not None]
-        rows += made("time_to_residual", key, "train", [t for _, t in kept], [m for m, _ in kept])
-    return frame(rows)
-
-
-def _crossing(steps: Float, line: Float, level: float) -> float | None:
-    """Return the first step, between the recorded ones, at which a line falls to a level."""
-    below = np.flatnonzero(line <= level)
-    if len(below) == 0 or below[0] == 0:
-        return None
-    i = int(below[0])
-    share = (level - line[i - 1]) / (line[i] - line[i - 1])
-    return float(steps[i - 1] + share * (steps[i] - steps[i - 1]))
-
-
 def _where_read(predicted: Float) -> int | None:
     inside = np.flatnonzero((predicted >= _RANGE[0]) & (predicted <= _RANGE[1]))
     return int(inside[np.abs(predicted[inside] - _WANTED).argmin()]) if len(inside) else None
@@ -88,10 +64,11 @@ def _separated(eigenvalues: Float, component: int) -> bool:
     return bool(own >= _LEADING * largest and (np.abs(others - own) >= _SEPARATED * own).all())
 
 
-class _Laws:
+class DecayLaws:
     """The references that cells were compared with, with their spectra."""
 
     def __init__(self, tables: Tables) -> None:
+        """Look up who was compared with whom, and the spectra."""
         pairs = tables.measured.compared[["cell_id", "reference", "reference_cell_id"]]
         self._of = {(a, b): c for a, b, c in pairs.itertuples(index=False)}
         self._cells = {row["cell_id"]: row for row in tables.cells.to_dict("records")}
@@ -100,11 +77,12 @@ class _Laws:
             str(cell): group.sort_values("component")["eigenvalue"].to_numpy() for cell, group in own.groupby("cell_id")
         }
 
-    def of(self, key: dict[str, Any]) -> _Law | None:
+    def of(self, key: dict[str, Any]) -> DecayLaw | None:
+        """Return the law of a key's cell and reference, None without a spectrum."""
         reference = self._of.get((key["cell_id"], key["reference"]))
         if reference not in self._eigenvalues:
             return None
         cell, eigenvalues = self._cells[key["cell_id"]], self._eigenvalues[reference]
         rate = self._cells[reference]["learning_rate_multiplier"] * cell["learning_rate"] / cell["n_train"]
         with np.errstate(divide="ignore"):
-            return _Law(eigenvalues, np.log(np.abs(1 - rate * eigenvalues)))
+            return DecayLaw(eigenvalues, np.log(np.abs(1 - rate * eigenvalues)))

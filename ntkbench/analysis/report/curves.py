@@ -28,6 +28,7 @@ _PANEL, _PANEL_HEIGHT, _LEGEND_LINE = 6.2, 5.0, 0.21  # inches
 _CHARACTERS = 82  # of a title over one panel
 _LINE = 46  # of the words beside an axis
 _APART = 1.02  # between curves of limits, which would hide each other
+_SMALL = 0.01  # computed numbers below this, such as eigenvalues, are drawn on a logarithmic axis
 _AXES = {
     "width": "hidden width n",
     "depth": "depth (hidden layers)",
@@ -161,12 +162,11 @@ def _draw_band(axes: Axes, finding: Finding) -> None:
 
 
 def _draw_value(axes: Axes, index: int, finding: Finding, colour: str, marker: str, legend: str) -> None:
-    """Draw a computed number with its error bound, by what it is of; 0 is where it matters."""
+    """Draw a computed number with its interval, by what it is of; logarithmically if it is small."""
     estimate, (low, high) = finding.rate.fit.estimate, finding.rate.fit.interval()
-    axes.errorbar(
-        [estimate], [index], xerr=[[estimate - low], [high - estimate]], fmt=marker, color=colour, capsize=3,
-        label=legend,
-    )  # fmt: skip
-    axes.set_xscale("symlog", linthresh=1e-12)
-    axes.axvline(0.0, color="#000000", linestyle="--", linewidth=1)
+    reach = [[side if math.isfinite(side) else 0.0] for side in (estimate - low, high - estimate)]
+    axes.errorbar([estimate], [index], xerr=reach, fmt=marker, color=colour, capsize=3, label=legend)
+    if abs(estimate) < _SMALL:
+        axes.set_xscale("symlog", linthresh=1e-12)
+    axes.axvline(finding.expectation.value, color="#000000", linestyle="--", linewidth=1)
     axes.set(xlabel=quantity_name(finding.rate.metric), yticks=[])

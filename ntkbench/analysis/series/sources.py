@@ -76,11 +76,24 @@ SOURCES = {
     "stability_onset_ratio": _compared(),
     "stability_onset": _compared(),
     "largest_trainable": _compared(),
-    "time_to_residual": _compared("kernel_residuals"),
+    **{
+        name: _compared("component_learning")
+        for name in (
+            "speed_over_linearization",
+            "speed_by_output_scale",
+            "time_over_linearization",
+            "time_over_linearization_early",
+            "time_over_linearization_late",
+            "time_over_linearization_narrowest",
+            "time_to_residual",
+            "time_to_residual_linearization",
+            "component_growth_ratio",
+            "time_and_growth",
+        )
+    },
     "ntk_change_by_output_scale": _own("ntk_change"),
     "smallest_eigenvalue": _own(),
     "ntk_smallest_eigenvalue": _own("smallest_eigenvalue", "largest_eigenvalue"),
-    "time_and_kernel_change": _compared("kernel_residuals", "ntk_change"),
 }
 """The source of each quantity. With a study's ``observe``, ``metrics`` and ``compare_with`` it says, before anything is
 measured, which subject gives which quantity."""

@@ -106,12 +106,15 @@ def _of_quantity(plan: PlannedStudy, name: str) -> Iterator[ExpectedRow]:
             group = cells.planned[cells.planned["series"] == number]
             if number not in cells.hidden and _is_curve(ALL[name], group):
                 yield from _of_series(plan, name, key, group)
-    else:  # a number of its own at each width
+    else:  # a number of the whole series, or of its narrowest width
         cells = plan.along("width")
         for number, key in enumerate(cells.keys):
             group = cells.planned[cells.planned["series"] == number]
-            for width in group["width"].unique() if number not in cells.hidden else ():
-                yield from _of_series(plan, name, replace(key, width=float(width)), group[group["width"] == width])
+            if name == "time_over_linearization_narrowest":
+                narrowest = float(group["width"].min())
+                key, group = replace(key, width=narrowest), group[group["width"] == narrowest]
+            if number not in cells.hidden:
+                yield from _of_series(plan, name, key, group)
 
 
 def _is_curve(quantity: Quantity, group: pd.DataFrame) -> bool:

@@ -1,10 +1,11 @@
-"""All estimates about the claims from a run's tables: fitted curves, eigenvalues with bounds, correlations."""
+"""All estimates about the claims from a run's tables: fitted curves, eigenvalues with bounds, medians, correlations."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..estimation.correlation import time_and_kernel_change
+from ..estimation.correlation import time_and_growth
+from ..estimation.narrowest import time_over_linearization_narrowest
 from ..estimation.smallest_eigenvalues import smallest_eigenvalues
 from ..series.quantities import ALL
 
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
 
 _OTHERS: dict[str, Callable[[Rates], Iterator[FittedRate]]] = {
     "smallest_eigenvalue": smallest_eigenvalues,
-    "time_and_kernel_change": time_and_kernel_change,
+    "time_over_linearization_narrowest": time_over_linearization_narrowest,
+    "time_and_growth": time_and_growth,
 }
 KNOWN = (*ALL, *_OTHERS)
 

@@ -12,6 +12,7 @@ OBSERVABLES: dict[str, str] = {
     "activation_change": "how far individual activations have moved, per hidden layer (C5)",
     "activation_statistics": "mean, RMS and inactive fraction of activations, per hidden layer (C1)",
     "alignment": "the tangent kernel's alignment (CKA) with its initial self and with the targets (C4)",
+    "component_learning": "along component 2 of each reference's kernel: residuals and kernel growth (C15)",
     "cost_rate": "the squared norm of the training direction under each network's kernel and the limits' (C12)",
     "initial_moments": "of the ensemble at initialization: NNGP bias, output kurtosis, NTK variance (C1, C2)",
     "kernel_residuals": "the residual along the leading eigenspaces of each reference's kernel (C9)",
@@ -38,13 +39,14 @@ BETWEEN = frozenset(
         "activation_statistics",
         "activation_change",
         "weight_change",
+        "component_learning",
         "cost_rate",
         "kernel_residuals",
         "linearization_distance",
         "linearization_split",
     }
 )
-LINEARIZED = frozenset({"linearization_distance", "linearization_split"})
+LINEARIZED = frozenset({"component_learning", "linearization_distance", "linearization_split"})
 
 
 def inapplicable(

@@ -49,8 +49,7 @@ def observation_cost(work: Workload, layers: tuple[int, ...]) -> Estimate:
         flops += kernels * _EIGEN * float(rows) ** 3
     if "ntk_slice" in wanted:
         flops += kernels * _PRODUCT * 2.0 * sizes.n_test * weights
-    if "cost_rate" in wanted:
-        flops += work.records * _PRODUCT * one_pass
+    flops += len(wanted & {"cost_rate", "component_learning"}) * work.records * _PRODUCT * one_pass
     if wanted & BETWEEN:
         flops += work.records * one_pass
     if wanted & LINEARIZED:

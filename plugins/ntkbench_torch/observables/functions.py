@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .observation import Observation
 
 _SPACES = 16  # leading eigenspaces measured
-_DEGENERATE = 1e-9  # in units of the largest eigenvalue: closer ones share an eigenspace
+DEGENERATE = 1e-9  # in units of the largest eigenvalue: closer ones share an eigenspace
 
 
 def linearization_distance(observation: Observation) -> Iterator[Measurement]:
@@ -59,7 +59,7 @@ def kernel_residuals(observation: Observation) -> Iterator[Measurement]:
     for label, reference in snapshot.references.items():
         if reference.eigenvalues is None or reference.eigenvectors is None:
             continue
-        for first, end in _eigenspaces(reference.eigenvalues):
+        for first, end in eigenspaces(reference.eigenvalues):
             along = reference.eigenvectors[:, first:end].T @ residual
             values = np.sqrt(np.square(along).sum(axis=(1, 2)) / snapshot.y.numel())
             metric = "kernel_residual"
@@ -117,9 +117,9 @@ def _predictions(observation: Observation, reference: Solution) -> tuple[Float, 
     return found.train[:, 0], found.test[:, 0]
 
 
-def _eigenspaces(eigenvalues: Float) -> list[tuple[int, int]]:
+def eigenspaces(eigenvalues: Float) -> list[tuple[int, int]]:
     """Return the index ranges (first, end) of the leading eigenspaces of descending eigenvalues."""
-    apart = -np.diff(eigenvalues) > _DEGENERATE * abs(float(eigenvalues[0]))
+    apart = -np.diff(eigenvalues) > DEGENERATE * abs(float(eigenvalues[0]))
     ends = [*(np.flatnonzero(apart) + 1).tolist(), len(eigenvalues)]
     return list(zip([0, *ends[:-1]], ends, strict=True))[:_SPACES]
 

@@ -9,7 +9,7 @@ import numpy as np
 from ntkbench.plugin import DataError, suggestion
 
 from ..devices import full_precision
-from . import functions, kernels, moments, movement
+from . import components, functions, kernels, moments, movement
 from .catalogue import BETWEEN, FORMING_KERNEL, LINEARIZED, OBSERVABLES, inapplicable
 from .network_state import NetworkState
 from .observation import Observation
@@ -48,6 +48,7 @@ _MEASURES: dict[str, _Observable] = {
     "smallest_eigenvalue": _Observable(kernels.smallest_eigenvalue),
     "ntk_slice": _Observable(kernels.ntk_slice),
     "weight_norm": _Observable(movement.weight_norm, last=False),
+    "component_learning": _Observable(components.component_learning),
     "cost_rate": _Observable(functions.cost_rate),
     "kernel_residuals": _Observable(functions.kernel_residuals),
     "linearization_distance": _Observable(functions.linearization_distance, first=False),

@@ -110,6 +110,22 @@ class TestAssignments:
         assert result == {**data, key: value}
 
 
+def test_tasks_that_replace_the_studys(registry):
+    """A subject of some tasks learns those chosen of them, and any that are new."""
+    subjects = [subject("one", tasks=["toy/line"]), subject("other", tasks=["synthetic/sine"])]
+    data = study(task=[{"name": "toy/line"}, {"name": "synthetic/sine"}], subject=subjects)
+    asked = Overrides(tasks=("toy/line", "synthetic/circle"))
+    found = resolve_study(data, registry, asked).study.subject
+    assert [entry.tasks for entry in found] == [("toy/line", "synthetic/circle"), ("synthetic/circle",)]
+
+
+def test_widths_that_replace_the_studys_have_the_members_of_the_next_wider_one(registry):
+    data = study(subject=[subject(members={"4": 40, "16": 10, "64": 3})])
+    found = resolve_study(data, registry, Overrides(widths=(2, 4, 5, 99))).study.subject[0]
+    assert found.members == {2: 40, 4: 40, 5: 10, 99: 3}
+    assert resolve_study(data, registry, Overrides(widths=(2,), members=7)).study.subject[0].members == 7
+
+
 class TestSizes:
     SIZED = study(
         sizes={

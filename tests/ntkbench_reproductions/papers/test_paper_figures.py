@@ -113,7 +113,7 @@ def test_figure_3_is_the_path_of_f_split_along_the_component_and_across_it(tiny)
     figure = j18.component_path(results)
     cell = results.cells[results.cells["width"] == 32].iloc[0]
     architecture = ntkbench.Architecture(depth=3, activation="relu", weight_std=1.0, bias_std=0.1)
-    problem = load(Component(n_train=20, n_test=10), 0, 0)
+    problem = load(Component(n_train=20, n_test=10, standardise=False), 0, 0)
     eigenvalues, v = np.linalg.eigh(np.array(analytic_kernels(problem.x_train, architecture=architecture).ntk))
     ensemble = NetworkEnsemble(architecture, in_features=64, out_features=1, width=32, members=3, seed=0)
     y = problem.y_train + ensemble.outputs(problem.x_train).double().numpy()  # h - h_0 towards y is h towards y + h_0

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from ntkbench.analysis.derived.cost import cost_left, descent_residual, limit_rate_distance
-from ntkbench.analysis.derived.decay import decay_ratio, time_to_residual
+from ntkbench.analysis.derived.decay import decay_ratio
 from ntkbench.analysis.derived.stability import stability_onset_ratio
 from ntkbench.analysis.derived.stopping import early_stopping, late_excess_kernel, late_excess_network
 from ntkbench.analysis.estimation.missing import missing_members
@@ -98,13 +98,6 @@ def test_the_jackknife_of_a_rate_is_that_of_leaving_members_out():
         )
     error = np.sqrt(3 / 4 * np.sum((np.array(without) - np.mean(without)) ** 2))
     assert value(whole, "decay_ratio_standard_error") == pytest.approx(error, rel=1e-10)
-
-
-def test_times_are_in_units_of_the_kernels():
-    steps = np.arange(40)
-    found = time_to_residual(results(rows("kernel_residual", residuals(1, 0.5, steps), steps=steps, component=1)))
-    assert found["value"].to_numpy() == pytest.approx(2.0, rel=1e-12)
-    assert found["member"].tolist() == list(range(6))
 
 
 def bowl(least, steps):

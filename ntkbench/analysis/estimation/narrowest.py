@@ -1,0 +1,71 @@
+"""An effect at the narrowest width (C15): the median over members, with an interval from order statistics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ..derived.learning_time import learning
+from ..derived.medians import median_interval
+from .rates import FittedRate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..derived.medians import Between
+    from .rates import Rates
+
+
+@dataclass(frozen=True, kw_only=True)
+class Median:
+    """The median of an ensemble's numbers, some of them perhaps censored."""
+
+    numbers: Between
+    n_widths: int = 1
+    method: str = "median over members at the narrowest width, interval from order statistics"
+    lack_of_fit: float | None = None
+    rejected: bool = False
+
+    @property
+    def n_members(self) -> int:
+        """The number of members, censored ones included."""
+        return len(self.numbers.low)
+
+    @property
+    def estimate(self) -> float:
+        """The median; where censoring leaves it open, its upper bound, or its lower bound; nan if it has neither."""
+        low, high = (float(np.median(ends)) for ends in self.numbers)
+        if np.isfinite(high):
+            return high
+        return low if low > 0 else float("nan")
+
+    def interval(self, confidence: float = 0.95) -> tuple[float, float]:
+        """Return the two-sided interval."""
+        return median_interval(self.numbers, confidence)
+
+
+def time_over_linearization_narrowest(rates: Rates) -> Iterator[FittedRate]:
+    """Yield T / T_linearized (C15) of each series at the narrowest width that has it."""
+    cells = rates.cells()
+    rows: list[dict[str, Any]] = cells.frame.to_dict("records")  # type: ignore[assignment]
+    place = {(row["run_id"], row["cell_id"]): (int(row["series"]), float(row["width"])) for row in rows}
+    facts = {str(row["cell_id"]): {str(k): v for k, v in row.items()} for row in rates.tables.cells.to_dict("records")}
+    found: dict[tuple[int, str, int], FittedRate] = {}
+    for key, _, ratios, _ in learning(rates.tables):
+        if (key["run_id"], key["cell_id"]) not in place:
+            continue
+        number, width = place[key["run_id"], key["cell_id"]]
+        series = (number, str(key["reference"]), int(key["split_index"]))
+        if number in cells.hidden or (series in found and float(found[series].key.width or 0) <= width):
+            continue
+        found[series] = FittedRate(
+            replace(cells.keys[number], reference=str(key["reference"]), width=width),
+            "time_over_linearization_narrowest",
+            Median(numbers=ratios),
+            points=pd.DataFrame({"x": width, "value": ratios.high}),
+            facts=facts[str(key["cell_id"])],
+        )
+    yield from found.values()
