@@ -10,6 +10,8 @@ are the replicates; widths differ in variance; b is not known. The rule, fixed b
   before any data are seen. tau = 0 trusts the smallest width and can be off by its own standard error; tau = inf (b
   fitted) doubles the interval. In between, the smallest widths get the weight they deserve, and the interval
   includes the remaining uncertainty of b. Widths below tau, where the correction may reach 100 %, are left out.
+* The correction may fall as n^-1/2 (kinks) in place of 1 / n. The interval is the hull of the intervals of both, with
+  corrections equally large at the smallest width; the estimate is that of 1 / n.
 * Weights come from the variance pooled over widths, since 8 members determine their own too poorly; the error comes
   from each width's own variance (a sandwich), with Satterthwaite's degrees of freedom and Student's t.
 
@@ -24,12 +26,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import fdtrc, stdtrit
 
-from .mixed import REJECTED, mixed_estimate, named, several
+from .curve import POWERS, Curve, ends
+from .mixed import REJECTED, named, several
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import ArrayLike, NDArray
+
+    from .mixed import MixedEstimate
 
     Floats = NDArray[np.float64]
 
@@ -54,6 +59,8 @@ class ExponentFit:
     :param deviance: where the interval is an inverted test rather than estimate +- t s.e.: its statistic over a fixed
         grid of exponents.
     :param lack_of_fit: p-value of the power law itself, corrected by b / n; None where none was tested.
+    :param curve: what was fitted, for the tests beside the exponent; None for the bias of a mean.
+    :param others: the same with corrections of other powers, whose intervals the interval includes.
     """
 
     exponent: float
@@ -64,6 +71,8 @@ class ExponentFit:
     method: str
     deviance: Floats | None = None
     lack_of_fit: float | None = None
+    curve: Curve | None = None
+    others: tuple[MixedEstimate, ...] = ()
 
     @property
     def estimate(self) -> float:
@@ -79,7 +88,13 @@ class ExponentFit:
         """Two-sided interval at this confidence: infinite ends where data set no limit, NaN where they say nothing."""
         t = float(stdtrit(self.dof, 0.5 + confidence / 2))
         if self.deviance is None:
-            return self.exponent - t * self.standard_error, self.exponent + t * self.standard_error
+            reach = t * self.standard_error
+            lows, highs = zip(
+                (self.exponent - reach, self.exponent + reach),
+                *(ends(other, confidence) for other in self.others),
+                strict=True,
+            )
+            return min(lows), max(highs)
         return _accepted(self.deviance, t * t)
 
 
@@ -148,10 +163,8 @@ def _mixed_fit(
 
     :param share: of the ``counts - 1`` degrees of freedom, how many ``spread`` has.
     """
-    pooled = max(float((counts - 1) @ spread / (counts - 1).sum()), 1e-16)
-    design = np.stack([np.ones_like(n), np.log(n / n.mean()), tau / n], axis=1)
-    dof = share * (counts - 1).astype(np.float64)
-    found = mixed_estimate(design, y, working=pooled / counts, variances=spread / counts, dof=dof, of=1)
+    curve = Curve(n, y, spread, counts, tau, share)
+    found, *others = (curve.exponent(power=power) for power in POWERS)
     p = found.lack_of_fit
     return ExponentFit(
         exponent=found.estimate,
@@ -160,8 +173,11 @@ def _mixed_fit(
         n_widths=len(n),
         n_members=int(counts.min()),
         method=f"log RMS = a + p log n + b/n, prior of b: N(0, {tau:g}^2)"
+        + (", or as large a b/n^1/2" if tau else "")
         + (f"; not a power law (p = {p:.1g})" if p is not None and p < REJECTED else ""),
         lack_of_fit=p,
+        curve=curve,
+        others=tuple(others),
     )
 
 
