@@ -37,8 +37,10 @@ class Floor:
 
     @property
     def share(self) -> float:
-        """The estimate: negative if the distance falls faster than expected; NaN beyond the range -10 to 1."""
-        return _crossing(self._scores[0], 0.0)
+        """The estimate: negative if the distance falls faster than expected, minus infinity below -10."""
+        score = self._scores[0]
+        share = _crossing(score, 0.0)
+        return share if not np.isnan(share) else 1.0 if score[0] > 0 else -np.inf
 
     def interval(self, confidence: float = 0.95) -> tuple[float, float]:
         """Return the two-sided interval of the share: infinite below -10, 1 where nothing is left of the fall."""

@@ -138,10 +138,11 @@ def _inside(fit: Fit, expectation: Expectation, within: str, power: str) -> Judg
     if floor is not None and floor.is_above_zero(CONFIDENCE):
         text = f"{within}, but there may be a floor of {floor_text(floor)} of the distance at the largest width"
         return Judgement("inconclusive", text, "floor-possible")
+    found = "" if floor is None else f"; floor {floor_text(floor)} of the distance at the largest width"
     if hold_depends(fit, expectation):
         text = f"{within}, but it depends on the assumed correction: under another the estimate is outside"
         return Judgement("inconclusive", text, "depends", "depends")
-    return Judgement("holds", f"{within}; {power}", "inside", _robust(fit))
+    return Judgement("holds", f"{within}{found}; {power}", "inside", _robust(fit))
 
 
 def _disjoint(fit: Fit, expectation: Expectation, text: str, power: str) -> Judgement:

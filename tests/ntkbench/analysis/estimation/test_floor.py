@@ -29,7 +29,7 @@ def with_floor(square, p=-0.5):
 def test_an_exact_floor_is_found(share, p):
     floor = fit_floor(curve_of(with_floor(np.sign(share) * share**2, p)), p)
     assert floor is not None
-    assert floor.share == pytest.approx(share, abs=0.02)  # the shares of the grid differ by up to 0.05
+    assert floor.share == pytest.approx(share, abs=0.02)  # shares of the grid are up to 0.02 apart
     low, high = floor.interval()
     assert low < share < high
     assert floor.is_above_zero() == (low > 0)
@@ -40,6 +40,7 @@ def test_an_exact_floor_is_found(share, p):
 
 def test_a_flat_distance_is_all_floor_and_a_fast_one_has_none():
     flat = fit_floor(curve_of(np.ones(7)), -0.5)
+    assert flat.share == pytest.approx(1.0, abs=0.02)
     assert flat.interval()[0] > 0.9
     assert flat.interval()[1] == 1.0
     fast = fit_floor(curve_of(WIDTHS**-1.0), -0.5)
@@ -55,7 +56,7 @@ def test_no_floor_of_two_widths_or_without_a_curve():
 
 @pytest.mark.parametrize(("k", "power"), [(0, 1.0), (2, 1.0), (-2, 1.0), (2, 0.5), (-2, 0.5)])
 def test_false_alarms_under_corrections_up_to_twice_the_allowed(k, power):
-    # 20 members as of C2; at 95 % a one-sided alarm is due in 2.5 %; two-sided bias of the correction may use up 5 %.
+    # 20 members as of C2; at most the nominal 5 %, and three standard errors of the simulation.
     rng = np.random.default_rng(0)
     studies, tau = 300, 2.0
     scale = WIDTHS**-0.5 * np.exp(k * tau / 64 * (64 / WIDTHS) ** power)

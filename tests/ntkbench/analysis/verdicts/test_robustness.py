@@ -26,6 +26,7 @@ def with_floor(share):
 def test_a_true_distance_holds_and_says_so_under_every_correction():
     judgement = verdict(study(WIDTHS**-0.5), KERNEL, 20)
     assert (judgement.verdict, judgement.kind, judgement.sensitivity) == ("holds", "inside", "robust")
+    assert "; floor " in judgement.reason
 
 
 def test_a_floor_refutes_an_exponent_inside_its_band():
