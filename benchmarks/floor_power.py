@@ -96,7 +96,7 @@ def scenarios() -> dict[str, list[Study]]:
     return {
         "true": [replace(s, k=k, q=q) for s in SHIPPED for k, q in CORRECTIONS],
         "edge": [
-            replace(s, p=s.expected + side * s.margin, k=-side * k, q=q)
+            replace(s, p=s.expected + side * s.margin, k=side * k, q=q)
             for s in SHIPPED
             for side in (1, -1)
             for k, q in ((0, 1.0), (1, 1.0), (1, 0.5), (2, 0.5))

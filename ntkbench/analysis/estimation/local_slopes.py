@@ -14,7 +14,9 @@ from scipy.special import stdtr
 from .curve import Curve, ends
 
 _FEWEST = 3
-_SIGNIFICANT = 0.2
+_SIGNIFICANT = 0.05
+_SUGGESTIVE = 0.2
+_NEAR = 100.0
 _LARGEST = 1e12
 
 
@@ -35,10 +37,15 @@ class LocalSlopes:
     largest_width: float
 
     def may_reach(self, low: float, high: float) -> bool:
-        """Whether the slope is outside [low, high] and approaches it, or may be inside it at the largest width."""
+        """Whether the slope is outside [low, high] and approaches it, or may be inside it at the largest width.
+
+        A weaker trend suffices if it would reach [low, high] within a hundred times the largest width.
+        """
         if self.at_largest[0] <= high and self.at_largest[1] >= low:
             return True
-        return self._towards(low, high) < _SIGNIFICANT
+        trend, width = self._towards(low, high), self.width_at(low, high)
+        near = width is not None and width < _NEAR * self.largest_width
+        return trend < (_SUGGESTIVE if near else _SIGNIFICANT)
 
     def leaves(self, low: float, high: float) -> bool:
         """Whether the slope is outside [low, high] and moves away from it."""
