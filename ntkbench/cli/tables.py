@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from ..analysis.estimation.rates import FittedRate
     from ..analysis.report.report import Report, RunReport
+    from ..analysis.verdicts.judge import Finding
     from ..api.run import Session
     from ..store.read import Results
 
@@ -184,9 +185,18 @@ def _rate_table(comparison: Comparison) -> Table:
         )
     reasons = [finding.reason for _, finding in comparison.rates if finding and finding.kind == "not-judged"]
     reported = dict.fromkeys(f"reported {reason}" for reason in reasons)
-    table.caption = Text("\n".join([*(f"({i}) {method}" for i, method in enumerate(methods, 1)), *reported]))
+    beside = [_beside_the_exponent(rate, finding) for rate, finding in comparison.rates if finding]
+    notes = [*reported, *(note for note in beside if note)]
+    table.caption = Text("\n".join([*(f"({i}) {method}" for i, method in enumerate(methods, 1)), *notes]))
     table.caption_justify = "left"
     return table
+
+
+def _beside_the_exponent(rate: FittedRate, finding: Finding) -> str:
+    """Return the reason for a verdict that the exponent and its band do not explain."""
+    if finding.kind not in ("floor", "floor-possible", "not-asymptotic", "depends"):
+        return ""
+    return f"{quantity_name(rate.metric)}: {finding.verdict}: {finding.reason}"
 
 
 def _method(rate: FittedRate) -> str:

@@ -43,6 +43,7 @@ class Expectation:
     :param one_sided: the claim is a bound, "at least as fast as": tested one-sided.
     :param judged: False where the measured exponent is reported without a verdict.
     :param note: the reason for the value and the band.
+    :param vanishes: the quantity is a distance to a limit, so that a floor below it refutes the claim.
     """
 
     claim: str
@@ -54,6 +55,7 @@ class Expectation:
     judged: bool = True
     note: str = ""
     noun: str = "exponent"
+    vanishes: bool = False
 
 
 def expectation(metric: str, facts: Mapping[str, Any], claim: str | None = None) -> Expectation | None:
@@ -102,22 +104,28 @@ def _band(claim: str, metric: str, value: float, margin: float, note: str, *, ju
     return Expectation(claim=claim, metric=metric, value=value, band_low=low, band_high=high, judged=judged, note=note)
 
 
+def _distance(claim: str, metric: str, value: float, margin: float, note: str, *, judged: bool = True) -> Expectation:
+    return replace(_band(claim, metric, value, margin, note, judged=judged), vanishes=True)
+
+
 _EXPONENTS = {
     expectation.metric: expectation
     for expectation in (
-        _band("C2", "ntk_distance_frobenius", -0.5, 0.05, "n^-1/2 [J18 Thm. 1]"),
-        _band("C2", "ntk_distance_operator", -0.5, 0.1, "n^-1/2 [J18 Thm. 1]"),
-        _band("C4", "ntk_change_frobenius", -1.0, 0.1, "n^-1 for smooth activations [L19 Fig. 1, DG19]"),
-        _band("C3", "output_blocks", -0.5, 0.1, "n^-1/2 [J18 Thm. 1]"),
+        _distance("C2", "ntk_distance_frobenius", -0.5, 0.05, "n^-1/2 [J18 Thm. 1]"),
+        _distance("C2", "ntk_distance_operator", -0.5, 0.1, "n^-1/2 [J18 Thm. 1]"),
+        _distance("C4", "ntk_change_frobenius", -1.0, 0.1, "n^-1 for smooth activations [L19 Fig. 1, DG19]"),
+        _distance("C3", "output_blocks", -0.5, 0.1, "n^-1/2 [J18 Thm. 1]"),
         _band("C5", "weight_change_first", -0.5, 0.1, "n^-1/2 [L19 Fig. 1]"),
         _band("C5", "weight_change_middle", -1.0, 0.1, "n^-1 in Frobenius norm [L19 Fig. 1]"),
         _band("C5", "weight_change_middle_operator", -0.5, 0.1, "n^-1/2 in operator norm"),
         _band("C5", "weight_change_last", -0.5, 0.1, "n^-1/2 [L19 Fig. 1]"),
         _band("C5", "bias_change", -0.5, 0.1, "n^-1/2: hidden biases, each as a weight of the first layer"),
         _band("C5", "activation_change", -0.5, 0.1, "n^-1/2: individual activations"),
-        _band("C6", "linearization_distance_max", -1.0, 0.1, "n^-1 for smooth activations [DG19]"),
-        _band("C7", "function_distance_max", -0.5, 0.1, "n^-1/2: the error at initialization dominates"),
-        _band("C7", "function_distance", -0.5, 0.1, "n^-1/2, at one step: the claim is of the largest", judged=False),
+        _distance("C6", "linearization_distance_max", -1.0, 0.1, "n^-1 for smooth activations [DG19]"),
+        _distance("C7", "function_distance_max", -0.5, 0.1, "n^-1/2: the error at initialization dominates"),
+        _distance(
+            "C7", "function_distance", -0.5, 0.1, "n^-1/2, at one step: the claim is of the largest", judged=False
+        ),
         _band("C7", "function_distance_of_mean_over_time", -1.0, 0.1, "n^-1: the n^-1/2 term has mean zero over draws"),
         _band("C7", "function_distance_of_mean", -1.0, 0.1, "n^-1, at one step: terms can cancel there", judged=False),
     )
@@ -130,11 +138,17 @@ def _bound(claim: str, metric: str, value: float, note: str) -> Expectation:
     )
 
 
+def _distance_bound(claim: str, metric: str, value: float, note: str) -> Expectation:
+    return replace(_bound(claim, metric, value, note), vanishes=True)
+
+
 _BOUNDS = {
     expectation.metric: expectation
     for expectation in (
-        _bound("C4", "ntk_change_frobenius", -0.5, "at least as fast as n^-1/2 [J18 Thm. 2]; kinks suggest n^-3/4"),
-        _bound("C6", "linearization_distance_max", -0.5, "at least as fast as n^-1/2 [L19 Thm. 2.1]"),
+        _distance_bound(
+            "C4", "ntk_change_frobenius", -0.5, "at least as fast as n^-1/2 [J18 Thm. 2]; kinks suggest n^-3/4"
+        ),
+        _distance_bound("C6", "linearization_distance_max", -0.5, "at least as fast as n^-1/2 [L19 Thm. 2.1]"),
     )
 }
 
@@ -171,8 +185,8 @@ _OTHERS = {
         _band("C2", "ntk_variance_by_depth", 1.0, 0.2, "like depth / width for ReLU [HN19]; exp(c depth / n) - 1"),
         _limit("C4", "ntk_change_mean_diagonal", 0.0, 0.02, "the signed change vanishes", judged=False),
         _band("C5", "layer_share_first", 0.0, 0.05, "the lower layers' share of Theta does not vanish"),
-        _band("C7", "linearization_split_kernel", -0.5, 0.1, "n^-1/2: the kernel at initialization"),
-        _band("C7", "linearization_split_network", -1.0, 0.1, "n^-1 for smooth activations [DG19]", judged=False),
+        _distance("C7", "linearization_split_kernel", -0.5, 0.1, "n^-1/2: the kernel at initialization"),
+        _distance("C7", "linearization_split_network", -1.0, 0.1, "n^-1 for smooth activations [DG19]", judged=False),
         _limit("C7", "function_distance_relative", 0.0, 0.05, "no distance is left in the limit"),
         _limit("C7", "learning_speed_ratio", 1.0, 0.02, "the mean function moves at the kernel's rate"),
         _limit("C8", "law_mean_slope", 1.0, 0.05, "the law's mean [L19 eq. 15]"),
@@ -184,7 +198,7 @@ _OTHERS = {
         _at_least("C10", "late_excess_network", 0.0, "the least test error is at a finite time", "log ratio"),
         _at_least("C10", "late_excess_kernel", 0.0, "the least test error is at a finite time", "log ratio"),
         _band("C12", "descent_residual", 1.0, 0.1, "O(eta) per step of descent, exact under flow"),
-        _band("C12", "limit_rate_distance", -0.5, 0.1, "n^-1/2: |d|^2 under the limit kernel"),
+        _distance("C12", "limit_rate_distance", -0.5, 0.1, "n^-1/2: |d|^2 under the limit kernel"),
         replace(
             _bound("C12", "log10_cost_left", _COST_LEFT, "the cost goes to its infimum: a hundredth of it is left"),
             noun="log10 of the share of the cost left",
@@ -213,8 +227,10 @@ _OF_CLAIM = {
     ("C7", "function_distance_of_mean_over_time"): _band(
         "C7", "function_distance_of_mean_over_time", -1.0, 0.3, "n^-1: the band separates it from the members' n^-1/2"
     ),
-    ("C11", "ntk_distance_frobenius"): _band("C11", "ntk_distance_frobenius", -0.5, 0.05, "P^-1/2, or n^-1/2 [J18]"),
-    ("C11", "function_distance_max"): _band("C11", "function_distance_max", -0.5, 0.1, "as the kernel's distance"),
+    ("C11", "ntk_distance_frobenius"): _distance(
+        "C11", "ntk_distance_frobenius", -0.5, 0.05, "P^-1/2, or n^-1/2 [J18]"
+    ),
+    ("C11", "function_distance_max"): _distance("C11", "function_distance_max", -0.5, 0.1, "as the kernel's distance"),
 }
 
 _OF_DEFINITENESS: dict[Definite | None, Expectation] = {

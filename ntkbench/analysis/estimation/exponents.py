@@ -10,6 +10,8 @@ are the replicates; widths differ in variance; b is not known. The rule, fixed b
   before any data are seen. tau = 0 trusts the smallest width and can be off by its own standard error; tau = inf (b
   fitted) doubles the interval. In between, the smallest widths get the weight they deserve, and the interval
   includes the remaining uncertainty of b. Widths below tau, where the correction may reach 100 %, are left out.
+* The correction may fall as n^-1/2 (kinks) in place of 1 / n. The interval is the hull of the intervals of both, with
+  corrections equally large at the smallest width; the estimate is that of 1 / n.
 * Weights come from the variance pooled over widths, since 8 members determine their own too poorly; the error comes
   from each width's own variance (a sandwich), with Satterthwaite's degrees of freedom and Student's t.
 
@@ -24,12 +26,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import fdtrc, stdtrit
 
-from .mixed import REJECTED, mixed_estimate, named, several
+from .curve import POWERS, Curve, ends
+from .mixed import REJECTED, named, several
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import ArrayLike, NDArray
+
+    from .mixed import MixedEstimate
 
     Floats = NDArray[np.float64]
 
@@ -54,6 +59,8 @@ class ExponentFit:
     :param deviance: where the interval is an inverted test rather than estimate +- t s.e.: its statistic over a fixed
         grid of exponents.
     :param lack_of_fit: p-value of the power law itself, corrected by b / n; None where none was tested.
+    :param curve: what was fitted, for the tests beside the exponent; None for the bias of a mean.
+    :param others: the same with corrections of other powers, whose intervals the interval includes.
     """
 
     exponent: float
@@ -64,6 +71,8 @@ class ExponentFit:
     method: str
     deviance: Floats | None = None
     lack_of_fit: float | None = None
+    curve: Curve | None = None
+    others: tuple[MixedEstimate, ...] = ()
 
     @property
     def estimate(self) -> float:
@@ -79,18 +88,30 @@ class ExponentFit:
         """Two-sided interval at this confidence: infinite ends where data set no limit, NaN where they say nothing."""
         t = float(stdtrit(self.dof, 0.5 + confidence / 2))
         if self.deviance is None:
-            return self.exponent - t * self.standard_error, self.exponent + t * self.standard_error
+            reach = t * self.standard_error
+            lows, highs = zip(
+                (self.exponent - reach, self.exponent + reach),
+                *(ends(other, confidence) for other in self.others),
+                strict=True,
+            )
+            return min(lows), max(highs)
         return _accepted(self.deviance, t * t)
 
 
 def fit_exponent(
-    widths: ArrayLike, samples: Sequence[ArrayLike], *, correction: float = 0.0, along: str = "width"
+    widths: ArrayLike,
+    samples: Sequence[ArrayLike],
+    *,
+    correction: float = 0.0,
+    powers: tuple[float, ...] = POWERS,
+    along: str = "width",
 ) -> ExponentFit:
     """Fit p of ``rms_k x_wk = A n_w^p (1 + b / n_w)``, b ~ N(0, correction^2), to members' distances per width.
 
     :param widths: (W,) hidden widths, distinct.
     :param samples: W arrays, members' distances (>= 0) at each width; non-finite ones (diverged) are left out.
     :param correction: tau, in units of the width. Widths below it are left out.
+    :param powers: those of 1 / n that the correction may have, equally large at the smallest width.
     :param along: the name of n, if it is not the width.
     :returns: NaN throughout if fewer than two widths with two members each remain; the method says why.
     """
@@ -105,7 +126,7 @@ def fit_exponent(
     y = np.log([_rms(x) for x in members.values()])
     spread = np.array([_jackknife_spread(x) for x in members.values()])
     counts = np.array([len(x) for x in members.values()])
-    found = _mixed_fit(np.array(list(members)), y, spread, counts, correction)
+    found = _mixed_fit(np.array(list(members)), y, spread, counts, correction, powers=powers)
     return replace(found, method=found.method + named(along))
 
 
@@ -116,6 +137,7 @@ def fit_exponent_of_summaries(
     members: ArrayLike,
     *,
     correction: float = 0.0,
+    powers: tuple[float, ...] = POWERS,
     along: str = "width",
 ) -> ExponentFit:
     """Fit p of ``v(n) = A n^p (1 + b / n)`` to positive numbers of whole ensembles, such as a variance over members.
@@ -135,23 +157,29 @@ def fit_exponent_of_summaries(
     n, v, se, counts = table[:, usable & (table[0] >= correction)]
     if len(n) < 2:
         return _no_fit(len(n), int(counts.min(initial=0)), f"needs two {several(along)} with positive values")
-    found = _mixed_fit(n, np.log(v), counts * (se / v) ** 2, counts.astype(np.int64), correction, share=_OF_SQUARES)
+    spread = counts * (se / v) ** 2
+    found = _mixed_fit(n, np.log(v), spread, counts.astype(np.int64), correction, powers=powers, share=_OF_SQUARES)
     without = int((~usable & ~(table[0] < correction)).sum())
     said = f"; left out: {without} without a positive value and error" if without else ""
     return replace(found, method=found.method.replace("log RMS", "log value") + named(along) + said)
 
 
 def _mixed_fit(
-    n: Floats, y: Floats, spread: Floats, counts: NDArray[np.int64], tau: float, *, share: float = 1.0
+    n: Floats,
+    y: Floats,
+    spread: Floats,
+    counts: NDArray[np.int64],
+    tau: float,
+    *,
+    powers: tuple[float, ...],
+    share: float = 1.0,
 ) -> ExponentFit:
     """Fit p of ``y = a + p log n + b / n``; members scatter with variance ``spread`` (W,), pooled for the weights.
 
     :param share: of the ``counts - 1`` degrees of freedom, how many ``spread`` has.
     """
-    pooled = max(float((counts - 1) @ spread / (counts - 1).sum()), 1e-16)
-    design = np.stack([np.ones_like(n), np.log(n / n.mean()), tau / n], axis=1)
-    dof = share * (counts - 1).astype(np.float64)
-    found = mixed_estimate(design, y, working=pooled / counts, variances=spread / counts, dof=dof, of=1)
+    curve = Curve(n, y, spread, counts, tau, share, powers)
+    found, *others = (curve.exponent(power=power) for power in powers)
     p = found.lack_of_fit
     return ExponentFit(
         exponent=found.estimate,
@@ -160,8 +188,11 @@ def _mixed_fit(
         n_widths=len(n),
         n_members=int(counts.min()),
         method=f"log RMS = a + p log n + b/n, prior of b: N(0, {tau:g}^2)"
+        + (", or as large a b/n^1/2" if tau and others else "")
         + (f"; not a power law (p = {p:.1g})" if p is not None and p < REJECTED else ""),
         lack_of_fit=p,
+        curve=curve,
+        others=tuple(others),
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ...errors import NtkbenchError
+from ...theory.activations import activation_facts
 from ..derived import DERIVED
 from ..series.cells import SeriesCells, series_cells
 from ..series.names import digits_needed, series_architecture, subject_words, task_words
@@ -21,6 +22,7 @@ from ..series.records import MetricRows, Tables, over_layers, recorded, with_err
 from ..series.rounding import above, rounding_floor
 from ..verdicts.claim import control_labels, quantities_of
 from .caveats import Caveats
+from .curve import POWERS
 from .exponents import ExponentFit, fit_exponent, fit_exponent_of_mean, fit_exponent_of_summaries
 from .limits import fit_limit
 from .missing import missing_cells, missing_members
@@ -230,7 +232,8 @@ class Rates:
             remarks.append(f"left out at the floor of rounding: {len(every) - len(points)}")
         if left_out := everything["split_index"].nunique() - group["split_index"].nunique():
             remarks.append(f"splits left out because some width lacks them: {left_out}")
-        fit = _fit(points, quantity, tau)
+        facts = self._caveats.cells[key.run_id, str(everything["cell_id"].iloc[0])]
+        fit = _fit(points, quantity, tau, _powers(str(facts["activation"])))
         fit = replace(fit, method="; ".join([fit.method, *remarks]))
         kernel = "nngp" if quantity.stored.startswith("nngp") else "ntk"
         caveat = self._caveats.of_reference(key.run_id, cells, key.reference, kernel=kernel)
@@ -240,7 +243,6 @@ class Rates:
             missing_members(everything) if quantity.summary in ("members", "mean") else None,
         )
         censored = "; ".join(reason for reason in reasons if reason) or None
-        facts = self._caveats.cells[key.run_id, str(everything["cell_id"].iloc[0])]
         points = every.drop(columns="samples").assign(rounding=floor)
         return FittedRate(key, name, fit, caveat, points, facts, censored)
 
@@ -258,7 +260,13 @@ def _series_rows(quantity: Quantity, cells: SeriesCells, stored: MetricRows) -> 
     return rows if by_member else with_errors(rows, quantity, stored)
 
 
-def _fit(points: pd.DataFrame, quantity: Quantity, tau: float) -> Any:
+def _powers(activation: str) -> tuple[float, ...]:
+    """Return the powers of 1 / n that corrections may have: kinks allow for n^-1/2 too, and so does the unknown."""
+    facts = activation_facts(activation)
+    return POWERS[:1] if facts is not None and facts.smooth else POWERS
+
+
+def _fit(points: pd.DataFrame, quantity: Quantity, tau: float, powers: tuple[float, ...]) -> Any:
     """Fit the quantity's law to its points."""
     x, values = points["x"].to_numpy(dtype=np.float64), points["value"].to_numpy(dtype=np.float64)
     errors, members = points["standard_error"].to_numpy(dtype=np.float64), points["members"].to_numpy()
@@ -269,5 +277,5 @@ def _fit(points: pd.DataFrame, quantity: Quantity, tau: float) -> Any:
         fewest = int(members.min()) if len(members) else 0
         return fit_exponent_of_mean(x, values, errors, points["floor"].to_numpy(), members=fewest, correction=tau)
     if quantity.summary == "ensemble":
-        return fit_exponent_of_summaries(x, values, errors, members, correction=tau, along=along)
-    return fit_exponent(x, list(points["samples"]), correction=tau, along=along)
+        return fit_exponent_of_summaries(x, values, errors, members, correction=tau, powers=powers, along=along)
+    return fit_exponent(x, list(points["samples"]), correction=tau, powers=powers, along=along)

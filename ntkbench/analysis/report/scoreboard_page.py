@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..series.quantities import quantity_name
+from ..verdicts.judge import floor_text
 from .words import control_words, distinct_subjects, expected, interval, not_refuted_words, number, refuted_words
 
 if TYPE_CHECKING:
@@ -39,8 +40,8 @@ def _refuted(score: Score) -> str:
 
 
 def _of(score: Score) -> Iterator[str]:
-    yield "| quantity | of | measured | 95 % interval | expected | because | points | members | verdict |"
-    yield "|---|---|---|---|---|---|---|---|---|"
+    yield "| quantity | of | measured | 95 % interval | floor | expected | because | points | members | verdict |"
+    yield "|---|---|---|---|---|---|---|---|---|---|"
     for finding, subject in zip(score.findings, distinct_subjects(score.findings), strict=True):
         fit = finding.rate.fit
         cells = (
@@ -48,6 +49,7 @@ def _of(score: Score) -> Iterator[str]:
             subject,
             number(fit.estimate),
             interval(*fit.interval()),
+            "" if finding.floor is None else floor_text(finding.floor),
         )
         because = finding.expectation.note.replace("|", "\\|")
         counted = (expected(finding), because, str(fit.n_widths), str(fit.n_members), finding.verdict)

@@ -6,12 +6,17 @@ one-sided limits at the same levels. Never "contains the expected value": with m
 
 All that a claim's study planned has a row. What was not measured is inconclusive, and so is what remains of networks
 that diverged or cells that failed (:mod:`..estimation.missing`).
+
+Exponents are judged with what stands beside them (:mod:`.robustness`): a floor below a distance to a limit refutes
+even where the exponent is inside the band; a slope that may still reach the band refutes nothing; and a verdict that
+depends on the assumed finite-width correction is inconclusive.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import pandas as pd
@@ -28,26 +33,44 @@ from ..series.names import compared_words, digits_needed, series_architecture, t
 from .claim import claim_of
 from .expected_rows import PlannedStudy, comparisons_planned, expected_rows
 from .findings import estimates
+from .robustness import curve_of, failure_depends, floor_of, hold_depends, steepens, unsettled
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
     from ...store.read import Results
+    from ..estimation.floor import Floor
+    from ..estimation.local_slopes import LocalSlopes
     from ..estimation.rates import Fit
     from ..series.keys import SeriesKey
     from .claim import StudiedClaim
+    from .robustness import Sensitivity
 
 Verdict = Literal["holds", "fails", "inconclusive", "reported"]
-ReasonKind = Literal["no-estimate", "not-judged", "censored", "inside", "rejected", "disjoint", "neither"]
+ReasonKind = Literal[
+    "no-estimate",
+    "not-judged",
+    "censored",
+    "inside",
+    "rejected",
+    "disjoint",
+    "neither",
+    "floor",
+    "floor-possible",
+    "not-asymptotic",
+    "depends",
+]
 """The kinds of reasons for a verdict: nothing was estimated, or it is not judged, or what was measured may be a
 selection; the interval is inside the band, or inside but the data reject what the interval presumes, or disjoint from
-the band, or neither inside nor disjoint."""
+the band, or neither inside nor disjoint. Of exponents: a floor refutes the limit, or may be there; the slope may still
+reach the band; the verdict depends on the assumed correction."""
 
 POWER = 0.8
 _LAW = {"exponent": "a power law", "limit": "of the expansion that was fitted"}
 _NAMES = ["schema_version", "run_id", "study", "claim", "task", "architecture", "quantity"]
 _NUMBERS = ["expected", "band_low", "band_high", "estimate", "ci_low", "ci_high", "n_widths", "n_members"]
-_VERDICT_COLUMNS = [*_NAMES, "role", *_NUMBERS, "method", "verdict", "reason"]
+_FLOOR = ["floor_share", "floor_low", "floor_high", "sensitivity"]
+_VERDICT_COLUMNS = [*_NAMES, "role", *_NUMBERS, "method", *_FLOOR, "verdict", "reason"]
 
 
 class Judgement(NamedTuple):
@@ -56,16 +79,15 @@ class Judgement(NamedTuple):
     verdict: Verdict
     reason: str
     kind: ReasonKind
+    sensitivity: Sensitivity | None = None
 
 
 def verdict(fit: Fit, expectation: Expectation, n_comparisons: int = 1) -> Judgement:
     """Judge an estimate against its expectation, as one of ``n_comparisons`` verdicts.
 
     If the data reject the power law itself (p < 0.01 for its lack of fit), the claim cannot hold: the interval assumes
-    a model that they contradict, so "inside the band" is inconclusive. "Disjoint from it" still fails. The claim is a
-    power law with an exponent in the band and a correction b / n of the allowed size. A distance that levels off, for
-    example, refutes that claim, and more data reject its power law more surely. A true claim's power law is rejected
-    in 0.5 to 2 % of simulated studies, which can cost a "holds" but never makes a "fails".
+    a model that they contradict. A true claim's power law is rejected in 0.5 to 2 % of simulated studies. Disjoint from
+    the band it fails if the slope is settled (:func:`.robustness.unsettled`), as it does by a floor.
 
     :returns: the verdict and its reason, which states the intervals used and the smallest deviation from the expected
         value that this measurement refutes with probability 0.8.
@@ -85,18 +107,79 @@ def _compared(fit: Fit, expectation: Expectation, n_comparisons: int, inner: tup
     kind = "one-sided limits" if expectation.one_sided else "interval"
     law = _LAW.get(expectation.noun, "what was presumed")
     band, power = _text(expectation.band_low, expectation.band_high), _power_text(fit, outer, expectation)
+    if (found := _of_floor(fit, expectation, n_comparisons)) is not None:
+        return found
     if expectation.band_low <= inner[0] and inner[1] <= expectation.band_high:
-        within = f"95 % {kind} {_text(*inner)} inside {band}"
-        if fit.rejected:
-            text = f"{within}, but the data are not {law} (p = {fit.lack_of_fit:.1g})"
-            return Judgement("inconclusive", text, "rejected")
-        return Judgement("holds", f"{within}; {power}", "inside")
+        return _inside(fit, expectation, f"95 % {kind} {_text(*inner)} inside {band}", power)
     if outer[0] > expectation.band_high or outer[1] < expectation.band_low:
         doubt = f"; the data are not {law} at all" if fit.rejected else ""
-        text = f"{kind} {_text(*outer)}, family-wise over {n_comparisons}, disjoint from {band}; {power}{doubt}"
-        return Judgement("fails", text, "disjoint")
+        text = f"{kind} {_text(*outer)}, family-wise over {n_comparisons}, disjoint from {band}"
+        return _disjoint(fit, expectation, text, f"; {power}{doubt}")
     text = f"95 % {kind} {_text(*inner)} and {band}: neither inside nor, family-wise, disjoint; {power}"
     return Judgement("inconclusive", text, "neither")
+
+
+def _of_floor(fit: Fit, expectation: Expectation, n_comparisons: int) -> Judgement | None:
+    """Return the failure of a distance that levels off above zero, unless its slopes still steepen."""
+    floor = floor_of(fit, expectation)
+    confidence = 1 - (1 - CONFIDENCE) / max(n_comparisons, 1)
+    if floor is None or not floor.is_above_zero(confidence) or steepens(fit):
+        return None
+    text = (
+        f"the distance levels off: a floor of {floor_text(floor)} of the distance at the largest width; above 0 too "
+        f"family-wise over {n_comparisons}"
+    )
+    return Judgement("fails", text, "floor")
+
+
+def _inside(fit: Fit, expectation: Expectation, within: str, power: str) -> Judgement:
+    """Judge an estimate whose interval is inside the band."""
+    if fit.rejected:
+        law = _LAW.get(expectation.noun, "what was presumed")
+        return Judgement(
+            "inconclusive", f"{within}, but the data are not {law} (p = {fit.lack_of_fit:.1g})", "rejected"
+        )
+    floor = floor_of(fit, expectation)
+    if floor is not None and floor.is_above_zero(CONFIDENCE):
+        text = f"{within}, but there may be a floor of {floor_text(floor)} of the distance at the largest width"
+        return Judgement("inconclusive", text, "floor-possible")
+    found = "" if floor is None else f"; floor {floor_text(floor)} of the distance at the largest width"
+    if hold_depends(fit, expectation):
+        text = f"{within}, but it depends on the assumed correction: under another the estimate is outside"
+        return Judgement("inconclusive", text, "depends", "depends")
+    return Judgement("holds", f"{within}{found}; {power}", "inside", _robust(fit))
+
+
+def _disjoint(fit: Fit, expectation: Expectation, text: str, power: str) -> Judgement:
+    """Judge an estimate whose family-wise interval is disjoint from the band."""
+    if (slopes := unsettled(fit, expectation)) is not None:
+        return Judgement(
+            "inconclusive", f"not yet asymptotic: {_slopes_text(slopes, expectation)}; {text}", "not-asymptotic"
+        )
+    if failure_depends(fit, expectation):
+        said = f"{text}, but it depends on the assumed correction: under another the 95 % interval reaches the band"
+        return Judgement("inconclusive", said, "depends", "depends")
+    return Judgement("fails", text + power, "disjoint", _robust(fit))
+
+
+def _robust(fit: Fit) -> Sensitivity | None:
+    return None if curve_of(fit) is None else "robust"
+
+
+def floor_text(floor: Floor) -> str:
+    """Return a floor in words, such as ``31 % [22 %, 38 %]``."""
+    low, high = (f"{100 * end:.0f} %" for end in floor.interval())
+    return f"{100 * floor.share:.0f} % [{low}, {high}]"
+
+
+def _slopes_text(slopes: LocalSlopes, expectation: Expectation) -> str:
+    """Return how the local slope changes, and the width from which it may be inside the band."""
+    changes = (
+        f"the local slope goes from {slopes.first:.2g} at width {slopes.smallest_width:g} to {slopes.last:.2g} "
+        f"[{slopes.at_largest[0]:.2g}, {slopes.at_largest[1]:.2g}] at {slopes.largest_width:g}"
+    )
+    width = slopes.width_at(expectation.band_low, expectation.band_high)
+    return changes if width is None else f"{changes}; it may reach the band from width {width:.1g}"
 
 
 def minimum_detectable_deviation(fit: Fit, expectation: Expectation, n_comparisons: int = 1) -> float:
@@ -143,7 +226,7 @@ class Finding:
     """An estimate, its expectation, and the result of comparing them.
 
     ``negative_control``: the theory or the network is wrong on purpose and should fail. ``kind`` is the kind of the
-    reason.
+    reason. ``sensitivity``: of a verdict on an exponent, whether it depends on the assumed correction.
     """
 
     rate: FittedRate
@@ -152,6 +235,12 @@ class Finding:
     verdict: Verdict
     reason: str
     kind: ReasonKind
+    sensitivity: Sensitivity | None = None
+
+    @cached_property
+    def floor(self) -> Floor | None:
+        """The floor below a distance to a limit; None of other quantities."""
+        return floor_of(self.rate.fit, self.expectation)
 
     @property
     def judged(self) -> bool:
@@ -212,12 +301,12 @@ def judged_run(rates: Rates, claim: StudiedClaim | None) -> JudgedRun:
     expected = list(_of_widths(rates) if plan is None else _of_claim(rates, plan))
     counted = sum(_counts(*row) for row in expected)
     family = counted if plan is None else max(comparisons_planned(plan), counted)
-    return JudgedRun(tuple(Finding(*row, *_judged(*row[:2], family)) for row in expected), family)
+    return JudgedRun(tuple(_finding(*row, family) for row in expected), family)
 
 
 def never_measured(plan: PlannedStudy) -> tuple[Finding, ...]:
     """Return the findings of a study of which no cell has run: nothing, of all that it planned."""
-    return tuple(Finding(*row, *_judged(*row[:2], 0)) for row in _unmeasured(plan, ()))
+    return tuple(_finding(*row, 0) for row in _unmeasured(plan, ()))
 
 
 def as_one_family(found: Sequence[Finding], comparisons: int = 0) -> JudgedRun:
@@ -226,11 +315,16 @@ def as_one_family(found: Sequence[Finding], comparisons: int = 0) -> JudgedRun:
     judged = [_judged(finding.rate, finding.expectation, family) for finding in found]
     return JudgedRun(
         tuple(
-            replace(finding, verdict=said.verdict, reason=said.reason, kind=said.kind)
+            replace(finding, verdict=said.verdict, reason=said.reason, kind=said.kind, sensitivity=said.sensitivity)
             for finding, said in zip(found, judged, strict=True)
         ),
         family,
     )
+
+
+def _finding(rate: FittedRate, found: Expectation, control: bool, family: int) -> Finding:
+    said = _judged(rate, found, family)
+    return Finding(rate, found, control, said.verdict, said.reason, said.kind, said.sensitivity)
 
 
 def _judged(rate: FittedRate, found: Expectation, family: int) -> Judgement:
@@ -322,6 +416,14 @@ def _row(finding: Finding, digits: int) -> dict[str, Any]:
         "n_widths": rate.fit.n_widths,
         "n_members": rate.fit.n_members,
         "method": rate.fit.method,
+        **_floor_columns(finding),
         "verdict": finding.verdict,
         "reason": finding.reason,
     }
+
+
+def _floor_columns(finding: Finding) -> dict[str, Any]:
+    floor = finding.floor
+    low, high = floor.interval() if floor else (math.nan, math.nan)
+    share = floor.share if floor else math.nan
+    return {"floor_share": share, "floor_low": low, "floor_high": high, "sensitivity": finding.sensitivity}

@@ -41,7 +41,7 @@ def fit(exponent, error):
     ],
 )
 def test_band(exponent, error, n_comparisons, expected):
-    decided, reason, _ = verdict(fit(exponent, error), BAND, n_comparisons)
+    decided, reason, *_ = verdict(fit(exponent, error), BAND, n_comparisons)
     assert decided == expected
     assert reason
 
@@ -68,10 +68,10 @@ def test_bound(exponent, error, n_comparisons, expected):
 def test_a_rejected_power_law_cannot_hold_but_can_fail(exponent, expected):
     # A hold presumes the power law; a distance that levels off is no less wrong for not being one.
     rejected = replace(fit(exponent, 0.02), lack_of_fit=1e-4)
-    decided, reason, _ = verdict(rejected, BAND)
+    decided, reason, *_ = verdict(rejected, BAND)
     assert decided == expected
     assert "not a power law" in reason
-    accepted, reason, _ = verdict(replace(rejected, lack_of_fit=0.02), BAND)
+    accepted, reason, *_ = verdict(replace(rejected, lack_of_fit=0.02), BAND)
     assert accepted == ("holds" if exponent == -0.5 else "fails")
     assert "not a power law" not in reason
 
@@ -82,6 +82,7 @@ def test_reason_of_no_exponent_is_its_method():
         "inconclusive",
         "no exponent: none: needs two widths with two members each",
         "no-estimate",
+        None,
     )
 
 
@@ -94,7 +95,7 @@ def test_interval_open_on_one_side():
     assert verdict(open_below, BOUND)[0] == "holds"
     assert verdict(open_below, BAND)[0] == "fails"
     deep = Expectation(claim="C7", metric="m", value=-1, band_low=-1.1, band_high=-0.9)
-    decided, reason, _ = verdict(open_below, deep)
+    decided, reason, *_ = verdict(open_below, deep)
     assert decided == "inconclusive"
     assert "no deviation" in reason
 
@@ -265,7 +266,7 @@ ABOVE_ZERO = Expectation(
     ],
 )
 def test_a_bound_from_below(estimate, error, n_comparisons, expected):
-    decided, reason, _ = verdict(fit(estimate, error), ABOVE_ZERO, n_comparisons)
+    decided, reason, *_ = verdict(fit(estimate, error), ABOVE_ZERO, n_comparisons)
     assert decided == expected
     assert "[0, inf)" in reason
     assert "a log ratio" in reason
@@ -274,6 +275,6 @@ def test_a_bound_from_below(estimate, error, n_comparisons, expected):
 
 def test_what_is_estimated_has_its_name():
     limit = Expectation(claim="C8", metric="m", value=1.0, band_low=0.9, band_high=1.1, noun="limit")
-    _, reason, _ = verdict(replace(fit(1.0, 0.02), lack_of_fit=1e-4), limit)
+    _, reason, *_ = verdict(replace(fit(1.0, 0.02), lack_of_fit=1e-4), limit)
     assert "not of the expansion that was fitted" in reason
     assert verdict(fit(math.nan, math.nan), limit)[1].startswith("no limit")

@@ -1,0 +1,85 @@
+"""The logarithms of a quantity by width, as everything fitted to them uses them: exponents, floors, local slopes.
+
+All fits share one model of what is not known: ``log value = shape(n) + b (n / n_min)^-q tau / n_min``, b ~ N(0, 1). tau
+and q are the size and the power of the finite-width correction that is allowed for. Powers other than 1 have the same
+size at the smallest width.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.special import stdtrit
+
+from .mixed import mixed_estimate
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .mixed import MixedEstimate
+
+    Floats = NDArray[np.float64]
+
+POWERS = (1.0, 0.5)
+"""Powers of 1 / n of the corrections that intervals allow for: an expansion in 1 / n, and one in n^-1/2 (kinks). Of
+smooth activations only the first: perturbation theory around infinite width goes in 1 / n [DG19]."""
+_NEGLIGIBLE = 1e-16
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """Logarithms at each width.
+
+    :param n: (W,) widths; ``y`` (W,) log values; ``spread`` (W,) variance of one member's share of y; ``counts`` (W,)
+        members.
+    :param tau: the allowed correction: its relative size is ``tau / n`` at the smallest width.
+    :param share: of the ``counts - 1`` degrees of freedom, how many ``spread`` has.
+    :param powers: those of :data:`POWERS` that are allowed.
+    """
+
+    n: Floats
+    y: Floats
+    spread: Floats
+    counts: NDArray[np.int64]
+    tau: float
+    share: float = 1.0
+    powers: tuple[float, ...] = POWERS
+
+    @property
+    def logs(self) -> Floats:
+        """(W,) log widths, of mean zero."""
+        logs: Floats = np.log(self.n) - np.log(self.n).mean()
+        return logs
+
+    def fit(
+        self, shapes: list[Floats], *, of: int, allowed: float = 1.0, power: float = 1.0, y: Floats | None = None
+    ) -> MixedEstimate:
+        """Estimate the coefficient of ``shapes[of]``, beside a constant and the correction.
+
+        :param allowed: multiplies tau.
+        :param y: in place of the logarithms.
+        """
+        counts = self.counts.astype(np.float64)
+        pooled = max(float((counts - 1) @ self.spread / (counts - 1).sum()), _NEGLIGIBLE)
+        smallest = float(self.n.min())
+        correction = allowed * self.tau / smallest * (smallest / self.n) ** power
+        return mixed_estimate(
+            np.stack([np.ones_like(self.n), *shapes, correction], axis=1),
+            self.y if y is None else y,
+            working=pooled / counts,
+            variances=self.spread / counts,
+            dof=self.share * (counts - 1),
+            of=of + 1,
+        )
+
+    def exponent(self, allowed: float = 1.0, power: float = 1.0) -> MixedEstimate:
+        """Fit the exponent of n."""
+        return self.fit([self.logs], of=0, allowed=allowed, power=power)
+
+
+def ends(found: MixedEstimate, confidence: float) -> tuple[float, float]:
+    """Return the two-sided interval of Student's t."""
+    reach = float(stdtrit(found.dof, 0.5 + confidence / 2)) * found.standard_error
+    return found.estimate - reach, found.estimate + reach

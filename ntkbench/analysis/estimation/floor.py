@@ -1,0 +1,91 @@
+"""The floor below a distance to a limit: what would be left at infinite width, if the limit were wrong.
+
+An exponent cannot see a small floor: with a weight_std off by 0.5 %, distances still fall almost as n^-1/2 at the
+widths that can be measured. The model is ``distance^2 = a + c n^2p``, p as the claim expects it, with the same
+correction as the exponent's. In terms of ``f = a / distance^2`` at the largest width it is
+
+    log distance = const + log(f + (1 - f) u) / 2 + correction,    u = (n / n_max)^2p
+
+f may be negative: a distance that falls faster than n^p. The interval inverts a test: f is accepted if the coefficient
+of the derivative by f, fitted beside the correction, is not significantly different from zero. It allows for twice the
+correction of the exponent's interval, of power 1 or 1/2: a wrong floor would refute a true theory
+(``benchmarks/floor_power.py``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.special import ndtr, ndtri, stdtr
+
+if TYPE_CHECKING:
+    from .curve import Curve
+
+_ALLOWED = 2.0
+_SHARES = np.concatenate([-np.geomspace(10.0, 0.02, 40), np.linspace(0.0, 0.98, 50), [0.99]])
+_GRID = np.sign(_SHARES) * _SHARES**2
+_FEWEST = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Floor:
+    """A floor as a share of the distance at the largest width, able to state its interval at any confidence."""
+
+    curve: Curve
+    exponent: float
+
+    @property
+    def share(self) -> float:
+        """The estimate: negative if the distance falls faster than expected, minus infinity below -10."""
+        score = self._scores[0]
+        share = _crossing(score, 0.0)
+        return share if not np.isnan(share) else 1.0 if score[0] > 0 else -np.inf
+
+    def interval(self, confidence: float = 0.95) -> tuple[float, float]:
+        """Return the two-sided interval of the share: infinite below -10, 1 where nothing is left of the fall."""
+        reach = float(ndtri(0.5 + confidence / 2))
+        lows, highs = zip(*(_ends(score, reach) for score in self._scores), strict=True)
+        return min(lows), max(highs)
+
+    def is_above_zero(self, confidence: float = 0.95) -> bool:
+        """Whether the interval excludes zero from above."""
+        reach = float(ndtri(0.5 + confidence / 2))
+        return all(_score(self.curve, self.exponent, 0.0, power) > reach for power in self.curve.powers)
+
+    @cached_property
+    def _scores(self) -> list[np.ndarray]:
+        return [np.array([_score(self.curve, self.exponent, f, power) for f in _GRID]) for power in self.curve.powers]
+
+
+def fit_floor(curve: Curve | None, exponent: float) -> Floor | None:
+    """Return the floor below a distance that should fall as ``n^exponent``; None of fewer than three widths."""
+    return Floor(curve, exponent) if curve is not None and len(curve.n) >= _FEWEST else None
+
+
+def _score(curve: Curve, exponent: float, f: float, power: float) -> float:
+    """Return the evidence that the floor is above f, as a standard normal number."""
+    u = (curve.n / curve.n.max()) ** (2 * exponent)
+    value = f + (1 - f) * u
+    found = curve.fit([(1 - u) / (2 * value)], of=0, allowed=_ALLOWED, power=power, y=curve.y - np.log(value) / 2)
+    return float(ndtri(stdtr(found.dof, found.estimate / found.standard_error).clip(1e-300, ndtr(8.0))))
+
+
+def _ends(score: np.ndarray, reach: float) -> tuple[float, float]:
+    """Return where the score first falls through +-reach; it need not fall further where no f fits at all."""
+    low, high = _crossing(score, reach), _crossing(score, -reach)
+    without_low = -np.inf if score[0] < reach else 1.0
+    without_high = -np.inf if score[0] < -reach else 1.0
+    return without_low if np.isnan(low) else low, without_high if np.isnan(high) else high
+
+
+def _crossing(score: np.ndarray, level: float) -> float:
+    """Return the share at which the score first falls through the level, interpolated; NaN if it does not."""
+    below = np.flatnonzero((score[1:] <= level) & (score[:-1] > level))
+    if not len(below):
+        return float("nan")
+    i = int(below[0])
+    part = (score[i] - level) / (score[i] - score[i + 1])
+    return float(_SHARES[i] + part * (_SHARES[i + 1] - _SHARES[i]))
