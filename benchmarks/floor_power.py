@@ -21,6 +21,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from ntkbench.analysis.estimation.curve import POWERS
 from ntkbench.analysis.estimation.exponents import fit_exponent
 from ntkbench.analysis.verdicts.judge import verdict
 from ntkbench.analysis.verdicts.robustness import floor_of
@@ -54,6 +55,11 @@ class Study:
     def truth(self) -> float:
         """The true exponent."""
         return self.expected if self.p is None else self.p
+
+    @property
+    def powers(self) -> tuple[float, ...]:
+        """The powers of 1 / n that corrections may have: of smooth activations only the first."""
+        return POWERS[:1] if "erf" in self.name else POWERS
 
     @property
     def expectation(self) -> Expectation:
@@ -117,7 +123,7 @@ def line(study: Study, studies: int, seed: int) -> str:
     covered = alarms = alarms_95 = 0
     confidence = 1 - 0.05 / COMPARISONS
     for _ in range(studies):
-        fit = fit_exponent(study.widths, study.draw(rng), correction=study.tau)
+        fit = fit_exponent(study.widths, study.draw(rng), correction=study.tau, powers=study.powers)
         estimates.append(fit.estimate)
         low, high = fit.interval()
         covered += low <= study.truth <= high

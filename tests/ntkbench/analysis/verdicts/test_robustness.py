@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from ntkbench.analysis.estimation.exponents import fit_exponent
 from ntkbench.analysis.verdicts.judge import verdict
+from ntkbench.analysis.verdicts.robustness import hold_depends
 from ntkbench.theory.claims import expected_exponent
 
 WIDTHS = 64.0 * 2 ** np.arange(7)
@@ -68,15 +71,36 @@ def test_a_settled_slope_is_refuted(metric):
     assert judgement.verdict == "fails"
 
 
-@pytest.mark.parametrize(("p", "would_be"), [(-1.05, "inside"), (-0.84, "disjoint from")])
-def test_a_verdict_that_depends_on_the_correction_is_inconclusive(p, would_be):
-    # The correction falls as n^-1/2 and is twice as large as allowed: without it the slope is estimated 0.06 steeper,
-    # beyond the end of [-1.1, -0.9] or into it.
-    values = WIDTHS[:6] ** p * np.exp(2 * 8.0 / 64 * (64 / WIDTHS[:6]) ** 0.5)
-    fit = study(values, WIDTHS[:6], members=4000, cv2=0.1, tau=8.0)
-    judgement = verdict(fit, expected_exponent("weight_change_middle", "erf"), 20)
+WEIGHTS = expected_exponent("weight_change_middle", "erf")
+
+
+def with_root_correction(p, size, members, tau=8.0):
+    """A power law with a correction in n^-1/2, in units of the one allowed at the smallest width."""
+    n = WIDTHS[:6]
+    return study(n**p * np.exp(size * tau / 64 * (64 / n) ** 0.5), n, members=members, cv2=0.1, tau=tau)
+
+
+def test_a_failure_that_depends_on_the_correction_is_inconclusive():
+    fit = with_root_correction(-0.87, 1.0, members=1000)
+    judgement = verdict(fit, WEIGHTS, 20)
     assert (judgement.verdict, judgement.kind, judgement.sensitivity) == ("inconclusive", "depends", "depends")
-    assert would_be in judgement.reason
+    assert "disjoint from" in judgement.reason
+
+
+def test_a_correction_that_the_data_reject_decides_nothing():
+    """Twice the allowed correction, measured so well that only the true one describes it: the truth is found."""
+    holds, fails = (verdict(with_root_correction(p, 2.0, members=4000), WEIGHTS, 20) for p in (-1.05, -0.84))
+    assert (holds.verdict, holds.sensitivity) == ("holds", "robust")
+    assert (fails.verdict, fails.sensitivity) == ("fails", "robust")
+
+
+def test_estimates_under_other_corrections_must_stay_in_the_band():
+    fit = with_root_correction(-1.0, 1.0, members=300)
+    found = [fit.curve.exponent(allowed, power).estimate for allowed in (1.0, 2.0, 4.0) for power in fit.curve.powers]
+    assert max(found) - min(found) > 0.01
+    inside = replace(WEIGHTS, band_low=min(found) - 0.1, band_high=max(found) + 0.1)
+    assert not hold_depends(fit, inside)
+    assert hold_depends(fit, replace(inside, band_low=(min(found) + max(found)) / 2))
 
 
 def test_only_distances_to_a_limit_have_floors():
