@@ -15,7 +15,7 @@ correction of the exponent's interval, of power 1 or 1/2: a wrong floor would re
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -60,6 +60,7 @@ class Floor:
         return [np.array([_score(self.curve, self.exponent, f, power) for f in _GRID]) for power in self.curve.powers]
 
 
+@lru_cache(maxsize=1024)
 def fit_floor(curve: Curve | None, exponent: float) -> Floor | None:
     """Return the floor below a distance that should fall as ``n^exponent``; None of fewer than three widths."""
     return Floor(curve, exponent) if curve is not None and len(curve.n) >= _FEWEST else None
