@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 POWERS = (1.0, 0.5)
-"""Powers of 1 / n of the corrections that intervals allow for: an expansion in 1 / n, and one in n^-1/2 (kinks). Of
-smooth activations only the first: perturbation theory around infinite width goes in 1 / n [DG19]."""
+"""Powers of 1 / n of the corrections that intervals allow for: an expansion in 1 / n, and one in n^-1/2 (kinks). At
+initialization, and of smooth activations, only the first: perturbation theory around infinite width goes in 1 / n
+[DG19]."""
 _NEGLIGIBLE = 1e-16
 
 
