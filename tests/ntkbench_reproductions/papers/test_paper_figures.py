@@ -41,12 +41,12 @@ def tiny(tmp_path_factory):
     """Return a function that runs a study once, very small, and returns its results."""
     found = {}
 
-    def run(name):
-        if name not in found:
+    def run(name, widths=(16, 32)):
+        if (name, widths) not in found:
             out = tmp_path_factory.mktemp(name) / "run"
-            options = {"widths": [16, 32], "members": 3, "set": TINY[name], "executor": "inline"}
-            found[name] = ntkbench.run(name, out=out, **options)
-        return found[name]
+            options = {"widths": widths, "members": 3, "set": TINY[name], "executor": "inline"}
+            found[name, widths] = ntkbench.run(name, out=out, **options)
+        return found[name, widths]
 
     return run
 
@@ -166,7 +166,7 @@ def test_the_linearization_drawn_is_that_of_the_network_beside_it(tiny):
 
 def test_a_table_of_bounds_alone_is_shown(tiny, capsys):
     """The change of a ReLU network's kernel has a bound and no lower end of a band, in every row of this study."""
-    show_comparisons(analyse(tiny("j18-fig3")))
+    show_comparisons(analyse(tiny("j18-fig3", widths=(16, 24, 32))))
     assert "at most -0.5" in capsys.readouterr().out
 
 
