@@ -78,6 +78,15 @@ class SubjectEntry(_WithParameters):
             raise ValueError(WIDTH_TWICE)
         return widths
 
+    @field_validator("members", mode="before")
+    @classmethod
+    def _whole_numbers(cls, members: Any) -> Any:
+        """Name a wrong number by its width: a choice of types gives one message for each type."""
+        for width, count in members.items() if isinstance(members, dict) else ():
+            if not str(width).isdigit() or isinstance(count, bool) or not isinstance(count, int) or count < 1:
+                raise ValueError(f"{width} = {count!r}, expected a width and how many networks, such as 64 = 600")
+        return {int(width): count for width, count in members.items()} if isinstance(members, dict) else members
+
     @model_validator(mode="after")
     def _members_of_each_width(self) -> SubjectEntry:
         if isinstance(self.members, dict) and {*self.members} != {*self.widths}:

@@ -10,8 +10,8 @@ are the replicates; widths differ in variance; b is not known. The rule, fixed b
   before any data are seen. tau = 0 trusts the smallest width and can be off by its own standard error; tau = inf (b
   fitted) doubles the interval. In between, the smallest widths get the weight they deserve, and the interval
   includes the remaining uncertainty of b. Widths below tau, where the correction may reach 100 %, are left out.
-* The correction may fall as n^-1/2 (kinks) in place of 1 / n. The interval is the hull of the intervals of both, with
-  corrections equally large at the smallest width; the estimate is that of 1 / n.
+* After training with kinks the correction may fall as n^-1/2 in place of 1 / n. The interval is then the hull of the
+  intervals of both, with corrections equally large at the smallest width; the estimate is that of 1 / n.
 * Weights come from the variance pooled over widths, since 8 members determine their own too poorly; the error comes
   from each width's own variance (a sandwich), with Satterthwaite's degrees of freedom and Student's t.
 

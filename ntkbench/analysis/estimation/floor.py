@@ -8,7 +8,7 @@ correction as the exponent's. In terms of ``f = a / distance^2`` at the largest 
 
 f may be negative: a distance that falls faster than n^p. The interval inverts a test: f is accepted if the coefficient
 of the derivative by f, fitted beside the correction, is not significantly different from zero. It allows for twice the
-correction of the exponent's interval, of power 1 or 1/2: a wrong floor would refute a true theory
+correction of the exponent's interval, of the same powers: a wrong floor would refute a true theory
 (``benchmarks/floor_power.py``).
 """
 

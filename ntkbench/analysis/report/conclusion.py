@@ -26,10 +26,8 @@ def conclusion(comparison: Comparison) -> str | None:
     if held == len(judged):
         quantities = f"all {held} quantities hold" if held > 1 else "the quantity that was judged holds"
         return f"The {kernel} predicts these networks: {quantities}{_distance(comparison)}."
-    if held:
-        quantities = f"{held} of {len(judged)} quantities hold, {len(judged) - held} open"
-        return f"So far the {kernel} predicts these networks: {quantities}."
-    return f"Not decided: no interval is narrow enough for a verdict on the {kernel}. {_MORE}"
+    agree = f"{held or 'none'} of {len(judged)} quantities hold{'s' if held == 1 else ''}, none fails"
+    return f"Not decided whether the {kernel} predicts these networks: {agree}. {_MORE}"
 
 
 def _distance(comparison: Comparison) -> str:
@@ -37,4 +35,4 @@ def _distance(comparison: Comparison) -> str:
     distance, width = float(widest["function_distance"]), int(widest["width"])
     if math.isnan(distance):
         return ""
-    return f"; at width {width} a network is {distance:.2g} from its prediction"
+    return f"; at width {width} a network is {distance:.2g} (RMS over test points) from its prediction"

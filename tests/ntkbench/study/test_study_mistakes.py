@@ -177,6 +177,13 @@ def test_members_of_each_width_name_all_widths_and_no_others(complaint, members)
     assert complaint(data) == ["study: 1 mistake", f"  {expected}"]
 
 
+@pytest.mark.parametrize(("width", "count"), [("x", 2), ("4", 0), ("4", 1.5), ("4", True)])
+def test_a_wrong_number_of_members_is_named_by_its_width(complaint, width, count):
+    data = study(subject=[subject(members={"16": 3, "64": 2, width: count})])
+    expected = f"subject[0].members: {width} = {count!r}, expected a width and how many networks, such as 64 = 600"
+    assert complaint(data) == ["study: 1 mistake", f"  {expected}"]
+
+
 def test_labels_are_used_once(complaint):
     assert 'label "ntk" is used twice' in complaint(study(subject=[subject("ntk")]))[1]
 

@@ -33,10 +33,19 @@ def comparison(*verdicts, distance=0.04893, **facts):
 @pytest.mark.parametrize(
     ("verdicts", "said"),
     [
-        (["holds"] * 3, "predicts these networks: all 3 quantities hold; at width 2048 a network is 0.049 from its"),
+        (
+            ["holds"] * 3,
+            "predicts these networks: all 3 quantities hold; at width 2048 a network is 0.049 (RMS over test",
+        ),
         (["holds", "reported"], "predicts these networks: the quantity that was judged holds; at width 2048"),
-        (["holds", "inconclusive", "holds"], "So far the NTK predicts these networks: 2 of 3 quantities hold, 1 open."),
-        (["inconclusive"] * 2, "Not decided: no interval is narrow enough"),
+        (
+            ["holds", "inconclusive", "holds"],
+            "Not decided whether the NTK predicts these networks: 2 of 3 quantities hold, none fails.",
+        ),
+        (
+            ["inconclusive"] * 2,
+            "Not decided whether the NTK predicts these networks: none of 2 quantities hold, none fails. More",
+        ),
         (["holds", "fails"], "does not predict these networks: it fails in the distance of networks to the kernel's"),
     ],
 )
