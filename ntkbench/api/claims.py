@@ -124,7 +124,7 @@ def _write(board: Board) -> None:
     """Write the scoreboard's table and its pages beside the runs."""
     from ..analysis.report.scoreboard_page import scoreboard_page
     from ..analysis.report.summary_page import draw_summary
-    from ..analysis.verdicts.judge import as_table
+    from ..analysis.verdicts.table import as_table
     from ..store.arrow import from_frame, write_parquet
 
     folder = board.path / "verdicts"

@@ -200,7 +200,7 @@ def _analyse(folder: RunFolder, session: Session, registry: Registry) -> None:
     from ..analysis.report.figures import draw_claim, draw_figures
     from ..analysis.report.pages import write_study_pages
     from ..analysis.report.study_figures import draw_study_figures
-    from ..analysis.verdicts.judge import as_table
+    from ..analysis.verdicts.table import as_table
 
     study, (report,) = session.plan.study.study, session.report.runs
     if report.findings:

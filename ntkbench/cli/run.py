@@ -83,7 +83,7 @@ def _show(session: Session) -> None:
 
 def _record(session: Session) -> dict[str, Any]:
     from ..analysis.estimation.rates import rate_table
-    from ..analysis.verdicts.judge import as_table
+    from ..analysis.verdicts.table import as_table
 
     summary = session.summary
     done = not summary.interrupted

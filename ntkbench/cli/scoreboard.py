@@ -20,7 +20,8 @@ from ..analysis.report.words import (
     refuted_words,
 )
 from ..analysis.series.quantities import quantity_name
-from ..analysis.verdicts.judge import as_table, minimum_detectable_deviation
+from ..analysis.verdicts.judge import minimum_detectable_deviation
+from ..analysis.verdicts.table import as_table
 from ..plugin.terminal import make_console
 from .tables import show_problems
 

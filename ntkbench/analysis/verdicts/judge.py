@@ -17,20 +17,16 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-import pandas as pd
 from scipy.special import ndtri
 
 from ...store.read import load
-from ...store.schemas import SCHEMA_VERSION
 from ...theory.claims import Expectation, expectation
 from ..estimation.exponents import CONFIDENCE
 from ..estimation.limits import nothing
 from ..estimation.rates import FittedRate, Rates
 from ..estimation.smallest_eigenvalues import WITHOUT_SAMPLING
-from ..series.names import compared_words, digits_needed, series_architecture, task_words
-from .claim import claim_of
 from .expected_rows import PlannedStudy, comparisons_planned, expected_rows
 from .findings import estimates
 from .robustness import curve_of, failure_depends, floor_of, hold_depends, steepens, unsettled
@@ -67,10 +63,6 @@ reach the band; the verdict depends on the assumed correction."""
 
 POWER = 0.8
 _LAW = {"exponent": "a power law", "limit": "of the expansion that was fitted"}
-_NAMES = ["schema_version", "run_id", "study", "claim", "task", "architecture", "quantity"]
-_NUMBERS = ["expected", "band_low", "band_high", "estimate", "ci_low", "ci_high", "n_widths", "n_members"]
-_FLOOR = ["floor_share", "floor_low", "floor_high", "sensitivity"]
-_VERDICT_COLUMNS = [*_NAMES, "role", *_NUMBERS, "method", *_FLOOR, "verdict", "reason"]
 
 
 class Judgement(NamedTuple):
@@ -259,35 +251,6 @@ class JudgedRun:
     comparisons: int
 
 
-def verdict_table(results: Results) -> pd.DataFrame:
-    """Return the table ``verdicts``: one row per claim and quantity measured, as :func:`as_table` makes it.
-
-    Comparisons are counted per run.
-    """
-    return as_table(
-        [finding for run in each_run(results) for finding in judged_run(Rates(run), claim_of(run)).findings]
-    )
-
-
-def as_table(found: Sequence[Finding]) -> pd.DataFrame:
-    """Return findings as rows of the table ``verdicts``.
-
-    ``quantity`` is the metric; where a task and architecture have several subjects or references, they follow it in
-    brackets. A bound's open end is null.
-    """
-    by_run: dict[str, list[Finding]] = {}
-    for finding in found:
-        by_run.setdefault(finding.rate.key.run_id, []).append(finding)
-    digits = {run: digits_needed(finding.rate.key for finding in mine) for run, mine in by_run.items()}
-    rows = [_row(finding, digits[finding.rate.key.run_id]) for finding in found]
-    table = pd.DataFrame(rows, columns=_VERDICT_COLUMNS)
-    keys = ["run_id", "study", "task", "architecture", "quantity"]
-    several = table.groupby(keys)["quantity"].transform("size") > 1
-    compared = pd.Series([compared_words(finding.rate.key) for finding in found], index=table.index, dtype=object)
-    named = table["quantity"] + " [" + compared + "]"
-    return table.assign(quantity=table["quantity"].where(~several, named))
-
-
 def judged_run(rates: Rates, claim: StudiedClaim | None) -> JudgedRun:
     """Return all findings of one run on the claims, judged as one family.
 
@@ -393,37 +356,3 @@ def _no_curve(rate: FittedRate) -> bool:
 def _unless(caveat: str | None, found: Expectation) -> Expectation:
     """Return the expectation, marked as not judged if there is a caveat."""
     return found if caveat is None else replace(found, judged=False, note=caveat)
-
-
-def _row(finding: Finding, digits: int) -> dict[str, Any]:
-    rate, found, key = finding.rate, finding.expectation, finding.rate.key
-    low, high = rate.fit.interval()
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "run_id": key.run_id,
-        "study": key.study,
-        "claim": found.claim,
-        "task": task_words(key.task),
-        "architecture": series_architecture(key, digits),
-        "quantity": rate.metric,
-        "role": "negative_control" if finding.negative_control else "claim",
-        "expected": found.value,
-        "band_low": found.band_low if math.isfinite(found.band_low) else math.nan,
-        "band_high": found.band_high if math.isfinite(found.band_high) else math.nan,
-        "estimate": rate.fit.estimate,
-        "ci_low": low,
-        "ci_high": high,
-        "n_widths": rate.fit.n_widths,
-        "n_members": rate.fit.n_members,
-        "method": rate.fit.method,
-        **_floor_columns(finding),
-        "verdict": finding.verdict,
-        "reason": finding.reason,
-    }
-
-
-def _floor_columns(finding: Finding) -> dict[str, Any]:
-    floor = finding.floor
-    low, high = floor.interval() if floor else (math.nan, math.nan)
-    share = floor.share if floor else math.nan
-    return {"floor_share": share, "floor_low": low, "floor_high": high, "sensitivity": finding.sensitivity}

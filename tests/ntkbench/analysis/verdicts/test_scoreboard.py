@@ -14,8 +14,9 @@ from ntkbench.analysis.report.scoreboard_page import scoreboard_page
 from ntkbench.analysis.report.summary_page import draw_summary
 from ntkbench.analysis.report.words import control_words, not_refuted_words, refuted_words
 from ntkbench.analysis.series.keys import ArchitectureKey, SeriesKey, TaskKey
-from ntkbench.analysis.verdicts.judge import Finding, as_table
+from ntkbench.analysis.verdicts.judge import Finding
 from ntkbench.analysis.verdicts.scoreboard import scores
+from ntkbench.analysis.verdicts.table import as_table
 from ntkbench.api.claims import Board
 from ntkbench.cli import scoreboard
 from ntkbench.cli.scoreboard import board_record

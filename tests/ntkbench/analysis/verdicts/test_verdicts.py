@@ -13,7 +13,8 @@ from scipy.special import ndtri
 
 from ntkbench.analysis.estimation.exponents import ExponentFit, fit_exponent
 from ntkbench.analysis.report.report import analyse
-from ntkbench.analysis.verdicts.judge import minimum_detectable_deviation, verdict, verdict_table
+from ntkbench.analysis.verdicts.judge import minimum_detectable_deviation, verdict
+from ntkbench.analysis.verdicts.table import verdict_table
 from ntkbench.store.schemas import SCHEMAS
 from ntkbench.theory.claims import Expectation, expected_exponent
 
