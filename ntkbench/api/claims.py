@@ -20,9 +20,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    import pandas as pd
+
     from ..analysis.report.report import Report
     from ..analysis.verdicts.expected_rows import PlannedStudy
     from ..plugin.registry import Registry
+
+    WatcherOf = Callable[[int, int, int | None], RunListener | NullProgress]
 
 BOARD = "scoreboard"
 
@@ -34,6 +38,11 @@ class Board:
     path: Path
     sessions: tuple[Session, ...]
     report: Report
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether a study was interrupted."""
+        return any(session.summary.interrupted for session in self.sessions)
 
 
 def studies_of_claims(registry: Registry, claims: Sequence[str] = ()) -> dict[str, str]:
@@ -92,47 +101,90 @@ def run_claims(
     out: Path,
     seed: int | None,
     options: Options,
-    watcher_of: Callable[[int, int], RunListener | NullProgress],
+    watcher_of: WatcherOf,
 ) -> Board:
     """Run, or resume, the studies of claims, each in ``out/<study>``, and judge them as one family.
 
     The family is that of all claims, whichever were asked for (:func:`comparisons_of_claims`).
 
-    :param watcher_of: called with a study's number, from 1, and how many there are.
+    :param watcher_of: called with a study's number, from 1, how many there are, and the seed.
     :raises NtkbenchError: for an unknown claim, or a folder that cannot be used.
     """
-    from ..analysis.report.report import joined
-    from ..analysis.verdicts.judge import never_measured
-
-    registry, overrides = load_registry(options.plugins), Overrides(seed=seed, size=size)
-    names = list(studies_of_claims(registry, claims))
-    sessions: list[Session] = []
-    for number, name in enumerate(names, start=1):
-        session = execute(name, overrides, options, out / name, watcher_of(number, len(names)))
-        sessions.append(session)
-        if session.summary.interrupted:
-            break
-    left = [f for name in names[len(sessions) :] for f in never_measured(_plan_of(name, registry, overrides))]
-    report = joined([session.report for session in sessions], comparisons_of_claims(registry, size), left)
-    board = Board(out, tuple(sessions), report)
-    if not any(session.summary.interrupted for session in sessions):
-        _write(board)
+    studies = planned_studies(claims, size, options, watcher_of)
+    sessions, report = studies.run(out, seed)
+    board = Board(out, sessions, report)
+    if not board.interrupted:
+        write_board(board)
     return board
 
 
-def _write(board: Board) -> None:
-    """Write the scoreboard's table and its pages beside the runs."""
+def planned_studies(claims: Sequence[str], size: str, options: Options, watcher_of: WatcherOf) -> Studies:
+    """Return the studies of claims.
+
+    :raises NtkbenchError: for an unknown claim.
+    """
+    registry = load_registry(options.plugins)
+    names, comparisons = tuple(studies_of_claims(registry, claims)), comparisons_of_claims(registry, size)
+    return Studies(registry, names, size, comparisons, options, watcher_of)
+
+
+@dataclass(frozen=True)
+class Studies:
+    """The studies of claims at one size, which can be run on any seed; ``comparisons`` is m of all claims."""
+
+    registry: Registry
+    names: tuple[str, ...]
+    size: str
+    comparisons: int
+    options: Options
+    watcher_of: WatcherOf
+
+    def run(
+        self, out: Path, seed: int | None, goes_on: Callable[[str], bool] = lambda _: True
+    ) -> tuple[tuple[Session, ...], Report]:
+        """Run, or resume, the studies, each in ``out/<study>``, and judge them as one family of all claims.
+
+        :param goes_on: whether a study, by its name, is to be run; what is left out says nothing.
+        """
+        from ..analysis.report.report import joined
+        from ..analysis.verdicts.judge import never_measured
+
+        sessions: list[Session] = []
+        left: list[str] = []
+        for number, name in enumerate(self.names, start=1):
+            if not goes_on(name):
+                continue
+            if sessions and sessions[-1].summary.interrupted:
+                left.append(name)
+                continue
+            watcher = self.watcher_of(number, len(self.names), seed)
+            sessions.append(execute(name, Overrides(seed=seed, size=self.size), self.options, out / name, watcher))
+        plans = [_plan_of(name, self.registry, Overrides(seed=seed, size=self.size)) for name in left]
+        never = [finding for plan in plans for finding in never_measured(plan)]
+        return tuple(sessions), joined([session.report for session in sessions], self.comparisons, never)
+
+
+def write_board(board: Board) -> None:
+    """Write the scoreboard's tables and its pages beside the runs."""
+    from ..analysis.report.replication_page import replication_page
     from ..analysis.report.scoreboard_page import scoreboard_page
     from ..analysis.report.summary_page import draw_summary
-    from ..analysis.verdicts.table import as_table
+    from ..analysis.verdicts.table import as_table, replication_table
+
+    report, seeds = board.report, board.report.replication
+    _write_table(board.path, "verdicts", BOARD, as_table(report.findings))
+    page = scoreboard_page(report.scores, report.compared, seeds.seeds if seeds else ())
+    (board.path / f"{BOARD}.md").write_text(page, encoding="utf-8")
+    if seeds is not None:
+        _write_table(board.path, "replication", "replication", replication_table(seeds))
+        (board.path / "replication.md").write_text(replication_page(seeds), encoding="utf-8")
+    for kind in ("png", "svg"):
+        draw_summary(report.scores, board.path / f"{BOARD}.{kind}")
+
+
+def _write_table(path: Path, schema: str, name: str, table: pd.DataFrame) -> None:
     from ..store.arrow import from_frame, write_parquet
 
-    folder = board.path / "verdicts"
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / f"{BOARD}.parquet"
-    write_parquet(from_frame("verdicts", as_table(board.report.findings)), file, file.with_suffix(".part"), sync=False)
-    (board.path / f"{BOARD}.md").write_text(
-        scoreboard_page(board.report.scores, board.report.compared), encoding="utf-8"
-    )
-    for kind in ("png", "svg"):
-        draw_summary(board.report.scores, board.path / f"{BOARD}.{kind}")
+    file = path / "verdicts" / f"{name}.parquet"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_parquet(from_frame(schema, table), file, file.with_suffix(".part"), sync=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,7 +12,7 @@ from ..plugin.options import JSON_OPTION
 from .options import claims_options
 
 if TYPE_CHECKING:
-    from ..api.claims import Board
+    from ..api.claims import Board, WatcherOf
 
 CELLS_FAILED, CLAIM_FAILED, INTERRUPTED = 1, 3, 130
 
@@ -24,24 +25,18 @@ def claims_command(claims: tuple[str, ...], **options: Any) -> None:
     """Measure the claims of the theory (C1 to C17; default: all) and print their verdicts.
 
     Runs the studies of each claim, one folder per study under --out, and judges them as one family. Rerunning skips
-    finished cells. Exit code 3: a claim failed.
+    finished cells. On several seeds, each has its own folder. Exit code 3: a claim failed.
     """
-    from pathlib import Path
-
-    from ..api.claims import run_claims
     from .progress import StudyDisplays
-    from .run import run_options
     from .scoreboard import board_record, show_board
 
+    if options["budget"] is not None and options["until"] is None:
+        raise click.UsageError("--budget needs --until decided")
+    if options["until"] is not None and len(options["seeds"]) > 1:
+        raise click.UsageError("--until decided takes one --seed, the first")
+
     with StudyDisplays(quiet=options["quiet"] or options["as_json"], verbose=options["verbose"]) as displays:
-        board = run_claims(
-            tuple(claim.upper() for claim in claims),
-            size=options["size"],
-            out=Path(options["out"]),
-            seed=options["seed"],
-            options=run_options(options),
-            watcher_of=displays.of,
-        )
+        board = _board(tuple(claim.upper() for claim in claims), options, displays.of)
     if options["as_json"]:
         click.echo(json.dumps(board_record(board), indent=2))
     else:
@@ -49,9 +44,25 @@ def claims_command(claims: tuple[str, ...], **options: Any) -> None:
     _exit(board)
 
 
+def _board(claims: tuple[str, ...], options: dict[str, Any], watcher_of: WatcherOf) -> Board:
+    from pathlib import Path
+
+    from ..api.claims import run_claims
+    from ..api.seeds import run_on_seeds, run_until_decided
+    from .run import run_options
+
+    seeds, out = options["seeds"], Path(options["out"])
+    common: Any = {"size": options["size"], "out": out, "options": run_options(options), "watcher_of": watcher_of}
+    if options["until"] is not None:
+        return run_until_decided(claims, *seeds, budget=options["budget"] or inf, **common)
+    if len(seeds) > 1:
+        return run_on_seeds(claims, seeds, **common)
+    return run_claims(claims, seed=seeds[0] if seeds else None, **common)
+
+
 def _exit(board: Board) -> None:
     """Exit with the code of the outcome."""
-    if any(session.summary.interrupted for session in board.sessions):
+    if board.interrupted:
         click.echo("Interrupted. Rerun the command to continue.", err=True)
         raise click.exceptions.Exit(INTERRUPTED)
     if any(score.verdict == "fails" for score in board.report.scores):

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from ..study.load import Overrides
 
 F = TypeVar("F", bound=Callable[..., Any])
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)([smh])")
+_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 _DEVICE = re.compile(r"cpu|cuda(:\d+)?")
 
 
@@ -21,6 +23,15 @@ def _device(ctx: click.Context, param: click.Parameter, value: str) -> str:
     if not _DEVICE.fullmatch(value):
         raise click.BadParameter(f"{value!r} is not a device; expected cpu, cuda or cuda:N")
     return value
+
+
+def _duration(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
+    if value is None:
+        return None
+    found = _DURATION.fullmatch(value)
+    if found is None or float(found[1]) == 0:
+        raise click.BadParameter(f"{value!r} is not a time; expected a number of s, m or h, such as 90s, 30m or 2h")
+    return float(found[1]) * _SECONDS[found[2]]
 
 
 _STUDY = (
@@ -59,7 +70,24 @@ def _decorate(function: F, options: tuple[Callable[[F], F], ...]) -> F:
 _CLAIMS = (
     click.option("--size", type=click.Choice(["small", "full"]), default="small", show_default=True),
     click.option("--out", type=click.Path(), metavar="DIR", default="results/claims", show_default=True),
-    click.option("--seed", type=click.IntRange(min=0), help="Seed of data and networks."),
+    click.option(
+        "--seed",
+        "seeds",
+        type=click.IntRange(min=0),
+        multiple=True,
+        help="Seed of data and networks. Given several times: verdicts are on all of them together.",
+    ),
+    click.option(
+        "--until",
+        type=click.Choice(["decided"]),
+        help="Run further seeds, up to six, until each verdict is decided.",
+    ),
+    click.option(
+        "--budget",
+        callback=_duration,
+        metavar="TIME",
+        help="With --until: stop starting studies after this time, such as 30m or 2h.",
+    ),
     PLUGIN_OPTION,
 )
 

@@ -122,9 +122,10 @@ class StudyDisplays:
     def __exit__(self, *exception: object) -> None:
         self._stack.close()
 
-    def of(self, number: int, count: int) -> QuietDisplay:
+    def of(self, number: int, count: int, seed: int | None) -> QuietDisplay:
         """Return the display of a study, and close that of the study before."""
         self._stack.close()
         if not self._quiet:
-            self._console.print(f"study {number} of {count}", highlight=False)
+            place = "" if seed is None else f"seed {seed}, "
+            self._console.print(f"{place}study {number} of {count}", highlight=False)
         return self._stack.enter_context(make_progress_display(quiet=self._quiet, verbose=self._verbose))

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from ..plugin.options import JSON_OPTION
-from ..store.schemas import SCHEMAS
+from ..store.schemas import RUN_TABLES
 
 
 @click.group("results")
@@ -56,7 +56,7 @@ def show_run(run: Path) -> None:
 
 @results_group.command("export")
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--table", type=click.Choice([*SCHEMAS, "rates"]), default="measurements", show_default=True)
+@click.option("--table", type=click.Choice([*RUN_TABLES, "rates"]), default="measurements", show_default=True)
 @click.option("--format", "kind", type=click.Choice(["csv", "parquet", "json"]), default="csv", show_default=True)
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="File; default: standard output.")
 def export_table(run: Path, table: str, kind: str, output: Path | None) -> None:

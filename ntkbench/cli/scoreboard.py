@@ -153,7 +153,7 @@ def board_record(board: Board) -> dict[str, Any]:
             for score in board.report.scores
         ],
         "failures": sum(session.summary.failures for session in board.sessions),
-        "interrupted": any(session.summary.interrupted for session in board.sessions),
+        "interrupted": board.interrupted,
         "verdicts": json.loads(as_table(board.report.findings).to_json(orient="records")),
     }
 

@@ -16,7 +16,7 @@ from ..errors import StoreError
 from .arrow import from_frame, is_whole, read_columns, row_table, write_parquet
 from .rows import cell_row
 from .run_file import RUN_FILE, differences, read_run_file
-from .schemas import CELL_TABLES, SCHEMA_VERSION
+from .schemas import CELL_TABLES, RUN_TABLES, SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 _LOCK = ".lock"
 _TEMPORARY = ".tmp"
-_TABLE_FOLDERS = ("cells", *CELL_TABLES, "verdicts")
 _OWN_FOLDERS = ("figures", "solutions", "checkpoints", _TEMPORARY)
 
 
@@ -197,7 +196,7 @@ def open_run(path: Path, plan: Plan, *, fresh: bool) -> Iterator[RunFolder]:
 
 def discard(path: Path) -> None:
     """Delete a run's own files, and no others in its folder."""
-    for name in _TABLE_FOLDERS:
+    for name in RUN_TABLES:
         _discard_files(path / name, "*.parquet")
     _discard_files(path / "logs", "*.txt")
     for name in _OWN_FOLDERS:

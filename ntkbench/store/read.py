@@ -143,14 +143,14 @@ def load(*paths: str | Path) -> Results:
 
 
 def find_runs(path: Path) -> list[Path]:
-    """Return the runs at ``path``: itself, or its children that are runs.
+    """Return the runs at ``path``: itself, or those in folders below, at most two levels down.
 
     :raises StoreError: if there is none.
     """
     if (path / RUN_FILE).is_file():
         return [path]
-    children = sorted(child for child in path.glob("*") if (child / RUN_FILE).is_file()) if path.is_dir() else []
-    if not children:
+    found = sorted(file.parent for depth in ("*", "*/*") for file in path.glob(f"{depth}/{RUN_FILE}") if file.is_file())
+    if not found:
         reason = f"no {RUN_FILE} in it or in a folder below" if path.is_dir() else "no such folder"
         raise StoreError(f"{path}: no run found ({reason})")
-    return children
+    return found

@@ -155,9 +155,27 @@ SCHEMAS: dict[str, tuple[Column, ...]] = {
         _c("verdict", "string", "holds, fails, inconclusive or reported"),
         _c("reason", "string?", "reason for the verdict"),
     ),
+    "replication": (
+        *_RUN,
+        _c("study", "string", "name of the study"),
+        _c("claim", "string", "claim, C1 to C17 of docs/theory.md"),
+        _c("task", "string", "name of the task"),
+        _c("architecture", "string", "the architecture in words"),
+        _c("quantity", "string", "what was estimated"),
+        _c("role", "string", "as in `verdicts`"),
+        _c("seed", "int64", "seed of data and networks"),
+        _c("estimate", "float64?", "estimate of this seed"),
+        _c("ci_low", "float64?", "lower end of its 95 % interval"),
+        _c("ci_high", "float64?", "upper end of its 95 % interval"),
+        _c("verdict", "string", "verdict on this seed alone"),
+        _c("between_seeds", "float64?", "standard deviation between seeds, beyond sampling"),
+        _c("heterogeneity", "float64?", "p-value of no difference between seeds (Welch's test)"),
+        _c("pooled_verdict", "string", "verdict on all seeds together"),
+    ),
 }
 
 CELL_TABLES = ("measurements", "predictions", "spectra")
+RUN_TABLES = ("cells", *CELL_TABLES, "verdicts")
 MEANINGS = {
     "cells": "One row per cell. Key: cell_id. A file here means that the other tables of the cell are complete.",
     "measurements": (
@@ -165,7 +183,14 @@ MEANINGS = {
     ),
     "predictions": "One row per predicted value; by default on the test split at the last recorded step.",
     "spectra": "One row per leading eigenvalue of a reference's kernel, and output.",
-    "verdicts": "One row per estimated quantity of a claim: `verdicts/<study>.parquet`.",
+    "verdicts": (
+        "One row per estimated quantity of a claim: `verdicts/<study>.parquet`. Of several seeds together "
+        "(`ntkbench claims --seed 1 --seed 2`), `run_id` lists their runs, separated by commas."
+    ),
+    "replication": (
+        "One row per estimated quantity and seed, of `ntkbench claims` on several seeds: "
+        "`verdicts/replication.parquet`."
+    ),
 }
 
 

@@ -14,8 +14,11 @@ import numpy as np
 from scipy.special import stdtrit
 
 from .mixed import mixed_estimate
+from .pooling import pooled
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from .mixed import MixedEstimate
@@ -54,6 +57,11 @@ class Curve:
         logs: Floats = np.log(self.n) - np.log(self.n).mean()
         return logs
 
+    @property
+    def each(self) -> tuple[Curve, ...]:
+        """The curve itself, as the only one."""
+        return (self,)
+
     def fit(
         self, shapes: list[Floats], *, of: int, allowed: float = 1.0, power: float = 1.0, y: Floats | None = None
     ) -> MixedEstimate:
@@ -75,9 +83,33 @@ class Curve:
             of=of + 1,
         )
 
-    def exponent(self, allowed: float = 1.0, power: float = 1.0) -> MixedEstimate:
-        """Fit the exponent of n."""
-        return self.fit([self.logs], of=0, allowed=allowed, power=power)
+
+@dataclass(frozen=True, eq=False)
+class Curves:
+    """The curves of several seeds, whose estimates are pooled (:mod:`.pooling`)."""
+
+    each: tuple[Curve, ...]
+
+    @property
+    def n(self) -> Floats:
+        """The widths of all, each once, sorted."""
+        widths: Floats = np.unique(np.concatenate([curve.n for curve in self.each]))
+        return widths
+
+    @property
+    def powers(self) -> tuple[float, ...]:
+        """The powers of the correction that are allowed in any."""
+        return tuple(dict.fromkeys(power for curve in self.each for power in curve.powers))
+
+
+def estimate(curves: Curve | Curves, fit: Callable[[Curve], MixedEstimate]) -> MixedEstimate:
+    """Return what a fit says of a curve, or of several together."""
+    return pooled([fit(curve) for curve in curves.each])
+
+
+def exponent(curves: Curve | Curves, allowed: float = 1.0, power: float = 1.0) -> MixedEstimate:
+    """Fit the exponent of n; ``allowed`` multiplies tau, ``power`` is the correction's."""
+    return estimate(curves, lambda curve: curve.fit([curve.logs], of=0, allowed=allowed, power=power))
 
 
 def ends(found: MixedEstimate, confidence: float) -> tuple[float, float]:

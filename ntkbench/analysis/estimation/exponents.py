@@ -26,7 +26,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import fdtrc, stdtrit
 
-from .curve import POWERS, Curve, ends
+from .curve import POWERS, Curve, Curves, ends
+from .curve import exponent as fitted_exponent
 from .mixed import REJECTED, named, several
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class ExponentFit:
     method: str
     deviance: Floats | None = None
     lack_of_fit: float | None = None
-    curve: Curve | None = None
+    curve: Curve | Curves | None = None
     others: tuple[MixedEstimate, ...] = ()
 
     @property
@@ -178,21 +179,44 @@ def _mixed_fit(
 
     :param share: of the ``counts - 1`` degrees of freedom, how many ``spread`` has.
     """
-    curve = Curve(n, y, spread, counts, tau, share, powers)
-    found, *others = (curve.exponent(power=power) for power in powers)
-    p = found.lack_of_fit
+    return exponent_of(Curve(n, y, spread, counts, tau, share, powers))
+
+
+def exponent_of(curve: Curve | Curves) -> ExponentFit:
+    """Return the exponent of a curve, or of those of several seeds together."""
+    found, *others = (fitted_exponent(curve, power=power) for power in curve.powers)
+    p, tau = found.lack_of_fit, max(each.tau for each in curve.each)
     return ExponentFit(
         exponent=found.estimate,
         standard_error=found.standard_error,
         dof=found.dof,
-        n_widths=len(n),
-        n_members=int(counts.min()),
+        n_widths=len(curve.n),
+        n_members=min(int(each.counts.min()) for each in curve.each),
         method=f"log RMS = a + p log n + b/n, prior of b: N(0, {tau:g}^2)"
         + (", or as large a b/n^1/2" if tau and others else "")
         + (f"; not a power law (p = {p:.1g})" if p is not None and p < REJECTED else ""),
         lack_of_fit=p,
         curve=curve,
         others=tuple(others),
+    )
+
+
+def exponent_of_means(fits: Sequence[ExponentFit]) -> ExponentFit:
+    """Return the exponent of the biases of several seeds' means: their deviances added.
+
+    If the seeds differ by more than noise allows, the sum is divided by its excess over its degrees of freedom (Birge
+    1932).
+    """
+    total = np.sum([fit.deviance for fit in fits if fit.deviance is not None], axis=0)
+    best = int(total.argmin())
+    excess = max(1.0, float(total[best]) / max(len(fits) - 1, 1))
+    return replace(
+        fits[0],
+        exponent=float(_EXPONENTS[best]) if 0 < best < len(_EXPONENTS) - 1 else np.nan,
+        dof=min(fit.dof for fit in fits),
+        n_widths=max(fit.n_widths for fit in fits),
+        n_members=min(fit.n_members for fit in fits),
+        deviance=(total - total[best]) / excess,
     )
 
 

@@ -21,8 +21,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import ndtr, ndtri, stdtr
 
+from .curve import estimate
+
 if TYPE_CHECKING:
-    from .curve import Curve
+    from .curve import Curve, Curves
+    from .mixed import MixedEstimate
 
 _ALLOWED = 2.0
 _SHARES = np.concatenate([-np.geomspace(10.0, 0.02, 40), np.linspace(0.0, 0.98, 50), [0.99]])
@@ -34,7 +37,7 @@ _FEWEST = 3
 class Floor:
     """A floor as a share of the distance at the largest width, able to state its interval at any confidence."""
 
-    curve: Curve
+    curve: Curve | Curves
     exponent: float
 
     @property
@@ -61,16 +64,24 @@ class Floor:
 
 
 @lru_cache(maxsize=1024)
-def fit_floor(curve: Curve | None, exponent: float) -> Floor | None:
+def fit_floor(curve: Curve | Curves | None, exponent: float) -> Floor | None:
     """Return the floor below a distance that should fall as ``n^exponent``; None of fewer than three widths."""
-    return Floor(curve, exponent) if curve is not None and len(curve.n) >= _FEWEST else None
+    if curve is None or min(len(each.n) for each in curve.each) < _FEWEST:
+        return None
+    return Floor(curve, exponent)
 
 
-def _score(curve: Curve, exponent: float, f: float, power: float) -> float:
+def _score(curve: Curve | Curves, exponent: float, f: float, power: float) -> float:
     """Return the evidence that the floor is above f, as a standard normal number."""
-    u = (curve.n / curve.n.max()) ** (2 * exponent)
-    value = f + (1 - f) * u
-    found = curve.fit([(1 - u) / (2 * value)], of=0, allowed=_ALLOWED, power=power, y=curve.y - np.log(value) / 2)
+    largest = curve.n.max()
+
+    def fit(each: Curve) -> MixedEstimate:
+        u = (each.n / largest) ** (2 * exponent)
+        value = f + (1 - f) * u
+        shape, y = (1 - u) / (2 * value), each.y - np.log(value) / 2
+        return each.fit([shape], of=0, allowed=_ALLOWED, power=power, y=y)
+
+    found = estimate(curve, fit)
     return float(ndtri(stdtr(found.dof, found.estimate / found.standard_error).clip(1e-300, ndtr(8.0))))
 
 

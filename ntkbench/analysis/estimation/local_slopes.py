@@ -7,11 +7,15 @@ for: the question is whether the measured slope changes beyond noise, whatever t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import stdtr
 
-from .curve import Curve, ends
+from .curve import Curve, Curves, ends, estimate
+
+if TYPE_CHECKING:
+    from .mixed import MixedEstimate
 
 _FEWEST = 3
 _SIGNIFICANT = 0.05
@@ -64,21 +68,30 @@ class LocalSlopes:
         return self.steepens if self.last > high else self.flattens if self.last < low else 0.0
 
 
-def local_slopes(curve: Curve | None) -> LocalSlopes | None:
+def local_slopes(curve: Curve | Curves | None) -> LocalSlopes | None:
     """Return the local slopes; None of fewer than three widths."""
-    if curve is None or len(curve.n) < _FEWEST:
+    if curve is None or min(len(each.n) for each in curve.each) < _FEWEST:
         return None
-    logs = curve.logs
-    trend = curve.fit([logs, logs**2], of=1, allowed=0.0)
+    smallest, largest = float(curve.n.min()), float(curve.n.max())
+
+    def fitted(of: int, width: float) -> MixedEstimate:
+        """Measure log n from a width: there the linear coefficient is the slope."""
+
+        def fit(each: Curve) -> MixedEstimate:
+            logs = np.log(each.n / width)
+            return each.fit([logs, logs**2], of=of, allowed=0.0)
+
+        return estimate(curve, fit)
+
+    trend = fitted(1, float(np.sqrt(smallest * largest)))
     p_of = float(stdtr(trend.dof, trend.estimate / max(trend.standard_error, 1e-300)))
-    # With L measured from a width, the linear coefficient is the slope there.
-    first, last = (curve.fit([logs - at, (logs - at) ** 2], of=0, allowed=0.0) for at in (logs.min(), logs.max()))
+    first, last = (fitted(0, width) for width in (smallest, largest))
     return LocalSlopes(
         first=first.estimate,
         last=last.estimate,
         at_largest=ends(last, 0.95),
         steepens=p_of,
         flattens=1 - p_of,
-        smallest_width=float(curve.n.min()),
-        largest_width=float(curve.n.max()),
+        smallest_width=smallest,
+        largest_width=largest,
     )

@@ -24,15 +24,29 @@ REJECTED = 0.01
 
 @dataclass(frozen=True)
 class MixedEstimate:
-    """One coefficient, its standard error (sampling and prior together), dof of its Student's t, lack of fit.
+    """One coefficient, and what its error consists of.
 
-    ``lack_of_fit`` is the p-value of the model; None unless there are more widths than free coefficients.
+    :param sampling_error: its standard error over members, with ``sampling_dof`` degrees of freedom.
+    :param correction: its change by one standard deviation of the coefficient that is known roughly beforehand.
+    :param lack_of_fit: the p-value of the model; None unless there are more widths than free coefficients.
     """
 
     estimate: float
-    standard_error: float
-    dof: float
+    sampling_error: float
+    correction: float
+    sampling_dof: float
     lack_of_fit: float | None
+
+    @property
+    def standard_error(self) -> float:
+        """Sampling and unknown correction together."""
+        return float(np.hypot(self.sampling_error, self.correction))
+
+    @property
+    def dof(self) -> float:
+        """Degrees of freedom of the standard error (Satterthwaite): the correction's part is known."""
+        share = self.sampling_error**2 / max(self.standard_error**2, 1e-300)
+        return self.sampling_dof / max(share**2, 1e-300)
 
 
 def mixed_estimate(
@@ -46,14 +60,15 @@ def mixed_estimate(
     free = design.shape[1] - 1
     augmented = np.vstack([design / np.sqrt(working)[:, None], np.eye(1, free + 1, free)])
     solve = np.linalg.pinv(augmented)[:, :-1] / np.sqrt(working)
-    parts, prior = solve[of] ** 2 * variances, float(solve[of] @ design[:, -1]) ** 2
-    variance = float(parts.sum()) + prior
+    parts = solve[of] ** 2 * variances
+    sampling = float(parts.sum())
     estimate = solve @ y
     misfit = float(np.square(y - design @ estimate) @ (1 / working) + estimate[-1] ** 2)
     return MixedEstimate(
         estimate=float(estimate[of]),
-        standard_error=float(np.sqrt(variance)),
-        dof=1 / max(float(((parts / max(variance, 1e-300)) ** 2 / dof).sum()), 1e-6),
+        sampling_error=float(np.sqrt(sampling)),
+        correction=float(solve[of] @ design[:, -1]),
+        sampling_dof=1 / max(float(((parts / max(sampling, 1e-300)) ** 2 / dof).sum()), 1e-6),
         lack_of_fit=_lack_of_fit(misfit, len(y) - free, float(dof.sum())),
     )
 

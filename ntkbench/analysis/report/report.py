@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from ..estimation.rates import Rates
 from ..series.quantities import ALL
 from ..verdicts.claim import claim_of
-from ..verdicts.judge import as_one_family, each_run, judged_run
+from ..verdicts.judge import ERROR, as_one_family, each_run, judged_run
+from ..verdicts.replication import replication
 from ..verdicts.scoreboard import scores
 from .comparisons import comparisons
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from ..estimation.rates import FittedRate
     from ..verdicts.claim import StudiedClaim
     from ..verdicts.judge import Finding
+    from ..verdicts.replication import Replication
     from ..verdicts.scoreboard import Score
     from .comparisons import Comparison
 
@@ -58,11 +60,13 @@ class Report:
 
     :param findings: what is measured of the claims; in a report that joins others, judged as one family.
     :param compared: m, the number of comparisons of that family, or of the largest family of a run.
+    :param replication: where the runs are those of several seeds, what each seed says by itself.
     """
 
     runs: tuple[RunReport, ...]
     findings: tuple[Finding, ...]
     compared: int
+    replication: Replication | None = None
 
     @cached_property
     def rates(self) -> tuple[FittedRate, ...]:
@@ -102,6 +106,17 @@ def _run_report(results: Results) -> RunReport:
     fitted = Rates(results)
     judged = judged_run(fitted, claim)
     return RunReport(results, claim, fitted, judged.findings, judged.comparisons)
+
+
+def replicated(reports: Mapping[int, Report], comparisons: int, error: float = ERROR) -> Report:
+    """Return one report of several seeds, whose findings are those of all seeds together.
+
+    :param comparisons: of the family that they are judged as.
+    :param error: how often an interval may miss the truth (:func:`..verdicts.judge.verdict`).
+    """
+    runs = tuple(run for report in reports.values() for run in report.runs)
+    found = replication({seed: report.findings for seed, report in reports.items()}, comparisons, error)
+    return Report(runs, found.findings, found.comparisons, found)
 
 
 def joined(reports: Sequence[Report], comparisons: int = 0, others: Iterable[Finding] = ()) -> Report:

@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING
 
 from ..series.quantities import quantity_name
 from ..verdicts.judge import floor_text
-from .words import control_words, distinct_subjects, expected, interval, not_refuted_words, number, refuted_words
+from .words import (
+    control_words,
+    distinct_subjects,
+    expected,
+    interval,
+    not_refuted_words,
+    number,
+    refuted_words,
+    seeds_words,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -14,16 +23,21 @@ if TYPE_CHECKING:
     from ..verdicts.scoreboard import Score
 
 
-def scoreboard_page(scores: Sequence[Score], comparisons: int) -> str:
+def scoreboard_page(scores: Sequence[Score], comparisons: int, seeds: Sequence[int] = ()) -> str:
     """Return the claims with their verdicts, and under each what was measured and which controls were refuted.
 
     :param comparisons: m, the number of comparisons that all verdicts are judged among.
+    :param seeds: those that the verdicts pool; none if they are of one seed.
     """
+    pooled = (
+        [f"Pooled over {seeds_words(seeds)}; each by itself: [replication.md](replication.md).", ""] if seeds else []
+    )
     lines = [
         "# The claims, measured",
         "",
         f"All verdicts are those of one family of m = {comparisons} comparisons.",
         "",
+        *pooled,
     ]
     lines += ["| claim | statement | verdict | controls refuted |", "|---|---|---|---|"]
     lines += [

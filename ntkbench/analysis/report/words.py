@@ -153,3 +153,8 @@ def band(finding: Finding) -> str:
     if math.isinf(found.band_high):
         return f"above {found.band_low:g}"
     return f"[{found.band_low:g}, {found.band_high:g}]"
+
+
+def seeds_words(seeds: Sequence[int]) -> str:
+    """Name seeds: ``seeds 1, 2, 3``."""
+    return f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"

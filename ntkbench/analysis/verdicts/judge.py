@@ -62,6 +62,7 @@ the band, or neither inside nor disjoint. Of exponents: a floor refutes the limi
 reach the band; the verdict depends on the assumed correction."""
 
 POWER = 0.8
+ERROR = 1 - CONFIDENCE
 _LAW = {"exponent": "a power law", "limit": "of the expansion that was fitted"}
 
 
@@ -74,8 +75,10 @@ class Judgement(NamedTuple):
     sensitivity: Sensitivity | None = None
 
 
-def verdict(fit: Fit, expectation: Expectation, n_comparisons: int = 1) -> Judgement:
+def verdict(fit: Fit, expectation: Expectation, n_comparisons: int = 1, error: float = ERROR) -> Judgement:
     """Judge an estimate against its expectation, as one of ``n_comparisons`` verdicts.
+
+    :param error: how often an interval may miss the truth; less than 0.05 where this is one look of several.
 
     If the data reject the power law itself (p < 0.01 for its lack of fit), the claim cannot hold: the interval assumes
     a model that they contradict. A true claim's power law is rejected in 0.5 to 2 % of simulated studies. Disjoint from
@@ -84,37 +87,42 @@ def verdict(fit: Fit, expectation: Expectation, n_comparisons: int = 1) -> Judge
     :returns: the verdict and its reason, which states the intervals used and the smallest deviation from the expected
         value that this measurement refutes with probability 0.8.
     """
-    inner = _limits(fit, 1 - CONFIDENCE, expectation)
+    inner = _limits(fit, error, expectation)
     if math.isnan(inner[0]):
         found: Verdict = "inconclusive" if expectation.judged else "reported"
         return Judgement(found, f"no {expectation.noun}: {fit.method}", "no-estimate")
     if not expectation.judged:
         return Judgement("reported", f"without verdict: {expectation.note}", "not-judged")
-    return _compared(fit, expectation, n_comparisons, inner)
+    return _compared(fit, expectation, n_comparisons, error)
 
 
-def _compared(fit: Fit, expectation: Expectation, n_comparisons: int, inner: tuple[float, float]) -> Judgement:
+def _compared(fit: Fit, expectation: Expectation, n_comparisons: int, error: float) -> Judgement:
     """Compare an estimate's interval with the band."""
-    outer = _limits(fit, (1 - CONFIDENCE) / max(n_comparisons, 1), expectation)
+    inner, outer = (_limits(fit, alpha, expectation) for alpha in (error, error / max(n_comparisons, 1)))
     kind = "one-sided limits" if expectation.one_sided else "interval"
     law = _LAW.get(expectation.noun, "what was presumed")
     band, power = _text(expectation.band_low, expectation.band_high), _power_text(fit, outer, expectation)
-    if (found := _of_floor(fit, expectation, n_comparisons)) is not None:
+    if (found := _of_floor(fit, expectation, n_comparisons, error)) is not None:
         return found
     if expectation.band_low <= inner[0] and inner[1] <= expectation.band_high:
-        return _inside(fit, expectation, f"95 % {kind} {_text(*inner)} inside {band}", power)
+        within = f"{_percent(error)} {kind} {_text(*inner)} inside {band}"
+        return _inside(fit, expectation, within, power, error)
     if outer[0] > expectation.band_high or outer[1] < expectation.band_low:
         doubt = f"; the data are not {law} at all" if fit.rejected else ""
         text = f"{kind} {_text(*outer)}, family-wise over {n_comparisons}, disjoint from {band}"
         return _disjoint(fit, expectation, text, f"; {power}{doubt}")
-    text = f"95 % {kind} {_text(*inner)} and {band}: neither inside nor, family-wise, disjoint; {power}"
+    text = f"{_percent(error)} {kind} {_text(*inner)} and {band}: neither inside nor, family-wise, disjoint; {power}"
     return Judgement("inconclusive", text, "neither")
 
 
-def _of_floor(fit: Fit, expectation: Expectation, n_comparisons: int) -> Judgement | None:
+def _percent(error: float) -> str:
+    return f"{100 * (1 - error):.3g} %"
+
+
+def _of_floor(fit: Fit, expectation: Expectation, n_comparisons: int, error: float) -> Judgement | None:
     """Return the failure of a distance that levels off above zero, unless its slopes still steepen."""
     floor = floor_of(fit, expectation)
-    confidence = 1 - (1 - CONFIDENCE) / max(n_comparisons, 1)
+    confidence = 1 - error / max(n_comparisons, 1)
     if floor is None or not floor.is_above_zero(confidence) or steepens(fit):
         return None
     text = (
@@ -124,7 +132,7 @@ def _of_floor(fit: Fit, expectation: Expectation, n_comparisons: int) -> Judgeme
     return Judgement("fails", text, "floor")
 
 
-def _inside(fit: Fit, expectation: Expectation, within: str, power: str) -> Judgement:
+def _inside(fit: Fit, expectation: Expectation, within: str, power: str, error: float) -> Judgement:
     """Judge an estimate whose interval is inside the band."""
     if fit.rejected:
         law = _LAW.get(expectation.noun, "what was presumed")
@@ -132,7 +140,7 @@ def _inside(fit: Fit, expectation: Expectation, within: str, power: str) -> Judg
             "inconclusive", f"{within}, but the data are not {law} (p = {fit.lack_of_fit:.1g})", "rejected"
         )
     floor = floor_of(fit, expectation)
-    if floor is not None and floor.is_above_zero(CONFIDENCE):
+    if floor is not None and floor.is_above_zero(1 - error):
         text = f"{within}, but there may be a floor of {floor_text(floor)} of the distance at the largest width"
         return Judgement("inconclusive", text, "floor-possible")
     found = "" if floor is None else f"; floor {floor_text(floor)} of the distance at the largest width"
@@ -179,7 +187,7 @@ def minimum_detectable_deviation(fit: Fit, expectation: Expectation, n_compariso
 
     Half the band, half the family-wise interval, and z_0.8 standard errors; infinite where the interval is unbounded.
     """
-    return _detectable(fit, _limits(fit, (1 - CONFIDENCE) / max(n_comparisons, 1), expectation), expectation)
+    return _detectable(fit, _limits(fit, ERROR / max(n_comparisons, 1), expectation), expectation)
 
 
 def _detectable(fit: Fit, outer: tuple[float, float], expectation: Expectation) -> float:
@@ -272,10 +280,13 @@ def never_measured(plan: PlannedStudy) -> tuple[Finding, ...]:
     return tuple(_finding(*row, 0) for row in _unmeasured(plan, ()))
 
 
-def as_one_family(found: Sequence[Finding], comparisons: int = 0) -> JudgedRun:
-    """Return findings of several runs, judged as one family of ``comparisons``, or of as many as they are if fewer."""
+def as_one_family(found: Sequence[Finding], comparisons: int = 0, error: float = ERROR) -> JudgedRun:
+    """Return findings of several runs, judged as one family of ``comparisons``, or of as many as they are if fewer.
+
+    :param error: how often an interval may miss the truth (:func:`verdict`).
+    """
     family = max(comparisons, sum(finding.judged for finding in found))
-    judged = [_judged(finding.rate, finding.expectation, family) for finding in found]
+    judged = [_judged(finding.rate, finding.expectation, family, error) for finding in found]
     return JudgedRun(
         tuple(
             replace(finding, verdict=said.verdict, reason=said.reason, kind=said.kind, sensitivity=said.sensitivity)
@@ -290,9 +301,9 @@ def _finding(rate: FittedRate, found: Expectation, control: bool, family: int) -
     return Finding(rate, found, control, said.verdict, said.reason, said.kind, said.sensitivity)
 
 
-def _judged(rate: FittedRate, found: Expectation, family: int) -> Judgement:
+def _judged(rate: FittedRate, found: Expectation, family: int, error: float = ERROR) -> Judgement:
     """Return the verdict on an estimate; one that may be the result of a selection neither holds nor fails."""
-    said = verdict(rate.fit, found, max(family, 1))
+    said = verdict(rate.fit, found, max(family, 1), error)
     if rate.censored is None or said.kind in ("no-estimate", "not-judged"):
         return said
     return Judgement("inconclusive", f"{rate.censored}; of the rest: {said.reason}", "censored")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from ..estimation.curve import Curve, ends
+from ..estimation.curve import ends, exponent
 from ..estimation.exponents import ExponentFit
 from ..estimation.floor import Floor, fit_floor
 from ..estimation.local_slopes import LocalSlopes, local_slopes
@@ -12,6 +12,7 @@ from ..estimation.mixed import REJECTED
 
 if TYPE_CHECKING:
     from ...theory.claims import Expectation
+    from ..estimation.curve import Curve, Curves
     from ..estimation.mixed import MixedEstimate
     from ..estimation.rates import Fit
 
@@ -23,7 +24,7 @@ ALLOWED = (0.0, 0.5, 1.0, 2.0, 4.0)
 none. One that the data reject (:data:`REJECTED`) does not count."""
 
 
-def curve_of(fit: Fit) -> Curve | None:
+def curve_of(fit: Fit) -> Curve | Curves | None:
     """Return what an exponent was fitted to; None for limits, correlations and the bias of a mean."""
     return fit.curve if isinstance(fit, ExponentFit) else None
 
@@ -73,5 +74,5 @@ def _variants(fit: Fit) -> list[MixedEstimate]:
     curve = curve_of(fit)
     if curve is None:
         return []
-    found = [curve.exponent(allowed, power) for allowed in ALLOWED for power in curve.powers]
+    found = [exponent(curve, allowed, power) for allowed in ALLOWED for power in curve.powers]
     return [each for each in found if each.lack_of_fit is None or each.lack_of_fit >= REJECTED]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from ...store.schemas import SCHEMA_VERSION
+from ...store.schemas import SCHEMA_VERSION, SCHEMAS
 from ..estimation.rates import Rates
 from ..series.names import compared_words, digits_needed, series_architecture, task_words
 from .claim import claim_of
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from ...store.read import Results
     from .judge import Finding
+    from .replication import Replication
 
 _NAMES = ["schema_version", "run_id", "study", "claim", "task", "architecture", "quantity"]
 _NUMBERS = ["expected", "band_low", "band_high", "estimate", "ci_low", "ci_high", "n_widths", "n_members"]
@@ -52,6 +53,17 @@ def as_table(found: Sequence[Finding]) -> pd.DataFrame:
     compared = pd.Series([compared_words(finding.rate.key) for finding in found], index=table.index, dtype=object)
     named = table["quantity"] + " [" + compared + "]"
     return table.assign(quantity=table["quantity"].where(~several, named))
+
+
+def replication_table(found: Replication) -> pd.DataFrame:
+    """Return the table ``replication``: one row per quantity and seed, with how far the seeds differ."""
+    own = [(seed, each, quantity) for quantity in found.quantities for seed, each in quantity.by_seed.items()]
+    table = as_table([each for _, each, _ in own])
+    table["seed"] = [seed for seed, _, _ in own]
+    table["between_seeds"] = [quantity.heterogeneity.between for _, _, quantity in own]
+    table["heterogeneity"] = [quantity.heterogeneity.p for _, _, quantity in own]
+    table["pooled_verdict"] = [quantity.pooled.verdict for _, _, quantity in own]
+    return table[[column.name for column in SCHEMAS["replication"]]]
 
 
 def _row(finding: Finding, digits: int) -> dict[str, Any]:
