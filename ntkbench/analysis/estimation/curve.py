@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import stdtrit
 
 from .mixed import mixed_estimate
 from .pooling import pooled
@@ -110,9 +109,3 @@ def estimate(curves: Curve | Curves, fit: Callable[[Curve], MixedEstimate]) -> M
 def exponent(curves: Curve | Curves, allowed: float = 1.0, power: float = 1.0) -> MixedEstimate:
     """Fit the exponent of n; ``allowed`` multiplies tau, ``power`` is the correction's."""
     return estimate(curves, lambda curve: curve.fit([curve.logs], of=0, allowed=allowed, power=power))
-
-
-def ends(found: MixedEstimate, confidence: float) -> tuple[float, float]:
-    """Return the two-sided interval of Student's t."""
-    reach = float(stdtrit(found.dof, 0.5 + confidence / 2)) * found.standard_error
-    return found.estimate - reach, found.estimate + reach

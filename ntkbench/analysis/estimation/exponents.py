@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import fdtrc, stdtrit
 
-from .curve import POWERS, Curve, Curves, ends
+from .curve import POWERS, Curve, Curves
 from .curve import exponent as fitted_exponent
 from .mixed import REJECTED, named, several
 
@@ -54,26 +54,24 @@ _STANDS_OUT = 1e-3
 class ExponentFit:
     """A fitted exponent of the width, able to state its interval at any confidence.
 
-    :param standard_error: of the exponent: sampling and unknown correction together; NaN with a ``deviance``.
-    :param dof: degrees of freedom of Student's t.
     :param n_members: the fewest members at any width used.
-    :param deviance: where the interval is an inverted test rather than estimate +- t s.e.: its statistic over a fixed
-        grid of exponents.
+    :param by_power: the estimates with corrections of each power, whose intervals the interval includes; the first is
+        that of the exponent.
+    :param deviance: where the interval is an inverted test instead: its statistic over a fixed grid of exponents, with
+        ``dof`` degrees of freedom of Student's t.
     :param lack_of_fit: p-value of the power law itself, corrected by b / n; None where none was tested.
     :param curve: what was fitted, for the tests beside the exponent; None for the bias of a mean.
-    :param others: the same with corrections of other powers, whose intervals the interval includes.
     """
 
     exponent: float
-    standard_error: float
-    dof: float
     n_widths: int
     n_members: int
     method: str
+    by_power: tuple[MixedEstimate, ...] = ()
     deviance: Floats | None = None
+    dof: float = float("nan")
     lack_of_fit: float | None = None
     curve: Curve | Curves | None = None
-    others: tuple[MixedEstimate, ...] = ()
 
     @property
     def estimate(self) -> float:
@@ -87,16 +85,10 @@ class ExponentFit:
 
     def interval(self, confidence: float = CONFIDENCE) -> tuple[float, float]:
         """Two-sided interval at this confidence: infinite ends where data set no limit, NaN where they say nothing."""
-        t = float(stdtrit(self.dof, 0.5 + confidence / 2))
-        if self.deviance is None:
-            reach = t * self.standard_error
-            lows, highs = zip(
-                (self.exponent - reach, self.exponent + reach),
-                *(ends(other, confidence) for other in self.others),
-                strict=True,
-            )
-            return min(lows), max(highs)
-        return _accepted(self.deviance, t * t)
+        if self.deviance is not None:
+            return _accepted(self.deviance, float(stdtrit(self.dof, 0.5 + confidence / 2)) ** 2)
+        ends = [found.interval(confidence) for found in self.by_power]
+        return min((low for low, _ in ends), default=np.nan), max((high for _, high in ends), default=np.nan)
 
 
 def fit_exponent(
@@ -184,20 +176,18 @@ def _mixed_fit(
 
 def exponent_of(curve: Curve | Curves) -> ExponentFit:
     """Return the exponent of a curve, or of those of several seeds together."""
-    found, *others = (fitted_exponent(curve, power=power) for power in curve.powers)
-    p, tau = found.lack_of_fit, max(each.tau for each in curve.each)
+    by_power = tuple(fitted_exponent(curve, power=power) for power in curve.powers)
+    p, tau = by_power[0].lack_of_fit, max(each.tau for each in curve.each)
     return ExponentFit(
-        exponent=found.estimate,
-        standard_error=found.standard_error,
-        dof=found.dof,
+        exponent=by_power[0].estimate,
         n_widths=len(curve.n),
         n_members=min(int(each.counts.min()) for each in curve.each),
         method=f"log RMS = a + p log n + b/n, prior of b: N(0, {tau:g}^2)"
-        + (", or as large a b/n^1/2" if tau and others else "")
+        + (", or as large a b/n^1/2" if tau and len(by_power) > 1 else "")
         + (f"; not a power law (p = {p:.1g})" if p is not None and p < REJECTED else ""),
+        by_power=by_power,
         lack_of_fit=p,
         curve=curve,
-        others=tuple(others),
     )
 
 
@@ -260,7 +250,6 @@ def fit_exponent_of_mean(
     best = int(deviance.argmin())
     return ExponentFit(
         exponent=float(_EXPONENTS[best]) if 0 < best < len(_EXPONENTS) - 1 else np.nan,
-        standard_error=np.nan,
         dof=members - 1,
         n_widths=len(n),
         n_members=members,
@@ -338,9 +327,7 @@ def _accepted(deviance: Floats, limit: float) -> tuple[float, float]:
 
 def _no_fit(n_widths: int, n_members: int, why: str) -> ExponentFit:
     nan = float("nan")
-    return ExponentFit(
-        exponent=nan, standard_error=nan, dof=nan, n_widths=n_widths, n_members=n_members, method=f"none: {why}"
-    )
+    return ExponentFit(exponent=nan, n_widths=n_widths, n_members=n_members, method=f"none: {why}")
 
 
 def _finite(values: ArrayLike) -> Floats:

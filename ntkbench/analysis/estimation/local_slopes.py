@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import stdtr
 
-from .curve import Curve, Curves, ends, estimate
+from .curve import Curve, Curves, estimate
 
 if TYPE_CHECKING:
     from .mixed import MixedEstimate
@@ -89,7 +89,7 @@ def local_slopes(curve: Curve | Curves | None) -> LocalSlopes | None:
     return LocalSlopes(
         first=first.estimate,
         last=last.estimate,
-        at_largest=ends(last, 0.95),
+        at_largest=last.interval(0.95),
         steepens=p_of,
         flattens=1 - p_of,
         smallest_width=smallest,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import ndtri
 
-from .curve import Curve, Curves, ends
+from .curve import Curve, Curves
 from .curve import exponent as fitted_exponent
 from .exponents import ExponentFit, exponent_of, exponent_of_means
 from .limits import nothing
@@ -56,7 +56,7 @@ class OverSeeds:
 
     def interval(self, confidence: float = 0.95) -> tuple[float, float]:
         """Two-sided interval."""
-        return ends(self.found, confidence)
+        return self.found.interval(confidence)
 
 
 def over_seeds(fits: Mapping[int, Fit]) -> tuple[Fit, Heterogeneity]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from ..estimation.curve import ends, exponent
+from ..estimation.curve import exponent
 from ..estimation.exponents import ExponentFit
 from ..estimation.floor import Floor, fit_floor
 from ..estimation.local_slopes import LocalSlopes, local_slopes
@@ -47,7 +47,7 @@ def hold_depends(fit: Fit, expectation: Expectation) -> bool:
 def failure_depends(fit: Fit, expectation: Expectation) -> bool:
     """Return whether under some other correction, which the data do not reject, the 95 % interval reaches the band."""
     low, high = expectation.band_low, expectation.band_high
-    limits = [ends(found, 0.90 if expectation.one_sided else 0.95) for found in _variants(fit)]
+    limits = [found.interval(0.90 if expectation.one_sided else 0.95) for found in _variants(fit)]
     return any(lower <= high and upper >= low for lower, upper in limits)
 
 

@@ -17,7 +17,6 @@ TRAINED = 64.0 * 2 ** np.arange(6)
 
 # The coverage demanded is 93 %: fewer hits than AT_LEAST would leave it in doubt at the 1 % level.
 AT_LEAST = binom.ppf(0.99, STUDIES, 0.93)
-AT_MOST = binom.ppf(0.99, STUDIES, 0.97)
 
 
 def draw_members(rng, widths, members, *, p, b, cv2, h):
@@ -30,24 +29,21 @@ def draw_members(rng, widths, members, *, p, b, cv2, h):
 
 
 @pytest.mark.parametrize(
-    ("widths", "members", "p", "b", "cv2", "h", "tau", "bounded_above"),
+    ("widths", "members", "p", "b", "cv2", "h", "tau"),
     [
-        pytest.param(QUICK, 8, -0.5, 1.6, 1.0, 30, 2, True, id="quickstart, 8 members"),
-        pytest.param(QUICK, 8, -0.5, 0.0, 1.0, 0, 2, True, id="quickstart, no pre-asymptotic bias", marks=EXHAUSTIVE),
-        pytest.param(FULL, 20, -0.5, 2.4, 0.28, 60, 2, True, id="C2, relu, 7 widths, 20 members", marks=EXHAUSTIVE),
-        pytest.param(TRAINED, 20, -1.0, -13.0, 0.4, 0, 12, True, id="C4, erf, strong bias", marks=EXHAUSTIVE),
-        pytest.param(
-            TRAINED, 20, -0.5, 0.0, 0.3, 10, 8, False, id="C7, allowed for a bias that is not there", marks=EXHAUSTIVE
-        ),
+        pytest.param(QUICK, 8, -0.5, 1.6, 1.0, 30, 2, id="quickstart, 8 members"),
+        pytest.param(QUICK, 8, -0.5, 0.0, 1.0, 0, 2, id="quickstart, no pre-asymptotic bias", marks=EXHAUSTIVE),
+        pytest.param(FULL, 20, -0.5, 2.4, 0.28, 60, 2, id="C2, relu, 7 widths, 20 members", marks=EXHAUSTIVE),
+        pytest.param(TRAINED, 20, -1.0, -13.0, 0.4, 0, 12, id="C4, erf, strong bias", marks=EXHAUSTIVE),
+        pytest.param(TRAINED, 20, -1.0, -24.0, 0.4, 0, 12, id="C4, twice the allowance", marks=EXHAUSTIVE),
+        pytest.param(TRAINED, 20, -0.5, 0.0, 0.3, 10, 8, id="C7, a bias that is not there", marks=EXHAUSTIVE),
     ],
 )
-def test_intervals_cover(widths, members, p, b, cv2, h, tau, bounded_above):
+def test_intervals_cover(widths, members, p, b, cv2, h, tau):
     rng = np.random.default_rng(2024)
     drawn = draw_members(rng, widths, members, p=p, b=b, cv2=cv2, h=h)
     fits = (fit_exponent(widths, [x[i] for x in drawn], correction=tau).interval() for i in range(STUDIES))
-    hits = sum(low <= p <= high for low, high in fits)
-    assert hits >= AT_LEAST
-    assert not bounded_above or hits <= AT_MOST
+    assert sum(low <= p <= high for low, high in fits) >= AT_LEAST
 
 
 def test_coverage_needs_the_correction():

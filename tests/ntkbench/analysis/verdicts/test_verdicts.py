@@ -12,6 +12,7 @@ import pytest
 from scipy.special import ndtri
 
 from ntkbench.analysis.estimation.exponents import ExponentFit, fit_exponent
+from ntkbench.analysis.estimation.mixed import MixedEstimate
 from ntkbench.analysis.report.report import analyse
 from ntkbench.analysis.verdicts.judge import minimum_detectable_deviation, verdict
 from ntkbench.analysis.verdicts.table import verdict_table
@@ -23,7 +24,8 @@ BOUND = Expectation(claim="C4", metric="m", value=-0.5, band_low=-math.inf, band
 
 
 def fit(exponent, error):
-    return ExponentFit(exponent=exponent, standard_error=error, dof=1e6, n_widths=4, n_members=8, method="test")
+    found = MixedEstimate(exponent, error, 0.0, 1e6, None)
+    return ExponentFit(exponent=exponent, n_widths=4, n_members=8, method="test", by_power=(found,))
 
 
 @pytest.mark.parametrize(
@@ -90,9 +92,7 @@ def test_reason_of_no_exponent_is_its_method():
 def test_interval_open_on_one_side():
     grid = np.linspace(-4, 2, 601)
     deviance = np.where(grid < -0.8, 0.0, ((grid + 0.8) / 0.01) ** 2)
-    open_below = ExponentFit(
-        exponent=math.nan, standard_error=math.nan, dof=7, n_widths=4, n_members=8, method="m", deviance=deviance
-    )
+    open_below = ExponentFit(exponent=math.nan, n_widths=4, n_members=8, method="m", deviance=deviance, dof=7)
     assert verdict(open_below, BOUND)[0] == "holds"
     assert verdict(open_below, BAND)[0] == "fails"
     deep = Expectation(claim="C7", metric="m", value=-1, band_low=-1.1, band_high=-0.9)
