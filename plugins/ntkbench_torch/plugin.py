@@ -45,8 +45,9 @@ def estimate(work: Workload) -> Estimate:
     parameters = parameter_count(layers)
     first = (layers[0] + 1) * layers[1]
     step = 2 * min(work.batch_size or sizes.n_train, sizes.n_train) * (3 * parameters - first)
-    recording = work.records * 2 * sizes.n_test * parameters + observation_cost(work, layers).flops
-    return Estimate(flops=float(work.members * (work.steps * step + recording)), bytes=_peak_bytes(work, layers))
+    recording = work.records * 2 * sizes.n_test * parameters
+    flops = work.members * (work.steps * step + recording) + observation_cost(work, layers).flops
+    return Estimate(flops=float(flops), bytes=_peak_bytes(work, layers))
 
 
 def _peak_bytes(work: Workload, layers: tuple[int, ...]) -> float:
