@@ -10,9 +10,13 @@ import click
 
 from ..plugin.options import JSON_OPTION
 from .options import overrides_from, study_options
+from .power import power_record, show_power
 
 if TYPE_CHECKING:
+    from ..analysis.verdicts.power import PlannedPower
     from ..plugin.cell import Cell
+    from ..plugin.registry import Registry
+    from ..study.plan import Plan
 
 _LISTED = 40
 
@@ -28,17 +32,33 @@ def plan_command(**options: Any) -> None:
     from ..store.folder import RunFolder, check_extends, check_own
 
     choice = Options(data_dir=options["data_dir"], plugins=options["plugins"])
-    plan, _ = plan_study(options["study"], overrides_from(options), choice)
+    plan, registry = plan_study(options["study"], overrides_from(options), choice)
     path = run_path(plan, options["out"])
     check_own(path)
     check_extends(path, plan)
     done = RunFolder(path, plan.run_id).done()
     rows = [(cell, decide(cell, done, rerun_failed=False)) for cell in plan.cells]
+    powers = _powers(plan, registry, options["size"])
     if options["as_json"]:
         cells = [_record(cell, decision) for cell, decision in rows]
-        click.echo(json.dumps({"run_id": plan.run_id, "path": str(path), "cells": cells}, indent=2))
+        record = {"run_id": plan.run_id, "path": str(path), "cells": cells}
+        click.echo(json.dumps(record | {"power": [power_record(power) for power in powers]}, indent=2))
     else:
         _show(plan.run_id, str(path), rows, None if options["everything"] else _LISTED, choice.memory())
+        if powers:
+            show_power(powers)
+
+
+def _powers(plan: Plan, registry: Registry, size: str) -> list[PlannedPower]:
+    """Return what a study of a claim can decide; nothing of other studies."""
+    if plan.study.study.claim is None:
+        return []
+    from ..analysis.verdicts.expected_rows import plan_of
+    from ..analysis.verdicts.power import planned_power
+    from ..api.claims import comparisons_of_claims
+
+    planned = plan_of(plan.resolved, plan.run_id)
+    return [] if planned is None else list(planned_power(planned, comparisons_of_claims(registry, size)))
 
 
 def _record(cell: Cell, decision: str) -> dict[str, Any]:
@@ -60,7 +80,9 @@ def _record(cell: Cell, decision: str) -> dict[str, Any]:
 
 
 def _show(run_id: str, path: str, rows: Sequence[tuple[Cell, str]], limit: int | None, available: float) -> None:
-    from ..plugin.terminal import print_table, quantity
+    from ..execution.progress import expected_seconds
+    from ..plugin.machine import multiply_rate
+    from ..plugin.terminal import duration, print_table, quantity
     from .formatting import cell_words, too_large
 
     lines = [
@@ -80,7 +102,9 @@ def _show(run_id: str, path: str, rows: Sequence[tuple[Cell, str]], limit: int |
     todo = [cell for cell, decision in rows if decision == "run"]
     work = quantity(sum(cell.estimate.flops for cell in todo), "flop")
     memory = quantity(max((cell.estimate.bytes for cell in todo), default=0), "B")
-    click.echo(f"{len(rows)} cells: {len(todo)} to run ({work}, at most {memory} in one cell), {_counts(rows)}")
+    seconds = expected_seconds(todo, multiply_rate())
+    cost = f"{work}, about {duration(seconds)} here, at most {memory} in one cell"
+    click.echo(f"{len(rows)} cells: {len(todo)} to run ({cost}), {_counts(rows)}")
     if warning := too_large(todo, available):
         click.echo(warning)
 

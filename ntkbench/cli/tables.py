@@ -180,7 +180,7 @@ def _rate_table(comparison: Comparison) -> Table:
             f"{claim}{quantity_name(rate.metric)} ({methods.index(_method(rate)) + 1})",
             "-" if math.isnan(rate.fit.estimate) else f"{rate.fit.estimate:.2f}",
             _interval(*rate.fit.interval()),
-            "" if finding is None else band(finding),
+            "" if finding is None else band(finding.expectation),
             "" if finding is None else finding.verdict,
         )
     reasons = [finding.reason for _, finding in comparison.rates if finding and finding.kind == "not-judged"]

@@ -233,7 +233,7 @@ class Rates:
         if left_out := everything["split_index"].nunique() - group["split_index"].nunique():
             remarks.append(f"splits left out because some width lacks them: {left_out}")
         facts = self._caveats.cells[key.run_id, str(everything["cell_id"].iloc[0])]
-        fit = _fit(points, quantity, tau, _powers(quantity, str(facts["activation"])))
+        fit = _fit(points, quantity, tau, correction_powers(quantity, str(facts["activation"])))
         fit = replace(fit, method="; ".join([fit.method, *remarks]))
         kernel = "nngp" if quantity.stored.startswith("nngp") else "ntk"
         caveat = self._caveats.of_reference(key.run_id, cells, key.reference, kernel=kernel)
@@ -260,7 +260,7 @@ def _series_rows(quantity: Quantity, cells: SeriesCells, stored: MetricRows) -> 
     return rows if by_member else with_errors(rows, quantity, stored)
 
 
-def _powers(quantity: Quantity, activation: str) -> tuple[float, ...]:
+def correction_powers(quantity: Quantity, activation: str) -> tuple[float, ...]:
     """Return the powers of 1 / n that corrections may have.
 
     At initialization, layers average over independent units, so that moments are expansions in 1 / n. Training across

@@ -12,6 +12,7 @@ from ..series.quantities import quantity_name
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from ...theory.claims import Expectation
     from ..series.keys import SeriesKey
     from ..verdicts.judge import Finding
     from ..verdicts.scoreboard import NegativeControl
@@ -140,14 +141,17 @@ def interval(low: float, high: float) -> str:
 
 def expected(finding: Finding) -> str:
     """Return the expected value of a finding, with its band."""
-    found = finding.expectation
+    return expected_words(finding.expectation)
+
+
+def expected_words(found: Expectation) -> str:
+    """Return an expected value with its band: ``-0.5 in [-0.6, -0.4]``, or ``at most -0.5``."""
     one_sided = math.isinf(found.band_low) or math.isinf(found.band_high)
-    return band(finding) if one_sided else f"{found.value:g} in {band(finding)}"
+    return band(found) if one_sided else f"{found.value:g} in {band(found)}"
 
 
-def band(finding: Finding) -> str:
-    """Return the band of a finding, such as ``[-1.1, -0.9]`` or ``at most -0.5``."""
-    found = finding.expectation
+def band(found: Expectation) -> str:
+    """Return a band, such as ``[-1.1, -0.9]`` or ``at most -0.5``."""
     if math.isinf(found.band_low):
         return f"at most {found.band_high:g}"
     if math.isinf(found.band_high):

@@ -77,6 +77,7 @@ def _planned(resolved: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], R
                     for widths in subject.hidden_widths(architecture["depth"]):
                         row = {"label": entry["label"], "role": "subject"}
                         row |= {"width": min(widths, default=None), "widths": list(widths) or None}
+                        row |= {"members": subject.members_at(widths)}
                         yield entry, {**here, **row}
 
 

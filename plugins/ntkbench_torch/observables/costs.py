@@ -17,6 +17,7 @@ _LANCZOS = 30  # products with the kernel per eigenvalue
 _PRODUCT = 3  # passes per product with the tangent kernel
 _MOMENTS = (2, 4)  # copies held of all members' tangent kernels and of their NNGP kernels
 _EIGEN = 10  # flops of an eigendecomposition, over rows cubed
+_SINGULAR = 4  # flops of singular values, over rows times columns squared (Golub and Van Loan, 8.6)
 _KERNEL_FLOATS = 2**23  # numbers in the kernels measured in one pass
 _KERNELS = 4  # arrays as large as the current kernel: itself and what is derived from it
 _WORKSPACE = 4  # arrays as large as the kernel in an eigendecomposition
@@ -47,6 +48,8 @@ def observation_cost(work: Workload, layers: tuple[int, ...]) -> Estimate:
         flops += kernels * _LANCZOS * _PRODUCT * one_pass
     if "smallest_eigenvalue" in wanted:
         flops += kernels * _EIGEN * float(rows) ** 3
+    if "weight_norm" in wanted:
+        flops += _SINGULAR * sum(max(pair) * min(pair) ** 2 for pair in pairwise(layers[1:-1]))
     if "ntk_slice" in wanted:
         flops += kernels * _PRODUCT * 2.0 * sizes.n_test * weights
     flops += len(wanted & {"cost_rate", "component_learning"}) * work.records * _PRODUCT * one_pass

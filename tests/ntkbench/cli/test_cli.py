@@ -184,6 +184,20 @@ class TestPlan:
         ]
         assert decisions == [("run", None)] + [("skip", "only up to depth 9")] * 3
 
+    def test_a_claim_says_what_it_can_decide(self):
+        said = invoke("plan", "claim-c3").output
+        assert "What it can decide on one seed" in said
+        assert "coupling of outputs in the empirical NTK" in said
+        (one, *_) = json.loads(invoke("plan", "claim-c3", "--json").stdout)["power"]
+        assert one["labels"] == ["network"]
+        assert 0 < one["half_width"] < one["detects"]
+        unknown = json.loads(invoke("plan", "claim-c13", "--json").stdout)["power"][0]
+        assert unknown["half_width"] is None
+
+    def test_other_studies_decide_nothing_of_the_claims(self, finished):
+        found = invoke("plan", finished / "toy.toml", "--plugin", TOY, "--out", finished / "new")
+        assert "What it can decide" not in found.output
+
     def test_long_plans_are_cut_unless_asked_for(self, finished):
         widths = [part for width in range(1, 61) for part in ("--width", width)]
         arguments = ("plan", finished / "toy.toml", "--plugin", TOY, "--out", finished / "new", *widths)
@@ -196,6 +210,24 @@ class TestPlan:
         out = tmp_path / "thesis.tex" if way == "file" else tmp_path
         found = invoke("plan", finished / "toy.toml", "--plugin", TOY, "--out", out)
         assert found.exit_code == 2
+
+
+class TestClaims:
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (("--budget", "30m"), "--budget needs --until decided"),
+            (("--until", "decided", "--budget", "30"), "'30' is not a time; expected a number of s, m or h"),
+            (("--until", "decided", "--budget", "0m"), "'0m' is not a time"),
+            (("--until", "decided", "--seed", "1", "--seed", "2"), "takes one --seed, the first"),
+            (("C18",), 'no claim "C18"'),
+        ],
+    )
+    def test_mistakes(self, tmp_path, arguments, message):
+        found = invoke("claims", *arguments, "--out", tmp_path / "claims")
+        assert found.exit_code == 2
+        assert message in " ".join(found.output.split())
+        assert not (tmp_path / "claims").exists()
 
 
 class TestCatalogue:
