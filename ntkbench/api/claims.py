@@ -173,8 +173,7 @@ def write_board(board: Board) -> None:
 
     report, seeds = board.report, board.report.replication
     _write_table(board.path, "verdicts", BOARD, as_table(report.findings))
-    page = scoreboard_page(report.scores, report.compared, seeds.seeds if seeds else ())
-    (board.path / f"{BOARD}.md").write_text(page, encoding="utf-8")
+    (board.path / f"{BOARD}.md").write_text(scoreboard_page(report), encoding="utf-8")
     if seeds is not None:
         _write_table(board.path, "replication", "replication", replication_table(seeds))
         (board.path / "replication.md").write_text(replication_page(seeds), encoding="utf-8")

@@ -47,7 +47,8 @@ def show_board(board: Board) -> None:
         if session.summary.failures or session.summary.problems:
             show_problems(session)
     console.print(_summary(board))
-    console.print(f"{_legend(family)} Tables, figures: {board.path}", soft_wrap=True, highlight=False)
+    legend = _legend(family, board.report.error)
+    console.print(f"{legend} Tables, figures: {board.path}", soft_wrap=True, highlight=False)
 
 
 def show_run(session: Session) -> None:
@@ -55,7 +56,7 @@ def show_run(session: Session) -> None:
     console = make_console()
     family = session.report.compared
     _show_scores(console, session.report.scores, family)
-    console.print(_legend(family), soft_wrap=True, highlight=False)
+    console.print(_legend(family, session.report.error), soft_wrap=True, highlight=False)
 
 
 def _show_scores(console: Console, found: Sequence[Score], family: int) -> None:
@@ -79,12 +80,13 @@ def _controls(score: Score) -> Table:
     return table
 
 
-def _legend(family: int) -> str:
+def _legend(family: int, error: float) -> str:
     return (
-        "holds: the 95 % interval lies in the band. fails: an interval at 1 - 0.05 / m, for all m comparisons judged "
-        f"together (m = {family}),\nis disjoint from it. A claim holds if all that is judged of it holds. 'detects': "
-        "the deviation that would be refuted with probability 0.8;\n'points': the widths, or other places on the axis, "
-        "behind a number; 'members': the fewest networks at any. `ntkbench show STUDY` says what is measured and why."
+        f"holds: the {100 * (1 - error):.3g} % interval lies in the band. fails: an interval at 1 - {error:.2g} / m, "
+        f"for all m comparisons judged\ntogether (m = {family}), is disjoint from it. A claim holds if all that is "
+        "judged of it holds. 'detects': the deviation that would be refuted\nwith probability 0.8; 'points': the "
+        "widths, or other places on the axis, behind a number; 'members': the fewest networks at any.\n"
+        "`ntkbench show STUDY` says what is measured and why."
     )
 
 

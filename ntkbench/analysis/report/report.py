@@ -78,6 +78,11 @@ class Report:
         """The comparisons of all runs."""
         return tuple(comparison for run in self.runs for comparison in run.comparisons)
 
+    @property
+    def error(self) -> float:
+        """How often the intervals of verdicts may miss the truth: 0.05, or less where this is one look of several."""
+        return self.replication.error if self.replication else ERROR
+
     @cached_property
     def scores(self) -> tuple[Score, ...]:
         """What came of each claim."""

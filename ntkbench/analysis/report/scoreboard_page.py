@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..series.quantities import quantity_name
-from ..verdicts.judge import floor_text
+from ..verdicts.judge import ERROR, floor_text
 from .words import (
     control_words,
     distinct_subjects,
@@ -18,24 +18,27 @@ from .words import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from ..verdicts.scoreboard import Score
+    from .report import Report
 
 
-def scoreboard_page(scores: Sequence[Score], comparisons: int, seeds: Sequence[int] = ()) -> str:
+def scoreboard_page(report: Report) -> str:
     """Return the claims with their verdicts, and under each what was measured and which controls were refuted.
 
-    :param comparisons: m, the number of comparisons that all verdicts are judged among.
-    :param seeds: those that the verdicts pool; none if they are of one seed.
+    :param report: its verdicts are those of one family of comparisons, perhaps of several seeds together.
     """
-    pooled = (
-        [f"Pooled over {seeds_words(seeds)}; each by itself: [replication.md](replication.md).", ""] if seeds else []
-    )
+    scores, seeds = report.scores, report.replication
+    pooled = []
+    if seeds:
+        pooled = [f"Pooled over {seeds_words(seeds.seeds)}; each by itself: [replication.md](replication.md).", ""]
+    if report.error < ERROR:
+        pooled += [f"This is one look of several: verdicts use intervals of {100 * (1 - report.error):.3g} %.", ""]
     lines = [
         "# The claims, measured",
         "",
-        f"All verdicts are those of one family of m = {comparisons} comparisons.",
+        f"All verdicts are those of one family of m = {report.compared} comparisons.",
         "",
         *pooled,
     ]

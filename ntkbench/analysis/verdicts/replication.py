@@ -56,11 +56,16 @@ class Replicated:
 
 @dataclass(frozen=True)
 class Replication:
-    """All quantities on several seeds, and m, the comparisons that they are judged among."""
+    """All quantities on several seeds.
+
+    :param comparisons: m, the comparisons that they are judged among.
+    :param error: how often an interval may miss the truth.
+    """
 
     seeds: tuple[int, ...]
     quantities: tuple[Replicated, ...]
     comparisons: int
+    error: float = ERROR
 
     @cached_property
     def findings(self) -> tuple[Finding, ...]:
@@ -88,7 +93,7 @@ def replication(boards: Mapping[int, Sequence[Finding]], comparisons: int, error
         Replicated(finding, by_seed, differ)
         for finding, by_seed, (_, differ) in zip(judged.findings, groups.values(), together, strict=True)
     )
-    return Replication(tuple(boards), quantities, judged.comparisons)
+    return Replication(tuple(boards), quantities, judged.comparisons, error)
 
 
 def same_quantity(finding: Finding) -> Same:

@@ -9,6 +9,7 @@ import pytest
 
 from ntkbench.analysis.estimation.rates import FittedRate
 from ntkbench.analysis.estimation.smallest_eigenvalues import Bounded
+from ntkbench.analysis.report.report import Report
 from ntkbench.analysis.report.scoreboard_page import scoreboard_page
 from ntkbench.analysis.report.words import distinct_subjects, training_words
 from ntkbench.analysis.series.keys import ArchitectureKey, SeriesKey, TaskKey
@@ -16,7 +17,6 @@ from ntkbench.analysis.series.names import compared_words, task_words
 from ntkbench.analysis.series.quantities import ALL, QUANTITY_NAMES, quantity_name
 from ntkbench.analysis.verdicts.findings import KNOWN
 from ntkbench.analysis.verdicts.judge import Finding
-from ntkbench.analysis.verdicts.scoreboard import scores
 from ntkbench.theory.claims import JUDGED, expected_exponent
 
 ARCHITECTURE = ArchitectureKey("erf", 2, 1.5, 0.1)
@@ -56,7 +56,7 @@ def test_rows_differ_by_what_their_architectures_differ_in(facts, said):
     found = [finding(), finding(replace(KEY, architecture=replace(ARCHITECTURE, **facts)))]
     rows = [f"erf, network against ntk, {words} (task n_train=16, study)" for words in said]
     assert distinct_subjects(found) == rows
-    page = scoreboard_page(scores(found), 94)
+    page = scoreboard_page(Report((), tuple(found), 94))
     assert all(f"| {row} |" in page for row in rows)
     assert page.count("m = 94 comparisons") == 1
 

@@ -90,7 +90,7 @@ def test_a_control_says_how_many_of_its_quantities_are_refuted_and_names_the_oth
     assert refuted_words(control) == "2 of 4"  # what is only reported does not count
     named = "distance of the empirical NTK to its limit, operator norm (erf: inconclusive, relu: holds)"
     assert not_refuted_words(control) == named
-    assert f"| study: wrong against ntk | 2 of 4 | {named} |" in scoreboard_page([score], 1)
+    assert f"| study: wrong against ntk | 2 of 4 | {named} |" in scoreboard_page(Report((), tuple(CONTROL), 1))
     (weak,) = scores([CONTROL[0], CONTROL[3]])[0].negative_controls
     assert refuted_words(weak) == "NONE of 1"
 
