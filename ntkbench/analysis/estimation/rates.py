@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 
 from ...errors import NtkbenchError
-from ...theory.activations import activation_facts
 from ..derived import DERIVED
 from ..series.cells import SeriesCells, series_cells
 from ..series.names import digits_needed, series_architecture, subject_words, task_words
@@ -233,7 +232,7 @@ class Rates:
         if left_out := everything["split_index"].nunique() - group["split_index"].nunique():
             remarks.append(f"splits left out because some width lacks them: {left_out}")
         facts = self._caveats.cells[key.run_id, str(everything["cell_id"].iloc[0])]
-        fit = _fit(points, quantity, tau, correction_powers(quantity, str(facts["activation"])))
+        fit = _fit(points, quantity, tau, correction_powers(quantity))
         fit = replace(fit, method="; ".join([fit.method, *remarks]))
         kernel = "nngp" if quantity.stored.startswith("nngp") else "ntk"
         caveat = self._caveats.of_reference(key.run_id, cells, key.reference, kernel=kernel)
@@ -260,14 +259,14 @@ def _series_rows(quantity: Quantity, cells: SeriesCells, stored: MetricRows) -> 
     return rows if by_member else with_errors(rows, quantity, stored)
 
 
-def correction_powers(quantity: Quantity, activation: str) -> tuple[float, ...]:
+def correction_powers(quantity: Quantity) -> tuple[float, ...]:
     """Return the powers of 1 / n that corrections may have.
 
-    At initialization, layers average over independent units, so that moments are expansions in 1 / n. Training across
-    kinks, or an unknown function, allows for n^-1/2 too.
+    At initialization, layers average over independent units, so that moments are expansions in 1 / n. Training allows
+    for n^-1/2 too: units cross kinks, and 1 / n has to be small against each eigenvalue of the kernel over N before an
+    expansion in it begins, so that eigenvalues of many sizes make the correction fall more slowly over any range.
     """
-    facts = activation_facts(activation)
-    return POWERS[:1] if quantity.record == "first" or (facts is not None and facts.smooth) else POWERS
+    return POWERS[:1] if quantity.record == "first" else POWERS
 
 
 def _fit(points: pd.DataFrame, quantity: Quantity, tau: float, powers: tuple[float, ...]) -> Any:

@@ -105,7 +105,7 @@ def _expected_fit(plan: PlannedStudy, row: ExpectedRow, found: Expectation) -> F
     if quantity.summary == "bias" or used.sum() < 2:
         return None
     counts = members[used].astype(np.int64)
-    y, powers = found.value * np.log(n[used]), correction_powers(quantity, row.key.activation)
+    y, powers = found.value * np.log(n[used]), correction_powers(quantity)
     return exponent_of(Curve(n[used], y, np.full(len(y), spread**2), counts, tau, powers=powers))
 
 
