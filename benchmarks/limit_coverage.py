@@ -3,7 +3,10 @@
     python benchmarks/limit_coverage.py [--studies 4000]
 
 Members are drawn, so that standard errors are as uncertain as in a study. A limit's values are means of members with
-spread ``s (n / 64)^(r / 2)`` around ``a + c / n^power + e / n^(2 power)``, Gaussian or skewed (gamma, shape 1 / skew).
+spread ``s (n / 64)^(r / 2)`` around ``a + c / n^power + e / n^second``, Gaussian or skewed (gamma, shape 1 / skew);
+``second`` is twice the power unless given. With a ``crossing`` B the first correction is ``sqrt(c / n + B^2) - B``: it
+falls as n^-1/2 while it is above B, and as n^-1 below. ``holds`` is how often a wrong limit, at the edge of the claim's
+band, holds: the larger share of the two edges.
 Summaries are the variance of Gaussian members, or ``3 Var / mean^2`` of gamma ones, whose true ones are
 ``n^-1 (1 + b / n)``, with their jackknife errors. The simulation does not use the allowances: ``e`` and
 ``b`` range from zero to, in the scenarios marked BEYOND, two or three times the allowance.
@@ -18,6 +21,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -26,6 +30,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from ntkbench.analysis.estimation import exponents, limits
 from ntkbench.analysis.estimation.exponents import ExponentFit, fit_exponent_of_summaries
 from ntkbench.analysis.estimation.limits import LimitFit, fit_limit
+from ntkbench.analysis.series.quantities import ONSET_POWERS
 
 FIVE = 64.0 * 2 ** np.arange(5)
 FOUR = 128.0 * 2 ** np.arange(4)
@@ -43,7 +48,7 @@ class Limit:
 
     name: str
     widths: np.ndarray
-    members: int
+    members: int | tuple[int, ...]
     a: float
     c: float
     e: float
@@ -52,6 +57,10 @@ class Limit:
     r: float = -1.0
     power: float = 1.0
     skew: float = 0.0
+    second: float | None = None
+    crossing: float = 0.0
+    fitted: tuple[float, ...] | None = None
+    band: float | None = None
 
     @property
     def truth(self) -> float:
@@ -61,18 +70,28 @@ class Limit:
     def draw(self, rng: np.random.Generator, studies: int) -> Table:
         """Return values and errors."""
         drawn = []
-        for n in self.widths:
-            shape = (studies, self.members)
+        for n, members, mean in zip(self.widths, self._counts(), self._means(), strict=True):
+            shape = (studies, members)
             x = rng.gamma(1 / self.skew, self.skew, shape) - 1 if self.skew else rng.standard_normal(shape)
             x *= self.s * (n / 64) ** (self.r / 2) / (self.skew**0.5 or 1)
-            value = self.a + self.c / n**self.power + self.e / n ** (2 * self.power) + x.mean(axis=1)
-            drawn.append((value, x.std(axis=1, ddof=1) / self.members**0.5))
+            drawn.append((mean + x.mean(axis=1), x.std(axis=1, ddof=1) / members**0.5))
         values, errors = np.moveaxis(drawn, 0, -1)
         return values, errors
 
+    def _counts(self) -> np.ndarray:
+        return np.broadcast_to(self.members, self.widths.shape)
+
+    def _means(self) -> np.ndarray:
+        second = 2 * self.power if self.second is None else self.second
+        first = self.c / self.widths**self.power
+        if self.crossing:
+            first = np.sqrt(self.c / self.widths + self.crossing**2) - self.crossing
+        return np.asarray(self.a + first + self.e / self.widths**second)
+
     def fit(self, values: np.ndarray, errors: np.ndarray, correction: float) -> LimitFit:
         """Fit one study."""
-        return fit_limit(self.widths, values, errors, self.members, power=self.power, correction=correction)
+        powers = self.fitted or (self.power,)
+        return fit_limit(self.widths, values, errors, self._counts(), powers=powers, correction=correction)
 
 
 @dataclass(frozen=True)
@@ -143,6 +162,51 @@ LIMITS = (
     Limit("BEYOND: one width, c 16", FIVE[-1:], 1000, 1.0, 16.0, 0.0, 64.0, 0.3),
 )
 
+ONSET = {
+    "widths": FIVE,
+    "members": (60, 40, 24, 16, 10),
+    "a": 1.0,
+    "correction": 400.0,
+    "s": 0.03,
+    "r": -2.0,
+    "fitted": ONSET_POWERS,
+    "band": 0.05,
+}
+LAW = {"widths": SMALL, "members": 2000, "a": 1.0, "s": 1.0, "r": 0.0, "band": 0.1}
+DECAY = {"widths": FOUR, "members": 300, "a": 1.0, "correction": 80.0, "s": 0.2, "band": 0.02}
+SPEED = {"widths": SMALL, "members": 5000, "a": 1.0, "correction": 40.0, "s": 0.3, "band": 0.02}
+GROWTH = {"widths": 50.0 * 2 ** np.arange(5), "members": 16, "a": 1.0, "correction": 2100.0, "s": 0.2, "band": 0.1}
+
+
+def _onsets() -> Iterator[Limit]:
+    """Yield studies like C14's: ten per cent at the smallest width, falling with several powers."""
+    for power in ONSET_POWERS:
+        for share in (0.0, 0.04, -0.04):
+            c, e = 0.1 * 64**power, share * 64 ** (2 * power)
+            yield Limit(f"C14, n^-{power:g}, e {share:g} at 64", c=c, e=e, power=power, **ONSET)
+    for crossing in (0.003, 0.01, 0.03):
+        c = 64 * ((0.1 + crossing) ** 2 - crossing**2)
+        yield Limit(f"C14, n^-1/2 to n^-1, at {crossing:g}", c=c, e=0.0, crossing=crossing, **ONSET)
+
+
+def _corrected(name: str, c: float, settings: dict[str, Any]) -> Iterator[Limit]:
+    """Yield studies whose second correction is the allowance at the smallest width, or twice it, of either power."""
+    smallest = settings["widths"].min()
+    for times, second in ((1, 2.0), (1, 1.5), (2, 2.0), (2, 1.5)):
+        for sign in (1, -1):
+            e = sign * times * settings["correction"] / smallest**2 * smallest**second
+            yield Limit(f"{name}, e {sign * times:+d} n^-{second:g}", c=c, e=e, second=second, **settings)
+
+
+OTHERS = (
+    *_onsets(),
+    *_corrected("C8", -1.0, {**LAW, "correction": 80.0}),
+    *_corrected("C16", -1.0, {**LAW, "correction": 40.0}),
+    *_corrected("C9", 2.0, DECAY),
+    *_corrected("C7 speed", -1.0, SPEED),
+    *_corrected("C15", 20.0, GROWTH),
+)
+
 SUMMARIES = (
     Summary("variance, no b, 5 x 20", FIVE, 20, 0.0, 4.0),
     Summary("variance, b 4 of 4, 5 x 100", FIVE, 100, 4.0, 4.0),
@@ -188,7 +252,13 @@ def _line(scenario: Limit | Summary, method: str, table: Table, correction: floa
     numbers = (
         f"{covered:8.4f} {width:8.4f} {off.mean():+8.4f} {off.std():8.4f} {np.mean([f.rejected for f in fits]):8.4f}"
     )
-    return f"{scenario.name:40s} {method:12s} {numbers}"
+    band = scenario.band if isinstance(scenario, Limit) else None
+    return f"{scenario.name:40s} {method:12s} {numbers}" + ("" if band is None else f" {_wrong(low, high, band):8.4f}")
+
+
+def _wrong(low: np.ndarray, high: np.ndarray, band: float) -> float:
+    """Return how often an interval is inside the band though the truth, 1, is at one of its edges; the worse edge."""
+    return float(max(np.mean((low >= 1 - 2 * band) & (high <= 1)), np.mean((low >= 1) & (high <= 1 + 2 * band))))
 
 
 def main() -> None:
@@ -198,7 +268,11 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     start = time.perf_counter()
-    print(f"{'scenario':40s} {'method':12s} {'coverage':>8s} {'width':>8s} {'bias':>8s} {'sd':>8s} {'rejected':>8s}")
+    columns = ("coverage", "width", "bias", "sd", "rejected", "holds")
+    print(f"{'scenario':40s} {'method':12s} " + " ".join(f"{column:>8s}" for column in columns))
+    for scenario in OTHERS:
+        table = scenario.draw(np.random.default_rng(options.seed), options.studies)
+        print(_line(scenario, "chosen", table, scenario.correction), flush=True)
     for scenario in LIMITS:
         table = scenario.draw(np.random.default_rng(options.seed), options.studies)
         print(_line(scenario, "chosen", table, scenario.correction), flush=True)
