@@ -30,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from ntkbench.analysis.estimation import exponents, limits
 from ntkbench.analysis.estimation.exponents import ExponentFit, fit_exponent_of_summaries
 from ntkbench.analysis.estimation.limits import LimitFit, fit_limit
-from ntkbench.analysis.series.quantities import ONSET_POWERS
+from ntkbench.analysis.series.quantities import ALL, KINKED_POWERS, ONSET_POWERS
 
 FIVE = 64.0 * 2 ** np.arange(5)
 FOUR = 128.0 * 2 ** np.arange(4)
@@ -162,20 +162,33 @@ LIMITS = (
     Limit("BEYOND: one width, c 16", FIVE[-1:], 1000, 1.0, 16.0, 0.0, 64.0, 0.3),
 )
 
-ONSET = {
+
+def _tau(quantity: str, depth: int) -> float:
+    """Return the allowance of a claim's study."""
+    return ALL[quantity].correction_per_layer * depth
+
+
+ONSET: dict[str, Any] = {
     "widths": FIVE,
     "members": (60, 40, 24, 16, 10),
     "a": 1.0,
-    "correction": 400.0,
+    "correction": _tau("onset_over_linearization", 2),
     "s": 0.03,
     "r": -2.0,
     "fitted": ONSET_POWERS,
     "band": 0.05,
 }
-LAW = {"widths": SMALL, "members": 2000, "a": 1.0, "s": 1.0, "r": 0.0, "band": 0.1}
-DECAY = {"widths": FOUR, "members": 300, "a": 1.0, "correction": 80.0, "s": 0.2, "band": 0.02}
-SPEED = {"widths": SMALL, "members": 5000, "a": 1.0, "correction": 40.0, "s": 0.3, "band": 0.02}
-GROWTH = {"widths": 50.0 * 2 ** np.arange(5), "members": 16, "a": 1.0, "correction": 2100.0, "s": 0.2, "band": 0.1}
+LAW: dict[str, Any] = {"widths": SMALL, "members": 2000, "a": 1.0, "s": 1.0, "r": 0.0, "band": 0.1}
+DECAY: dict[str, Any] = {"widths": FOUR, "members": 300, "a": 1.0, "s": 0.2, "band": 0.02}
+SPEED: dict[str, Any] = {"widths": SMALL, "members": 5000, "a": 1.0, "s": 0.3, "band": 0.02}
+GROWTH: dict[str, Any] = {
+    "widths": 50.0 * 2 ** np.arange(5),
+    "members": 16,
+    "a": 1.0,
+    "s": 0.2,
+    "fitted": KINKED_POWERS,
+    "band": 0.1,
+}
 
 
 def _onsets() -> Iterator[Limit]:
@@ -189,22 +202,25 @@ def _onsets() -> Iterator[Limit]:
         yield Limit(f"C14, n^-1/2 to n^-1, at {crossing:g}", c=c, e=0.0, crossing=crossing, **ONSET)
 
 
-def _corrected(name: str, c: float, settings: dict[str, Any]) -> Iterator[Limit]:
-    """Yield studies whose second correction is the allowance at the smallest width, or twice it, of either power."""
+def _corrected(name: str, c: float, expected: float, settings: dict[str, Any]) -> Iterator[Limit]:
+    """Yield studies whose second correction is ``expected`` at the smallest width, or twice it, of either power.
+
+    It is in units of the values times the width^2. The fit allows for ``correction``.
+    """
     smallest = settings["widths"].min()
     for times, second in ((1, 2.0), (1, 1.5), (2, 2.0), (2, 1.5)):
         for sign in (1, -1):
-            e = sign * times * settings["correction"] / smallest**2 * smallest**second
+            e = sign * times * expected / smallest**2 * smallest**second
             yield Limit(f"{name}, e {sign * times:+d} n^-{second:g}", c=c, e=e, second=second, **settings)
 
 
 OTHERS = (
     *_onsets(),
-    *_corrected("C8", -1.0, {**LAW, "correction": 80.0}),
-    *_corrected("C16", -1.0, {**LAW, "correction": 40.0}),
-    *_corrected("C9", 2.0, DECAY),
-    *_corrected("C7 speed", -1.0, SPEED),
-    *_corrected("C15", 20.0, GROWTH),
+    *_corrected("C8", -1.0, 80.0, {**LAW, "correction": _tau("law_variance_ratio", 2)}),
+    *_corrected("C16", -1.0, 40.0, {**LAW, "correction": _tau("law_variance_ratio", 1)}),
+    *_corrected("C9", 2.0, 80.0, {**DECAY, "correction": _tau("decay_ratio", 2)}),
+    *_corrected("C7 speed", -1.0, 40.0, {**SPEED, "correction": _tau("learning_speed_ratio", 2)}),
+    *_corrected("C15", 20.0, 2100.0, {**GROWTH, "correction": _tau("speed_over_linearization", 3)}),
 )
 
 SUMMARIES = (

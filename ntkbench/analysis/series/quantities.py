@@ -68,6 +68,10 @@ itself. In few steps the kernel's own onset needs a delta so large that the netw
 steps delta tends to 0, and the network's must be at least of order n^-1/2 to outgrow its falling kernel. Widths and
 steps that can be measured lie between the two."""
 
+KINKED_POWERS = (1.0, 0.75)
+"""Of C15's ReLU networks: kinks may add corrections in n^-1/2 relative to the first. An expansion in 1 / n alone misses
+the limit then in 11 to 30 % of simulated studies (``benchmarks/limit_coverage.py``)."""
+
 CLAIM_QUANTITIES = {
     "nngp_bias": Quantity("nngp_bias", "train", "first", 2.0, "bias"),
     "nngp_slope": Quantity("nngp_slope", "train", "first", 4.0, "ensemble", law="limit"),
@@ -82,11 +86,11 @@ CLAIM_QUANTITIES = {
     "function_distance_relative": Quantity(
         "function_distance_relative", "test", "last", 4.0, "mean", law="limit", powers=(0.5,)
     ),
-    "learning_speed_ratio": Quantity("learning_speed_ratio", "test", "last", 20.0, "ensemble", law="limit"),
-    "law_mean_slope": Quantity("law_mean_slope_over_time", "test", "last", 40.0, "ensemble", law="limit"),
-    "law_variance_ratio": Quantity("law_variance_ratio_over_time", "test", "last", 40.0, "ensemble", law="limit"),
-    "law_covariance_slope": Quantity("law_covariance_slope_over_time", "test", "last", 40.0, "ensemble", law="limit"),
-    "law_kurtosis": Quantity("law_kurtosis", "test", "last", 40.0, "ensemble", law="limit"),
+    "learning_speed_ratio": Quantity("learning_speed_ratio", "test", "last", 40.0, "ensemble", law="limit"),
+    "law_mean_slope": Quantity("law_mean_slope_over_time", "test", "last", 80.0, "ensemble", law="limit"),
+    "law_variance_ratio": Quantity("law_variance_ratio_over_time", "test", "last", 80.0, "ensemble", law="limit"),
+    "law_covariance_slope": Quantity("law_covariance_slope_over_time", "test", "last", 80.0, "ensemble", law="limit"),
+    "law_kurtosis": Quantity("law_kurtosis", "test", "last", 80.0, "ensemble", law="limit"),
     "decay_ratio": Quantity(
         "decay_ratio", "train", "last", 40.0, "ensemble", layers="each", law="limit", most_components=7
     ),
@@ -103,7 +107,7 @@ CLAIM_QUANTITIES = {
     "linearization_onset_ratio": Quantity("linearization_onset_ratio", None, "last", 80.0, "mean", law="limit"),
     "largest_trainable": Quantity("largest_trainable", None, "last", 0.0, "mean", law="limit"),
     **{
-        name: Quantity(name, "train", "last", 700.0, "ensemble", law="limit")
+        name: Quantity(name, "train", "last", 700.0, "ensemble", law="limit", powers=KINKED_POWERS)
         for name in (
             "speed_over_linearization",
             "time_over_linearization",
