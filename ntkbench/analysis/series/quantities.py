@@ -86,7 +86,7 @@ CLAIM_QUANTITIES = {
     "function_distance_relative": Quantity(
         "function_distance_relative", "test", "last", 4.0, "mean", law="limit", powers=(0.5,)
     ),
-    "learning_speed_ratio": Quantity("learning_speed_ratio", "test", "last", 40.0, "ensemble", law="limit"),
+    "learning_speed_ratio": Quantity("learning_speed_ratio", "test", "last", 20.0, "ensemble", law="limit"),
     "law_mean_slope": Quantity("law_mean_slope_over_time", "test", "last", 80.0, "ensemble", law="limit"),
     "law_variance_ratio": Quantity("law_variance_ratio_over_time", "test", "last", 80.0, "ensemble", law="limit"),
     "law_covariance_slope": Quantity("law_covariance_slope_over_time", "test", "last", 80.0, "ensemble", law="limit"),
@@ -124,7 +124,8 @@ CLAIM_QUANTITIES = {
     "ntk_change_by_output_scale": Quantity("ntk_change_frobenius", "train", "last", 0.0, axis="output_scale"),
 }
 """The quantities that the studies of the claims add. The second coefficients of limits allow, at the smallest width
-that the studies use, a second-order term about as large as the bands; those of C15 (kappa of order 1) one as large as
+that the studies use, a second-order term about as large as the bands, of the ensemble's law (C8, C16) and of onsets
+(C14) twice as large; those of C15 (kappa of order 1) one as large as
 the effect, seen at 50 to 800 hidden units on two other seeds than the study's. Seven eigenspaces at most can be 0.3 of
 themselves above the next and at least a tenth of the largest: 0.7^7 < 0.1."""
 
