@@ -125,9 +125,9 @@ CLAIM_QUANTITIES = {
 }
 """The quantities that the studies of the claims add. The second coefficients of limits allow, at the smallest width
 that the studies use, a second-order term about as large as the bands, of the ensemble's law (C8, C16) and of onsets
-(C14) twice as large; those of C15 (kappa of order 1) one as large as
-the effect, seen at 50 to 800 hidden units on two other seeds than the study's. Seven eigenspaces at most can be 0.3 of
-themselves above the next and at least a tenth of the largest: 0.7^7 < 0.1."""
+(C14) twice as large; those of C15 (kappa of order 1) one as large as the effect, seen at 50 to 800 hidden units on two
+other seeds than the study's. Seven eigenspaces at most can be 0.3 of themselves above the next and at least a tenth of
+the largest: 0.7^7 < 0.1."""
 
 ALL = QUANTITIES | CLAIM_QUANTITIES
 
