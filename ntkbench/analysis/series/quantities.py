@@ -62,11 +62,12 @@ the kernel at initialization: depths 1, 2, 4, widths 16 to 128, 1,500 to 4,000 m
 1024, 20 to 400 members): b per layer is -0.1 to 1.3 at initialization, 0 to 4 for the function distance, and -7 to 4
 for the kernel's change. That of the mean could not be measured; it gets the largest of these."""
 
-ONSET_POWERS = (1.0, 0.75, 0.5)
+ONSET_POWERS = (1.0, 0.75, 0.5, 1.5)
 """At a rate 1 + delta limits a network's residual grows by 1 + 2 delta per step, while its kernel falls by O(1 / n) of
 itself. In few steps the kernel's own onset needs a delta so large that the network's differs by O(1 / n); in ever more
 steps delta tends to 0, and the network's must be at least of order n^-1/2 to outgrow its falling kernel. Widths and
-steps that can be measured lie between the two."""
+steps that can be measured lie between the two. Where one passes into the other, the local power of the catapult model
+(``benchmarks/limit_coverage.py``) reaches 1.5 before it settles at 1."""
 
 KINKED_POWERS = (1.0, 0.75)
 """Of C15's ReLU networks: kinks may add corrections in n^-1/2 relative to the first. An expansion in 1 / n alone misses
@@ -92,7 +93,7 @@ CLAIM_QUANTITIES = {
     "law_covariance_slope": Quantity("law_covariance_slope_over_time", "test", "last", 80.0, "ensemble", law="limit"),
     "law_kurtosis": Quantity("law_kurtosis", "test", "last", 80.0, "ensemble", law="limit"),
     "decay_ratio": Quantity(
-        "decay_ratio", "train", "last", 40.0, "ensemble", layers="each", law="limit", most_components=7
+        "decay_ratio", "train", "last", 80.0, "ensemble", layers="each", law="limit", most_components=7
     ),
     "early_stopping_ratio": Quantity("early_stopping_ratio", "test", "last", 40.0, "ensemble", law="limit"),
     "late_excess_network": Quantity("late_excess_network", "test", "last", 40.0, "ensemble", law="limit"),
@@ -124,10 +125,10 @@ CLAIM_QUANTITIES = {
     "ntk_change_by_output_scale": Quantity("ntk_change_frobenius", "train", "last", 0.0, axis="output_scale"),
 }
 """The quantities that the studies of the claims add. The second coefficients of limits allow, at the smallest width
-that the studies use, a second-order term about as large as the bands, of the ensemble's law (C8, C16) and of onsets
-(C14) twice as large; those of C15 (kappa of order 1) one as large as the effect, seen at 50 to 800 hidden units on two
-other seeds than the study's. Seven eigenspaces at most can be 0.3 of themselves above the next and at least a tenth of
-the largest: 0.7^7 < 0.1."""
+that the studies use, a second-order term about as large as the bands. Twice as large is that of the ensemble's law (C8,
+C16), of decay rates (C9) and of onsets (C14). Those of C15 (kappa of order 1) allow one as large as the effect, seen at
+50 to 800 hidden units on two other seeds than the study's. Seven eigenspaces at most can be 0.3 of themselves above the
+next and at least a tenth of the largest: 0.7^7 < 0.1."""
 
 ALL = QUANTITIES | CLAIM_QUANTITIES
 
