@@ -10,13 +10,14 @@ from ntkbench.theory.optimizers import OPTIMIZERS
 
 from .names import unsupported_activation
 from .networks.layout import group_size, layer_sizes, parameter_count, widths_at
-from .observables.catalogue import OBSERVABLES, OBSERVED_BY_DEFAULT, inapplicable
+from .observables.catalogue import OBSERVABLES, OBSERVED_BY_DEFAULT, THRESHOLDS, inapplicable
 from .observables.costs import observation_cost
 
 if TYPE_CHECKING:
     from ntkbench.architecture.nodes import Architecture
 
     from .parameters import Parameters
+    from .stability.solve import Parameters as StabilityParameters
 
 _BYTES = {"float32": 4, "float64": 8}
 _BUFFERS = {"gradient-descent": 0, "heavy-ball": 1, "nesterov": 1, "adam": 3}  # per parameter that an optimizer keeps
@@ -64,9 +65,10 @@ def _peak_bytes(work: Workload, layers: tuple[int, ...]) -> float:
 
 
 def estimate_stability(work: Workload) -> Estimate:
-    """Return the cost of finding both thresholds: about thirty training runs."""
-    steps = getattr(work.parameters, "steps", 1)
-    return estimate(work._replace(steps=_RUNS * steps, records=1, observe=()))
+    """Return the cost of about thirty training runs, if a threshold needs them, and of the kernels as drawn."""
+    trained = frozenset(work.observe) - {"linearization_onset"}
+    steps = _RUNS * getattr(work.parameters, "steps", 1) if trained else 0
+    return estimate(work._replace(steps=steps, records=1, observe=("ntk_distance",)))
 
 
 def estimate_tuned(work: Workload) -> Estimate:
@@ -83,6 +85,14 @@ def estimate_tuned(work: Workload) -> Estimate:
 def _at_depth(work: Workload, depth: int) -> Workload:
     architecture = work.architecture.model_copy(update={"depth": depth})
     return work._replace(architecture=architecture, hidden_widths=widths_at(depth, work.hidden_widths), observe=())
+
+
+def stability_facts(parameters: StabilityParameters) -> MethodFacts:
+    """Return the facts that the core uses about networks of the backend ``torch-stability``."""
+    return MethodFacts(
+        output_scale=parameters.output_scale,
+        deviations=("the networks' initial functions are subtracted",) if parameters.subtract_init else (),
+    )
 
 
 def facts(parameters: Parameters) -> MethodFacts:
@@ -142,13 +152,15 @@ def _tuned() -> BackendSpec:
 def _stability() -> BackendSpec:
     return BackendSpec(
         name="torch-stability",
-        version=1,
+        version=2,
         summary="largest learning rates at which networks follow the kernel, and at which they learn, by bisection",
         role="subject",
         parameters="ntkbench_torch.stability.solve:Parameters",
         target="ntkbench_torch.stability.solve:solve",
         supports=unsupported,
         estimate=estimate_stability,
+        facts=stability_facts,
+        observables=THRESHOLDS,
         requires=("torch>=2.4",),
         install='pip install "ntkbench[torch]"',
         citation="Lewkowycz et al. 2020 (arXiv:2003.02218)",

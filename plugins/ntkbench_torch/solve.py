@@ -194,13 +194,13 @@ def _draw(request: Request, first: int, members: int) -> NetworkEnsemble:
         device=request.device,
         dtype=request.dtype,
         first_member=first,
-        output_scale=_output_scale(request),
+        output_scale=output_scale(request),
         subtract_init=parameters.subtract_init,
         trained_layers=parameters.trained_layers,
     )
 
 
-def _output_scale(request: Request) -> float:
+def output_scale(request: Request) -> float:
     """Return the study's ``output_scale``, divided by the root of the last hidden width in mean-field scaling."""
     scale = float(request.parameters.output_scale)
     if request.parameters.scaling == "ntk" or not request.hidden_widths:

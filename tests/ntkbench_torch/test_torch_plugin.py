@@ -18,6 +18,8 @@ from ntkbench_torch import NetworkEnsemble, plugin
 from ntkbench_torch.devices import full_precision
 from ntkbench_torch.networks.layout import group_size, layer_sizes, parameter_count, widths_at
 from ntkbench_torch.parameters import Parameters
+from ntkbench_torch.plugin import estimate_stability
+from ntkbench_torch.stability.solve import Parameters as StabilityParameters
 
 SPEC = plugin.ntkbench_register_backends()[0]
 SIZES = Sizes(n_train=50, n_test=20, n_features=3, n_outputs=2, splits=1)
@@ -214,6 +216,17 @@ def test_the_estimate_knows_what_observing_costs():
     assert flops("smallest_eigenvalue") - flops("ntk_change") > 8 * 2 * 4 / 3 * rows**3
     assert flops("cost_rate") > flops("kernel_residuals")
     assert flops("ntk_slice") > flops("weight_norm") > SPEC.estimate(work).flops
+    twice = SPEC.estimate(work._replace(observe=("ntk_change",), members=16)).flops
+    assert twice == pytest.approx(2 * flops("ntk_change"))
+
+
+def test_the_estimate_of_thresholds_knows_which_need_training():
+    one = Workload(SIZES, Architecture(depth=2), (64, 64), 8, 0, 1, parameters=StabilityParameters(steps=60))
+    kernels, trained, both = (
+        estimate_stability(one._replace(observe=names)).flops
+        for names in (("linearization_onset",), ("stability_onset",), ("linearization_onset", "stability_onset"))
+    )
+    assert 0 < 20 * kernels < trained == both
 
 
 def test_an_observable_that_cannot_apply_is_a_mistake_of_the_study():

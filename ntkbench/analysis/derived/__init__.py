@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from .cost import cost_left, descent_residual, limit_rate_distance
 from .decay import decay_ratio
 from .learning_time import LEARNING_TIMES
-from .stability import stability_onset_ratio
+from .stability import linearization_onset_ratio, onset_over_linearization, stability_onset_ratio
 from .stopping import early_stopping, late_excess_kernel, late_excess_network
 
 if TYPE_CHECKING:
@@ -26,5 +26,7 @@ DERIVED: dict[str, Callable[[Tables], pd.DataFrame]] = {
     "limit_rate_distance": limit_rate_distance,
     "log10_cost_left": cost_left,
     "stability_onset_ratio": stability_onset_ratio,
+    "onset_over_linearization": onset_over_linearization,
+    "linearization_onset_ratio": linearization_onset_ratio,
     **LEARNING_TIMES,
 }

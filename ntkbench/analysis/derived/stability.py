@@ -1,4 +1,4 @@
-"""Stability of networks against the kernel's own (C14)."""
+"""Stability of networks, of their linearizations and of the limit kernel, against each other (C14)."""
 
 from __future__ import annotations
 
@@ -15,14 +15,27 @@ _KEYS = ["run_id", "cell_id", "split_index", "reference", "member"]
 
 
 def stability_onset_ratio(tables: Tables) -> pd.DataFrame:
-    """Return each member's onset over that of kernel descent from the same f_0 in as many steps (C14: 1).
+    """Return each network's onset over that of kernel descent from the same f_0 in as many steps (C14: 1).
 
     A member that stays stable up to the highest rate, itself or by its kernel, has none, and is missed.
     """
-    network, kernel = (
-        tables.measured.of(metric).set_index(_KEYS)["value"] for metric in ("stability_onset", "stability_onset_kernel")
-    )
-    ratios = (network / kernel).dropna()
+    return _ratio(tables, "stability_onset", "stability_onset_kernel", "stability_onset_ratio")
+
+
+def onset_over_linearization(tables: Tables) -> pd.DataFrame:
+    """Return each network's onset over that of its own linearization, which has the same initial kernel (C14: 1)."""
+    return _ratio(tables, "stability_onset", "stability_onset_linearization", "onset_over_linearization")
+
+
+def linearization_onset_ratio(tables: Tables) -> pd.DataFrame:
+    """Return the onset of each network's linearization over that of the limit kernel from the same f_0 (C14: 1)."""
+    return _ratio(tables, "linearization_onset", "stability_onset_kernel", "linearization_onset_ratio")
+
+
+def _ratio(tables: Tables, numerator: str, denominator: str, metric: str) -> pd.DataFrame:
+    """Return one onset over another, member by member."""
+    over, under = (tables.measured.of(name).set_index(_KEYS)["value"] for name in (numerator, denominator))
+    ratios = (over / under).dropna()
     made: list[dict[str, Any]] = ratios.rename("value").reset_index().to_dict("records")  # type: ignore[assignment]
-    same = {"metric": "stability_onset_ratio", "time": 0.0, "component": None, "split": None, "step": None}
+    same = {"metric": metric, "time": 0.0, "component": None, "split": None, "step": None}
     return frame([{**same, **row} for row in made])

@@ -8,6 +8,9 @@ with the first two finite-width corrections. The rule, fixed beforehand:
 * Weights come from standard errors smoothed over widths, ``s.e.^2 = s n^r / members``: a few members say too little of
   their own, and the scatter of most numbers falls with the width. The error comes from each width's own standard error
   (a sandwich), with Satterthwaite's degrees of freedom and Student's t.
+* The power p need not be known: of several, the interval is the hull of the intervals of each, with prior
+  corrections equally large at the smallest width. The estimate is that of the first. A power whose expansion the data
+  reject stays in the hull: a rejection at one width too few would narrow the interval where it should be widest.
 * Nothing is extrapolated from a single width: its value and error are reported as they are.
 
 ``benchmarks/limit_coverage.py`` measures coverage and width against the alternatives.
@@ -21,11 +24,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import polygamma, psi, stdtrit
 
+from .curve import ends
 from .exponents import CONFIDENCE
 from .mixed import REJECTED, mixed_estimate, named
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
+
+    from .mixed import MixedEstimate
 
     Floats = NDArray[np.float64]
 
@@ -40,7 +46,8 @@ class LimitFit:
     :param standard_error: sampling and unknown correction together.
     :param dof: degrees of freedom of Student's t.
     :param n_members: the fewest members at any width used.
-    :param lack_of_fit: p-value of ``a + c n^-p + e n^-2p``; None where none was tested.
+    :param lack_of_fit: p-value of ``a + c n^-p + e n^-2p``, of several powers the largest; None where none was tested.
+    :param others: the same with other powers, whose intervals the interval includes.
     """
 
     estimate: float
@@ -50,6 +57,7 @@ class LimitFit:
     n_members: int
     method: str
     lack_of_fit: float | None = None
+    others: tuple[MixedEstimate, ...] = ()
 
     @property
     def rejected(self) -> bool:
@@ -59,7 +67,12 @@ class LimitFit:
     def interval(self, confidence: float = CONFIDENCE) -> tuple[float, float]:
         """Two-sided interval at this confidence; NaN where the data say nothing."""
         reach = float(stdtrit(self.dof, 0.5 + confidence / 2)) * self.standard_error
-        return self.estimate - reach, self.estimate + reach
+        lows, highs = zip(
+            (self.estimate - reach, self.estimate + reach),
+            *(ends(other, confidence) for other in self.others),
+            strict=True,
+        )
+        return min(lows), max(highs)
 
 
 def fit_limit(
@@ -68,39 +81,48 @@ def fit_limit(
     standard_errors: ArrayLike,
     members: ArrayLike,
     *,
-    power: float = 1.0,
+    powers: tuple[float, ...] = (1.0,),
     correction: float = 0.0,
     along: str = "width",
 ) -> LimitFit:
-    """Fit a of ``v(n) = a + c n^-power + e n^(-2 power)``, e ~ N(0, correction^2), to an ensemble's numbers per width.
+    """Fit a of ``v(n) = a + c n^-p + e n^-2p``, e ~ N(0, correction^2), to an ensemble's numbers per width.
 
     :param widths: (W,) distinct.
     :param values: (W,); ``standard_errors`` (W,) over members (jackknife); ``members`` (W,), or one number for all.
         Widths whose value is not finite, whose error is not finite and positive, or with one member, are left out.
-    :param correction: standard deviation of e beforehand, in units of the values times the width^(2 power).
+    :param powers: those that p may have. The interval is the hull of all, the estimate that of the first.
+    :param correction: standard deviation of e beforehand, in units of the values times the width^(2 p), p the first
+        power. Those of other powers are as large at the smallest width.
     :param along: in words, what n is where it is no width.
     :returns: NaN throughout where no width remains, the method saying why.
     """
     (n, v, se, counts), left_out = _usable(widths, values, standard_errors, members)
     if len(n) < 2:
         return _without_extrapolation(n, v, se, counts, along, left_out)
-    z = (n / n.min()) ** -power
-    design = np.stack([np.ones_like(n), z, correction * float(n.min()) ** (-2 * power) * z**2], axis=1)
+    largest = correction * float(n.min()) ** (-2 * powers[0])
     floor = (1e-8 * float(np.abs(v).max())) ** 2
     working = np.maximum(_smoothed(n, se**2 * counts, counts - 1) / counts, floor)
-    found = mixed_estimate(design, v, working=working, variances=se**2, dof=counts - 1, of=0)
-    p = found.lack_of_fit
+
+    def fitted(power: float) -> MixedEstimate:
+        z = (n / n.min()) ** -power
+        design = np.stack([np.ones_like(n), z, largest * z**2], axis=1)
+        return mixed_estimate(design, v, working=working, variances=se**2, dof=counts - 1, of=0)
+
+    found, *others = (fitted(power) for power in powers)
+    tests = [each.lack_of_fit for each in (found, *others) if each.lack_of_fit is not None]
+    p = max(tests, default=None)
     return LimitFit(
         estimate=found.estimate,
         standard_error=found.standard_error,
         dof=found.dof,
         n_widths=len(n),
         n_members=int(counts.min()),
-        method=_form(power, correction)
+        method=_form(powers, correction)
         + (f"; not of this form (p = {p:.1g})" if p is not None and p < REJECTED else "")
         + named(along)
         + left_out,
         lack_of_fit=p,
+        others=tuple(others),
     )
 
 
@@ -119,9 +141,11 @@ def nothing(why: str) -> LimitFit:
     return LimitFit(estimate=nan, standard_error=nan, dof=nan, n_widths=0, n_members=0, method=f"none: {why}")
 
 
-def _form(power: float, correction: float) -> str:
-    first, second = (f"n^-{exponent:g}" for exponent in (power, 2 * power))
-    return f"value = a + c {first} + e {second}, prior of e: N(0, {correction:g}^2)"
+def _form(powers: tuple[float, ...], correction: float) -> str:
+    first, second = (f"n^-{exponent:g}" for exponent in (powers[0], 2 * powers[0]))
+    others = " or ".join(f"n^-{power:g}" for power in powers[1:])
+    text = f"value = a + c {first} + e {second}, prior of e: N(0, {correction:g}^2)"
+    return f"{text}; or with {others} in place of {first}" if others else text
 
 
 def _without_extrapolation(n: Floats, v: Floats, se: Floats, counts: Floats, along: str, left_out: str) -> LimitFit:

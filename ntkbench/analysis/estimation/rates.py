@@ -275,7 +275,7 @@ def _fit(points: pd.DataFrame, quantity: Quantity, tau: float, powers: tuple[flo
     errors, members = points["standard_error"].to_numpy(dtype=np.float64), points["members"].to_numpy()
     along = quantity.axis.replace("_", " ")
     if quantity.law == "limit":
-        return fit_limit(x, values, errors, members, power=quantity.power, correction=tau, along=along)
+        return fit_limit(x, values, errors, members, powers=quantity.powers, correction=tau, along=along)
     if quantity.summary == "bias":
         fewest = int(members.min()) if len(members) else 0
         return fit_exponent_of_mean(x, values, errors, points["floor"].to_numpy(), members=fewest, correction=tau)

@@ -73,9 +73,11 @@ SOURCES = {
     "descent_residual": _own("loss", "cost_rate"),
     "limit_rate_distance": _compared("cost_rate"),
     "log10_cost_left": _own("loss"),
-    "stability_onset_ratio": _compared(),
-    "stability_onset": _compared(),
-    "largest_trainable": _compared(),
+    "onset_over_linearization": _compared("stability_onset"),
+    "linearization_onset_ratio": _compared("linearization_onset"),
+    "stability_onset_ratio": _compared("stability_onset"),
+    "stability_onset": _compared("stability_onset"),
+    "largest_trainable": _compared("largest_trainable"),
     **{
         name: _compared("component_learning")
         for name in (

@@ -29,6 +29,12 @@ OBSERVABLES: dict[str, str] = {
     "weight_change": "how far weights and hidden biases have moved, per layer (C5)",
     "weight_norm": "the operator norm of middle layers' initial weights over the root of their fan-in (C1)",
 }
+THRESHOLDS: dict[str, str] = {
+    "stability_onset": "the rate at which the loss first exceeds its initial value; and the own linearization's (C14)",
+    "linearization_onset": "that of linearizations alone, without training (C14)",
+    "largest_trainable": "the largest rate that reaches a share of the initial loss, by training (C14)",
+}
+"""The observables of the backend ``torch-stability``."""
 OBSERVABLE_OF_ALL = "initial_moments"  # measured on all members together, not group by group
 OBSERVED_BY_DEFAULT = ("ntk_distance", "ntk_change")
 FORMING_KERNEL = frozenset(

@@ -26,7 +26,7 @@ _BYTES = {"float32": 4, "float64": 8}
 
 
 def observation_cost(work: Workload, layers: tuple[int, ...]) -> Estimate:
-    """Return the flops of all observations of all members, and the bytes held beside those of training.
+    """Return the flops of all observations of one member, and the bytes held beside those of training.
 
     Where an observable needs a kernel, it is formed at the first and the last recorded step, or at all of them; steps
     between take a pass over the points.
@@ -59,7 +59,7 @@ def observation_cost(work: Workload, layers: tuple[int, ...]) -> Estimate:
         flops += _EIGEN * float(rows) ** 3 + work.records * (
             4.0 * rows**2 + 6.0 * (sizes.n_test + sizes.n_train) * weights
         )
-    return Estimate(flops=work.members * flops, bytes=_bytes(work, layers, wanted))
+    return Estimate(flops=flops, bytes=_bytes(work, layers, wanted))
 
 
 def _bytes(work: Workload, layers: tuple[int, ...], wanted: frozenset[str]) -> float:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from copy import deepcopy
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -11,16 +12,21 @@ from ntkbench.plugin import DataError, Measurement, Solution
 from ntkbench.theory.optimizers import stable_learning_rate
 
 from ..networks.ensemble import NetworkEnsemble
+from ..networks.layout import layer_sizes, parameter_count
+from ..solve import output_scale
 from .thresholds import stability_thresholds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from ntkbench.plugin import Float, Request
 
     from .thresholds import Threshold
 
 _HALVINGS = 40
+_FLOATS = 2**25  # numbers in the networks and kernels that are in memory together
+_BY_TRAINING = frozenset({"stability_onset", "largest_trainable"})
+_LINEARIZED = frozenset({"stability_onset", "linearization_onset"})
 
 
 class Parameters(BaseModel):
@@ -28,7 +34,7 @@ class Parameters(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    steps: int = Field(default=100, ge=1, description="steps of every training run")
+    steps: int = Field(default=60, ge=1, description="steps of every training run")
     settle: int = Field(
         default=1, ge=0, description="the first step at which the loss must not exceed its initial value"
     )
@@ -37,6 +43,16 @@ class Parameters(BaseModel):
     lowest: float = Field(default=0.25, gt=0, le=1, description="lowest rate tried, in units of the limit")
     highest: float = Field(
         default=8.0, ge=1, allow_inf_nan=False, description="highest rate tried, in units of the limit"
+    )
+    output_scale: float = Field(
+        default=1.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="alpha; the network is alpha h, trained at learning_rate / alpha^2 (C17)",
+    )
+    subtract_init: bool = Field(default=False, description="whether to subtract the initial function: alpha (h - h_0)")
+    scaling: Literal["ntk", "mean-field"] = Field(
+        default="ntk", description="mean-field: output_scale times width^-1/2, so features are learnt at every width"
     )
 
     @model_validator(mode="after")
@@ -47,80 +63,161 @@ class Parameters(BaseModel):
 
 
 def solve(request: Request) -> Solution:
-    """Return each member's thresholds in units of the limit ``2N / lambda_max`` of the first reference.
+    """Return the observed thresholds of each member, in units of the limit ``2N / lambda_max`` of each reference.
 
     * ``stability_onset``: the smallest rate at which the loss exceeds its initial value within ``steps``, as the middle
       of its bracket.
-    * ``stability_onset_kernel``: the same for descent on the reference's kernel from the member's own f_0.
+      With it comes ``stability_onset_linearization``, the same for the member's own linearization.
+    * ``linearization_onset``: that of linearizations alone, without training.
+    * ``stability_onset_kernel``: the same for descent on the reference's kernel from the same f_0; always measured.
     * ``largest_trainable``: the largest rate that reaches ``goal``.
 
-    A threshold outside the tried rates has no row. The study itself must have no steps.
+    A threshold outside the tried rates has no row. A reference that assumes another learning rate has another limit.
+    The study itself must have no steps.
 
     :raises DataError: without a reference that has eigenvalues, for a study with steps, or another loss.
     """
-    reference = _reference_kernel(request)
-    problem, parameters = request.problem, request.parameters
-    found = stability_thresholds(
-        lambda: _draw(request),
-        problem.x_train,
-        problem.y_train,
-        limit=stable_learning_rate([float(reference.eigenvalues[0])], len(problem.x_train)),
-        **parameters.model_dump(),
-    )
-    networks = _draw(request)
-    train, test = (networks.outputs(x).double().cpu().numpy() for x in (problem.x_train, problem.x_test))
-    kernel = kernel_onset(reference.eigenvalues, reference.eigenvectors.T @ (problem.y_train - train), parameters)
-    rows = [
-        *_rows("stability_onset", _middle(found.onset), reference.label),
-        *_rows("stability_onset_kernel", kernel, reference.label),
-        *_rows("largest_trainable", found.largest_trainable.value, reference.label),
-    ]
+    references = _reference_kernels(request)
+    initial = _initial_state(request)
+    found = _by_training(request, references[0].limit)
+    if "stability_onset" in request.observe:
+        found["stability_onset_linearization"] = initial.onset
+    if "linearization_onset" in request.observe:
+        found["linearization_onset"] = initial.onset
+    rows = [row for reference in references for row in _of_reference(reference, found, initial.train, request)]
     return Solution(
         times=request.training.times,
         steps=request.training.steps,
         training=request.training,
-        members_train=train[:, None],
-        members_test=test[:, None],
+        members_train=initial.train[:, None],
+        members_test=initial.test[:, None],
         diverged_at=np.full(request.members, -1, dtype=np.int64),
         measurements=tuple(rows),
-        parameters=networks.parameters,
+        parameters=_draw(request, 0, 1).parameters,
     )
 
 
 class _ReferenceKernel(NamedTuple):
-    """A reference's label and its kernel's eigenvalues (N,), descending, and eigenvectors (N, N)."""
+    """A reference: its kernel's eigenvalues (N,), descending, eigenvectors (N, N), and largest stable rate."""
 
     label: str
     eigenvalues: Float
     eigenvectors: Float
+    limit: float
 
 
-def _reference_kernel(request: Request) -> _ReferenceKernel:
-    """Return the first reference's kernel, after checking that the study suits this backend."""
-    label, reference = next(iter(request.references.items()), ("", None))
-    if reference is None or reference.eigenvalues is None or reference.eigenvectors is None:
-        raise DataError("backend torch-stability: needs a reference with eigenvalues in compare_with")
+class _InitialState(NamedTuple):
+    """Members' initial functions (E, N, O) and (E, M, O), and absolute onsets (E,) of their linearizations."""
+
+    train: Float
+    test: Float
+    onset: Float
+
+
+def _reference_kernels(request: Request) -> list[_ReferenceKernel]:
+    """Return the references' kernels, after checking that the study suits this backend."""
+    found = []
+    for label, reference in request.references.items():
+        values, vectors = reference.eigenvalues, reference.eigenvectors
+        if values is not None and vectors is not None:
+            limit = stable_learning_rate([float(values[0])], len(request.problem.x_train))
+            found.append(_ReferenceKernel(label, values, vectors, limit / reference.time_scale))
+    if len(found) < max(len(request.references), 1):
+        raise DataError("backend torch-stability: needs references with eigenvalues in compare_with")
     if request.training.steps[-1] != 0 or request.problem.loss != "squared-error":
         raise DataError("backend torch-stability: chooses its own learning rates, on squared error only: set steps = 0")
-    return _ReferenceKernel(label, reference.eigenvalues, reference.eigenvectors)
+    return found
+
+
+def _by_training(request: Request, limit: float) -> dict[str, Float]:
+    """Return the thresholds (E,) that take training, absolute, nan where none was found."""
+    wanted = _BY_TRAINING & request.observe
+    if not wanted:
+        return {}
+    parameters = request.parameters
+    drawn = _draw(request, 0, request.members)
+    found = stability_thresholds(
+        lambda: deepcopy(drawn),
+        request.problem.x_train,
+        request.problem.y_train,
+        limit=limit,
+        steps=parameters.steps,
+        settle=parameters.settle,
+        goal=parameters.goal if "largest_trainable" in wanted else None,
+        resolution=parameters.resolution,
+        lowest=parameters.lowest,
+        highest=parameters.highest,
+    )
+    both = {"stability_onset": _middle(found.onset), "largest_trainable": found.largest_trainable.value}
+    return {name: limit * value for name, value in both.items() if name in wanted}
+
+
+def _of_reference(
+    reference: _ReferenceKernel, thresholds: Mapping[str, Float], train: Float, request: Request
+) -> Iterator[Measurement]:
+    """Yield the rows of one reference, in units of its limit."""
+    modes = reference.eigenvectors.T @ (request.problem.y_train - train)
+    yield from _rows(
+        "stability_onset_kernel", kernel_onset(reference.eigenvalues, modes, request.parameters), reference.label
+    )
+    for metric, value in thresholds.items():
+        yield from _rows(metric, value / reference.limit, reference.label)
+
+
+def _initial_state(request: Request) -> _InitialState:
+    """Return what is known of the members as drawn, in groups that bound the memory."""
+    (n, features), outputs = request.problem.x_train.shape, request.problem.y_train.shape[1]
+    layers = layer_sizes(features, request.hidden_widths, request.architecture.depth, outputs)
+    group = max(1, _FLOATS // (parameter_count(layers) + (n * outputs) ** 2))
+    starts = range(0, request.members, group)
+    parts = [_state_of(_draw(request, first, min(group, request.members - first)), request) for first in starts]
+    train, test, onset = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    return _InitialState(train, test, onset)
+
+
+def _state_of(networks: NetworkEnsemble, request: Request) -> _InitialState:
+    problem, members = request.problem, networks.members
+    if request.parameters.subtract_init:  # zero as drawn: no need to draw them again
+        train, test = (np.zeros((members, *y.shape)) for y in (problem.y_train, problem.y_test))
+    else:
+        train, test = (networks.outputs(x).double().cpu().numpy() for x in (problem.x_train, problem.x_test))
+    onset = np.full(len(train), np.nan)
+    if _LINEARIZED & request.observe:
+        onset = linearization_onset(networks, problem.x_train, problem.y_train - train, request.parameters)
+    return _InitialState(train, test, onset)
+
+
+def linearization_onset(networks: NetworkEnsemble, x: Float, residual: Float, parameters: Parameters) -> Float:
+    """Return the smallest absolute rate (E,) at which each member's own linearization exceeds its initial loss.
+
+    The linearization is descent on the initial empirical kernel of all outputs, from the initial function (C6).
+
+    :param residual: (E, N, O): the targets less the initial function.
+    """
+    kernel = networks.ntk(x, outputs="all").double().cpu().numpy() / networks.scales.output_scale**2
+    points = residual.shape[1] * residual.shape[2]
+    values, vectors = np.linalg.eigh(kernel.swapaxes(2, 3).reshape(-1, points, points))
+    modes = vectors.mT @ residual.reshape(-1, points, 1)
+    limits = np.array([stable_learning_rate([value], len(x)) for value in values[:, -1]])
+    return limits * kernel_onset(values[:, ::-1], modes[:, ::-1], parameters)
 
 
 def kernel_onset(eigenvalues: Float, modes: Float, parameters: Parameters) -> Float:
     """Return the smallest rate (E,), in units of the limit, at which descent on the kernel exceeds its initial loss.
 
     Every step multiplies the residual along an eigenvector by ``1 - 2 r lambda / lambda_max``; nan if the loss never
-    exceeds.
+    exceeds. The loss is convex in the step, so that its largest value after ``settle`` is at one of the ends.
 
-    :param eigenvalues: (N,), descending; ``modes`` (E, N, O): the initial residuals along the eigenvectors.
+    :param eigenvalues: (N,), or (E, N), descending; ``modes`` (E, N, O): the initial residuals along the eigenvectors.
     """
     squares = np.square(modes).sum(axis=2)
-    steps = np.arange(max(parameters.settle, 1), parameters.steps + 1)
-    share = 2 * eigenvalues / eigenvalues[0]
+    share = 2 * eigenvalues / eigenvalues[..., :1]
 
     def exceeds(rates: Float) -> Float:
+        factors = np.square(1 - rates[:, None] * share)
         with np.errstate(over="ignore"):
-            factors = np.abs(1 - rates[:, None] * share)[:, None] ** (2 * steps[:, None])
-            return np.asarray(((factors * squares[:, None]).sum(axis=2) > squares.sum(axis=1)[:, None]).any(axis=1))
+            losses = [(factors**step * squares).sum(axis=1) for step in (max(parameters.settle, 1), parameters.steps)]
+        return np.asarray(np.maximum(*losses) > squares.sum(axis=1))
 
     low, high = np.ones(len(modes)), np.full(len(modes), parameters.highest)
     reachable = exceeds(high)
@@ -131,17 +228,20 @@ def kernel_onset(eigenvalues: Float, modes: Float, parameters: Parameters) -> Fl
     return np.where(reachable, high, np.nan)
 
 
-def _draw(request: Request) -> NetworkEnsemble:
-    problem = request.problem
+def _draw(request: Request, first: int, members: int) -> NetworkEnsemble:
+    problem, parameters = request.problem, request.parameters
     return NetworkEnsemble(
         request.architecture,
         in_features=problem.x_train.shape[1],
         out_features=problem.y_train.shape[1],
         width=request.hidden_widths,
-        members=request.members,
+        members=members,
         seed=request.seed,
         device=request.device,
         dtype=request.dtype,
+        first_member=first,
+        output_scale=output_scale(request),
+        subtract_init=parameters.subtract_init,
     )
 
 

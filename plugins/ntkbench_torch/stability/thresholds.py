@@ -54,6 +54,7 @@ TrialOutcome = Literal[
     "never reached",
     "reached at the highest rate",
     "reached at the start",
+    "not sought",
 ]
 Criterion = Literal["exceeded", "reached"]
 _COARSEST, _FINEST = 1.0, 16.0  # resolutions: absolute, and in units of the roundoff of a rate
@@ -114,7 +115,7 @@ def stability_thresholds(
     limit: float | ArrayLike,
     steps: int,
     settle: int,
-    goal: float,
+    goal: float | None,
     goal_is: Literal["relative", "absolute"] = "relative",
     resolution: float = 0.01,
     lowest: float = 0.25,
@@ -132,7 +133,7 @@ def stability_thresholds(
     :param draw: returns the initial networks, the same ones at every call.
     :param x: (N, F); ``y``: (N, O), or (N,) for one output.
     :param limit: absolute learning rate that is the unit, one or (members,).
-    :param goal: relative to each member's C_0 and below 1, or an absolute loss.
+    :param goal: relative to each member's C_0 and below 1, or an absolute loss; None to find the onset alone.
     :param resolution: largest ``upper / lower - 1`` of a bracket.
     :param record_at: steps at which the loss is checked besides 0; None for every step.
     :param loss: as for :meth:`.NetworkEnsemble.train`, and so ``optimizer`` and ``momentum``.
@@ -152,7 +153,8 @@ def _search(runs: _Runs, grid: _RateGrid) -> Thresholds:
     """Train at the grid's rates, bisect both thresholds, and return them with all runs."""
     _sweep(runs, grid)
     onset = _bisect(runs, grid, "exceeded")
-    largest = _bisect(runs, grid, "reached")
+    nothing = np.full(runs.members, np.nan)
+    largest = _bisect(runs, grid, "reached") if runs.has_goal else (nothing, nothing)
     return Thresholds(
         onset=_onset(runs, *onset),
         largest_trainable=_largest_trainable(runs, *largest),
@@ -199,14 +201,15 @@ def _recorded_steps(steps: int, settle: int, record_at: Sequence[int] | None) ->
 class _Rule:
     """What counts as exceeding the initial loss, at the steps that are ``settled`` (T,), and as reaching the goal."""
 
-    def __init__(self, goal: float, goal_is: str, settled: Flags) -> None:
+    def __init__(self, goal: float | None, goal_is: str, settled: Flags) -> None:
         if goal_is not in ("relative", "absolute"):
             raise DataError(f"goal_is is {goal_is!r}: expected 'relative' or 'absolute'")
         self._relative = goal_is == "relative"
-        if not (isfinite(goal) and goal > 0) or (self._relative and goal >= 1):
+        if goal is not None and (not (isfinite(goal) and goal > 0) or (self._relative and goal >= 1)):
             wanted = "a number between 0 and 1, exclusive" if self._relative else "a positive number"
             raise DataError(f"goal is {goal}: expected {wanted}, as goal_is is {goal_is}")
-        self._goal, self._settled = goal, settled
+        self.has_goal = goal is not None
+        self._goal, self._settled = -1.0 if goal is None else goal, settled
 
     def exceeded(self, losses: Float, initial: Float) -> Flags:
         """Return which losses (E, T) exceed the initial one (E,) at some settled step."""
@@ -307,6 +310,11 @@ class _Runs:
         return rates, above & ~np.isnan(rates), ~above & ~np.isnan(rates)
 
     @property
+    def has_goal(self) -> bool:
+        """Whether the largest trainable rate is sought."""
+        return self._rule.has_goal
+
+    @property
     def reached_at_start(self) -> Flags:
         """Which members meet the goal before they are trained, (E,)."""
         return self._rule.reached_at_start(self.initial)
@@ -316,7 +324,7 @@ def _sweep(runs: _Runs, grid: _RateGrid) -> None:
     """Train all members at the grid's rates from the limit up, and at those below it where needed."""
     for rate in grid.up:
         runs.train(np.full(runs.members, rate))
-    needs_less, needs_goal = runs.exceeded[0].copy(), ~runs.reached[0]
+    needs_less, needs_goal = runs.exceeded[0].copy(), ~runs.reached[0] & runs.has_goal
     for rate in grid.down:
         active = needs_less | needs_goal
         if not active.any():
@@ -370,7 +378,9 @@ def _largest_trainable(runs: _Runs, lower: Float, upper: Float) -> Threshold:
     done = runs.reached_at_start
     lower, upper = np.where(done, np.nan, lower), np.where(done, np.nan, upper)
     outcomes: list[TrialOutcome] = [
-        "reached at the start"
+        "not sought"
+        if not runs.has_goal
+        else "reached at the start"
         if already
         else "never reached"
         if np.isnan(low)

@@ -1,5 +1,8 @@
 """What the claims' studies need of networks, against plain formulas, autograd and leaving members out one by one."""
 
+import dataclasses
+
+import mpmath
 import numpy as np
 import plain_network as plain
 import pytest
@@ -9,7 +12,9 @@ from ntkbench import Architecture
 from ntkbench.dynamics import kernel_descent
 from ntkbench.errors import DataError
 from ntkbench.plugin.types import Problem, Request, Solution, Training
+from ntkbench.theory.optimizers import stable_learning_rate
 from ntkbench_torch import NetworkEnsemble
+from ntkbench_torch.observables.catalogue import THRESHOLDS
 from ntkbench_torch.parameters import Parameters
 from ntkbench_torch.solve import solve
 from ntkbench_torch.stability import solve as stability
@@ -228,6 +233,7 @@ class TestStability:
             "members": 3,
             "seed": SEED,
             "references": {"ntk": law()},
+            "observe": frozenset(THRESHOLDS),
         }
         return Request(**{**settings, **changes})
 
@@ -248,13 +254,78 @@ class TestStability:
     def test_rows_of_members(self):
         solution = stability.solve(self.request())
         rows = {r.metric for r in solution.measurements}
-        assert rows == {"stability_onset", "stability_onset_kernel", "largest_trainable"}
+        assert rows == {*THRESHOLDS, "stability_onset_kernel", "stability_onset_linearization"}
         ensemble = NetworkEnsemble(
             ERF, in_features=F, out_features=1, width=WIDTH, members=3, seed=SEED, dtype="float64"
         )
         assert np.array_equal(solution.members_train[:, 0], ensemble.outputs(problem(1).x_train).numpy())
 
-    def test_the_onset_of_a_linear_network_on_its_own_kernel_is_the_kernels(self):
+    @pytest.mark.parametrize(
+        ("observe", "metrics"),
+        [
+            ("linearization_onset", {"linearization_onset"}),
+            ("stability_onset", {"stability_onset", "stability_onset_linearization"}),
+            ("largest_trainable", {"largest_trainable"}),
+        ],
+    )
+    def test_what_is_not_observed_has_no_rows(self, observe, metrics):
+        every = {(r.metric, r.member): r.value for r in stability.solve(self.request()).measurements}
+        found = stability.solve(self.request(observe=frozenset({observe})))
+        assert {r.metric for r in found.measurements} == metrics | {"stability_onset_kernel"}
+        assert all(r.value == every[r.metric, r.member] for r in found.measurements)
+
+    @pytest.mark.parametrize("scale", [1.0, 4.0])
+    @pytest.mark.parametrize("outputs", [1, 2])
+    def test_the_linearizations_onset_in_high_precision(self, outputs, scale):
+        """C_K = C_0 of descent with each member's own kernel, its loss written out with 40 digits."""
+        data = problem(outputs)
+        settings = self.SETTINGS.model_copy(update={"output_scale": scale})
+        networks = NetworkEnsemble(
+            ERF, in_features=F, out_features=outputs, width=WIDTH, members=3, seed=SEED, dtype="float64"
+        )
+        kernels = networks.ntk(data.x_train, outputs="all").numpy()
+        starts = data.y_train - scale * networks.outputs(data.x_train).numpy()
+        solution = stability.solve(self.request(problem=data, parameters=settings))
+        found = {(r.metric, r.member): r.value for r in solution.measurements}
+        limit = stable_learning_rate(law().eigenvalues[:1], N)
+        for member in range(3):
+            kernel = kernels[member].swapaxes(1, 2).reshape(N * outputs, N * outputs)
+            values, vectors = np.linalg.eigh(kernel)
+            start = vectors.T @ starts[member].ravel()
+            modes = [(mpmath.mpf(v), mpmath.mpf(m) ** 2) for v, m in zip(values, start, strict=True)]
+            low, high = 2 * N / modes[-1][0], 4 * N / modes[-1][0]
+            with mpmath.workdps(40):
+                for _ in range(60):
+                    rate = (low + high) / 2
+                    gained = sum(m * ((1 - rate * v / N) ** (2 * settings.steps) - 1) for v, m in modes)
+                    low, high = (low, rate) if gained > 0 else (rate, high)
+            for metric in ("linearization_onset", "stability_onset_linearization"):
+                assert found[metric, member] * limit == pytest.approx(float(high), rel=1e-9)
+
+    def test_onsets_in_units_of_each_reference(self):
+        """A theory that assumes a rate 10 % higher has a limit 10 % lower, and its own onset in units of that."""
+        references = {"ntk": law(), "rate-off": dataclasses.replace(law(), time_scale=1.1)}
+        solution = stability.solve(self.request(references=references))
+        found = {(r.metric, r.reference, r.member): r.value for r in solution.measurements}
+        for metric in THRESHOLDS:
+            assert found[metric, "rate-off", 1] == pytest.approx(1.1 * found[metric, "ntk", 1], rel=1e-12)
+        assert found["stability_onset_kernel", "rate-off", 1] == found["stability_onset_kernel", "ntk", 1]
+
+    def test_initial_functions_are_zero_if_subtracted(self):
+        settings = self.SETTINGS.model_copy(update={"subtract_init": True})
+        solution = stability.solve(self.request(parameters=settings))
+        assert not solution.members_train.any()
+        kernel = [r.value for r in solution.measurements if r.metric == "stability_onset_kernel"]
+        assert len({*kernel}) == 1
+
+    def test_members_kernels_are_formed_in_groups(self, monkeypatch):
+        whole = stability.solve(self.request(observe=frozenset({"linearization_onset"})))
+        monkeypatch.setattr(stability, "_FLOATS", 1)
+        one_by_one = stability.solve(self.request(observe=frozenset({"linearization_onset"})))
+        for found, expected in zip(one_by_one.measurements, whole.measurements, strict=True):
+            assert found.value == pytest.approx(expected.value, rel=1e-12)
+
+    def test_the_onset_of_a_linear_network_on_its_own_kernel_is_the_kernels_and_its_linearizations(self):
         linear = Architecture(depth=0, weight_std=1.2, bias_std=0.5)
         data = problem(1)
         kernel = 1.44 * data.x_train @ data.x_train.T / F + 0.25
@@ -268,8 +339,11 @@ class TestStability:
         solution = stability.solve(self.request(architecture=linear, hidden_widths=(), references={"ntk": exact}))
         found = {(r.metric, r.member): r.value for r in solution.measurements}
         for k in range(3):
-            ratio = found["stability_onset", k] / found["stability_onset_kernel", k]
-            assert ratio == pytest.approx(1, abs=0.006)  # half the resolution
+            for other in ("stability_onset_kernel", "stability_onset_linearization"):
+                ratio = found["stability_onset", k] / found[other, k]
+                assert ratio == pytest.approx(1, abs=0.006)  # half the resolution
+            own, exact = found["linearization_onset", k], found["stability_onset_kernel", k]
+            assert own == pytest.approx(exact, rel=1e-9)
 
     @pytest.mark.parametrize(
         ("changes", "message"),

@@ -70,6 +70,18 @@ def test_both_thresholds_of_linear_networks_are_where_their_cost_says(data, sett
     assert not found.exceeded[~tried].any()
 
 
+def test_without_a_goal_the_onset_is_the_same_and_takes_fewer_runs(data):
+    x, y = data
+    options = {"limit": limits(ensemble(), x), "steps": STEPS, "settle": 1, "resolution": 1e-3}
+    both = stability_thresholds(ensemble, x, y, goal=0.9, **options)
+    alone = stability_thresholds(ensemble, x, y, goal=None, **options)
+    np.testing.assert_array_equal(alone.onset.value, both.onset.value)
+    assert alone.runs < both.runs
+    assert alone.largest_trainable.outcome == ("not sought",) * 5
+    assert np.isnan(alone.largest_trainable.value).all()
+    assert not alone.reached.any()
+
+
 def test_the_onset_tends_to_the_limit_as_steps_grow(data):
     x, y = data
     limit = limits(ensemble(), x)

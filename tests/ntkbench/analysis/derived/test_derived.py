@@ -8,7 +8,11 @@ import pytest
 
 from ntkbench.analysis.derived.cost import cost_left, descent_residual, limit_rate_distance
 from ntkbench.analysis.derived.decay import decay_ratio
-from ntkbench.analysis.derived.stability import stability_onset_ratio
+from ntkbench.analysis.derived.stability import (
+    linearization_onset_ratio,
+    onset_over_linearization,
+    stability_onset_ratio,
+)
 from ntkbench.analysis.derived.stopping import early_stopping, late_excess_kernel, late_excess_network
 from ntkbench.analysis.estimation.missing import missing_members
 from ntkbench.analysis.series.records import Tables
@@ -152,6 +156,13 @@ def test_onsets_are_compared_member_by_member():
         rows("stability_onset_kernel", np.array([[1.0], [1.5], [1.0]]), steps=[0], split=None),
     )
     assert stability_onset_ratio(made)["value"].to_numpy() == pytest.approx([1.2, 1.0, 2.0], rel=1e-15)
+    assert onset_over_linearization(made).empty
+    own = rows("stability_onset_linearization", np.array([[1.2], [1.0], [4.0]]), steps=[0], split=None)
+    only = rows("linearization_onset", np.array([[1.1], [1.5], [0.5]]), steps=[0], split=None)
+    kernel = rows("stability_onset_kernel", np.array([[1.0], [1.5], [1.0]]), steps=[0], split=None)
+    made = results(rows("stability_onset", one, steps=[0], split=None), own, only, kernel)
+    assert onset_over_linearization(made)["value"].to_numpy() == pytest.approx([1.0, 1.5, 0.5], rel=1e-15)
+    assert linearization_onset_ratio(made)["value"].to_numpy() == pytest.approx([1.1, 1.0, 0.5], rel=1e-15)
 
 
 def test_a_member_that_stays_stable_up_to_the_highest_rate_is_missed():

@@ -18,7 +18,7 @@ EXHAUSTIVE = pytest.mark.exhaustive
 @pytest.mark.parametrize("limit", [0.0, 1.0, -3.0])
 def test_a_noiseless_expansion_is_extrapolated_exactly(limit, power):
     values = limit + 7 * WIDTHS**-power
-    fit = fit_limit(WIDTHS, values, np.full(5, 1e-6), np.full(5, 10), power=power)
+    fit = fit_limit(WIDTHS, values, np.full(5, 1e-6), np.full(5, 10), powers=(power,))
     assert fit.estimate == pytest.approx(limit, abs=1e-10)
     low, high = fit.interval()
     assert low < limit < high
@@ -36,6 +36,31 @@ def test_the_second_correction_widens_the_interval_and_is_forgiven():
     assert abs(allowing.estimate - 1) < abs(trusting.estimate - 1)
     low, high = allowing.interval()
     assert low < 1 < high
+
+
+@pytest.mark.parametrize("confidence", [0.9, 0.95, 0.999])
+def test_of_several_powers_the_interval_is_the_hull(confidence):
+    values, errors, members = 1 + 0.8 * WIDTHS**-0.5, np.full(5, 2e-3), np.array([60, 40, 30, 20, 12])
+    powers = (1.0, 0.75, 0.5)
+    size = 0.05  # of the second correction at the smallest width
+    several = fit_limit(WIDTHS, values, errors, members, powers=powers, correction=size * 32.0**2)
+    each = [
+        fit_limit(WIDTHS, values, errors, members, powers=(power,), correction=size * 32.0 ** (2 * power))
+        for power in powers
+    ]
+    lows, highs = zip(*(fit.interval(confidence) for fit in each), strict=True)
+    assert several.interval(confidence) == pytest.approx((min(lows), max(highs)), rel=1e-12)
+    assert several.estimate == pytest.approx(each[0].estimate, rel=1e-12)
+    assert lows[0] > 1 > lows[-1]  # one in 1/n alone misses the limit
+    assert several.lack_of_fit == max(fit.lack_of_fit for fit in each)
+    assert "or with n^-0.75 or n^-0.5 in place of n^-1" in several.method
+
+
+def test_a_limit_is_rejected_if_every_power_is():
+    values = 1 + 0.8 * WIDTHS**-0.5
+    errors = np.full(5, 1e-4)
+    assert fit_limit(WIDTHS, values, errors, 30).rejected
+    assert not fit_limit(WIDTHS, values, errors, 30, powers=(1.0, 0.5)).rejected
 
 
 def test_one_width_is_taken_as_it_is():
@@ -102,7 +127,7 @@ def test_a_law_with_another_power_is_rejected():
     fit = fit_limit(WIDTHS, values, np.full(5, 1e-4), 100, correction=10.0)
     assert fit.rejected
     assert "not of this form" in fit.method
-    assert not fit_limit(WIDTHS, values, np.full(5, 1e-4), 100, power=0.5).rejected
+    assert not fit_limit(WIDTHS, values, np.full(5, 1e-4), 100, powers=(0.5,)).rejected
 
 
 def test_limits_move_and_scale_with_the_values():

@@ -38,6 +38,7 @@ PUBLISHED = Path(__file__).parents[4] / "results" / "reference" / "claims" / "ve
 CONFIG = SimpleNamespace(device="cpu", threads=1)
 EXPONENTS = {"erf": -1.0, "relu": -0.8}
 WORDS = {"failed": "failed", "out_of_memory": "ran out of memory", "skipped": "skipped"}
+SINCE_REDESIGNED = {"claim-c14"}  # until the claims are measured and published again
 SINCE_RENAMED = {"claim-c7-swirl": "claim-c7-non-gradient", "clock_ratio": "learning_speed_ratio"}
 
 
@@ -179,7 +180,7 @@ def test_a_quantity_that_no_subject_gives_is_inconclusive_for_each_architecture(
     assert all("nothing was measured" in row.reason for row in rows)
 
 
-@pytest.mark.parametrize("name", STUDIES)
+@pytest.mark.parametrize("name", [name for name in STUDIES if name not in SINCE_REDESIGNED])
 def test_the_expected_rows_are_those_of_a_published_run(name):
     """A published row's components are one expected row, and theory says nothing of some kernels of C13 once solved."""
     found = Counter(row_words(row.key, row.metric) for row in expected_rows(plan_of(plan(name).resolved)))
@@ -220,6 +221,7 @@ def test_comparisons_that_are_planned():
     assert planned["claim-c6"] == 2
     assert planned["claim-c2"] == 9  # two of three references are negative controls
     assert planned["claim-c13"] == 0  # eigenvalues have bounds on their errors, and no sampling error
+    assert planned["claim-c14"] == 4  # two ratios of two architectures; three more quantities are reported only
     assert planned["claim-c15"] == 3  # six more are reported only
     assert planned["claim-c9"] == 14  # at most seven eigenspaces of two architectures
     assert comparisons_of_claims(REGISTRY, "small") == sum(planned.values())
