@@ -224,6 +224,9 @@ _OTHERS = {
 }
 
 _OF_CLAIM = {
+    ("C5", "log10_cost_left"): replace(
+        _OTHERS["log10_cost_left"], note="together they learn: a hundredth of the first cost is left"
+    ),
     ("C7", "function_distance_of_mean_over_time"): _band(
         "C7", "function_distance_of_mean_over_time", -1.0, 0.3, "n^-1: the band separates it from the members' n^-1/2"
     ),

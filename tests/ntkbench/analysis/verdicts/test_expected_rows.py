@@ -38,6 +38,7 @@ PUBLISHED = Path(__file__).parents[4] / "results" / "reference" / "claims" / "ve
 CONFIG = SimpleNamespace(device="cpu", threads=1)
 EXPONENTS = {"erf": -1.0, "relu": -0.8}
 WORDS = {"failed": "failed", "out_of_memory": "ran out of memory", "skipped": "skipped"}
+ADDED_SINCE = {"claim-c5": {"log10_cost_left", "mean-field"}}  # quantities and labels that no published run has
 SINCE_RENAMED = {"claim-c7-swirl": "claim-c7-non-gradient", "clock_ratio": "learning_speed_ratio"}
 
 
@@ -181,8 +182,14 @@ def test_a_quantity_that_no_subject_gives_is_inconclusive_for_each_architecture(
 
 @pytest.mark.parametrize("name", STUDIES)
 def test_the_expected_rows_are_those_of_a_published_run(name):
-    """A published row's components are one expected row, and theory says nothing of some kernels of C13 once solved."""
-    found = Counter(row_words(row.key, row.metric) for row in expected_rows(plan_of(plan(name).resolved)))
+    """A published row's components are one expected row, and theory says nothing of some kernels of C13 once solved.
+
+    What a study has gained since is left out; the rest of it must be what was published.
+    """
+    rows, new = expected_rows(plan_of(plan(name).resolved)), ADDED_SINCE.get(name, set())
+    old = [row for row in rows if not {row.metric, row.key.reference, *row.key.labels} & new]
+    assert new <= {word for row in rows for word in (row.metric, row.key.reference, *row.key.labels)}
+    found = Counter(row_words(row.key, row.metric) for row in old)
     published = Counter(words for words, _ in {*published_rows(name)})
     assert published
     if name == "claim-c13":
