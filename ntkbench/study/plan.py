@@ -77,6 +77,7 @@ class _TaskFacts:
     """Facts that all cells of one task entry share, looked up once."""
 
     name: str
+    label: str | None
     version: int
     fingerprint: str
     parameters: dict[str, Any]
@@ -89,6 +90,7 @@ def _task_facts(task: ResolvedTask, registry: Registry) -> _TaskFacts:
     spec = task.spec
     return _TaskFacts(
         name=spec.name,
+        label=task.entry.label,
         version=spec.version,
         fingerprint=spec.fingerprint(task.parameters),
         parameters=task.parameters.model_dump(mode="json"),
@@ -134,7 +136,7 @@ class _Expansion:
             yield cell
         for subject in self.study.subjects:
             assert isinstance(subject.entry, SubjectEntry)
-            if subject.entry.tasks is not None and place.task.name not in subject.entry.tasks:
+            if not subject.entry.learns(place.task.name, place.task.label):
                 continue
             needed = {label: solved[label] for label in subject.entry.compare_with}
             for widths in subject.entry.hidden_widths(place.architecture.depth):

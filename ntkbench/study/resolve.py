@@ -196,7 +196,7 @@ class _Resolver:
                     self.errors.add(f"subject[{i}].compare_with", message)
 
     def _check_tasks(self, study: Study) -> None:
-        names = [entry.name for entry in study.task]
+        names = [name for entry in study.task for name in (entry.name, entry.label) if name is not None]
         for i, entry in enumerate(study.subject):
             for j, name in enumerate(entry.tasks or ()):
                 if name not in names:
