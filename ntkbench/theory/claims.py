@@ -191,6 +191,8 @@ _OTHERS = {
         _limit("C7", "learning_speed_ratio", 1.0, 0.02, "the mean function moves at the kernel's rate"),
         _limit("C8", "law_mean_slope", 1.0, 0.05, "the law's mean [L19 eq. 15]"),
         _limit("C8", "law_variance_ratio", 1.0, 0.1, "the law's variance [L19 eq. 16]"),
+        _limit("C8", "law_variance_ratio_train", 1.0, 0.1, "the law's variance on training points [L19 eq. 16]"),
+        _limit("C8", "law_variance_left", 0.0, 0.01, "the variance on training points vanishes"),
         _limit("C8", "law_covariance_slope", 1.0, 0.1, "the law's covariance [L19 eq. 16]"),
         _limit("C8", "law_kurtosis", 0.0, 0.2, "Gaussian at every t: no excess kurtosis"),
         _limit("C9", "decay_ratio", 1.0, 0.02, "the measured rate over eta lambda / N's"),

@@ -64,6 +64,8 @@ SOURCES = {
     "learning_speed_ratio": _compared("learning_speed_ratio"),
     "law_mean_slope": _compared("law_agreement"),
     "law_variance_ratio": _compared("law_agreement"),
+    "law_variance_ratio_train": _compared("law_agreement"),
+    "law_variance_left": _compared("law_agreement"),
     "law_covariance_slope": _compared("law_agreement"),
     "law_kurtosis": _compared("law_agreement"),
     "decay_ratio": _compared("kernel_residuals"),

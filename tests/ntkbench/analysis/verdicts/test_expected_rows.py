@@ -44,6 +44,7 @@ ADDED_SINCE = {  # quantities and labels that no published run has
     "claim-c3": {"narrow-last-layer"},
     "claim-c5": {"log10_cost_left", "mean-field"},
     "claim-c6": {"mean-field"},
+    "claim-c8": {"law_variance_ratio_train", "law_variance_left"},
     "claim-c10": {"noise-free"},
     "claim-c11": {"weight-std-off"},
     "claim-c11-tangent": {"nngp"},
