@@ -268,6 +268,11 @@ class ClaimEntry(_Frozen):
         description="labels of references or subjects that are wrong on purpose, and must be refuted; or a pair, "
         '{ subject = "...", reference = "..." }',
     )
+    graded_controls: dict[str, dict[Label, Annotated[float, Field(ge=0, allow_inf_nan=False)]]] = Field(
+        default={},
+        description="what is off -> label of a reference -> by how many per cent; 0 is a sham: a right theory that is "
+        "called a control, and must not be refuted",
+    )
 
 
 class Study(_Frozen):

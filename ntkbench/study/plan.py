@@ -69,6 +69,8 @@ def _resolved_text(study: ResolvedStudy) -> dict[str, Any]:
         text["quantities"] = list(study.study.quantities)
     if claim := study.study.claim:
         text["claim"] = claim.model_dump(mode="json", include={"id", "judge", "negative_controls"})
+        if claim.graded_controls:
+            text["claim"]["graded_controls"] = claim.graded_controls
     return text
 
 

@@ -180,6 +180,10 @@ _OTHERS = {
         _bound("C1", "nngp_bias", -0.5, "n^-1; near the sampling floor the band only separates it from n^-1/2"),
         _limit("C1", "nngp_slope", 1.0, 0.02, "the mean of the empirical NNGP, along K"),
         _band("C1", "output_kurtosis", -1.0, 0.1, "n^-1: 3 Var(Khat) / (E Khat)^2"),
+        replace(
+            _limit("C1", "output_fourth_moment", 1.0, 0.1, "raw outputs: 3 E Khat^2 / (E Khat)^2, at every width"),
+            noun="ratio",
+        ),
         _band("C1", "weight_operator_norm", 0.0, 0.05, "bounded: |W|_op / sqrt(n) tends to 2"),
         _band("C2", "ntk_variance", -1.0, 0.1, "n^-1"),
         _band("C2", "ntk_variance_by_depth", 1.0, 0.2, "like depth / width for ReLU [HN19]; exp(c depth / n) - 1"),

@@ -141,6 +141,7 @@ QUANTITY_NAMES = {
     "nngp_bias": "bias of the mean empirical NNGP kernel",
     "nngp_slope": "slope of the mean empirical NNGP kernel along its limit",
     "output_kurtosis": "excess kurtosis of the outputs at initialization",
+    "output_fourth_moment": "fourth moment of raw outputs, over the predicted one",
     "weight_operator_norm": "operator norm of the weights, over sqrt(n)",
     "ntk_variance": "relative variance of the empirical NTK",
     "ntk_variance_by_depth": "relative variance of the empirical NTK, by depth",

@@ -53,6 +53,7 @@ SOURCES = {
     "nngp_bias": _compared("initial_moments"),
     "nngp_slope": _compared("initial_moments"),
     "output_kurtosis": _own("initial_moments"),
+    "output_fourth_moment": _own("initial_moments"),
     "weight_operator_norm": _own("weight_norm"),
     "ntk_variance": _own("initial_moments"),
     "ntk_variance_by_depth": _own("initial_moments"),

@@ -40,7 +40,12 @@ PUBLISHED = Path(__file__).parents[4] / "results" / "reference" / "claims" / "ve
 CONFIG = SimpleNamespace(device="cpu", threads=1)
 EXPONENTS = {"erf": -1.0, "relu": -0.8}
 WORDS = {"failed": "failed", "out_of_memory": "ran out of memory", "skipped": "skipped"}
+GRADED = {"sham", "weight-std-0.25", "weight-std-0.5", "weight-std-1", "weight-std-5"}
 ADDED_SINCE = {  # quantities and labels that no published run has
+    "claim-c1": {"output_fourth_moment"},
+    "claim-c2": GRADED,
+    "claim-c7-mean": GRADED,
+    "claim-c9": GRADED,
     "claim-c3": {"narrow-last-layer"},
     "claim-c5": {"log10_cost_left", "mean-field"},
     "claim-c6": {"mean-field"},
