@@ -145,3 +145,18 @@ def test_what_is_judged_of_learning_along_a_component_is_measured(tmp_path):
     assert estimate["claim"] < 0.9
     assert estimate["negative_control"] == pytest.approx(1, abs=0.05)
     assert narrow.set_index("role").loc["negative_control", "verdict"] == "fails"
+
+
+def test_raw_outputs_have_the_fourth_moment_that_their_kernels_predict(tmp_path):
+    """C1 in small, at a width where outputs are far from Gaussian: for ReLU their kurtosis is about 5."""
+    small = ["subject.0.widths=[8,16]", "subject.0.members=500", "task.0.n_train=2"]
+    changes = [word for change in small for word in ("--set", change)]
+    done = invoke(tmp_path, "run", "claim-c1", "--out", "run", "--executor", "inline", "--quiet", *changes)
+    assert done.exit_code in (0, 3), done.output
+    (table,) = (tmp_path / "run" / "verdicts").glob("*.parquet")
+    found = pd.read_parquet(table)
+    rows = found[found["quantity"].str.startswith("output_fourth_moment")]
+    assert list(rows["n_widths"]) == [2, 2]
+    error = (rows["ci_high"] - rows["ci_low"]) / 3.92
+    assert ((rows["estimate"] - 1).abs() < 4 * error).all()
+    assert error.max() < 0.2

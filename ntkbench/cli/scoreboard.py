@@ -12,6 +12,8 @@ from rich.text import Text
 
 from ..analysis.report.words import (
     control_words,
+    curve_words,
+    detected_words,
     distinct_subjects,
     expected,
     interval,
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from ..analysis.verdicts.judge import Finding
-    from ..analysis.verdicts.scoreboard import NegativeControl, Score
+    from ..analysis.verdicts.scoreboard import NegativeControl, PowerCurve, Score
     from ..api.claims import Board
     from ..api.run import Session
 
@@ -66,6 +68,8 @@ def _show_scores(console: Console, found: Sequence[Score], family: int) -> None:
         console.print(_findings(score, family))
         if score.negative_controls:
             console.print(_controls(score))
+        if score.power_curves:
+            console.print(_power(score))
 
 
 def _controls(score: Score) -> Table:
@@ -77,6 +81,17 @@ def _controls(score: Score) -> Table:
         style = "" if control.refuted else "bold red"
         left = Text(not_refuted_words(control))
         table.add_row(Text(control_words(control)), Text(refuted_words(control), style=style), left)
+    return table
+
+
+def _power(score: Score) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("graded controls", overflow="fold")
+    table.add_column("off", overflow="fold")
+    table.add_column("refuted from", justify="right")
+    for curve in score.power_curves:
+        style = "bold red" if curve.shams_refuted else ""
+        table.add_row(Text(curve_words(curve)), curve.what, Text(detected_words(curve), style=style))
     return table
 
 
@@ -151,6 +166,7 @@ def board_record(board: Board) -> dict[str, Any]:
                 "statement": score.statement,
                 "verdict": score.verdict,
                 "negative_controls": [_control_record(control) for control in score.negative_controls],
+                "power_curves": [_curve_record(curve) for curve in score.power_curves],
             }
             for score in board.report.scores
         ],
@@ -172,4 +188,18 @@ def _control_record(control: NegativeControl) -> dict[str, Any]:
             {"quantity": f.rate.metric, "activation": f.rate.key.activation, "verdict": f.verdict}
             for f in control.not_refuted
         ],
+    }
+
+
+def _curve_record(curve: PowerCurve) -> dict[str, Any]:
+    key, metric = curve.steps[0].rate.key, curve.steps[0].rate.metric
+    return {
+        "study": curve.study,
+        "off": curve.what,
+        "quantity": metric,
+        "activation": key.activation,
+        "component": key.component,
+        "steps": [{"percent": f.grade.percent, "verdict": f.verdict} for f in curve.steps if f.grade is not None],
+        "refuted_from_percent": None if math.isinf(curve.detected) else curve.detected,
+        "shams_refuted": len(curve.shams_refuted),
     }

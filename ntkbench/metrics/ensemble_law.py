@@ -7,12 +7,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .errors import finite_members, predictions_from, row_at, training_of, until_stopped, with_error
-from .moments import MomentEstimate, Sample, covariance_distance, covariance_slope, kurtosis, mean_slope, variance_ratio
+from .moments import (
+    MomentEstimate,
+    Sample,
+    covariance_distance,
+    covariance_slope,
+    kurtosis,
+    mean_slope,
+    variance_excess,
+    variance_ratio,
+    variance_share,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..plugin.types import Measurement, Problem, Solution
+    from .errors import Split
 
 _FEWEST = 3  # members: with one left out there is still a variance
 _FEWEST_FOR_KURTOSIS = 5
@@ -26,16 +37,31 @@ def law_agreement(problem: Problem, subject: Solution, reference: Solution | Non
     ``law_covariance_distance`` with its ``_floor``, and ``law_kurtosis``, all as in :mod:`ntkbench.metrics.moments`,
     each with its jackknife standard error. They are on test points, over members that did not diverge, at every record
     after step 0 that the law shares, up to the first at which a member had stopped; with ``_over_time``, at the last
-    of these records, over all of them together. Yields nothing if the law has no variance or kernels, or for fewer
-    than 3 members.
+    of these records, over all of them together. On training points, where the law's variance vanishes in time and a
+    mean of ratios would be that of its last traces: ``law_variance_ratio_over_time``, of the sums over points and these
+    records, as :func:`.moments.variance_excess` has it; and ``law_variance_left``, the sum at the last of them over the
+    law's at step 0. Yields nothing if the law has no variance or kernels, or for fewer than 3 members.
     """
     if reference is None or subject.members_test is None or not _is_stated(reference):
         return
-    samples = _samples(problem, subject, reference)
+    samples, trained = _samples(problem, subject, reference), _samples(problem, subject, reference, "train")
     for record, sample in samples.items():
         yield from _compared([sample], "", subject, record)
     if samples:
         yield from _compared(list(samples.values()), "_over_time", subject, max(samples))
+    if trained:
+        yield from _on_training_points(trained, subject, reference)
+
+
+def _on_training_points(trained: dict[int, Sample], subject: Solution, reference: Solution) -> Iterator[Measurement]:
+    """Yield the ensemble's variance on training points, where it vanishes."""
+    last, samples = max(trained), list(trained.values())
+    stated = sum(float(sample.variance.sum()) for sample in samples)
+    if stated > 0:
+        yield from with_error("law_variance_ratio_over_time", *variance_excess(samples, stated), subject, last, "train")
+    for start in np.flatnonzero(np.asarray(reference.times) == 0)[:1]:
+        whole = float(np.sum(np.asarray(reference.variance_train)[start]))
+        yield from with_error("law_variance_left", *variance_share([trained[last]], whole), subject, last, "train")
 
 
 def _is_stated(reference: Solution) -> bool:
@@ -43,21 +69,26 @@ def _is_stated(reference: Solution) -> bool:
     return all(getattr(reference, name) is not None for name in needed)
 
 
-def _samples(problem: Problem, subject: Solution, reference: Solution) -> dict[int, Sample]:
-    """Return the samples to compare, by the subject's record."""
-    assert subject.members_test is not None and reference.mean_test is not None and reference.variance_test is not None
-    members = finite_members(subject, subject.members_test)
+def _samples(problem: Problem, subject: Solution, reference: Solution, split: Split = "test") -> dict[int, Sample]:
+    """Return the samples to compare, by the subject's record; none if the law has no variance on these points."""
+    outputs, mean, variance = (
+        getattr(whose, f"{what}_{split}")
+        for whose, what in ((subject, "members"), (reference, "mean"), (reference, "variance"))
+    )
+    if outputs is None or mean is None or variance is None:
+        return {}
+    members = finite_members(subject, outputs)
     if len(members) < _FEWEST:
         return {}
-    _, predicted = predictions_from(reference, problem, subject)
-    shift = finite_members(subject, until_stopped(subject.members_test - predicted, subject))
-    covariance = reference.covariance_test
+    predicted = predictions_from(reference, problem, subject)[split == "test"]
+    shift = finite_members(subject, until_stopped(outputs - predicted, subject))
+    covariance = reference.covariance_test if split == "test" else None
     return {
         record: Sample(
             members[:, record],
             shift[:, record],
-            np.asarray(reference.mean_test[of_law]),
-            np.asarray(reference.variance_test[of_law]),
+            np.asarray(mean[of_law]),
+            np.asarray(variance[of_law]),
             None if covariance is None else np.asarray(covariance[of_law]),
         )
         for record, of_law in _common_records(subject, reference)

@@ -272,24 +272,32 @@ def _series(name: str, series: Float, subject: Solution, member: int | None) -> 
 
 
 def row_at(
-    name: str, value: float, subject: Solution, record: int, member: int | None, unit: str = "target"
+    name: str,
+    value: float,
+    subject: Solution,
+    record: int,
+    member: int | None,
+    unit: str = "target",
+    split: Split = "test",
 ) -> Measurement:
-    """Return a number of a network, or of the ensemble if ``member`` is None, on test points at a record."""
+    """Return a number of a network, or of the ensemble if ``member`` is None, on a split's points at a record."""
     return Measurement(
         metric=name,
         value=float(value),
         unit=unit,
-        split="test",
+        split=split,
         member=member,
         step=_step(subject, record),
         time=float(subject.times[record]),
     )
 
 
-def with_error(name: str, value: float, without: Float, subject: Solution, record: int) -> Iterator[Measurement]:
+def with_error(
+    name: str, value: float, without: Float, subject: Solution, record: int, split: Split = "test"
+) -> Iterator[Measurement]:
     """Yield an ensemble's number and its jackknife standard error, from its leave-one-out values (E,)."""
     if not np.isfinite(value):
         return
-    yield row_at(name, value, subject, record, None, unit="1")
+    yield row_at(name, value, subject, record, None, unit="1", split=split)
     if np.isfinite(error := float(jackknife_error(without))):
-        yield row_at(f"{name}_standard_error", error, subject, record, None, unit="1")
+        yield row_at(f"{name}_standard_error", error, subject, record, None, unit="1", split=split)

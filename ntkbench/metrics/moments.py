@@ -41,6 +41,13 @@ class Sample:
         return found
 
     @cached_property
+    def predicted(self) -> Float:
+        """Deviations (E, M, O) of the members' own predictions from the mean of these."""
+        predictions = self.members - self.shift
+        found: Float = predictions - predictions.mean(axis=0)
+        return found
+
+    @cached_property
     def measured(self) -> Float:
         """The members' covariance (M, M), unbiased, its mean over outputs."""
         count, points, outputs = self.centred.shape
@@ -97,6 +104,23 @@ def variance_ratio(samples: Sequence[Sample]) -> MomentEstimate:
         for sample, here in zip(samples, kept, strict=True)
     )
     return _of_squares(squares / count)
+
+
+def variance_share(samples: Sequence[Sample], whole: float) -> MomentEstimate:
+    """Return the members' variance, summed over points, outputs and samples, as a share of ``whole``."""
+    return _of_squares(_total(np.square(sample.centred).sum(axis=(1, 2)) for sample in samples) / whole)
+
+
+def variance_excess(samples: Sequence[Sample], whole: float) -> MomentEstimate:
+    """Return 1 + the members' variance minus that of their own predictions, summed, as a share of ``whole``: 1 in C8.
+
+    Members and predictions start from the same f_0, whose sampling noise is in both and drops out.
+    """
+    own = _total(
+        np.square(sample.centred).sum(axis=(1, 2)) - np.square(sample.predicted).sum(axis=(1, 2)) for sample in samples
+    )
+    value, without = _of_squares(own / whole)
+    return MomentEstimate(1 + value, 1 + without)
 
 
 def covariance_slope(samples: Sequence[Sample]) -> MomentEstimate:

@@ -78,15 +78,18 @@ def _comparisons() -> list[MetricSpec]:
             "ntkbench.metrics.ensemble_law:law_agreement",
             "1",
             "mean, variance, covariance and kurtosis of members against a law (C8, C16)",
+            version=2,
         ),
     ]
 
 
-def _comparison(target: str, unit: str, summary: str, goal: Literal["min", "none"] = "none") -> MetricSpec:
+def _comparison(
+    target: str, unit: str, summary: str, goal: Literal["min", "none"] = "none", version: int = 1
+) -> MetricSpec:
     """Return a comparison of an ensemble with a reference; a study must list it to get it."""
     return MetricSpec(
         name=target.partition(":")[2],
-        version=1,
+        version=version,
         summary=summary,
         unit=unit,
         goal=goal,
@@ -105,7 +108,7 @@ _SUMMARIES = {
     "claim-c2-depth": "C2: the kernel's relative variance grows like depth / width",
     "claim-c3": "C3: outputs decouple, as n^-1/2",
     "claim-c4": "C4: the tangent kernel stays constant in training",
-    "claim-c5": "C5: weights and activations barely move, yet lower layers take part",
+    "claim-c5": "C5: weights and activations barely move, yet together they learn",
     "claim-c6": "C6: a network follows its own linearization",
     "claim-c7": "C7: each network's function follows kernel descent, as n^-1/2",
     "claim-c7-mean": "C7: the ensemble's mean follows the kernel as n^-1, at the kernel's rate",

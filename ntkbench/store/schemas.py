@@ -138,7 +138,11 @@ SCHEMAS: dict[str, tuple[Column, ...]] = {
         _c("task", "string", "name of the task"),
         _c("architecture", "string", "the architecture in words"),
         _c("quantity", "string", "what was estimated"),
-        _c("role", "string", "`claim`, or `negative_control`: a negative control, wrong on purpose, which must fail"),
+        _c(
+            "role",
+            "string",
+            "`claim`; `negative_control`: wrong on purpose, must fail; `graded_control`: by a known amount",
+        ),
         _c("expected", "float64?", "value expected by the theory"),
         _c("band_low", "float64?", "lower end of the equivalence band; null: unbounded"),
         _c("band_high", "float64?", "upper end of the equivalence band; null: unbounded"),

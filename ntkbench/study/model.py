@@ -47,6 +47,12 @@ class TaskEntry(_WithParameters):
     name: str
     splits: PositiveInt = 1
     loss: Loss | None = Field(default=None, description="the cost; by default the task's own, mostly squared-error")
+    label: Label | None = Field(default=None, description="tells tasks of one name apart in subject.tasks")
+
+    def core(self) -> dict[str, Any]:
+        """Return the core's own keys, as JSON; a label only if there is one."""
+        found = super().core()
+        return found if self.label is not None else {name: v for name, v in found.items() if name != "label"}
 
 
 class ReferenceEntry(_WithParameters):
@@ -67,7 +73,9 @@ class SubjectEntry(_WithParameters):
         default=8, description="networks per width; or a number for each width, { 64 = 600, 2048 = 16 }"
     )
     compare_with: tuple[str, ...] = ()
-    tasks: tuple[str, ...] | None = Field(default=None, description="names of the tasks to learn; default: all")
+    tasks: tuple[str, ...] | None = Field(
+        default=None, description="names or labels of the tasks to learn; default: all"
+    )
     observe: tuple[str, ...] | None = Field(default=None, description="what to observe; default: the backend's usual")
     dtype: DType = "float32"
 
@@ -100,6 +108,10 @@ class SubjectEntry(_WithParameters):
             if names and names.count(name) > 1:
                 raise ValueError(f'"{name}" is listed twice')
         return names
+
+    def learns(self, task: str, label: str | None = None) -> bool:
+        """Return whether networks are trained on a task of this name and label."""
+        return self.tasks is None or task in self.tasks or label in self.tasks
 
     def members_at(self, hidden_widths: tuple[int, ...] | None) -> int:
         """Return the number of networks of one ensemble; without hidden layers, the largest of any width."""
@@ -255,6 +267,11 @@ class ClaimEntry(_Frozen):
         default=(),
         description="labels of references or subjects that are wrong on purpose, and must be refuted; or a pair, "
         '{ subject = "...", reference = "..." }',
+    )
+    graded_controls: dict[str, dict[Label, Annotated[float, Field(ge=0, allow_inf_nan=False)]]] = Field(
+        default={},
+        description="what is off -> label of a reference -> by how many per cent; 0 is a sham: a right theory that is "
+        "called a control, and must not be refuted",
     )
 
 

@@ -69,6 +69,8 @@ def _resolved_text(study: ResolvedStudy) -> dict[str, Any]:
         text["quantities"] = list(study.study.quantities)
     if claim := study.study.claim:
         text["claim"] = claim.model_dump(mode="json", include={"id", "judge", "negative_controls"})
+        if claim.graded_controls:
+            text["claim"]["graded_controls"] = claim.graded_controls
     return text
 
 
@@ -77,6 +79,7 @@ class _TaskFacts:
     """Facts that all cells of one task entry share, looked up once."""
 
     name: str
+    label: str | None
     version: int
     fingerprint: str
     parameters: dict[str, Any]
@@ -89,6 +92,7 @@ def _task_facts(task: ResolvedTask, registry: Registry) -> _TaskFacts:
     spec = task.spec
     return _TaskFacts(
         name=spec.name,
+        label=task.entry.label,
         version=spec.version,
         fingerprint=spec.fingerprint(task.parameters),
         parameters=task.parameters.model_dump(mode="json"),
@@ -134,7 +138,7 @@ class _Expansion:
             yield cell
         for subject in self.study.subjects:
             assert isinstance(subject.entry, SubjectEntry)
-            if subject.entry.tasks is not None and place.task.name not in subject.entry.tasks:
+            if not subject.entry.learns(place.task.name, place.task.label):
                 continue
             needed = {label: solved[label] for label in subject.entry.compare_with}
             for widths in subject.entry.hidden_widths(place.architecture.depth):

@@ -196,7 +196,7 @@ class _Resolver:
                     self.errors.add(f"subject[{i}].compare_with", message)
 
     def _check_tasks(self, study: Study) -> None:
-        names = [entry.name for entry in study.task]
+        names = [name for entry in study.task for name in (entry.name, entry.label) if name is not None]
         for i, entry in enumerate(study.subject):
             for j, name in enumerate(entry.tasks or ()):
                 if name not in names:
@@ -218,6 +218,10 @@ class _Resolver:
             if name not in JUDGED:
                 self.errors.add(f"claim.judge[{i}]", _no_quantity(name))
         references, subjects = ({entry.label for entry in entries} for entries in (study.reference, study.subject))
+        for what, grades in study.claim.graded_controls.items():
+            for label in grades.keys() - references:
+                path = f"claim.graded_controls.{what}.{label}"
+                self.errors.add(path, f"no reference has this label (labels: {sorted(references)})")
         for i, control in enumerate(study.claim.negative_controls):
             pair = isinstance(control, ControlPair)
             wanted: dict[str, tuple[str, set[str]]] = (

@@ -180,6 +180,10 @@ _OTHERS = {
         _bound("C1", "nngp_bias", -0.5, "n^-1; near the sampling floor the band only separates it from n^-1/2"),
         _limit("C1", "nngp_slope", 1.0, 0.02, "the mean of the empirical NNGP, along K"),
         _band("C1", "output_kurtosis", -1.0, 0.1, "n^-1: 3 Var(Khat) / (E Khat)^2"),
+        replace(
+            _limit("C1", "output_fourth_moment", 1.0, 0.1, "raw outputs: 3 E Khat^2 / (E Khat)^2, at every width"),
+            noun="ratio",
+        ),
         _band("C1", "weight_operator_norm", 0.0, 0.05, "bounded: |W|_op / sqrt(n) tends to 2"),
         _band("C2", "ntk_variance", -1.0, 0.1, "n^-1"),
         _band("C2", "ntk_variance_by_depth", 1.0, 0.2, "like depth / width for ReLU [HN19]; exp(c depth / n) - 1"),
@@ -191,6 +195,8 @@ _OTHERS = {
         _limit("C7", "learning_speed_ratio", 1.0, 0.02, "the mean function moves at the kernel's rate"),
         _limit("C8", "law_mean_slope", 1.0, 0.05, "the law's mean [L19 eq. 15]"),
         _limit("C8", "law_variance_ratio", 1.0, 0.1, "the law's variance [L19 eq. 16]"),
+        _limit("C8", "law_variance_ratio_train", 1.0, 0.1, "the law's variance on training points [L19 eq. 16]"),
+        _limit("C8", "law_variance_left", 0.0, 0.01, "the variance on training points vanishes"),
         _limit("C8", "law_covariance_slope", 1.0, 0.1, "the law's covariance [L19 eq. 16]"),
         _limit("C8", "law_kurtosis", 0.0, 0.2, "Gaussian at every t: no excess kurtosis"),
         _limit("C9", "decay_ratio", 1.0, 0.02, "the measured rate over eta lambda / N's"),
@@ -226,6 +232,9 @@ _OTHERS = {
 }
 
 _OF_CLAIM = {
+    ("C5", "log10_cost_left"): replace(
+        _OTHERS["log10_cost_left"], note="together they learn: a hundredth of the first cost is left"
+    ),
     ("C7", "function_distance_of_mean_over_time"): _band(
         "C7", "function_distance_of_mean_over_time", -1.0, 0.3, "n^-1: the band separates it from the members' n^-1/2"
     ),

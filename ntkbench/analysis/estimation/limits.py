@@ -7,7 +7,7 @@ with the first two finite-width corrections. The rule, fixed beforehand:
   can be off by what is left of e there; e fitted freely multiplies the interval. What is left of e is in the interval.
 * Weights come from standard errors smoothed over widths, ``s.e.^2 = s n^r / members``: a few members say too little of
   their own, and the scatter of most numbers falls with the width. The error comes from each width's own standard error
-  (a sandwich), with Satterthwaite's degrees of freedom and Student's t.
+  (a sandwich), with Satterthwaite's degrees of freedom and Student's t. Intervals are honest (:mod:`.mixed`).
 * The power p need not be known: of several, the interval is the hull of the intervals of each, with prior
   corrections equally large at the smallest width. The estimate is that of the first. A power whose expansion the data
   reject stays in the hull: a rejection at one width too few would narrow the interval where it should be widest.
@@ -18,20 +18,20 @@ with the first two finite-width corrections. The rule, fixed beforehand:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import polygamma, psi, stdtrit
+from scipy.special import polygamma, psi
 
-from .curve import ends
 from .exponents import CONFIDENCE
-from .mixed import REJECTED, mixed_estimate, named
+from .mixed import REJECTED, MixedEstimate, mixed_estimate, named
+from .pooling import pooled
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from collections.abc import Sequence
 
-    from .mixed import MixedEstimate
+    from numpy.typing import ArrayLike, NDArray
 
     Floats = NDArray[np.float64]
 
@@ -43,21 +43,17 @@ class LimitFit:
     """A fitted limit, able to state its interval at any confidence.
 
     :param estimate: in the units of the values.
-    :param standard_error: sampling and unknown correction together.
-    :param dof: degrees of freedom of Student's t.
+    :param by_power: the estimates with each power, whose intervals the interval includes.
     :param n_members: the fewest members at any width used.
     :param lack_of_fit: p-value of ``a + c n^-p + e n^-2p``, of several powers the largest; None where none was tested.
-    :param others: the same with other powers, whose intervals the interval includes.
     """
 
     estimate: float
-    standard_error: float
-    dof: float
+    by_power: tuple[MixedEstimate, ...]
     n_widths: int
     n_members: int
     method: str
     lack_of_fit: float | None = None
-    others: tuple[MixedEstimate, ...] = ()
 
     @property
     def rejected(self) -> bool:
@@ -66,13 +62,8 @@ class LimitFit:
 
     def interval(self, confidence: float = CONFIDENCE) -> tuple[float, float]:
         """Two-sided interval at this confidence; NaN where the data say nothing."""
-        reach = float(stdtrit(self.dof, 0.5 + confidence / 2)) * self.standard_error
-        lows, highs = zip(
-            (self.estimate - reach, self.estimate + reach),
-            *(ends(other, confidence) for other in self.others),
-            strict=True,
-        )
-        return min(lows), max(highs)
+        ends = [found.interval(confidence) for found in self.by_power]
+        return min((low for low, _ in ends), default=np.nan), max((high for _, high in ends), default=np.nan)
 
 
 def fit_limit(
@@ -108,13 +99,12 @@ def fit_limit(
         design = np.stack([np.ones_like(n), z, largest * z**2], axis=1)
         return mixed_estimate(design, v, working=working, variances=se**2, dof=counts - 1, of=0)
 
-    found, *others = (fitted(power) for power in powers)
-    tests = [each.lack_of_fit for each in (found, *others) if each.lack_of_fit is not None]
+    by_power = tuple(fitted(power) for power in powers)
+    tests = [found.lack_of_fit for found in by_power if found.lack_of_fit is not None]
     p = max(tests, default=None)
     return LimitFit(
-        estimate=found.estimate,
-        standard_error=found.standard_error,
-        dof=found.dof,
+        estimate=by_power[0].estimate,
+        by_power=by_power,
         n_widths=len(n),
         n_members=int(counts.min()),
         method=_form(powers, correction)
@@ -122,7 +112,20 @@ def fit_limit(
         + named(along)
         + left_out,
         lack_of_fit=p,
-        others=tuple(others),
+    )
+
+
+def limit_of_seeds(fits: Sequence[LimitFit]) -> LimitFit:
+    """Return the limit of several seeds together, power by power (:mod:`.pooling`)."""
+    by_power = tuple(pooled(found) for found in zip(*(fit.by_power for fit in fits), strict=True))
+    tests = [found.lack_of_fit for found in by_power if found.lack_of_fit is not None]
+    return replace(
+        fits[0],
+        estimate=by_power[0].estimate,
+        by_power=by_power,
+        n_widths=min(fit.n_widths for fit in fits),
+        n_members=min(fit.n_members for fit in fits),
+        lack_of_fit=max(tests, default=None),
     )
 
 
@@ -138,7 +141,7 @@ def _usable(*columns: ArrayLike) -> tuple[Floats, str]:
 def nothing(why: str) -> LimitFit:
     """Return the fit of nothing: NaN throughout, the method saying why."""
     nan = float("nan")
-    return LimitFit(estimate=nan, standard_error=nan, dof=nan, n_widths=0, n_members=0, method=f"none: {why}")
+    return LimitFit(estimate=nan, by_power=(), n_widths=0, n_members=0, method=f"none: {why}")
 
 
 def _form(powers: tuple[float, ...], correction: float) -> str:
@@ -154,8 +157,7 @@ def _without_extrapolation(n: Floats, v: Floats, se: Floats, counts: Floats, alo
         return nothing(f"needs a {along} with a finite value, a positive error and two members")
     return LimitFit(
         estimate=float(v[0]),
-        standard_error=float(se[0]),
-        dof=float(counts[0] - 1),
+        by_power=(MixedEstimate(float(v[0]), float(se[0]), 0.0, float(counts[0] - 1), None),),
         n_widths=1,
         n_members=int(counts[0]),
         method=f"at {along} {n[0]:g}: no extrapolation{left_out}",

@@ -17,7 +17,7 @@ from scipy.special import ndtri
 from .curve import Curve, Curves
 from .curve import exponent as fitted_exponent
 from .exponents import ExponentFit, exponent_of, exponent_of_means
-from .limits import nothing
+from .limits import LimitFit, limit_of_seeds, nothing
 from .mixed import REJECTED, MixedEstimate
 from .pooling import Heterogeneity, heterogeneity, pooled
 from .smallest_eigenvalues import Bounded
@@ -76,6 +76,9 @@ def over_seeds(fits: Mapping[int, Fit]) -> tuple[Fit, Heterogeneity]:
         return exponent_of(Curves(curves)), heterogeneity([fitted_exponent(curve) for curve in curves])
     if len(exponents) == len(each) and not curves:
         return exponent_of_means(exponents), _of_intervals(each)
+    limits = [fit for fit in each if isinstance(fit, LimitFit)]
+    if len(limits) == len(each) and len({len(fit.by_power) for fit in limits}) == 1:
+        return limit_of_seeds(limits), heterogeneity([fit.by_power[0] for fit in limits])
     bounded = [fit for fit in each if isinstance(fit, Bounded)]
     if len(bounded) == len(each):
         return _hull(bounded), _UNKNOWN

@@ -59,6 +59,8 @@ def draw_curves(found: Sequence[Finding], title: str) -> Figure:
     for finding in found:
         if finding.rate.metric in ALL and finding.rate.points is None:
             continue  # nothing was measured
+        if not finding.must_fail:
+            continue  # of graded controls, the scoreboard has a table
         panels.setdefault((finding.rate.metric, finding.rate.key.task), []).append(finding)
     columns = min(_COLUMNS, max(len(panels), 1))
     rows = -(-max(len(panels), 1) // columns)

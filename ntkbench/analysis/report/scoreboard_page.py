@@ -8,8 +8,11 @@ from ..series.quantities import quantity_name
 from ..verdicts.judge import ERROR, floor_text
 from .words import (
     control_words,
+    curve_words,
+    detected_words,
     distinct_subjects,
     expected,
+    grade_words,
     interval,
     not_refuted_words,
     number,
@@ -76,3 +79,19 @@ def _of(score: Score) -> Iterator[str]:
     for control in score.negative_controls:
         left = not_refuted_words(control).replace("|", "\\|")
         yield f"| {control_words(control)} | {refuted_words(control)} | {left} |"
+    yield from _power(score)
+
+
+def _power(score: Score) -> Iterator[str]:
+    """Yield one table per thing that is off: a row per quantity, a column per deviation."""
+    for what in dict.fromkeys(curve.what for curve in score.power_curves):
+        curves = [curve for curve in score.power_curves if curve.what == what]
+        percents = sorted({step.grade.percent for curve in curves for step in curve.steps if step.grade is not None})
+        heads = [f"{percent:g} %" if percent else "0 (sham)" for percent in percents]
+        yield from ("", f"Power: {what} off by", "")
+        yield "| quantity | " + " | ".join(heads) + " | refuted from |"
+        yield "|" + "---|" * (len(heads) + 2)
+        for curve in curves:
+            found = {step.grade.percent: grade_words(step) for step in curve.steps if step.grade is not None}
+            cells = (curve_words(curve), *(found.get(percent, "") for percent in percents), detected_words(curve))
+            yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

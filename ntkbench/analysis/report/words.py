@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..series.keys import parsed
 from ..series.names import labels_words, proportion_words, task_words
 from ..series.quantities import quantity_name
+from ..verdicts.judge import floor_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from ...theory.claims import Expectation
     from ..series.keys import SeriesKey
     from ..verdicts.judge import Finding
-    from ..verdicts.scoreboard import NegativeControl
+    from ..verdicts.scoreboard import NegativeControl, PowerCurve
 
 _OPTIMIZERS = {
     "gradient-descent": "gradient descent",
@@ -110,6 +111,26 @@ def not_refuted_words(control: NegativeControl) -> str:
         where = f"{key.activation}{component}: {finding.verdict}"
         names.setdefault(quantity_name(finding.rate.metric), []).append(where)
     return "; ".join(f"{name} ({', '.join(where)})" for name, where in names.items())
+
+
+def curve_words(curve_: PowerCurve) -> str:
+    """Name a power curve, such as ``distance to the limit (erf, network; claim-c2)``."""
+    finding = curve_.steps[0]
+    key = finding.rate.key
+    component = "" if key.component is None else f", component {key.component}"
+    return f"{quantity_name(finding.rate.metric)} ({key.activation}, {labels_words(key)}{component}; {curve_.study})"
+
+
+def grade_words(finding: Finding) -> str:
+    """Say what came of one step of a power curve: its verdict, its estimate, and the floor if it has one."""
+    floor = "" if finding.floor is None else f", floor {floor_text(finding.floor)}"
+    return f"{finding.verdict} ({number(finding.rate.fit.estimate)}{floor})"
+
+
+def detected_words(curve_: PowerCurve) -> str:
+    """Say from which deviation on a theory is refuted, and whether a sham is."""
+    sham = "; SHAM REFUTED" if curve_.shams_refuted else ""
+    return ("none" if math.isinf(curve_.detected) else f"{curve_.detected:g} %") + sham
 
 
 def training_words(facts: Mapping[str, Any]) -> str:

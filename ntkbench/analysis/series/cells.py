@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +56,7 @@ def series_cells(cells: pd.DataFrame, axis: Axis = "width", controls: Collection
     and in nothing else are one series: either all of them negative controls, or none.
 
     Networks whose layers differ in width are included, by their smallest width, if several have the same proportions.
+    Layers that stay as wide as they are in a subject whose other layers grow count in neither.
 
     :param controls: (run_id, label) of subjects that are wrong on purpose.
     """
@@ -78,7 +79,7 @@ def series_cells(cells: pd.DataFrame, axis: Axis = "width", controls: Collection
 
 
 def _key(row: Mapping[str, Any], task: Any, axis: Axis) -> SeriesKey:
-    architecture = architecture_key(row, _proportions(row.get("widths")))
+    architecture = architecture_key(row, row["proportions"])
     if axis == "depth":
         architecture = replace(architecture, depth=None)
     elif axis == "output_scale":
@@ -155,15 +156,37 @@ def _networks(cells: pd.DataFrame) -> pd.DataFrame:
     cells = cells[cells["role"] == "subject"].copy()
     cells["width"] = pd.to_numeric(cells["width"], errors="coerce").astype("float64")
     cells = cells[cells["width"] > 0].copy()
-    widths = cells["widths"] if "widths" in cells else [None] * len(cells)
-    proportions = pd.Series([_proportions(each) for each in widths], index=cells.index, dtype=object)
-    keys = [key for key in ("run_id", "task", "activation", "label") if key in cells]
-    several = cells.assign(proportions=proportions).groupby([*keys, "proportions"])["width"].transform("nunique") > 1
-    return cells[~proportions.astype(bool) | several].copy()
+    if "widths" not in cells:
+        cells["widths"] = None
+    keys = [key for key in ("run_id", "task", "activation", "depth", "label") if key in cells]
+    subjects = cells.groupby(keys, sort=False, dropna=False).ngroup()
+    fixed = {number: _fixed_layers(group) for number, group in cells["widths"].groupby(subjects)}
+    found = [
+        _proportions(list(widths), fixed[subject]) if pd.api.types.is_list_like(widths) else (width, ())
+        for width, widths, subject in zip(cells["width"], cells["widths"], subjects, strict=True)
+    ]
+    cells = cells.assign(width=[width for width, _ in found])
+    cells["proportions"] = pd.Series([each for _, each in found], index=cells.index, dtype=object)
+    several = cells.groupby([*keys, "proportions"])["width"].transform("nunique") > 1
+    return cells[~cells["proportions"].astype(bool) | several].copy()
 
 
-def _proportions(widths: Any) -> tuple[float, ...]:
-    """Return the proportions of widths, () where they are equal."""
-    if not pd.api.types.is_list_like(widths) or len({*widths}) <= 1:
-        return ()
-    return tuple(float(width / min(widths)) for width in widths)
+def _fixed_layers(widths: Iterable[Any]) -> frozenset[int]:
+    """Return the layers that are as wide in all networks of a subject, of which other layers are not."""
+    layouts = {tuple(each) for each in widths if pd.api.types.is_list_like(each)}
+    varies = [len({*layer}) > 1 for layer in zip(*layouts, strict=False)]
+    return frozenset(number for number, grows in enumerate(varies) if not grows) if any(varies) else frozenset()
+
+
+def _proportions(widths: list[Any], fixed: frozenset[int]) -> tuple[float, tuple[float | str, ...]]:
+    """Return the smallest width of the layers that grow, and all widths in proportion to it, () where they are equal.
+
+    A fixed layer is in no proportion: it is its own width.
+    """
+    growing = [width for number, width in enumerate(widths) if number not in fixed]
+    smallest = float(min(growing))
+    if not fixed and len({*widths}) == 1:
+        return smallest, ()
+    return smallest, tuple(
+        f"{width:g} fixed" if number in fixed else float(width / smallest) for number, width in enumerate(widths)
+    )

@@ -28,7 +28,8 @@ class TaskKey:
 class ArchitectureKey:
     """The facts of an architecture. ``depth`` None: the series follows the depth; ``output_scale`` None likewise.
 
-    ``proportions`` are those of the hidden widths, such as (1, 2); () for equal widths.
+    ``proportions`` are those of the hidden widths, such as (1, 2), with "8 fixed" for one that does not grow; () for
+    equal widths.
     """
 
     activation: str
@@ -38,7 +39,7 @@ class ArchitectureKey:
     parameterization: str = "ntk"
     output_scale: float | None = 1.0
     trained_layers: str = "all"
-    proportions: tuple[float, ...] = ()
+    proportions: tuple[float | str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class SeriesKey:
         return self.architecture.activation
 
 
-def architecture_key(row: Mapping[str, Any], proportions: tuple[float, ...] = ()) -> ArchitectureKey:
+def architecture_key(row: Mapping[str, Any], proportions: tuple[float | str, ...] = ()) -> ArchitectureKey:
     """Return the architecture of a row of ``cells``."""
     return ArchitectureKey(
         activation=str(row["activation"]),

@@ -34,9 +34,9 @@ def architecture_words(architecture: ArchitectureKey, digits: int = 4) -> str:
     return ", ".join(words)
 
 
-def proportion_words(proportions: Iterable[float]) -> str:
-    """Name the proportions of widths, such as ``1:2``."""
-    return ":".join(f"{part:g}" for part in proportions)
+def proportion_words(proportions: Iterable[float | str]) -> str:
+    """Name the proportions of widths, such as ``1:2`` or ``1:8 fixed``."""
+    return ":".join(part if isinstance(part, str) else f"{part:g}" for part in proportions)
 
 
 def digits_needed(keys: Iterable[SeriesKey]) -> int:

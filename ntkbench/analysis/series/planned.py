@@ -74,6 +74,8 @@ def _planned(resolved: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], R
                     row = {"label": entry["label"], "role": "reference", "width": None, "widths": None}
                     yield entry, {**here, **row}
                 for entry, subject in subjects:
+                    if not subject.learns(task["name"], task.get("label")):
+                        continue
                     for widths in subject.hidden_widths(architecture["depth"]):
                         row = {"label": entry["label"], "role": "subject"}
                         row |= {"width": min(widths, default=None), "widths": list(widths) or None}

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ...store.read import Results
     from ..series.keys import SeriesKey
+
+
+class Grade(NamedTuple):
+    """How wrong a graded control is: ``what`` is off by ``percent``. 0 is a sham, which must not be refuted."""
+
+    what: str
+    percent: float
 
 
 @dataclass(frozen=True)
@@ -19,15 +27,21 @@ class StudiedClaim:
     :param judge: the quantities that get a verdict.
     :param control_labels: labels of subjects and references that are wrong on purpose.
     :param control_pairs: (subject, reference), each correct by itself, which do not belong together.
+    :param grades: of references that are wrong by a known amount, to see from which on that shows.
     """
 
     id: str
     judge: tuple[str, ...]
     control_labels: frozenset[str] = frozenset()
     control_pairs: frozenset[tuple[str, str]] = frozenset()
+    grades: Mapping[str, Grade] = field(default_factory=dict)
 
     def is_control(self, key: SeriesKey) -> bool:
-        """Return whether a series belongs to a negative control."""
+        """Return whether a series belongs to a control: it supports no claim."""
+        return key.reference in self.grades or self.must_fail(key)
+
+    def must_fail(self, key: SeriesKey) -> bool:
+        """Return whether a series belongs to a negative control, which must be refuted."""
         if {*key.labels, key.reference} & self.control_labels:
             return True
         return any((label, key.reference) in self.control_pairs for label in key.labels)
@@ -65,4 +79,9 @@ def studied_claim(claim: dict[str, Any]) -> StudiedClaim:
         tuple(claim["judge"]),
         frozenset(control for control in controls if isinstance(control, str)),
         frozenset((control["subject"], control["reference"]) for control in controls if isinstance(control, dict)),
+        {
+            label: Grade(what, percent)
+            for what, grades in claim.get("graded_controls", {}).items()
+            for label, percent in grades.items()
+        },
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..estimation.correlation import time_and_growth
+from ..estimation.fourth_moment import output_fourth_moment
 from ..estimation.narrowest import time_over_linearization_narrowest
 from ..estimation.smallest_eigenvalues import smallest_eigenvalues
 from ..series.quantities import ALL
@@ -18,6 +19,7 @@ _OTHERS: dict[str, Callable[[Rates], Iterator[FittedRate]]] = {
     "smallest_eigenvalue": smallest_eigenvalues,
     "time_over_linearization_narrowest": time_over_linearization_narrowest,
     "time_and_growth": time_and_growth,
+    "output_fourth_moment": output_fourth_moment,
 }
 KNOWN = (*ALL, *_OTHERS)
 

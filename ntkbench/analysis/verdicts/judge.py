@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from ..estimation.local_slopes import LocalSlopes
     from ..estimation.rates import Fit
     from ..series.keys import SeriesKey
-    from .claim import StudiedClaim
+    from .claim import Grade, StudiedClaim
     from .robustness import Sensitivity
 
 Verdict = Literal["holds", "fails", "inconclusive", "reported"]
@@ -225,8 +225,9 @@ def _text(low: float, high: float) -> str:
 class Finding:
     """An estimate, its expectation, and the result of comparing them.
 
-    ``negative_control``: the theory or the network is wrong on purpose and should fail. ``kind`` is the kind of the
-    reason. ``sensitivity``: of a verdict on an exponent, whether it depends on the assumed correction.
+    ``negative_control``: the theory or the network is wrong on purpose, and supports no claim. ``kind`` is the kind of
+    the reason. ``sensitivity``: of a verdict on an exponent, whether it depends on the assumed correction. ``grade``:
+    how wrong it is, of a graded control; ``must_fail``: whether the study asks for a refutation.
     """
 
     rate: FittedRate
@@ -236,6 +237,8 @@ class Finding:
     reason: str
     kind: ReasonKind
     sensitivity: Sensitivity | None = None
+    grade: Grade | None = None
+    must_fail: bool = True
 
     @cached_property
     def floor(self) -> Floor | None:
@@ -272,12 +275,12 @@ def judged_run(rates: Rates, claim: StudiedClaim | None) -> JudgedRun:
     expected = list(_of_widths(rates) if plan is None else _of_claim(rates, plan))
     counted = sum(_counts(*row) for row in expected)
     family = counted if plan is None else max(comparisons_planned(plan), counted)
-    return JudgedRun(tuple(_finding(*row, family) for row in expected), family)
+    return JudgedRun(tuple(_graded(_finding(*row, family), claim) for row in expected), family)
 
 
 def never_measured(plan: PlannedStudy) -> tuple[Finding, ...]:
     """Return the findings of a study of which no cell has run: nothing, of all that it planned."""
-    return tuple(_finding(*row, 0) for row in _unmeasured(plan, ()))
+    return tuple(_graded(_finding(*row, 0), plan.claim) for row in _unmeasured(plan, ()))
 
 
 def as_one_family(found: Sequence[Finding], comparisons: int = 0, error: float = ERROR) -> JudgedRun:
@@ -299,6 +302,13 @@ def as_one_family(found: Sequence[Finding], comparisons: int = 0, error: float =
 def _finding(rate: FittedRate, found: Expectation, control: bool, family: int) -> Finding:
     said = _judged(rate, found, family)
     return Finding(rate, found, control, said.verdict, said.reason, said.kind, said.sensitivity)
+
+
+def _graded(finding: Finding, claim: StudiedClaim | None) -> Finding:
+    """Return a finding with its grade, if it is of a graded control."""
+    key = finding.rate.key
+    grade = None if claim is None else claim.grades.get(key.reference or "")
+    return finding if claim is None or grade is None else replace(finding, grade=grade, must_fail=claim.must_fail(key))
 
 
 def _judged(rate: FittedRate, found: Expectation, family: int, error: float = ERROR) -> Judgement:

@@ -15,7 +15,7 @@ from scipy.special import ndtr, ndtri
 from ...theory.activations import activation_facts
 from ...theory.claims import expectation
 from ..estimation.curve import Curve
-from ..estimation.exponents import ExponentFit, exponent_of
+from ..estimation.exponents import exponent_of
 from ..estimation.limits import fit_limit
 from ..estimation.rates import correction_powers
 from ..series.quantities import ALL
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ...theory.claims import Expectation
-    from ..estimation.rates import Fit
+    from ..estimation.exponents import ExponentFit
+    from ..estimation.limits import LimitFit
     from ..series.keys import SeriesKey
     from .expected_rows import ExpectedRow, PlannedStudy
 
@@ -70,7 +71,7 @@ def _power(plan: PlannedStudy, row: ExpectedRow, found: Expectation, family: int
         nan = float("nan")
         return PlannedPower(row.key, row.metric, found, nan, nan, nan)
     low, high = fit.interval(1 - 2 * ERROR if found.one_sided else 1 - ERROR)
-    half, noise = (high - low) / 2, _noise(fit)
+    half, noise = (high - low) / 2, fit.by_power[0].sampling_error
     if found.one_sided:
         holds = half + float(ndtri(POWER)) * noise
     else:
@@ -79,15 +80,7 @@ def _power(plan: PlannedStudy, row: ExpectedRow, found: Expectation, family: int
     return PlannedPower(row.key, row.metric, found, half, holds, minimum_detectable_deviation(fit, found, family))
 
 
-def _noise(fit: Fit) -> float:
-    """Return the sampling error of an estimate: its interval without the part of the correction."""
-    if isinstance(fit, ExponentFit):
-        return fit.by_power[0].sampling_error
-    low, high = fit.interval()
-    return (high - low) / (2 * float(ndtri(1 - ERROR / 2)))
-
-
-def _expected_fit(plan: PlannedStudy, row: ExpectedRow, found: Expectation) -> Fit | None:
+def _expected_fit(plan: PlannedStudy, row: ExpectedRow, found: Expectation) -> ExponentFit | LimitFit | None:
     """Return the fit of noise-free numbers; None of what is not fitted, or scatters in an unknown way."""
     facts = activation_facts(row.key.activation)
     smooth = facts is not None and facts.smooth
@@ -100,7 +93,7 @@ def _expected_fit(plan: PlannedStudy, row: ExpectedRow, found: Expectation) -> F
     spread = scatter.smooth if smooth else scatter.kinks
     if quantity.law == "limit":
         error = spread * (n / n.min()) ** scatter.power / np.sqrt(members)
-        return fit_limit(n, np.full_like(n, found.value), error, members, power=quantity.power, correction=tau)
+        return fit_limit(n, np.full_like(n, found.value), error, members, powers=quantity.powers, correction=tau)
     used = n >= tau
     if quantity.summary == "bias" or used.sum() < 2:
         return None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ...theory.claims import STATEMENTS
@@ -10,6 +11,7 @@ from ...theory.claims import STATEMENTS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from ..series.keys import SeriesKey
     from .judge import Finding, Verdict
 
 
@@ -34,12 +36,40 @@ class NegativeControl:
 
 
 @dataclass(frozen=True)
+class PowerCurve:
+    """Graded controls of one quantity and network: from which deviation on ``what`` is refuted.
+
+    ``steps`` are findings by their grade, ascending; the first may be a sham, of grade 0.
+    """
+
+    study: str
+    what: str
+    steps: tuple[Finding, ...]
+
+    @property
+    def shams_refuted(self) -> tuple[Finding, ...]:
+        """The findings of a right theory that is refuted: mistakes of the method."""
+        return tuple(step for step in self.steps if _percent(step) == 0 and step.verdict == "fails")
+
+    @property
+    def detected(self) -> float:
+        """The smallest deviation from which on all are refuted, in per cent; inf if the largest is not."""
+        found = math.inf
+        for step in reversed(self.steps):
+            if step.verdict != "fails" or _percent(step) == 0:
+                break
+            found = _percent(step)
+        return found
+
+
+@dataclass(frozen=True)
 class Score:
-    """One claim: its findings, and its controls."""
+    """One claim: its findings, its controls, and the power curves of graded ones."""
 
     claim: str
     findings: tuple[Finding, ...]
     negative_controls: tuple[NegativeControl, ...]
+    power_curves: tuple[PowerCurve, ...] = ()
 
     @property
     def statement(self) -> str:
@@ -73,7 +103,12 @@ def scores(found: Iterable[Finding]) -> list[Score]:
     for finding in found:
         by_claim.setdefault(finding.expectation.claim, []).append(finding)
     return [
-        Score(claim, tuple(f for f in by_claim[claim] if not f.negative_control), _controls(by_claim[claim]))
+        Score(
+            claim,
+            tuple(f for f in by_claim[claim] if not f.negative_control),
+            _controls(by_claim[claim]),
+            _power_curves(by_claim[claim]),
+        )
         for claim in STATEMENTS
         if claim in by_claim
     ]
@@ -82,8 +117,24 @@ def scores(found: Iterable[Finding]) -> list[Score]:
 def _controls(found: Sequence[Finding]) -> tuple[NegativeControl, ...]:
     judged: dict[tuple[str, tuple[str, ...], str | None], list[Finding]] = {}
     for finding in found:
-        if finding.negative_control:
+        if finding.negative_control and finding.must_fail:
             key = finding.rate.key
             of = judged.setdefault((key.study, key.labels, key.reference), [])
             of += [finding] if finding.verdict != "reported" else []
     return tuple(NegativeControl(*of, tuple(findings)) for of, findings in judged.items())
+
+
+def _power_curves(found: Sequence[Finding]) -> tuple[PowerCurve, ...]:
+    curves: dict[tuple[str, str, SeriesKey, str], list[Finding]] = {}
+    for finding in found:
+        if finding.grade is not None and finding.verdict != "reported":
+            key = finding.rate.key
+            place = (key.study, finding.grade.what, replace(key, reference=None), finding.rate.metric)
+            curves.setdefault(place, []).append(finding)
+    return tuple(
+        PowerCurve(study, what, tuple(sorted(steps, key=_percent))) for (study, what, *_), steps in curves.items()
+    )
+
+
+def _percent(finding: Finding) -> float:
+    return 0.0 if finding.grade is None else finding.grade.percent

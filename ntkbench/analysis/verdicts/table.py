@@ -77,7 +77,7 @@ def _row(finding: Finding, digits: int) -> dict[str, Any]:
         "task": task_words(key.task),
         "architecture": series_architecture(key, digits),
         "quantity": rate.metric,
-        "role": "negative_control" if finding.negative_control else "claim",
+        "role": _role(finding),
         "expected": found.value,
         "band_low": found.band_low if math.isfinite(found.band_low) else math.nan,
         "band_high": found.band_high if math.isfinite(found.band_high) else math.nan,
@@ -91,6 +91,12 @@ def _row(finding: Finding, digits: int) -> dict[str, Any]:
         "verdict": finding.verdict,
         "reason": finding.reason,
     }
+
+
+def _role(finding: Finding) -> str:
+    if not finding.negative_control:
+        return "claim"
+    return "negative_control" if finding.must_fail else "graded_control"
 
 
 def _floor_columns(finding: Finding) -> dict[str, Any]:

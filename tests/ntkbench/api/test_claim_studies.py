@@ -65,6 +65,9 @@ def test_a_study_is_valid(name, size):
         else:
             assert control.subject in subjects
             assert control.reference in references
+    for grades in claim.graded_controls.values():
+        assert 0 in grades.values()  # a sham
+        assert grades.keys() <= references
 
 
 @pytest.mark.parametrize("name", STUDIES)

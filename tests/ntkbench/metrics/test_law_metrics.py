@@ -1,6 +1,7 @@
 """Ensembles drawn exactly from a law, and from laws next to it; the jackknife against leaving members out in turn."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -8,7 +9,16 @@ from scipy.stats import kurtosis as sample_kurtosis
 
 from ntkbench.dynamics import decompose, ensemble_covariance, ensemble_law, kernel_dynamics
 from ntkbench.metrics.ensemble_law import law_agreement
-from ntkbench.metrics.moments import Sample, covariance_distance, covariance_slope, kurtosis, mean_slope, variance_ratio
+from ntkbench.metrics.moments import (
+    Sample,
+    covariance_distance,
+    covariance_slope,
+    kurtosis,
+    mean_slope,
+    variance_excess,
+    variance_ratio,
+    variance_share,
+)
 from ntkbench.plugin.statistics import jackknife_error
 from ntkbench.plugin.types import Problem, Solution, Training
 
@@ -23,6 +33,7 @@ STATISTICS = {
     "covariance_distance": lambda samples: covariance_distance(samples)[0],
     "kurtosis": kurtosis,
 }
+OF_SHARES = {name: partial(part, whole=3.0) for name, part in (("excess", variance_excess), ("share", variance_share))}
 
 
 def kernel(x, z, scale):
@@ -86,10 +97,15 @@ class WorkerConfig:
     def compared(self, subject, law=None):
         rows = list(law_agreement(self.problem, subject, law or self.law))
         assert {row.member for row in rows} <= {None}
-        assert {row.split for row in rows} <= {"test"}
-        found = {(row.metric, row.step): row.value for row in rows}
-        assert len(found) == len(rows)
+        found = {(row.metric, row.step): row.value for row in rows if row.split == "test"}
+        trained = [row.metric.removesuffix("_standard_error") for row in rows if row.split == "train"]
+        assert {*trained} <= {"law_variance_ratio_over_time", "law_variance_left"}
+        assert len(found) == len(rows) - len(trained)
         return found
+
+    def trained(self, subject):
+        rows = law_agreement(self.problem, subject, self.law)
+        return {row.metric: row.value for row in rows if row.split == "train"}
 
 
 @pytest.fixture(scope="module")
@@ -117,12 +133,46 @@ def without(sample, member):
     )
 
 
+@pytest.fixture(scope="module")
+def with_training_points():
+    """A law with its variance on training points."""
+    found, stated = WorkerConfig(), []
+    for step in STEPS:
+        left = np.linalg.matrix_power(np.eye(N) - RATE * found.law.kernel_train / N, int(step))
+        covariance = left @ (found.root @ found.root.T)[:N, :N] @ left.T
+        stated.append(np.repeat(np.diag(covariance)[:, None], O, axis=1))
+    found.law = replace(found.law, variance_train=np.stack(stated))
+    return found
+
+
+class TestTrainingPoints:
+    """The law's variance there at step 7 is a small part of that at step 0."""
+
+    def test_members_of_the_law_vary_as_their_predictions_do(self, with_training_points):
+        found = with_training_points.trained(with_training_points.ensemble(4000))
+        assert found["law_variance_ratio_over_time"] == pytest.approx(1, abs=1e-12)
+        variance = with_training_points.law.variance_train.sum(axis=(1, 2))
+        assert found["law_variance_left"] == pytest.approx(variance[-1] / variance[0], rel=0.1)
+
+    def test_what_training_leaves_over_is_seen(self, with_training_points):
+        subject = with_training_points.ensemble(4000)
+        noise = 0.3 * np.random.default_rng(5).standard_normal(subject.members_train.shape)
+        noise[:, 0] = 0
+        found = with_training_points.trained(replace(subject, members_train=subject.members_train + noise))
+        variance = with_training_points.law.variance_train.sum(axis=(1, 2))
+        extra = 0.09 * N * O
+        error = found["law_variance_ratio_over_time_standard_error"]
+        assert 0 < error < 0.1
+        assert abs(found["law_variance_ratio_over_time"] - 1 - 2 * extra / variance[1:].sum()) < 4 * error
+        assert found["law_variance_left"] == pytest.approx((variance[-1] + extra) / variance[0], rel=0.1)
+
+
 class TestJackknife:
     @pytest.mark.parametrize("records", [1, 3])
-    @pytest.mark.parametrize("name", STATISTICS)
+    @pytest.mark.parametrize("name", [*STATISTICS, *OF_SHARES])
     def test_is_what_leaving_each_member_out_gives(self, name, records):
         given = samples(records=records)
-        statistic = STATISTICS[name]
+        statistic = (STATISTICS | OF_SHARES)[name]
         found = statistic(given)
         expected = [statistic([without(sample, member) for sample in given]).value for member in range(7)]
         np.testing.assert_allclose(found.without, expected, rtol=1e-11)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from toy_runs import LISTENER, TOY, session, study, subject
 
 from ntkbench.api.run import Options, plan_study
-from ntkbench.errors import PluginError
+from ntkbench.errors import PluginError, StudyError
 from ntkbench.hashing import canonical_json, digest
 from ntkbench.plugin.registry import load_registry
 from ntkbench.plugin.specs import MethodFacts
@@ -121,6 +121,19 @@ class TestExpansion:
         found = plan({**RICH, "subject": subjects}).cells
         assert {cell.task for cell in found if cell.label == "network"} == {"toy/line"}
         assert {cell.task for cell in found if cell.label in ("alone", "ntk")} == {"toy/line", "synthetic/sine"}
+
+    def test_labels_tell_tasks_of_one_name_apart(self, plan):
+        tasks = [{"name": "synthetic/sine", "label": name, "noise": noise} for name, noise in (("a", 0.0), ("b", 0.5))]
+        subjects = [subject(tasks=["b"]), subject("both", widths=[8], tasks=["synthetic/sine"])]
+        found = plan(study(task=tasks, subject=subjects)).cells
+        noise = {
+            label: {c.task_parameters["noise"] for c in found if c.label == label} for label in ("network", "both")
+        }
+        assert noise == {"network": {0.5}, "both": {0.0, 0.5}}
+
+    def test_a_label_that_no_task_has_is_a_mistake(self, plan):
+        with pytest.raises(StudyError, match='no task "c"'):
+            plan(study(subject=[subject(tasks=["c"])]))
 
     def test_cells_hold_the_facts_that_their_backend_declares(self, plan):
         facts = {cell.role: cell.facts for cell in plan(study()).cells}

@@ -121,6 +121,19 @@ def test_the_least_error_is_found_between_records():
     assert value(late_excess_kernel(made), "late_excess_kernel") > last
 
 
+def test_an_error_that_still_falls_at_the_end_has_a_negative_excess():
+    steps = np.array([0, *np.unique(np.rint(np.geomspace(1, 100, 20)))])
+    curve = np.sqrt(np.stack([bowl(1000.0, steps)] * 3))
+    made = results(
+        rows("rmse", curve, steps=steps, split="test", reference=None),
+        rows("prediction_rmse", curve, steps=steps, split="test"),
+    )
+    last = 2 * np.log(curve[0, -1] / curve[0, -2])
+    assert last < 0
+    for found in (late_excess_network, late_excess_kernel):
+        assert value(found(made), found.__name__) == pytest.approx(last, rel=1e-12)
+
+
 @pytest.mark.parametrize("least", [0.01, 1000.0])
 def test_a_least_error_outside_of_the_records_is_no_time(least):
     """Two curves that still fall at the end agree on nothing: their least errors are after it."""

@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 from dataclasses import replace
 
 import pytest
@@ -14,6 +15,7 @@ from ntkbench.analysis.report.scoreboard_page import scoreboard_page
 from ntkbench.analysis.report.summary_page import draw_summary
 from ntkbench.analysis.report.words import control_words, not_refuted_words, refuted_words
 from ntkbench.analysis.series.keys import ArchitectureKey, SeriesKey, TaskKey
+from ntkbench.analysis.verdicts.claim import Grade
 from ntkbench.analysis.verdicts.judge import Finding
 from ntkbench.analysis.verdicts.scoreboard import scores
 from ntkbench.analysis.verdicts.table import as_table
@@ -47,6 +49,41 @@ def finding(verdict, *, negative_control=False, label="network", metric="ntk_dis
 def test_a_claim_holds_if_all_that_is_judged_does(verdicts, expected):
     (score,) = scores([finding(verdict) for verdict in verdicts])
     assert (score.claim, score.verdict) == ("C2", expected)
+
+
+def graded(percent, verdict, *, must_fail=False):
+    of = finding(verdict, negative_control=True)
+    key = replace(of.rate.key, reference=f"off-{percent:g}")
+    return replace(of, rate=replace(of.rate, key=key), grade=Grade("weight_std", percent), must_fail=must_fail)
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "detected"),
+    [
+        (["holds", "inconclusive", "fails", "fails"], 1),
+        (["holds", "fails", "inconclusive", "fails"], 2),
+        (["holds", "holds", "holds", "inconclusive"], math.inf),
+        (["fails", "fails", "fails", "fails"], 0.25),
+    ],
+)
+def test_a_power_curve_says_from_where_on_all_is_refuted(verdicts, detected):
+    found = [graded(percent, verdict) for percent, verdict in zip((0, 0.25, 1, 2), verdicts, strict=True)]
+    (score,) = scores([finding("holds"), *reversed(found)])
+    (curve,) = score.power_curves
+    assert (score.verdict, curve.detected) == ("holds", detected)
+    assert len(curve.shams_refuted) == (verdicts[0] == "fails")
+    assert not score.negative_controls
+    page = scoreboard_page([score], 1)
+    assert "| quantity | 0 (sham) | 0.25 % | 1 % | 2 % | refuted from |" in page
+    assert ("SHAM REFUTED" in page) == (verdicts[0] == "fails")
+
+
+def test_a_graded_control_that_must_fail_is_a_negative_control_too():
+    found = [finding("holds"), graded(0, "holds"), graded(2, "fails", must_fail=True)]
+    (score,) = scores(found)
+    assert [(control.reference, control.refuted) for control in score.negative_controls] == [("off-2", True)]
+    assert [step.grade.percent for step in score.power_curves[0].steps] == [0, 2]
+    assert list(as_table(found)["role"]) == ["claim", "graded_control", "negative_control"]
 
 
 def test_controls_count_for_no_claim_and_need_one_refutation_each():
