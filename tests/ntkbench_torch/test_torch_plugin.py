@@ -187,11 +187,14 @@ print(peak_memory_bytes() / estimate(work).bytes)
 @pytest.mark.parametrize(
     "case",
     [
-        {"width": 64},
+        pytest.param({"width": 64}, marks=pytest.mark.exhaustive),  # hardly more than torch itself
         pytest.param({"width": 5000, "members": 1}, marks=pytest.mark.exhaustive),  # as the next, without buffers
         {"width": 4096, "members": 1, "optimizer": "adam"},
         {"width": 256, "N": 240, "M": 100, "O": 6, "members": 2, "observe": sorted(SPEC.observables)},
-        {"width": 128, "N": 100, "M": 3000, "members": 8, "observe": sorted(SPEC.observables)},
+        pytest.param(
+            {"width": 128, "N": 100, "M": 3000, "members": 8, "observe": sorted(SPEC.observables)},
+            marks=pytest.mark.exhaustive,  # as the case before, of another shape
+        ),
         {"width": 16, "N": 400, "members": 100, "observe": ["initial_moments"]},
     ],
     ids=["small", "wide", "adam", "kernels", "test points", "kernels of all members"],
