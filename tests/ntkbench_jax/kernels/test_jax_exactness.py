@@ -224,7 +224,7 @@ def test_float32_is_close_to_float64(activation, depths):
 @pytest.mark.parametrize(
     "activation",
     [
-        *("relu", "erf", "hermite(degree=5)"),
+        *("relu", "erf"),
         *(pytest.param(name, marks=pytest.mark.exhaustive) for name in regimes.CLOSED_FORM),
     ],
 )
