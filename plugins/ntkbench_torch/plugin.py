@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ntkbench.architecture.nodes import Architecture
 
     from .parameters import Parameters
-    from .stability.solve import Parameters as StabilityParameters
+    from .stability.parameters import Parameters as StabilityParameters
 
 _BYTES = {"float32": 4, "float64": 8}
 _BUFFERS = {"gradient-descent": 0, "heavy-ball": 1, "nesterov": 1, "adam": 3}  # per parameter that an optimizer keeps
@@ -46,9 +46,8 @@ def estimate(work: Workload) -> Estimate:
     parameters = parameter_count(layers)
     first = (layers[0] + 1) * layers[1]
     step = 2 * min(work.batch_size or sizes.n_train, sizes.n_train) * (3 * parameters - first)
-    recording = work.records * 2 * sizes.n_test * parameters
-    flops = work.members * (work.steps * step + recording) + observation_cost(work, layers).flops
-    return Estimate(flops=float(flops), bytes=_peak_bytes(work, layers))
+    recording = work.records * 2 * sizes.n_test * parameters + observation_cost(work, layers).flops
+    return Estimate(flops=float(work.members * (work.steps * step + recording)), bytes=_peak_bytes(work, layers))
 
 
 def _peak_bytes(work: Workload, layers: tuple[int, ...]) -> float:
@@ -155,7 +154,7 @@ def _stability() -> BackendSpec:
         version=2,
         summary="largest learning rates at which networks follow the kernel, and at which they learn, by bisection",
         role="subject",
-        parameters="ntkbench_torch.stability.solve:Parameters",
+        parameters="ntkbench_torch.stability.parameters:Parameters",
         target="ntkbench_torch.stability.solve:solve",
         supports=unsupported,
         estimate=estimate_stability,

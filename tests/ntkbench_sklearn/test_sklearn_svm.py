@@ -84,7 +84,7 @@ def nothing_remembered(monkeypatch):
 
 
 @pytest.mark.filterwarnings("ignore:Solver terminated early")  # in the plain program
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.exhaustive) for seed in (1, 2, 3))])
 @pytest.mark.parametrize("classes", [2, 3])
 def test_it_chooses_and_answers_as_a_plain_program_does(seed, classes):
     found = problem(seed, classes=classes, tuning=(problem(seed + 100, classes=classes),))

@@ -19,7 +19,7 @@ from ntkbench_torch.devices import full_precision
 from ntkbench_torch.networks.layout import group_size, layer_sizes, parameter_count, widths_at
 from ntkbench_torch.parameters import Parameters
 from ntkbench_torch.plugin import estimate_stability
-from ntkbench_torch.stability.solve import Parameters as StabilityParameters
+from ntkbench_torch.stability.parameters import Parameters as StabilityParameters
 
 SPEC = plugin.ntkbench_register_backends()[0]
 SIZES = Sizes(n_train=50, n_test=20, n_features=3, n_outputs=2, splits=1)
@@ -189,11 +189,14 @@ print(peak_memory_bytes() / estimate(work).bytes)
 @pytest.mark.parametrize(
     "case",
     [
-        {"width": 64},
+        pytest.param({"width": 64}, marks=pytest.mark.exhaustive),  # hardly more than torch itself
         pytest.param({"width": 5000, "members": 1}, marks=pytest.mark.exhaustive),  # as the next, without buffers
         {"width": 4096, "members": 1, "optimizer": "adam"},
         {"width": 256, "N": 240, "M": 100, "O": 6, "members": 2, "observe": sorted(SPEC.observables)},
-        {"width": 128, "N": 100, "M": 3000, "members": 8, "observe": sorted(SPEC.observables)},
+        pytest.param(
+            {"width": 128, "N": 100, "M": 3000, "members": 8, "observe": sorted(SPEC.observables)},
+            marks=pytest.mark.exhaustive,  # as the case before, of another shape
+        ),
         {"width": 16, "N": 400, "members": 100, "observe": ["initial_moments"]},
     ],
     ids=["small", "wide", "adam", "kernels", "test points", "kernels of all members"],

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from scipy.special import ndtri
-from scipy.stats import binom
 
 if TYPE_CHECKING:
     from ...plugin.types import Float
@@ -36,6 +35,8 @@ def median_error(numbers: Between) -> float:
     at the exact confidence of these. Too large by a fifth for few numbers. Infinite where censoring leaves an end open,
     nan for one number.
     """
+    from scipy.stats import binom  # few studies have medians, and this import takes half a second
+
     count = len(numbers.low)
     if count < 2:
         return float("nan")
@@ -49,6 +50,8 @@ def median_interval(numbers: Between, confidence: float) -> tuple[float, float]:
 
     Each censored number counts with the end that widens the interval. Infinite where there are too few numbers.
     """
+    from scipy.stats import binom
+
     count = len(numbers.low)
     below = int(binom.ppf((1 - confidence) / 2, count, 0.5))  # the fewest k with P(B <= k) >= (1 - confidence) / 2
     if below < 1:

@@ -18,7 +18,7 @@ promised it.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -62,6 +62,18 @@ class PlannedStudy:
     cells: pd.DataFrame
     along: Callable[[Axis], SeriesCells]
 
+    @cached_property
+    def facts(self) -> dict[str, Row]:
+        """The row of each planned cell."""
+        rows: list[Row] = self.cells.to_dict("records")  # type: ignore[assignment]
+        return {str(row["cell_id"]): row for row in rows}
+
+    @cached_property
+    def expected(self) -> tuple[ExpectedRow, ...]:
+        """The rows that the study must fill."""
+        names = self.claim.judge
+        return tuple(row for name in names for row in list(_of_quantity(self, name)) or _promised(self, name))
+
 
 def plan_of(resolved: Mapping[str, Any], run_id: str = "planned") -> PlannedStudy | None:
     """Return the plan of a resolved study before any cell has run, None if it has no claim."""
@@ -73,20 +85,12 @@ def plan_of(resolved: Mapping[str, Any], run_id: str = "planned") -> PlannedStud
     return PlannedStudy(claim, resolved, cells, cache(lambda axis: series_cells(cells, axis, controls)))
 
 
-def expected_rows(plan: PlannedStudy) -> list[ExpectedRow]:
-    """Return the rows that a study must fill."""
-    found: list[ExpectedRow] = []
-    for name in plan.claim.judge:
-        found += list(_of_quantity(plan, name)) or list(_promised(plan, name))
-    return found
-
-
 def comparisons_planned(plan: PlannedStudy) -> int:
     """Return how many judged comparisons a study plans, at most where their number depends on the data.
 
     Negative controls, reported quantities and numbers without sampling error (C13) do not count.
     """
-    return sum(_comparisons(plan, row) for row in expected_rows(plan))
+    return sum(_comparisons(plan, row) for row in plan.expected)
 
 
 def _comparisons(plan: PlannedStudy, row: ExpectedRow) -> int:
@@ -128,8 +132,7 @@ def _of_series(plan: PlannedStudy, name: str, key: SeriesKey, group: pd.DataFram
     source, mine = SOURCES[name], [entries[label] for label in key.labels if label in entries]
     metrics = plan.resolved.get("metrics", ())
     if mine and all(source.given_by(entry["observe"], metrics) for entry in mine):
-        first = plan.cells[plan.cells["cell_id"] == group["cell_id"].iloc[0]].iloc[0]
-        facts = {str(column): value for column, value in first.items()}
+        facts = plan.facts[str(group["cell_id"].iloc[0])]
         for reference in mine[0]["compare_with"] if source.by_reference else (None,):
             yield ExpectedRow(replace(key, reference=reference), name, facts, _lacking(group))
 

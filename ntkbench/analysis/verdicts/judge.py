@@ -27,7 +27,7 @@ from ..estimation.exponents import CONFIDENCE
 from ..estimation.limits import nothing
 from ..estimation.rates import FittedRate, Rates
 from ..estimation.smallest_eigenvalues import WITHOUT_SAMPLING
-from .expected_rows import PlannedStudy, comparisons_planned, expected_rows
+from .expected_rows import PlannedStudy, comparisons_planned
 from .findings import estimates
 from .robustness import curve_of, failure_depends, floor_of, hold_depends, steepens, unsettled
 
@@ -362,7 +362,7 @@ def _of_claim(rates: Rates, plan: PlannedStudy) -> Iterator[_Expected]:
 
 
 def _unmeasured(plan: PlannedStudy, measured: Collection[tuple[SeriesKey, str]]) -> Iterator[_Expected]:
-    for row in expected_rows(plan):
+    for row in plan.expected:
         found = expectation(row.metric, row.facts, plan.claim.id)
         if found is not None and (row.key, row.metric) not in measured:
             rate = FittedRate(row.key, row.metric, nothing(row.lacking or "nothing was measured"), facts=row.facts)

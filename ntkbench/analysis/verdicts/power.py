@@ -19,7 +19,7 @@ from ..estimation.exponents import exponent_of
 from ..estimation.limits import fit_limit
 from ..estimation.rates import correction_powers
 from ..series.quantities import ALL
-from .expected_rows import comparisons_planned, expected_rows
+from .expected_rows import comparisons_planned
 from .judge import ERROR, POWER, minimum_detectable_deviation
 from .scatter import SCATTER
 
@@ -59,7 +59,7 @@ def planned_power(plan: PlannedStudy, comparisons: int = 0) -> Iterator[PlannedP
     :param comparisons: m; as many as the study plans if that is more.
     """
     family = max(comparisons, comparisons_planned(plan))
-    for row in expected_rows(plan):
+    for row in plan.expected:
         found = expectation(row.metric, row.facts, plan.claim.id)
         if found is not None and found.judged and not plan.claim.is_control(row.key):
             yield _power(plan, row, found, family)
@@ -71,7 +71,8 @@ def _power(plan: PlannedStudy, row: ExpectedRow, found: Expectation, family: int
         nan = float("nan")
         return PlannedPower(row.key, row.metric, found, nan, nan, nan)
     low, high = fit.interval(1 - 2 * ERROR if found.one_sided else 1 - ERROR)
-    half, noise = (high - low) / 2, fit.by_power[0].sampling_error
+    widest = max(fit.by_power, key=lambda found: float(np.diff(found.interval(1 - ERROR)).item()))
+    half, noise = (high - low) / 2, widest.sampling_error
     if found.one_sided:
         holds = half + float(ndtri(POWER)) * noise
     else:

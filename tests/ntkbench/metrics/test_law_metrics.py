@@ -167,6 +167,17 @@ class TestTrainingPoints:
         assert found["law_variance_left"] == pytest.approx((variance[-1] + extra) / variance[0], rel=0.1)
 
 
+@pytest.fixture(scope="module")
+def repeated(setting):
+    """200 studies with 60 members: their spread is known to 5 %. They have noise, and another variance."""
+    rng, found = np.random.default_rng(7), []
+    for seed in range(200):
+        subject = setting.ensemble(60, seed=1000 + seed, scale=2.0)
+        noise = 0.1 * rng.standard_normal(subject.members_test.shape)
+        found.append(setting.compared(replace(subject, members_test=subject.members_test + noise)))
+    return found
+
+
 class TestJackknife:
     @pytest.mark.parametrize("records", [1, 3])
     @pytest.mark.parametrize("name", [*STATISTICS, *OF_SHARES])
@@ -179,16 +190,9 @@ class TestJackknife:
         assert found.value not in expected
 
     @pytest.mark.parametrize("name", STATISTICS)
-    def test_standard_errors_are_those_of_repeated_studies(self, name, setting):
-        """Of 200 studies with 60 members: their spread is known to 5 %. They have noise, and another variance."""
-        rng = np.random.default_rng(7)
-        values, errors = [], []
-        for seed in range(200):
-            subject = setting.ensemble(60, seed=1000 + seed, scale=2.0)
-            noise = 0.1 * rng.standard_normal(subject.members_test.shape)
-            found = setting.compared(replace(subject, members_test=subject.members_test + noise))
-            values.append(found[f"law_{name}_over_time", 7])
-            errors.append(found[f"law_{name}_over_time_standard_error", 7])
+    def test_standard_errors_are_those_of_repeated_studies(self, name, repeated):
+        values = [found[f"law_{name}_over_time", 7] for found in repeated]
+        errors = [found[f"law_{name}_over_time_standard_error", 7] for found in repeated]
         assert np.sqrt(np.mean(np.square(errors))) == pytest.approx(np.std(values), rel=0.2)
 
     def test_next_to_its_floor_the_error_of_a_distance_errs_on_the_safe_side(self, setting):

@@ -131,7 +131,7 @@ def test_small_inputs_make_erf_linear():
     np.testing.assert_allclose(found.nngp, 4 / np.pi * x @ x.T / 3, rtol=1e-9)
 
 
-@pytest.mark.parametrize("activation", [*FAMILIES, *exhaustive(*REST)])
+@pytest.mark.parametrize("activation", [*FAMILIES[:2], *exhaustive(*FAMILIES[2:], *REST)])
 def test_the_order_and_the_company_of_points_do_not_matter(activation):
     """Across the edges of tiles, and from both sides."""
     x = np.random.default_rng(0).normal(size=(600, FEATURES))

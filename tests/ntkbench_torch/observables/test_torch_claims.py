@@ -18,6 +18,7 @@ from ntkbench_torch.observables.catalogue import THRESHOLDS
 from ntkbench_torch.parameters import Parameters
 from ntkbench_torch.solve import solve
 from ntkbench_torch.stability import solve as stability
+from ntkbench_torch.stability.parameters import Parameters as StabilityParameters
 
 N, M, F, O, E, WIDTH, SEED, RATE = 7, 5, 3, 2, 6, 12, 4, 0.2  # noqa: E741
 ERF = Architecture(depth=2, activation="erf", weight_std=1.4, bias_std=0.3)
@@ -221,7 +222,7 @@ def test_linearizations_have_no_closed_form_along_a_non_gradient_direction():
 
 class TestStability:
     STILL = Training(learning_rate=RATE, steps=np.array([0]))
-    SETTINGS = stability.Parameters(steps=20, resolution=0.01, highest=4.0)
+    SETTINGS = StabilityParameters(steps=20, resolution=0.01, highest=4.0)
 
     def request(self, **changes):
         settings = {

@@ -53,11 +53,11 @@ def test_coverage_needs_the_correction():
     assert sum(low <= -1 <= high for low, high in fits) < 0.8 * 500
 
 
-def test_interval_is_little_wider_than_without_correction():
+def test_allowing_for_a_correction_widens_the_interval_by_a_third():
     drawn = draw_members(np.random.default_rng(7), FULL, 20, p=-0.5, b=1.2, cv2=0.18, h=30)
     studies = [[x[i] for x in drawn] for i in range(200)]
     widths = [[np.diff(fit_exponent(FULL, s, correction=tau).interval()) for s in studies] for tau in (0.0, 2.0)]
-    assert np.median(widths[1]) < 1.15 * np.median(widths[0])
+    assert np.median(widths[1]) < 1.33 * np.median(widths[0])
     assert np.median(widths[1]) < 0.1  # the band of C2
 
 

@@ -98,16 +98,17 @@ def draw_limits(rng, members, c, e, r, limit=1.0):
         pytest.param(20, 8.0, 40.0, 80.0, 0.0, id="scatter that does not fall", marks=EXHAUSTIVE),
         pytest.param(20, -16.0, 0.0, 0.0, -1.0, id="no second correction", marks=EXHAUSTIVE),
         pytest.param(200, 4.0, -60.0, 80.0, -1.0, id="near the allowance", marks=EXHAUSTIVE),
+        pytest.param(200, 4.0, 160.0, 80.0, -1.0, id="twice the allowance", marks=EXHAUSTIVE),
         pytest.param(1000, 4.0, 60.0, 80.0, -2.0, id="many members", marks=EXHAUSTIVE),
     ],
 )
 def test_coverage(members, c, e, correction, r):
-    """The pre-asymptotic bias is in; more than 97 % would be intervals wider than they need be."""
+    """The pre-asymptotic bias is in, up to twice the allowed one."""
     values, errors = draw_limits(np.random.default_rng(1), members, c, e, r)
     fits = [fit_limit(WIDTHS, v, s, members, correction=correction) for v, s in zip(values, errors, strict=True)]
     low, high = np.array([fit.interval() for fit in fits]).T
     covered = ((low <= 1) & (high >= 1)).sum()
-    assert binom.ppf(1e-4, STUDIES, 0.93) <= covered <= binom.ppf(1 - 1e-4, STUDIES, 0.97)
+    assert covered >= binom.ppf(1e-4, STUDIES, 0.93)
     assert sum(fit.rejected for fit in fits) <= binom.ppf(1 - 1e-4, STUDIES, 0.02)
 
 
@@ -143,18 +144,20 @@ def test_limits_move_and_scale_with_the_values():
 def test_two_widths_are_a_straight_line_in_the_inverse_width():
     fit = fit_limit([64, 256], [1.4, 1.1], [0.03, 0.02], 1000)
     assert fit.estimate == pytest.approx(1.0, rel=1e-12)  # (256 * 1.1 - 64 * 1.4) / 192
-    assert fit.standard_error == pytest.approx(math.hypot(256 * 0.02, 64 * 0.03) / 192, rel=1e-12)
+    assert fit.by_power[0].standard_error == pytest.approx(math.hypot(256 * 0.02, 64 * 0.03) / 192, rel=1e-12)
     assert fit.lack_of_fit is None
     allowing = fit_limit([64, 256], [1.4, 1.1], [0.03, 0.02], 1000, correction=1e3)
     assert allowing.estimate == pytest.approx(fit.estimate, rel=1e-12)
     # Two widths say nothing of e: the line is as it was, and off by -e / (64 * 256).
-    assert allowing.standard_error == pytest.approx(math.hypot(fit.standard_error, 1e3 / (64 * 256)), rel=1e-9)
+    assert allowing.by_power[0].standard_error == pytest.approx(
+        math.hypot(fit.by_power[0].standard_error, 1e3 / (64 * 256)), rel=1e-9
+    )
 
 
 def test_errors_next_to_nothing_at_one_width_do_no_harm():
     fit = fit_limit(WIDTHS, 1 + 4 / WIDTHS, [0.1, 0.07, 1e-12, 0.03, 0.02], 10, correction=80.0)
     assert fit.estimate == pytest.approx(1.0, abs=1e-9)
-    assert 0.01 < fit.standard_error < 0.2
+    assert 0.01 < fit.by_power[0].standard_error < 0.2
 
 
 def test_methods_name_what_is_no_width_and_count_what_is_left_out():

@@ -34,7 +34,7 @@ def test_the_planned_probability_is_that_of_the_verdict():
     rng, holds, widths = np.random.default_rng(0), 0, []
     for _ in range(400):
         samples = [np.sqrt(rng.gamma(1 / cv2, cv2, 40)) * n**-0.5 for n in WIDTHS]
-        fit = fit_exponent(WIDTHS, samples, correction=8.0, powers=(1.0,))
+        fit = fit_exponent(WIDTHS, samples, correction=8.0)
         holds += verdict(fit, replace(found.expectation, vanishes=False), 20).verdict == "holds"
         widths.append(np.diff(fit.interval()) / 2)
     assert np.median(widths) == pytest.approx(found.half_width, rel=0.08)

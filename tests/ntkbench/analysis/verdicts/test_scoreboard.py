@@ -73,7 +73,7 @@ def test_a_power_curve_says_from_where_on_all_is_refuted(verdicts, detected):
     assert (score.verdict, curve.detected) == ("holds", detected)
     assert len(curve.shams_refuted) == (verdicts[0] == "fails")
     assert not score.negative_controls
-    page = scoreboard_page([score], 1)
+    page = scoreboard_page(Report((), (finding("holds"), *found), 1))
     assert "| quantity | 0 (sham) | 0.25 % | 1 % | 2 % | refuted from |" in page
     assert ("SHAM REFUTED" in page) == (verdicts[0] == "fails")
 
