@@ -43,7 +43,7 @@ class Quantity:
 QUANTITIES = {
     "ntk_distance_frobenius": Quantity("ntk_distance_frobenius", "train", "first", 1.0),
     "ntk_distance_operator": Quantity("ntk_distance_operator", "train", "first", 1.0),
-    "ntk_change_frobenius": Quantity("ntk_change_frobenius", "train", "last", 6.0),
+    "ntk_change_frobenius": Quantity("ntk_change_frobenius", "train", "last", 12.0),
     "function_distance": Quantity("function_distance", "test", "last", 4.0),
     "function_distance_max": Quantity("function_distance", "test", "max", 4.0),
     "function_distance_of_mean": Quantity("function_distance_of_mean", "test", "last", 6.0, "bias"),
@@ -60,7 +60,8 @@ QUANTITIES = {
 """The quantities fitted by default. Corrections were measured on other draws than any study's (erf and ReLU, two tasks;
 the kernel at initialization: depths 1, 2, 4, widths 16 to 128, 1,500 to 4,000 members; trained: depth 2, widths 32 to
 1024, 20 to 400 members): b per layer is -0.1 to 1.3 at initialization, 0 to 4 for the function distance, and -7 to 4
-for the kernel's change. That of the mean could not be measured; it gets the largest of these."""
+for the kernel's change. That of the mean could not be measured; it gets the largest of these. For the kernel's change
+6 was too little: on seed 4, with up to 2,000 members, it is 25 % below its limit at width 128 and 8 % at 1024."""
 
 ONSET_POWERS = (1.0, 0.75, 0.5, 1.5)
 """At a rate 1 + delta limits a network's residual grows by 1 + 2 delta per step, while its kernel falls by O(1 / n) of
