@@ -80,8 +80,8 @@ class Study:
         return [np.sqrt(rng.gamma(a, 1 / a, count)) * s for a, s, count in drawn]
 
 
-FEWER = tuple(int(600 / 2**i) for i in range(5)) + (20,)
-WIDER = tuple(int(800 / 2**i) for i in range(5)) + (20,)
+FEWER = (600, 300, 150, 75, 40, 20)
+WIDER = (800, 400, 200, 100, 50, 20)
 SHIPPED = (
     Study("C2 erf, 7 x 40", INITIAL, 40, -0.5, 0.05, 0.18, 30, 2),
     Study("C2 relu, 7 x 40", INITIAL, 40, -0.5, 0.05, 0.28, 60, 2),
