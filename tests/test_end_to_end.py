@@ -115,7 +115,7 @@ def test_the_quickstart_keeps_to_its_budget():
     assert max(cell.width for cell in subjects) == 2048
     tasks = {"synthetic/teacher", "synthetic/circle", "uci/breast-cancer-wisc-diag"}
     assert {cell.task for cell in subjects} == tasks
-    assert sum(cell.estimate.flops for cell in plan.cells) < 2e13  # under a minute on two cores
+    assert sum(cell.estimate.flops for cell in plan.cells) < 3e12  # under a minute on two cores
     for cell in subjects:
         assert cell.skip is None
         assert cell.members >= 8

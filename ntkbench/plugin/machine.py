@@ -26,13 +26,13 @@ def memory_bytes() -> int | None:
         return machine
 
 
-def multiply_rate(size: int = 384, repeats: int = 5) -> float:
-    """Return the flops per second of products of float32 matrices on all cores, measured now, in milliseconds."""
+def multiply_rate(size: int = 384, seconds: float = 0.1) -> float:
+    """Return the flops per second of products of float32 matrices on all cores: the best within some ``seconds``."""
     import numpy as np
 
     matrix, best = np.ones((size, size), dtype=np.float32), float("inf")
-    for _ in range(repeats):
-        start = time.perf_counter()
+    end = time.perf_counter() + seconds
+    while (start := time.perf_counter()) < end:
         matrix @ matrix
         best = min(best, time.perf_counter() - start)
     return 2 * size**3 / best
