@@ -26,13 +26,18 @@ def memory_bytes() -> int | None:
         return machine
 
 
-def multiply_rate(size: int = 384, seconds: float = 0.1) -> float:
-    """Return the flops per second of products of float32 matrices on all cores: the best within some ``seconds``."""
+def multiply_rate(seconds: float = 0.05) -> float:
+    """Return the flops per second of products of float32 matrices on all cores: the best within some ``seconds``.
+
+    It is measured on one core, with matrices too small to be shared out: if another program runs, threads that wait for
+    each other would measure that.
+    """
     import numpy as np
 
-    matrix, best = np.ones((size, size), dtype=np.float32), float("inf")
+    size, best = 64, float("inf")
+    matrix = np.ones((size, size), dtype=np.float32)
     end = time.perf_counter() + seconds
     while (start := time.perf_counter()) < end:
         matrix @ matrix
         best = min(best, time.perf_counter() - start)
-    return 2 * size**3 / best
+    return cores() * 2 * size**3 / best
