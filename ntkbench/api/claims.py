@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from ..analysis.report.report import Report
     from ..analysis.verdicts.expected_rows import PlannedStudy
+    from ..analysis.verdicts.judge import Finding
     from ..plugin.registry import Registry
 
     WatcherOf = Callable[[int, int, int | None], RunListener | NullProgress]
@@ -147,7 +148,6 @@ class Studies:
         :param goes_on: whether a study, by its name, is to be run; what is left out says nothing.
         """
         from ..analysis.report.report import joined
-        from ..analysis.verdicts.judge import never_measured
 
         sessions: list[Session] = []
         left: list[str] = []
@@ -159,9 +159,15 @@ class Studies:
                 continue
             watcher = self.watcher_of(number, len(self.names), seed)
             sessions.append(execute(name, Overrides(seed=seed, size=self.size), self.options, out / name, watcher))
-        plans = [_plan_of(name, self.registry, Overrides(seed=seed, size=self.size)) for name in left]
-        never = [finding for plan in plans for finding in never_measured(plan)]
+        never = self.never_ran(left, seed)
         return tuple(sessions), joined([session.report for session in sessions], self.comparisons, never)
+
+    def never_ran(self, names: Sequence[str], seed: int | None) -> tuple[Finding, ...]:
+        """Return the findings of studies that did not run: nothing, of all that they planned."""
+        from ..analysis.verdicts.judge import never_measured
+
+        plans = [_plan_of(name, self.registry, Overrides(seed=seed, size=self.size)) for name in names]
+        return tuple(finding for plan in plans for finding in never_measured(plan))
 
 
 def write_board(board: Board) -> None:
@@ -177,6 +183,9 @@ def write_board(board: Board) -> None:
     if seeds is not None:
         _write_table(board.path, "replication", "replication", replication_table(seeds))
         (board.path / "replication.md").write_text(replication_page(seeds), encoding="utf-8")
+    else:  # of an earlier call on several seeds
+        for stale in (board.path / "replication.md", board.path / "verdicts" / "replication.parquet"):
+            stale.unlink(missing_ok=True)
     for kind in ("png", "svg"):
         draw_summary(report.scores, board.path / f"{BOARD}.{kind}")
 

@@ -80,13 +80,13 @@ _CLAIMS = (
     click.option(
         "--until",
         type=click.Choice(["decided"]),
-        help="Run further seeds, up to six, until each verdict is decided.",
+        help="Run seeds 101, 102, ... (or from --seed on), three to six, until each verdict is decided.",
     ),
     click.option(
         "--budget",
         callback=_duration,
         metavar="TIME",
-        help="With --until: stop starting studies after this time, such as 30m or 2h.",
+        help="With --until: start no study after this time, such as 30m or 2h.",
     ),
     PLUGIN_OPTION,
 )

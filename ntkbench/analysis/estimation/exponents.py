@@ -90,6 +90,13 @@ class ExponentFit:
         ends = [found.interval(confidence) for found in self.by_power]
         return min((low for low, _ in ends), default=np.nan), max((high for _, high in ends), default=np.nan)
 
+    def limits(self, error: float) -> tuple[float, float]:
+        """Return one-sided limits, each of which misses the truth with probability ``error`` at most."""
+        if self.deviance is not None:
+            return self.interval(1 - 2 * error)
+        ends = [found.limits(error) for found in self.by_power]
+        return min((low for low, _ in ends), default=np.nan), max((high for _, high in ends), default=np.nan)
+
 
 def fit_exponent(
     widths: ArrayLike,

@@ -60,6 +60,14 @@ class MixedEstimate:
         reach = _honest_reach(self.sampling_error, BOUND * abs(self.correction), self.sampling_dof, confidence)
         return self.estimate - reach, self.estimate + reach
 
+    def limits(self, error: float) -> tuple[float, float]:
+        """Return a lower and an upper limit, each of which misses the truth with probability ``error`` at most.
+
+        Unlike an interval, a limit has one tail, so that the largest correction takes all of the error.
+        """
+        reach = BOUND * abs(self.correction) + float(stdtrit(self.sampling_dof, 1 - error)) * self.sampling_error
+        return self.estimate - reach, self.estimate + reach
+
 
 def _honest_reach(error: float, bias: float, dof: float, confidence: float) -> float:
     """Return the r for which an estimate off by ``bias`` is within r with this probability."""

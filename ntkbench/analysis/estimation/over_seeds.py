@@ -58,6 +58,10 @@ class OverSeeds:
         """Two-sided interval."""
         return self.found.interval(confidence)
 
+    def limits(self, error: float) -> tuple[float, float]:
+        """One-sided limits, each of which misses the truth with probability ``error`` at most."""
+        return self.found.limits(error)
+
 
 def over_seeds(fits: Mapping[int, Fit]) -> tuple[Fit, Heterogeneity]:
     """Return the estimate of all seeds together, and how far they differ beyond their sampling errors.

@@ -58,8 +58,8 @@ def pooled(estimates: Sequence[MixedEstimate]) -> MixedEstimate:
     return MixedEstimate(
         estimate=float(weights @ y),
         sampling_error=float(np.sqrt(sampling)),
-        correction=float(weights @ corrections),
-        sampling_dof=sampling**2 / float((parts**2 / np.append(dof, len(y) - 1)).sum()),
+        correction=float(weights @ np.abs(corrections)),
+        sampling_dof=1 / max(float((np.square(parts / sampling) / np.append(dof, len(y) - 1)).sum()), 1e-6),
         lack_of_fit=_fisher([found.lack_of_fit for found in estimates]),
     )
 

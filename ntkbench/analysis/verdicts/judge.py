@@ -29,7 +29,7 @@ from ..estimation.rates import FittedRate, Rates
 from ..estimation.smallest_eigenvalues import WITHOUT_SAMPLING
 from .expected_rows import PlannedStudy, comparisons_planned
 from .findings import estimates
-from .robustness import curve_of, failure_depends, floor_of, hold_depends, steepens, unsettled
+from .robustness import curve_of, failure_depends, floor_of, hold_depends, limits, steepens, unsettled
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -106,7 +106,7 @@ def _compared(fit: Fit, expectation: Expectation, n_comparisons: int, error: flo
         return found
     if expectation.band_low <= inner[0] and inner[1] <= expectation.band_high:
         within = f"{_percent(error)} {kind} {_text(*inner)} inside {band}"
-        return _inside(fit, expectation, within, power, error)
+        return _inside(fit, expectation, within, power)
     if outer[0] > expectation.band_high or outer[1] < expectation.band_low:
         doubt = f"; the data are not {law} at all" if fit.rejected else ""
         text = f"{kind} {_text(*outer)}, family-wise over {n_comparisons}, disjoint from {band}"
@@ -132,7 +132,7 @@ def _of_floor(fit: Fit, expectation: Expectation, n_comparisons: int, error: flo
     return Judgement("fails", text, "floor")
 
 
-def _inside(fit: Fit, expectation: Expectation, within: str, power: str, error: float) -> Judgement:
+def _inside(fit: Fit, expectation: Expectation, within: str, power: str) -> Judgement:
     """Judge an estimate whose interval is inside the band."""
     if fit.rejected:
         law = _LAW.get(expectation.noun, "what was presumed")
@@ -140,7 +140,7 @@ def _inside(fit: Fit, expectation: Expectation, within: str, power: str, error: 
             "inconclusive", f"{within}, but the data are not {law} (p = {fit.lack_of_fit:.1g})", "rejected"
         )
     floor = floor_of(fit, expectation)
-    if floor is not None and floor.is_above_zero(1 - error):
+    if floor is not None and floor.is_above_zero(CONFIDENCE):
         text = f"{within}, but there may be a floor of {floor_text(floor)} of the distance at the largest width"
         return Judgement("inconclusive", text, "floor-possible")
     found = "" if floor is None else f"; floor {floor_text(floor)} of the distance at the largest width"
@@ -200,7 +200,7 @@ def _detectable(fit: Fit, outer: tuple[float, float], expectation: Expectation) 
 
 def _limits(fit: Fit, alpha: float, expectation: Expectation) -> tuple[float, float]:
     """Return limits that err with probability alpha: both together, or, for a bound, whose test uses only one, each."""
-    return fit.interval(1 - 2 * alpha if expectation.one_sided else 1 - alpha)
+    return limits(fit, alpha) if expectation.one_sided else fit.interval(1 - alpha)
 
 
 def _power_text(fit: Fit, outer: tuple[float, float], expectation: Expectation) -> str:

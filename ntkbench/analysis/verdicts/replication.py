@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from ..estimation.limits import nothing
 from ..estimation.over_seeds import over_seeds
 from .judge import ERROR, Finding, JudgedRun, as_one_family
 
@@ -46,7 +47,9 @@ class Replicated:
     @property
     def open(self) -> bool:
         """Whether further seeds may decide it; controls are not waited for."""
-        return self.pooled.verdict == "inconclusive" and not self.pooled.negative_control
+        if self.pooled.verdict != "inconclusive" or self.pooled.negative_control:
+            return False
+        return self.pooled.kind not in ("censored", "no-estimate")
 
     @cached_property
     def verdicts(self) -> Counter[str]:
@@ -87,6 +90,8 @@ def replication(boards: Mapping[int, Sequence[Finding]], comparisons: int, error
     for seed, findings in boards.items():
         for finding in findings:
             groups.setdefault(same_quantity(finding), {})[seed] = finding
+    for same, by_seed in groups.items():
+        by_seed |= _lacking(same, by_seed, boards)
     together = [_together(by_seed) for by_seed in groups.values()]
     judged: JudgedRun = as_one_family([finding for finding, _ in together], comparisons, error)
     quantities = tuple(
@@ -94,6 +99,16 @@ def replication(boards: Mapping[int, Sequence[Finding]], comparisons: int, error
         for finding, by_seed, (_, differ) in zip(judged.findings, groups.values(), together, strict=True)
     )
     return Replication(tuple(boards), quantities, judged.comparisons, error)
+
+
+def _lacking(same: Same, by_seed: Mapping[int, Finding], boards: Mapping[int, Sequence[Finding]]) -> dict[int, Finding]:
+    """Return findings without an estimate for the seeds that ran a quantity's study and do not have the quantity."""
+    key, *_ = same
+    first = next(iter(by_seed.values()))
+    ran = [seed for seed, found in boards.items() if any(f.rate.key.study == key.study for f in found)]
+    rate = replace(first.rate, fit=nothing("the seed does not have it"), censored=None)
+    missing = () if key.component is not None else (seed for seed in ran if seed not in by_seed)
+    return {seed: replace(first, rate=rate) for seed in missing}
 
 
 def same_quantity(finding: Finding) -> Same:

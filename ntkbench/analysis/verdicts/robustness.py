@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Literal
 from ..estimation.curve import exponent
 from ..estimation.exponents import ExponentFit
 from ..estimation.floor import Floor, fit_floor
+from ..estimation.limits import LimitFit
 from ..estimation.local_slopes import LocalSlopes, local_slopes
 from ..estimation.mixed import REJECTED
+from ..estimation.over_seeds import OverSeeds
 
 if TYPE_CHECKING:
     from ...theory.claims import Expectation
@@ -29,6 +31,13 @@ def curve_of(fit: Fit) -> Curve | Curves | None:
     return fit.curve if isinstance(fit, ExponentFit) else None
 
 
+def limits(fit: Fit, error: float) -> tuple[float, float]:
+    """Return one-sided limits of an estimate, each of which misses the truth with probability ``error``."""
+    if isinstance(fit, ExponentFit | LimitFit | OverSeeds):
+        return fit.limits(error)
+    return fit.interval(1 - 2 * error)
+
+
 def floor_of(fit: Fit, expectation: Expectation) -> Floor | None:
     """Return the floor below a distance to a limit; None of other quantities.
 
@@ -47,8 +56,8 @@ def hold_depends(fit: Fit, expectation: Expectation) -> bool:
 def failure_depends(fit: Fit, expectation: Expectation) -> bool:
     """Return whether under some other correction, which the data do not reject, the 95 % interval reaches the band."""
     low, high = expectation.band_low, expectation.band_high
-    limits = [found.interval(0.90 if expectation.one_sided else 0.95) for found in _variants(fit)]
-    return any(lower <= high and upper >= low for lower, upper in limits)
+    found = [each.limits(0.05) if expectation.one_sided else each.interval(0.95) for each in _variants(fit)]
+    return any(lower <= high and upper >= low for lower, upper in found)
 
 
 def unsettled(fit: Fit, expectation: Expectation) -> LocalSlopes | None:

@@ -9,10 +9,12 @@ from types import SimpleNamespace
 import pytest
 from toy_findings import finding
 
+from ntkbench.analysis.estimation.limits import nothing
 from ntkbench.analysis.report.report import Report
 from ntkbench.api import seeds
 from ntkbench.api.run import Options
-from ntkbench.api.seeds import LOOKS, run_on_seeds, run_until_decided
+from ntkbench.api.seeds import AT_FIRST, FIRST_SEED, LOOKS, run_on_seeds, run_until_decided
+from ntkbench.errors import NtkbenchError
 
 ARGUMENTS = {"size": "small", "out": Path("out"), "options": Options(), "watcher_of": lambda *_: None}
 
@@ -32,8 +34,12 @@ class FakeStudies:
         self.ran.extend((seed, name) for name in names)
         assert out == Path("out") / f"seed-{seed}"
         found = tuple(finding(seed, error=self.errors[name], study=name) for name in names)
-        stopped = SimpleNamespace(summary=SimpleNamespace(interrupted=seed == self.interrupted_at))
-        return (stopped,), Report((), found, 2)
+        summary = SimpleNamespace(interrupted=seed == self.interrupted_at)
+        plans = [SimpleNamespace(study=SimpleNamespace(study=SimpleNamespace(name=name))) for name in names]
+        return tuple(SimpleNamespace(summary=summary, plan=plan) for plan in plans), Report((), found, 2)
+
+    def never_ran(self, names, seed):
+        return tuple(finding(seed, fit=nothing("not run"), study=name) for name in names)
 
 
 @pytest.fixture
@@ -61,30 +67,32 @@ def test_an_interrupt_starts_no_further_seed(studies):
     assert fake.ran == [(1, "a")]
 
 
-def test_only_what_is_undecided_runs_on_further_seeds(studies):
-    fake = studies(quick=0.02, slow=0.07)
+def test_only_what_is_undecided_after_three_seeds_runs_on_further_ones(studies):
+    fake = studies(quick=0.02, slow=0.08)
     board = run_until_decided([], 10, **ARGUMENTS)
-    assert [seed for seed, name in fake.ran if name == "quick"] == [10]
-    assert 1 < len([seed for seed, name in fake.ran if name == "slow"]) < LOOKS
+    assert [seed for seed, name in fake.ran if name == "quick"] == [10, 11, 12]
+    assert AT_FIRST < len([seed for seed, name in fake.ran if name == "slow"]) < AT_FIRST + LOOKS
     assert {found.verdict for found in board.report.findings} == {"holds"}
-    assert all("99.2 % interval" in found.reason for found in board.report.findings)
+    assert all("98.8 % interval" in found.reason for found in board.report.findings)
 
 
 def test_what_never_decides_stops_after_the_last_look(studies):
     fake = studies(hopeless=2.0)
     board = run_until_decided([], **ARGUMENTS)
-    assert [seed for seed, _ in fake.ran] == list(range(LOOKS))
+    assert [seed for seed, _ in fake.ran] == list(range(FIRST_SEED, FIRST_SEED + AT_FIRST + LOOKS - 1))
     assert {found.verdict for found in board.report.findings} == {"inconclusive"}
 
 
-def test_what_was_decided_stays_decided(studies, monkeypatch):
+def test_what_was_decided_stays_decided_and_shows_all_seeds(studies):
     fake = studies(a=0.02)
-    later = finding(1, -0.2, 0.01, study="a")
     looks = seeds._Looks(2)
-    assert looks.after(0, fake.run(Path("out/seed-0"), 0)[1]) == ()
-    assert looks.after(1, Report((), (later,), 2)) == ()
-    (found,) = looks.report.findings
+    looks.reports[0] = fake.run(Path("out/seed-0"), 0)[1]
+    assert looks.look() == ()
+    looks.reports[1] = Report((), (finding(1, -0.2, 0.01, study="a"),), 2)
+    assert looks.look() == ()
+    (found,), (quantity,) = looks.report.findings, looks.report.replication.quantities
     assert (found.verdict, found.rate.key.run_id) == ("holds", "run-0")
+    assert quantity.verdicts == {"holds": 1, "fails": 1}
 
 
 def test_a_spent_budget_starts_no_study(studies, monkeypatch):
@@ -101,6 +109,20 @@ def test_a_spent_budget_starts_no_study(studies, monkeypatch):
         return original(self, out, seed, counted)
 
     monkeypatch.setattr(FakeStudies, "run", run)
-    board = run_until_decided([], budget=35.0, **ARGUMENTS)
+    board = run_until_decided([], 0, budget=35.0, **ARGUMENTS)
     assert fake.ran == [(0, "a"), (0, "b"), (1, "a")]  # b would take 10 of the 5 seconds left
     assert {found.verdict for found in board.report.findings} == {"inconclusive"}
+
+
+def test_a_study_that_never_ran_is_inconclusive(studies, monkeypatch):
+    studies(a=0.02, b=0.02)
+    monkeypatch.setattr(seeds._Clock, "allows", lambda self, name: name == "a")
+    board = run_until_decided([], **ARGUMENTS)
+    verdicts = {found.rate.key.study: found.verdict for found in board.report.findings}
+    assert verdicts == {"a": "holds", "b": "inconclusive"}
+
+
+def test_a_budget_in_which_nothing_runs_is_a_mistake(studies):
+    studies(a=0.02)
+    with pytest.raises(NtkbenchError, match="no study runs in 0 s"):
+        run_until_decided([], budget=0.0, **ARGUMENTS)

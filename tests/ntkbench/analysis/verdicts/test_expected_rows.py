@@ -136,14 +136,14 @@ def make_key(finding, activation):
 
 @pytest.mark.parametrize("status", ["failed", "out_of_memory"])
 def test_one_width_left_of_several_is_inconclusive(status):
-    claim, found = judged(make_results(lost(status, 64, 128, 256, 512, 1024)))
+    claim, found = judged(make_results(lost(status, 128, 256, 512, 1024, 2048)))
     assert (claim, found["erf"].verdict) == ("inconclusive", "inconclusive")
     assert f"no exponent: none: 5 of 6 cells {WORDS[status]}: because" == found["erf"].reason
 
 
 @pytest.mark.parametrize("status", ["timeout", "out_of_memory", "interrupted"])
 def test_widths_lost_whatever_their_numbers_are_a_remark(status):
-    claim, found = judged(make_results(lost(status, 1024, 2048)))
+    claim, found = judged(make_results(lost(status, 2048, 4096)))
     assert (claim, found["erf"].verdict) == ("holds", "holds")
     assert "2 of 6 cells" in found["erf"].rate.fit.method
     assert found["erf"].rate.fit.n_widths == 4
@@ -155,7 +155,7 @@ def test_survivors_neither_hold_nor_fail(status, exponent):
     exponents = EXPONENTS | {"erf": exponent}
     _, whole = judged(make_results(exponents=exponents))
     assert whole["erf"].verdict == ("holds" if exponent else "fails")
-    _, found = judged(make_results(lost(status, 64, reason="not finite"), exponents=exponents))
+    _, found = judged(make_results(lost(status, 128, reason="not finite"), exponents=exponents))
     assert (found["erf"].verdict, found["erf"].kind) == ("inconclusive", "censored")
     assert f"1 of 6 cells {status}: not finite" in found["erf"].reason
 
@@ -164,7 +164,7 @@ def test_cells_that_never_ran_are_known_from_the_study():
     claim, found = judged(make_results(lambda cell: None if of_erf(cell) else Outcome(status="ok")))
     assert (claim, found["erf"].verdict) == ("inconclusive", "inconclusive")
     assert "6 of 6 cells not run: interrupted" in found["erf"].reason
-    _, found = judged(make_results(lambda cell: None if of_erf(cell, 2048) else Outcome(status="ok")))
+    _, found = judged(make_results(lambda cell: None if of_erf(cell, 4096) else Outcome(status="ok")))
     assert "1 of 6 cells not run" in found["erf"].rate.fit.method
     _, found = judged(make_results(lambda cell: Outcome(status="ok") if cell.role == "reference" else None))
     assert {finding.verdict for finding in found.values()} == {"inconclusive"}
@@ -176,7 +176,7 @@ def test_cells_that_never_ran_are_known_from_the_study():
 
 def test_members_that_diverged_censor_the_rest():
     results = make_results()
-    (one,) = results.cells.query("activation == 'erf' and width == 64")["cell_id"]
+    (one,) = results.cells.query("activation == 'erf' and width == 128")["cell_id"]
     first = {"run_id": plan().run_id, "cell_id": one, "metric": "diverged_step", "member": 3, "value": 7.0}
     diverged = pd.concat([results.measurements, pd.DataFrame([first])], ignore_index=True)
     claim, found = judged(SimpleNamespace(**{**vars(results), "measurements": diverged}))
@@ -186,7 +186,7 @@ def test_members_that_diverged_censor_the_rest():
 
 def test_a_member_without_the_number_censors_the_rest():
     results = make_results()
-    (one,) = results.cells.query("activation == 'erf' and width == 64")["cell_id"]
+    (one,) = results.cells.query("activation == 'erf' and width == 128")["cell_id"]
     gone = results.measurements["cell_id"].eq(one) & results.measurements["member"].eq(0)
     results.measurements.loc[gone, "value"] = np.inf
     claim, found = judged(results)
