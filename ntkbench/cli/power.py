@@ -30,8 +30,9 @@ def show_power(powers: Sequence[PlannedPower]) -> None:
     headings = ["quantity", "of", "expected", "interval +-", "holds", "refuted if"]
     print_table("What it can decide on one seed, by how members scattered before", headings, list(lines))
     click.echo(
-        "holds: the probability, if the truth is as expected; of a bound, how far beyond it the truth has to be for "
-        "0.8.\nrefuted if: the deviation that fails with probability 0.8. ?: not known before members are seen."
+        "holds: the probability for this quantity, if the truth is as expected and no finite-width correction is\n"
+        "there; of a bound, how far beyond it the truth has to be for 0.8. refuted if: the deviation from which on\n"
+        "the interval alone excludes the band with probability 0.8. ?: not known before members are seen."
     )
 
 
