@@ -20,6 +20,7 @@ from ..analysis.report.words import (
     not_refuted_words,
     number,
     refuted_words,
+    seeds_words,
 )
 from ..analysis.series.quantities import quantity_name
 from ..analysis.verdicts.judge import minimum_detectable_deviation
@@ -49,6 +50,11 @@ def show_board(board: Board) -> None:
         if session.summary.failures or session.summary.problems:
             show_problems(session)
     console.print(_summary(board))
+    if board.report.replication:
+        seeds = seeds_words(board.report.replication.seeds)
+        console.print(
+            f"Verdicts are on {seeds} together; each by itself: {board.path / 'replication.md'}", soft_wrap=True
+        )
     legend = _legend(family, board.report.error)
     console.print(f"{legend} Tables, figures: {board.path}", soft_wrap=True, highlight=False)
 
@@ -160,6 +166,8 @@ def board_record(board: Board) -> dict[str, Any]:
     return {
         "path": str(board.path),
         "comparisons": board.report.compared,
+        "error": board.report.error,
+        "seeds": list(board.report.replication.seeds) if board.report.replication else [],
         "claims": [
             {
                 "claim": score.claim,

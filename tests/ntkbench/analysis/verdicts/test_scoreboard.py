@@ -17,6 +17,7 @@ from ntkbench.analysis.report.words import control_words, not_refuted_words, ref
 from ntkbench.analysis.series.keys import ArchitectureKey, SeriesKey, TaskKey
 from ntkbench.analysis.verdicts.claim import Grade
 from ntkbench.analysis.verdicts.judge import Finding
+from ntkbench.analysis.verdicts.replication import replication
 from ntkbench.analysis.verdicts.scoreboard import scores
 from ntkbench.analysis.verdicts.table import as_table
 from ntkbench.api.claims import Board
@@ -144,6 +145,17 @@ def test_a_terminal_of_80_columns_shows_what_is_not_refuted(monkeypatch, tmp_pat
     for word in ("operator", "(erf: inconclusive,", "relu: holds)"):
         assert word in said
     assert said.count("(m = 7)") == 1
+
+
+def test_a_board_of_several_seeds_says_which(monkeypatch, tmp_path):
+    screen = io.StringIO()
+    monkeypatch.setattr(scoreboard, "make_console", lambda: Console(file=screen, width=200))
+    found = replication({1: [finding("holds")], 7: [finding("holds")]}, 5)
+    board = Board(tmp_path, (), Report((), found.findings, 5, found))
+    scoreboard.show_board(board)
+    assert "Verdicts are on seeds 1, 7 together" in screen.getvalue()
+    record = scoreboard.board_record(board)
+    assert (record["seeds"], record["error"]) == ([1, 7], pytest.approx(0.05))
 
 
 def test_claims_are_in_order():
