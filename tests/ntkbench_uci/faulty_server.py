@@ -128,8 +128,8 @@ class _Handler(BaseHTTPRequestHandler):
             elif answer.dribble:
                 self._dribble(body, answer.dribble)
             else:
+                self.files.sent += len(body) if answer.status < 300 else 0  # first: then the client may look
                 self.wfile.write(body)
-                self.files.sent += len(body) if answer.status < 300 else 0
             self.wfile.flush()
             self.files.over.wait(answer.pause)
         except OSError:
@@ -137,9 +137,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _dribble(self, body: bytes, seconds: float) -> None:
         for one in body[:15_000]:
+            self.files.sent += 1
             self.wfile.write(bytes([one]))
             self.wfile.flush()
-            self.files.sent += 1
             if self.files.over.wait(seconds):
                 break
         self.close_connection = True
