@@ -30,7 +30,6 @@ FIRST_SEED = 101
 """Where ``--until decided`` starts: bands and allowances were chosen after seeing smaller ones (docs/protocol.md)."""
 AT_FIRST = 3
 LOOKS = 4
-_FAIR = 0.05
 
 
 def run_on_seeds(
@@ -107,32 +106,31 @@ class _Looks:
 
     def look(self) -> tuple[str, ...]:
         """Look at all seeds so far, and return the studies that are not decided yet."""
-        for quantity in self._now.quantities:
+        quantities = self._now.quantities
+        for quantity in quantities:
             if quantity.decided:
                 self.decided.setdefault(quantity.same, quantity)
-        left = [q.pooled.rate.key.study for q in self._now.quantities if q.open and q.same not in self.decided]
+        left = [q.pooled.rate.key.study for q in quantities if q.open and q.same not in self.decided]
         return tuple(dict.fromkeys(left))
 
     @property
     def report(self) -> Report:
         """What was decided, as at the look that decided it, and what is still open; each seed's own of all."""
+        from ..analysis.report.report import Report
+
         kept = {same: quantity.pooled for same, quantity in self.decided.items()}
         now = self._now
         found = replace(now, quantities=tuple(replace(q, pooled=kept.get(q.same, q.pooled)) for q in now.quantities))
         runs = tuple(run for report in self.reports.values() for run in report.runs)
-        return replace(self._report, runs=runs, findings=found.findings, replication=found)
-
-    @property
-    def _report(self) -> Report:
-        from ..analysis.report.report import replicated
-
-        return replicated(self.reports, self.comparisons, _FAIR / LOOKS)
+        return Report(runs, found.findings, found.comparisons, found)
 
     @property
     def _now(self) -> Replication:
-        found = self._report.replication
-        assert found is not None, "reports of several seeds have one"
-        return found
+        from ..analysis.verdicts.judge import ERROR
+        from ..analysis.verdicts.replication import replication
+
+        boards = {seed: report.findings for seed, report in self.reports.items()}
+        return replication(boards, self.comparisons, ERROR / LOOKS)
 
 
 class _Clock:

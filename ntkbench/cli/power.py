@@ -37,11 +37,11 @@ def show_power(powers: Sequence[PlannedPower]) -> None:
 
 
 def power_record(power: PlannedPower) -> dict[str, Any]:
-    """Return it as JSON has it: null for what is not known."""
+    """Return it as JSON has it: null for what is not known, or never refuted."""
     numbers = {"half_width": power.half_width, "holds": power.holds, "detects": power.detects}
     return {
         "quantity": power.metric,
         "activation": power.key.activation,
         "labels": list(power.key.labels),
-        **{name: None if math.isnan(value) else value for name, value in numbers.items()},
+        **{name: value if math.isfinite(value) else None for name, value in numbers.items()},
     }

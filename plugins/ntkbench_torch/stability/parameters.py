@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from pydantic import Field, model_validator
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from ..parameters import Scales
 
 
-class Parameters(BaseModel):
+class Parameters(Scales):
     """How the thresholds are found: see :mod:`.thresholds`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     steps: int = Field(default=60, ge=1, description="steps of every training run")
     settle: int = Field(
@@ -21,16 +19,6 @@ class Parameters(BaseModel):
     lowest: float = Field(default=0.25, gt=0, le=1, description="lowest rate tried, in units of the limit")
     highest: float = Field(
         default=8.0, ge=1, allow_inf_nan=False, description="highest rate tried, in units of the limit"
-    )
-    output_scale: float = Field(
-        default=1.0,
-        gt=0,
-        allow_inf_nan=False,
-        description="alpha; the network is alpha h, trained at learning_rate / alpha^2 (C17)",
-    )
-    subtract_init: bool = Field(default=False, description="whether to subtract the initial function: alpha (h - h_0)")
-    scaling: Literal["ntk", "mean-field"] = Field(
-        default="ntk", description="mean-field: output_scale times width^-1/2, so features are learnt at every width"
     )
 
     @model_validator(mode="after")
