@@ -90,7 +90,7 @@ def _own_weights(n: np.ndarray, samples: list[np.ndarray]) -> tuple[float, float
 
 
 def _ends(fit: ExponentFit) -> tuple[float, float, float]:
-    return (fit.exponent, *fit.interval())
+    return (fit.estimate, *fit.interval())
 
 
 METHODS: dict[str, Callable[[np.ndarray, list[np.ndarray], float], tuple[float, float, float]]] = {

@@ -201,7 +201,7 @@ def _beside_the_exponent(rate: FittedRate, finding: Finding) -> str:
 
 def _method(rate: FittedRate) -> str:
     """Say how a rate was fitted, and to how many widths and networks."""
-    return f"{rate.fit.method}; {rate.fit.n_widths} widths x {rate.fit.n_members}"
+    return f"{rate.fit.words}; {rate.fit.n_widths} widths x {rate.fit.n_members}"
 
 
 def _interval(low: float, high: float) -> str:

@@ -44,6 +44,7 @@ class Expectation:
     :param judged: False where the measured exponent is reported without a verdict.
     :param note: the reason for the value and the band.
     :param vanishes: the quantity is a distance to a limit, so that a floor below it refutes the claim.
+    :param of_data: a bound on a number that each data set has its own of: it has to hold on each.
     """
 
     claim: str
@@ -56,6 +57,7 @@ class Expectation:
     note: str = ""
     noun: str = "exponent"
     vanishes: bool = False
+    of_data: bool = False
 
 
 def expectation(metric: str, facts: Mapping[str, Any], claim: str | None = None) -> Expectation | None:
@@ -167,6 +169,7 @@ def _at_least(claim: str, metric: str, value: float, note: str, noun: str) -> Ex
         one_sided=True,
         note=note,
         noun=noun,
+        of_data=True,
     )
 
 
@@ -208,6 +211,7 @@ _OTHERS = {
         replace(
             _bound("C12", "log10_cost_left", _COST_LEFT, "the cost goes to its infimum: a hundredth of it is left"),
             noun="log10 of the share of the cost left",
+            of_data=True,
         ),
         _limit("C14", "onset_over_linearization", 1.0, 0.05, "wide networks are stable where their linearizations are"),
         _limit("C14", "linearization_onset_ratio", 1.0, 0.02, "2N / lambda_max of the limit kernel"),
@@ -220,8 +224,13 @@ _OTHERS = {
         replace(
             _bound("C15", "time_over_linearization_narrowest", 1 - _SPEED_UP, "faster by more than the limit's band"),
             noun="ratio",
+            of_data=True,
         ),
-        replace(_bound("C15", "time_and_growth", 0.0, "faster where the kernel grows more"), noun="correlation"),
+        replace(
+            _bound("C15", "time_and_growth", 0.0, "faster where the kernel grows more"),
+            noun="correlation",
+            of_data=True,
+        ),
         _limit("C15", "time_over_linearization_early", 1.0, _SPEED_UP, "at a share of 0.8", judged=False),
         _limit("C15", "time_over_linearization_late", 1.0, _SPEED_UP, "at a share of 0.1", judged=False),
         _limit("C15", "time_to_residual", 1.0, _SPEED_UP, "with the random initial kernel", judged=False),

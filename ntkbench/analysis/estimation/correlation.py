@@ -10,6 +10,7 @@ import pandas as pd
 from scipy.special import ndtri
 
 from ..derived.learning_time import learning
+from .fit import CONFIDENCE, Fit
 from .rates import FittedRate
 
 if TYPE_CHECKING:
@@ -25,21 +26,16 @@ _FEWEST = 5
 
 
 @dataclass(frozen=True, kw_only=True)
-class Correlation:
+class Correlation(Fit):
     """Spearman's rank correlation within widths, with Fisher's interval.
 
     :param weight: the sum over widths of members - 3: the inverse variance of Fisher's z of Pearson's r.
     """
 
-    estimate: float
     weight: float
-    n_members: int
-    n_widths: int
     method: str = "Spearman's rank correlation over the members of a width, pooled over widths, Fisher's interval"
-    lack_of_fit: float | None = None
-    rejected: bool = False
 
-    def interval(self, confidence: float = 0.95) -> tuple[float, float]:
+    def interval(self, confidence: float = CONFIDENCE) -> tuple[float, float]:
         """Return the two-sided interval."""
         half = float(ndtri(0.5 + confidence / 2)) * (_SPEARMAN / self.weight) ** 0.5
         z = _fisher(self.estimate)

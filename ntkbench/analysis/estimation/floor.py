@@ -81,7 +81,7 @@ def _score(curve: Curve | Curves, exponent: float, f: float, power: float) -> fl
         shape, y = (1 - u) / (2 * value), each.y - np.log(value) / 2
         return each.fit([shape], of=0, allowed=_ALLOWED, power=power, y=y)
 
-    found = estimate(curve, fit)
+    found = estimate(curve, fit).at_hand
     return float(ndtri(stdtr(found.dof, found.estimate / found.standard_error).clip(1e-300, ndtr(8.0))))
 
 

@@ -10,8 +10,8 @@ import pandas as pd
 from scipy.special import ndtri
 from scipy.stats import chi2
 
+from .fit import CONFIDENCE, Fit
 from .missing import missing_cells
-from .mixed import REJECTED
 from .rates import FittedRate
 
 if TYPE_CHECKING:
@@ -22,22 +22,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PooledMean:
+class PooledMean(Fit):
     """The mean of numbers that are the same at every width, weighted by their errors, with a test that they are."""
 
-    estimate: float
     standard_error: float
-    lack_of_fit: float | None
-    n_widths: int
-    n_members: int
     method: str = "weighted mean over widths, none of them extrapolated"
 
-    @property
-    def rejected(self) -> bool:
-        """Whether the numbers differ between widths."""
-        return self.lack_of_fit is not None and self.lack_of_fit < REJECTED
-
-    def interval(self, confidence: float = 0.95) -> tuple[float, float]:
+    def interval(self, confidence: float = CONFIDENCE) -> tuple[float, float]:
         """Two-sided interval."""
         reach = float(ndtri(0.5 + confidence / 2)) * self.standard_error
         return self.estimate - reach, self.estimate + reach

@@ -24,8 +24,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import polygamma, psi
 
-from .exponents import CONFIDENCE
-from .mixed import REJECTED, MixedEstimate, mixed_estimate, named
+from .mixed import MixedEstimate, MixedFit, best_lack_of_fit, mixed_estimate, named
 from .pooling import pooled
 
 if TYPE_CHECKING:
@@ -39,36 +38,11 @@ _EXPECTED, _VARIANCE, _STEEPEST = -1.0, 0.25, 3.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class LimitFit:
-    """A fitted limit, able to state its interval at any confidence.
+class LimitFit(MixedFit):
+    """A fitted limit, in the units of the values, able to state its interval at any confidence.
 
-    :param estimate: in the units of the values.
-    :param by_power: the estimates with each power, whose intervals the interval includes.
-    :param n_members: the fewest members at any width used.
-    :param lack_of_fit: p-value of ``a + c n^-p + e n^-2p``, of several powers the largest; None where none was tested.
+    ``lack_of_fit`` is that of ``a + c n^-p + e n^-2p``, of several powers the largest.
     """
-
-    estimate: float
-    by_power: tuple[MixedEstimate, ...]
-    n_widths: int
-    n_members: int
-    method: str
-    lack_of_fit: float | None = None
-
-    @property
-    def rejected(self) -> bool:
-        """Whether the data reject the expansion, so that no limit is extrapolated from them."""
-        return self.lack_of_fit is not None and self.lack_of_fit < REJECTED
-
-    def interval(self, confidence: float = CONFIDENCE) -> tuple[float, float]:
-        """Two-sided interval at this confidence; NaN where the data say nothing."""
-        ends = [found.interval(confidence) for found in self.by_power]
-        return min((low for low, _ in ends), default=np.nan), max((high for _, high in ends), default=np.nan)
-
-    def limits(self, error: float) -> tuple[float, float]:
-        """Return one-sided limits, each of which misses the truth with probability ``error`` at most."""
-        ends = [found.limits(error) for found in self.by_power]
-        return min((low for low, _ in ends), default=np.nan), max((high for _, high in ends), default=np.nan)
 
 
 def fit_limit(
@@ -105,42 +79,37 @@ def fit_limit(
         return mixed_estimate(design, v, working=working, variances=se**2, dof=counts - 1, of=0)
 
     by_power = tuple(fitted(power) for power in powers)
-    tests = [found.lack_of_fit for found in by_power if found.lack_of_fit is not None]
-    p = max(tests, default=None)
     return LimitFit(
         estimate=by_power[0].estimate,
         by_power=by_power,
         n_widths=len(n),
         n_members=int(counts.min()),
-        method=_form(powers, correction)
-        + (f"; not of this form (p = {p:.1g})" if p is not None and p < REJECTED else "")
-        + named(along)
-        + left_out,
-        lack_of_fit=p,
+        method=_form(powers, correction) + named(along),
+        lack_of_fit=best_lack_of_fit(by_power),
+        remarks=left_out,
     )
 
 
 def limit_of_seeds(fits: Sequence[LimitFit]) -> LimitFit:
     """Return the limit of several seeds together, power by power (:mod:`.pooling`)."""
     by_power = tuple(pooled(found) for found in zip(*(fit.by_power for fit in fits), strict=True))
-    tests = [found.lack_of_fit for found in by_power if found.lack_of_fit is not None]
     return replace(
         fits[0],
         estimate=by_power[0].estimate,
         by_power=by_power,
         n_widths=min(fit.n_widths for fit in fits),
         n_members=min(fit.n_members for fit in fits),
-        lack_of_fit=max(tests, default=None),
+        lack_of_fit=best_lack_of_fit(by_power),
     )
 
 
-def _usable(*columns: ArrayLike) -> tuple[Floats, str]:
-    """Return (4, W') of widths, values, errors and members that can be used, and a remark on those that cannot."""
+def _usable(*columns: ArrayLike) -> tuple[Floats, tuple[str, ...]]:
+    """Return (4, W') of widths, values, errors and members that can be used, and remarks on those that cannot."""
     same = np.broadcast_arrays(*(np.asarray(column, dtype=np.float64) for column in columns))
     table = np.stack([np.atleast_1d(column) for column in same])
     used = table[:, np.isfinite(table).all(axis=0) & (table[2] > 0) & (table[3] > 1)]
     lost = table.shape[1] - used.shape[1]
-    return used, f"; left out: {lost} without a finite value and error" if lost else ""
+    return used, (f"left out: {lost} without a finite value and error",) if lost else ()
 
 
 def nothing(why: str) -> LimitFit:
@@ -156,7 +125,9 @@ def _form(powers: tuple[float, ...], correction: float) -> str:
     return f"{text}; or with {others} in place of {first}" if others else text
 
 
-def _without_extrapolation(n: Floats, v: Floats, se: Floats, counts: Floats, along: str, left_out: str) -> LimitFit:
+def _without_extrapolation(
+    n: Floats, v: Floats, se: Floats, counts: Floats, along: str, left_out: tuple[str, ...]
+) -> LimitFit:
     """Return the value at the only width that there is, or the fit of nothing."""
     if not len(n):
         return nothing(f"needs a {along} with a finite value, a positive error and two members")
@@ -165,7 +136,8 @@ def _without_extrapolation(n: Floats, v: Floats, se: Floats, counts: Floats, alo
         by_power=(MixedEstimate(float(v[0]), float(se[0]), 0.0, float(counts[0] - 1), None),),
         n_widths=1,
         n_members=int(counts[0]),
-        method=f"at {along} {n[0]:g}: no extrapolation{left_out}",
+        method=f"at {along} {n[0]:g}: no extrapolation",
+        remarks=left_out,
     )
 
 

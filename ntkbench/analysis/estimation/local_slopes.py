@@ -81,7 +81,7 @@ def local_slopes(curve: Curve | Curves | None) -> LocalSlopes | None:
             logs = np.log(each.n / width)
             return each.fit([logs, logs**2], of=of, allowed=0.0)
 
-        return estimate(curve, fit)
+        return estimate(curve, fit).at_hand
 
     trend = fitted(1, float(np.sqrt(smallest * largest)))
     p_of = float(stdtr(trend.dof, trend.estimate / max(trend.standard_error, 1e-300)))

@@ -11,22 +11,25 @@ are honest (Armstrong and Kolesar 2018): they cover at least as often as they sa
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from math import inf
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from scipy.optimize import brentq
 from scipy.special import fdtrc, stdtr, stdtrit
 
+from .fit import CONFIDENCE, Fit
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
 
 BOUND = 2.0
 """How large the coefficient may be, in units of its standard deviation beforehand, for intervals to cover."""
-REJECTED = 0.01
-"""A model is rejected below this p-value of its lack of fit."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,7 @@ class MixedEstimate:
     :param sampling_error: its standard error over members, with ``sampling_dof`` degrees of freedom.
     :param correction: its change by one standard deviation of the coefficient that is known roughly beforehand.
     :param lack_of_fit: the p-value of the model; None unless there are more widths than free coefficients.
+    :param between_error: of a mean over seeds, its standard error because data sets differ, with ``between_dof``.
     """
 
     estimate: float
@@ -43,21 +47,38 @@ class MixedEstimate:
     correction: float
     sampling_dof: float
     lack_of_fit: float | None
+    between_error: float = 0.0
+    between_dof: float = inf
+
+    @property
+    def at_hand(self) -> MixedEstimate:
+        """The mean over the data sets at hand, which says nothing of others."""
+        return replace(self, between_error=0.0)
+
+    @property
+    def noise(self) -> tuple[float, float]:
+        """The standard error without the correction, and its degrees of freedom (Satterthwaite)."""
+        parts = self.sampling_error**2, self.between_error**2
+        total = max(sum(parts), 1e-300)
+        spread = (parts[0] / total) ** 2 / self.sampling_dof + (parts[1] / total) ** 2 / self.between_dof
+        return float(np.sqrt(sum(parts))), 1 / max(spread, 1e-300)
 
     @property
     def standard_error(self) -> float:
-        """Sampling and unknown correction together."""
-        return float(np.hypot(self.sampling_error, self.correction))
+        """Noise and unknown correction together."""
+        return float(np.hypot(self.noise[0], self.correction))
 
     @property
     def dof(self) -> float:
         """Degrees of freedom of the standard error (Satterthwaite): the correction's part is known."""
-        share = self.sampling_error**2 / max(self.standard_error**2, 1e-300)
-        return self.sampling_dof / max(share**2, 1e-300)
+        error, dof = self.noise
+        share = error**2 / max(self.standard_error**2, 1e-300)
+        return dof / max(share**2, 1e-300)
 
     def interval(self, confidence: float) -> tuple[float, float]:
         """Return the two-sided interval: the shortest around the estimate that covers whatever the correction is."""
-        reach = _honest_reach(self.sampling_error, BOUND * abs(self.correction), self.sampling_dof, confidence)
+        error, dof = self.noise
+        reach = _honest_reach(error, BOUND * abs(self.correction), dof, confidence)
         return self.estimate - reach, self.estimate + reach
 
     def limits(self, error: float) -> tuple[float, float]:
@@ -65,8 +86,41 @@ class MixedEstimate:
 
         Unlike an interval, a limit has one tail, so that the largest correction takes all of the error.
         """
-        reach = BOUND * abs(self.correction) + float(stdtrit(self.sampling_dof, 1 - error)) * self.sampling_error
+        noise, dof = self.noise
+        reach = BOUND * abs(self.correction) + float(stdtrit(dof, 1 - error)) * noise
         return self.estimate - reach, self.estimate + reach
+
+
+@dataclass(frozen=True, kw_only=True)
+class MixedFit(Fit):
+    """An estimate by mixed estimation whose correction may have several powers of 1 / n.
+
+    :param by_power: the estimates with each, whose intervals the interval includes.
+    """
+
+    by_power: tuple[MixedEstimate, ...] = ()
+
+    @property
+    def at_hand(self) -> Self:
+        """The mean over the data sets at hand."""
+        return replace(self, by_power=tuple(found.at_hand for found in self.by_power))
+
+    def interval(self, confidence: float = CONFIDENCE) -> tuple[float, float]:
+        """Two-sided interval at this confidence; NaN where the data say nothing."""
+        return _hull([found.interval(confidence) for found in self.by_power])
+
+    def limits(self, error: float) -> tuple[float, float]:
+        """Return one-sided limits, each of which misses the truth with probability ``error`` at most."""
+        return _hull([found.limits(error) for found in self.by_power])
+
+
+def _hull(ends: list[tuple[float, float]]) -> tuple[float, float]:
+    return min((low for low, _ in ends), default=np.nan), max((high for _, high in ends), default=np.nan)
+
+
+def best_lack_of_fit(by_power: Sequence[MixedEstimate]) -> float | None:
+    """Return the largest of the p-values: data that some allowed correction describes do not reject the model."""
+    return max((found.lack_of_fit for found in by_power if found.lack_of_fit is not None), default=None)
 
 
 def _honest_reach(error: float, bias: float, dof: float, confidence: float) -> float:
@@ -98,18 +152,29 @@ def mixed_estimate(
     parts = solve[of] ** 2 * variances
     sampling = float(parts.sum())
     estimate = solve @ y
-    misfit = float(np.square(y - design @ estimate) @ (1 / working) + estimate[-1] ** 2)
     return MixedEstimate(
         estimate=float(estimate[of]),
         sampling_error=float(np.sqrt(sampling)),
         correction=float(solve[of] @ design[:, -1]),
         sampling_dof=1 / max(float(((parts / max(sampling, 1e-300)) ** 2 / dof).sum()), 1e-6),
-        lack_of_fit=_lack_of_fit(misfit, len(y) - free, float(dof.sum())),
+        lack_of_fit=_lack_of_fit(design / np.sqrt(working)[:, None], y / np.sqrt(working), float(dof.sum())),
     )
 
 
-def _lack_of_fit(misfit: float, dof: int, error_dof: float) -> float | None:
-    return float(fdtrc(dof, error_dof, misfit / dof)) if dof > 0 else None
+def _lack_of_fit(design: Floats, y: Floats, error_dof: float) -> float | None:
+    """Return the p-value of the model, its last coefficient the best within the bound.
+
+    So a model is rejected no more often than stated, whatever that coefficient is, and on each seed by itself.
+    """
+    free, last = design[:, :-1], design[:, -1]
+    dof = len(y) - free.shape[1]
+    if dof <= 0:
+        return None
+    basis = np.linalg.qr(free)[0]
+    rest, along = (v - basis @ (basis.T @ v) for v in (y, last))
+    best = float(along @ rest) / max(float(along @ along), 1e-300)
+    misfit = float(np.square(rest - np.clip(best, -BOUND, BOUND) * along).sum())
+    return float(fdtrc(dof, error_dof, misfit / dof))
 
 
 def named(along: str) -> str:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from ..derived.learning_time import learning
 from ..derived.medians import median_interval
+from .fit import CONFIDENCE, Fit
 from .rates import FittedRate
 
 if TYPE_CHECKING:
@@ -20,31 +21,23 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Median:
+class Median(Fit):
     """The median of an ensemble's numbers, some of them perhaps censored."""
 
     numbers: Between
     n_widths: int = 1
     method: str = "median over members at the narrowest width, interval from order statistics"
-    lack_of_fit: float | None = None
-    rejected: bool = False
 
-    @property
-    def n_members(self) -> int:
-        """The number of members, censored ones included."""
-        return len(self.numbers.low)
-
-    @property
-    def estimate(self) -> float:
-        """The median; where censoring leaves it open, its upper bound, or its lower bound; nan if it has neither."""
-        low, high = (float(np.median(ends)) for ends in self.numbers)
-        if np.isfinite(high):
-            return high
-        return low if low > 0 else float("nan")
-
-    def interval(self, confidence: float = 0.95) -> tuple[float, float]:
+    def interval(self, confidence: float = CONFIDENCE) -> tuple[float, float]:
         """Return the two-sided interval."""
         return median_interval(self.numbers, confidence)
+
+
+def median_of(numbers: Between) -> Median:
+    """Return the median; where censoring leaves it open, its upper bound, or its lower bound; nan if it has neither."""
+    low, high = (float(np.median(ends)) for ends in numbers)
+    finite = high if np.isfinite(high) else low if low > 0 else float("nan")
+    return Median(estimate=finite, numbers=numbers, n_members=len(numbers.low))
 
 
 def time_over_linearization_narrowest(rates: Rates) -> Iterator[FittedRate]:
@@ -64,7 +57,7 @@ def time_over_linearization_narrowest(rates: Rates) -> Iterator[FittedRate]:
         found[series] = FittedRate(
             replace(cells.keys[number], reference=str(key["reference"]), width=width),
             "time_over_linearization_narrowest",
-            Median(numbers=ratios),
+            median_of(ratios),
             points=pd.DataFrame({"x": width, "value": ratios.high}),
             facts=facts[str(key["cell_id"])],
         )

@@ -1,102 +1,126 @@
 """A quantity from several seeds: each of its estimates pooled as its kind demands, with how far the seeds differ.
 
-Exponents pool their curves, so that floors, local slopes and other corrections are judged on all seeds too. Computed
-numbers with error bounds (C13) are no sample: the result is the hull of their intervals. If one seed has no estimate,
-all together have none: which seeds have one may depend on what they would say.
+Exponents pool their curves, so that floors, local slopes and other corrections are judged on all seeds too. A bound on
+a number that each data set has its own of (C10, C15) has to hold on each: its mean over data sets is no constant of the
+theory. Computed numbers with error bounds (C13) are no sample: the result is the hull of their intervals. If one seed
+has no estimate, all together have none: which seeds have one may depend on what they would say.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import ndtri
 
+from .bias_of_mean import BiasFit, bias_of_seeds
 from .curve import Curve, Curves
 from .curve import exponent as fitted_exponent
-from .exponents import ExponentFit, exponent_of, exponent_of_means
+from .exponents import ExponentFit, exponent_of
+from .fit import CONFIDENCE, Fit
 from .limits import LimitFit, limit_of_seeds, nothing
-from .mixed import REJECTED, MixedEstimate
+from .mixed import MixedEstimate, MixedFit
 from .pooling import Heterogeneity, heterogeneity, pooled
 from .smallest_eigenvalues import Bounded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from .rates import Fit
-
 _UNKNOWN = Heterogeneity(float("nan"), float("nan"))
 
 
 @dataclass(frozen=True, kw_only=True)
-class OverSeeds:
-    """A number of several seeds: the random-effects mean of their estimates."""
+class OnEach(Fit):
+    """A number of which every seed has its own: from the lowest lower to the highest upper end of the intervals."""
 
-    found: MixedEstimate
-    n_widths: int
-    n_members: int
-    method: str
+    each: tuple[Fit, ...]
 
     @property
-    def estimate(self) -> float:
-        """The mean."""
-        return self.found.estimate
+    def at_hand(self) -> Fit:
+        """The mean over the data sets at hand: within a bound if each of them is."""
+        return _mean(self.each).at_hand
 
-    @property
-    def lack_of_fit(self) -> float | None:
-        """The p-values of the seeds' models, combined."""
-        return self.found.lack_of_fit
-
-    @property
-    def rejected(self) -> bool:
-        """Whether the data reject the models of all seeds together."""
-        return self.lack_of_fit is not None and self.lack_of_fit < REJECTED
-
-    def interval(self, confidence: float = 0.95) -> tuple[float, float]:
-        """Two-sided interval."""
-        return self.found.interval(confidence)
+    def interval(self, confidence: float = CONFIDENCE) -> tuple[float, float]:
+        """Return the hull of the seeds' intervals."""
+        return _hull([fit.interval(confidence) for fit in self.each])
 
     def limits(self, error: float) -> tuple[float, float]:
-        """One-sided limits, each of which misses the truth with probability ``error`` at most."""
-        return self.found.limits(error)
+        """Return the outermost of the seeds' limits: all are within a bound, or one seed's misses its truth."""
+        return _hull([fit.limits(error) for fit in self.each])
 
 
-def over_seeds(fits: Mapping[int, Fit]) -> tuple[Fit, Heterogeneity]:
+def over_seeds(fits: Mapping[int, Fit], *, on_each: bool = False) -> tuple[Fit, Heterogeneity]:
     """Return the estimate of all seeds together, and how far they differ beyond their sampling errors.
 
     :param fits: by seed. That of a single seed is its own.
+    :param on_each: whether every data set has its own number, about which something has to hold.
     """
     each = list(fits.values())
     if len(each) == 1:
         return each[0], _UNKNOWN
     if without := {seed: fit for seed, fit in fits.items() if math.isnan(fit.interval()[0])}:
-        said = "; ".join(f"seed {seed}: {fit.method}" for seed, fit in without.items())
+        said = "; ".join(f"seed {seed}: {fit.words}" for seed, fit in without.items())
         return nothing(f"no estimate from {len(without)} of {len(each)} seeds ({said})"), _UNKNOWN
-    exponents = [fit for fit in each if isinstance(fit, ExponentFit)]
-    curves = tuple(fit.curve for fit in exponents if isinstance(fit.curve, Curve))
-    if len(curves) == len(each):
+    found, differ = _together(each, on_each)
+    return replace(found, remarks=_remarks(fits)), differ
+
+
+def _together(fits: Sequence[Fit], on_each: bool) -> tuple[Fit, Heterogeneity]:
+    bounded = [fit for fit in fits if isinstance(fit, Bounded)]
+    if len(bounded) == len(fits):
+        return _bounds(bounded), _UNKNOWN
+    if on_each:
+        return _on_each(fits), _of_intervals(fits)
+    curves = tuple(fit.curve for fit in fits if isinstance(fit, ExponentFit) and isinstance(fit.curve, Curve))
+    if len(curves) == len(fits):
         return exponent_of(Curves(curves)), heterogeneity([fitted_exponent(curve) for curve in curves])
-    if len(exponents) == len(each) and not curves:
-        return exponent_of_means(exponents), _of_intervals(each)
-    limits = [fit for fit in each if isinstance(fit, LimitFit)]
-    if len(limits) == len(each) and len({len(fit.by_power) for fit in limits}) == 1:
+    biases = [fit for fit in fits if isinstance(fit, BiasFit)]
+    if len(biases) == len(fits):
+        return bias_of_seeds(biases), _of_intervals(fits)
+    limits = [fit for fit in fits if isinstance(fit, LimitFit)]
+    if len({len(fit.by_power) for fit in limits}) > 1:
+        return nothing("a seed has a single width"), _UNKNOWN
+    if len(limits) == len(fits):
         return limit_of_seeds(limits), heterogeneity([fit.by_power[0] for fit in limits])
-    bounded = [fit for fit in each if isinstance(fit, Bounded)]
-    if len(bounded) == len(each):
-        return _hull(bounded), _UNKNOWN
-    return _mean(each), _of_intervals(each)
+    return _mean(fits), _of_intervals(fits)
+
+
+def _remarks(fits: Mapping[int, Fit]) -> tuple[str, ...]:
+    """Return the remarks on all seeds, with the seed of those that are not on all."""
+    by_remark: dict[str, list[int]] = {}
+    for seed, fit in fits.items():
+        for remark in fit.remarks:
+            by_remark.setdefault(remark, []).append(seed)
+    return tuple(
+        remark if len(seeds) == len(fits) else f"seed {', '.join(map(str, seeds))}: {remark}"
+        for remark, seeds in by_remark.items()
+    )
+
+
+def _on_each(fits: Sequence[Fit]) -> OnEach:
+    return OnEach(
+        estimate=float(np.mean([fit.estimate for fit in fits])),
+        n_widths=min(fit.n_widths for fit in fits),
+        n_members=min(fit.n_members for fit in fits),
+        method=f"{fits[0].method}; hull of the intervals of {len(fits)} seeds",
+        lack_of_fit=min((fit.lack_of_fit for fit in fits if fit.lack_of_fit is not None), default=None),
+        each=tuple(fits),
+    )
 
 
 def _mean(fits: Sequence[Fit]) -> Fit:
     if not all(np.isfinite(fit.interval()).all() for fit in fits):
         return nothing("a seed's interval is unbounded")
-    return OverSeeds(
-        found=pooled([_estimate(fit) for fit in fits]),
+    found = pooled([_estimate(fit) for fit in fits])
+    return MixedFit(
+        estimate=found.estimate,
         n_widths=min(fit.n_widths for fit in fits),
         n_members=min(fit.n_members for fit in fits),
         method=fits[0].method,
+        lack_of_fit=found.lack_of_fit,
+        by_power=(found,),
     )
 
 
@@ -112,8 +136,8 @@ def _estimate(fit: Fit) -> MixedEstimate:
     return MixedEstimate(fit.estimate, error, 0.0, max(fit.n_members - 1, 1), fit.lack_of_fit)
 
 
-def _hull(fits: Sequence[Bounded]) -> Bounded:
-    low, high = (pick(fit.interval()[end] for fit in fits) for end, pick in ((0, min), (1, max)))
+def _bounds(fits: Sequence[Bounded]) -> Bounded:
+    low, high = _hull([fit.interval() for fit in fits])
     return Bounded(
         estimate=(low + high) / 2,
         error=(high - low) / 2,
@@ -121,3 +145,7 @@ def _hull(fits: Sequence[Bounded]) -> Bounded:
         n_members=min(fit.n_members for fit in fits),
         method=f"{fits[0].method}; hull of the intervals of {len(fits)} seeds",
     )
+
+
+def _hull(ends: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    return min(low for low, _ in ends), max(high for _, high in ends)

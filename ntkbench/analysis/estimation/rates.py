@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -20,9 +20,10 @@ from ..series.quantities import ALL, QUANTITIES, Quantity
 from ..series.records import MetricRows, Tables, over_layers, recorded, with_errors
 from ..series.rounding import above, rounding_floor
 from ..verdicts.claim import control_labels, quantities_of
+from .bias_of_mean import fit_exponent_of_mean
 from .caveats import Caveats
 from .curve import POWERS
-from .exponents import ExponentFit, fit_exponent, fit_exponent_of_mean, fit_exponent_of_summaries
+from .exponents import ExponentFit, fit_exponent, fit_exponent_of_summaries
 from .limits import fit_limit
 from .missing import missing_cells, missing_members
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from ...store.read import Results
     from ..series.keys import SeriesKey
     from ..series.quantities import Axis
+    from .fit import Fit
 
 __all__ = [
     "QUANTITIES",
@@ -48,37 +50,6 @@ __all__ = [
 _FEWEST_WIDTHS = 3
 _FOUND = ["exponent", "ci_low", "ci_high", "n_widths", "n_members", "method"]
 _COLUMNS = ["task", "architecture", "label", "reference", "metric", *_FOUND]
-
-
-class Fit(Protocol):
-    """An estimate that can state its interval at any confidence."""
-
-    @property
-    def estimate(self) -> float:
-        """The estimate; nan if there is none."""
-
-    @property
-    def n_widths(self) -> int:
-        """The number of points on the axis that it uses."""
-
-    @property
-    def n_members(self) -> int:
-        """The fewest members at any of these points."""
-
-    @property
-    def method(self) -> str:
-        """The method of estimation, in words."""
-
-    @property
-    def lack_of_fit(self) -> float | None:
-        """The p-value of the model; None if it was not tested."""
-
-    @property
-    def rejected(self) -> bool:
-        """Whether the data reject the model."""
-
-    def interval(self, confidence: float = 0.95) -> tuple[float, float]:
-        """Two-sided interval."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +99,7 @@ def rate_table(rates: Sequence[FittedRate]) -> pd.DataFrame:
 def _row(rate: FittedRate, digits: int) -> tuple[Any, ...]:
     fit, key = rate.fit, rate.key
     names = (task_words(key.task), series_architecture(key, digits), subject_words(key), key.reference, rate.metric)
-    return (*names, fit.estimate, *fit.interval(), fit.n_widths, fit.n_members, fit.method)
+    return (*names, fit.estimate, *fit.interval(), fit.n_widths, fit.n_members, fit.words)
 
 
 def sorted_rates(rates: Iterable[FittedRate]) -> list[FittedRate]:
@@ -233,7 +204,7 @@ class Rates:
             remarks.append(f"splits left out because some width lacks them: {left_out}")
         facts = self._caveats.cells[key.run_id, str(everything["cell_id"].iloc[0])]
         fit = _fit(points, quantity, tau, correction_powers(quantity))
-        fit = replace(fit, method="; ".join([fit.method, *remarks]))
+        fit = replace(fit, remarks=(*fit.remarks, *remarks))
         kernel = "nngp" if quantity.stored.startswith("nngp") else "ntk"
         caveat = self._caveats.of_reference(key.run_id, cells, key.reference, kernel=kernel)
         reasons = (
@@ -269,7 +240,7 @@ def correction_powers(quantity: Quantity) -> tuple[float, ...]:
     return POWERS[:1] if quantity.record == "first" else POWERS
 
 
-def _fit(points: pd.DataFrame, quantity: Quantity, tau: float, powers: tuple[float, ...]) -> Any:
+def _fit(points: pd.DataFrame, quantity: Quantity, tau: float, powers: tuple[float, ...]) -> Fit:
     """Fit the quantity's law to its points."""
     x, values = points["x"].to_numpy(dtype=np.float64), points["value"].to_numpy(dtype=np.float64)
     errors, members = points["standard_error"].to_numpy(dtype=np.float64), points["members"].to_numpy()
@@ -278,7 +249,9 @@ def _fit(points: pd.DataFrame, quantity: Quantity, tau: float, powers: tuple[flo
         return fit_limit(x, values, errors, members, powers=quantity.powers, correction=tau, along=along)
     if quantity.summary == "bias":
         fewest = int(members.min()) if len(members) else 0
-        return fit_exponent_of_mean(x, values, errors, points["floor"].to_numpy(), members=fewest, correction=tau)
+        return fit_exponent_of_mean(
+            x, values, errors, points["floor"].to_numpy(), members=fewest, correction=tau, powers=powers
+        )
     if quantity.summary == "ensemble":
         return fit_exponent_of_summaries(x, values, errors, members, correction=tau, powers=powers, along=along)
     return fit_exponent(x, list(points["samples"]), correction=tau, powers=powers, along=along)

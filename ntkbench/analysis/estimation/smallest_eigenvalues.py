@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from ..series.keys import SeriesKey, architecture_key, task_keys
+from .fit import CONFIDENCE, Fit
 from .rates import FittedRate
 
 if TYPE_CHECKING:
@@ -23,18 +24,12 @@ so they count in no family of comparisons."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bounded:
+class Bounded(Fit):
     """A computed number with a bound on its error, the same at any confidence."""
 
-    estimate: float
     error: float
-    n_widths: int
-    n_members: int
-    method: str
-    lack_of_fit: float | None = None
-    rejected: bool = False
 
-    def interval(self, confidence: float = 0.95) -> tuple[float, float]:
+    def interval(self, confidence: float = CONFIDENCE) -> tuple[float, float]:
         """Return estimate -+ error."""
         return self.estimate - self.error, self.estimate + self.error
 

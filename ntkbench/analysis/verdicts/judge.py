@@ -2,7 +2,9 @@
 
 A claim HOLDS when the 95 % interval lies inside the equivalence band; it FAILS when a family-wise interval (Bonferroni:
 1 - 0.05 / m for m comparisons) is disjoint from the band; it is INCONCLUSIVE otherwise. Bounds are judged by
-one-sided limits at the same levels. Never "contains the expected value": with more data that fails a true claim.
+one-sided limits at the same levels. Of several seeds, "holds" speaks of every data set, so that how far data sets
+differ is in the interval; "fails" needs only those at hand. Never "contains the expected value": with more data that
+fails a true claim.
 
 All that a claim's study planned has a row. What was not measured is inconclusive, and so is what remains of networks
 that diverged or cells that failed (:mod:`..estimation.missing`).
@@ -23,21 +25,21 @@ from scipy.special import ndtri
 
 from ...store.read import load
 from ...theory.claims import Expectation, expectation
-from ..estimation.exponents import CONFIDENCE
+from ..estimation.fit import CONFIDENCE
 from ..estimation.limits import nothing
 from ..estimation.rates import FittedRate, Rates
 from ..estimation.smallest_eigenvalues import WITHOUT_SAMPLING
 from .expected_rows import PlannedStudy, comparisons_planned
 from .findings import estimates
-from .robustness import curve_of, failure_depends, floor_of, hold_depends, limits, steepens, unsettled
+from .robustness import curve_of, failure_depends, floor_of, hold_depends, steepens, unsettled
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
     from ...store.read import Results
+    from ..estimation.fit import Fit
     from ..estimation.floor import Floor
     from ..estimation.local_slopes import LocalSlopes
-    from ..estimation.rates import Fit
     from ..series.keys import SeriesKey
     from .claim import Grade, StudiedClaim
     from .robustness import Sensitivity
@@ -90,7 +92,7 @@ def verdict(fit: Fit, expectation: Expectation, n_comparisons: int = 1, error: f
     inner = _limits(fit, error, expectation)
     if math.isnan(inner[0]):
         found: Verdict = "inconclusive" if expectation.judged else "reported"
-        return Judgement(found, f"no {expectation.noun}: {fit.method}", "no-estimate")
+        return Judgement(found, f"no {expectation.noun}: {fit.words}", "no-estimate")
     if not expectation.judged:
         return Judgement("reported", f"without verdict: {expectation.note}", "not-judged")
     return _compared(fit, expectation, n_comparisons, error)
@@ -98,7 +100,7 @@ def verdict(fit: Fit, expectation: Expectation, n_comparisons: int = 1, error: f
 
 def _compared(fit: Fit, expectation: Expectation, n_comparisons: int, error: float) -> Judgement:
     """Compare an estimate's interval with the band."""
-    inner, outer = (_limits(fit, alpha, expectation) for alpha in (error, error / max(n_comparisons, 1)))
+    inner, outer = _limits(fit, error, expectation), _limits(fit.at_hand, error / max(n_comparisons, 1), expectation)
     kind = "one-sided limits" if expectation.one_sided else "interval"
     law = _LAW.get(expectation.noun, "what was presumed")
     band, power = _text(expectation.band_low, expectation.band_high), _power_text(fit, outer, expectation)
@@ -200,7 +202,7 @@ def _detectable(fit: Fit, outer: tuple[float, float], expectation: Expectation) 
 
 def _limits(fit: Fit, alpha: float, expectation: Expectation) -> tuple[float, float]:
     """Return limits that err with probability alpha: both together, or, for a bound, whose test uses only one, each."""
-    return limits(fit, alpha) if expectation.one_sided else fit.interval(1 - alpha)
+    return fit.limits(alpha) if expectation.one_sided else fit.interval(1 - alpha)
 
 
 def _power_text(fit: Fit, outer: tuple[float, float], expectation: Expectation) -> str:

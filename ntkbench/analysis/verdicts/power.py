@@ -21,7 +21,6 @@ from ..estimation.rates import correction_powers
 from ..series.quantities import ALL
 from .expected_rows import comparisons_planned
 from .judge import ERROR, POWER, minimum_detectable_deviation
-from .robustness import limits
 from .scatter import SCATTER
 
 if TYPE_CHECKING:
@@ -71,7 +70,7 @@ def _power(plan: PlannedStudy, row: ExpectedRow, found: Expectation, family: int
     if fit is None:
         nan = float("nan")
         return PlannedPower(row.key, row.metric, found, nan, nan, nan)
-    low, high = limits(fit, ERROR) if found.one_sided else fit.interval(1 - ERROR)
+    low, high = fit.limits(ERROR) if found.one_sided else fit.interval(1 - ERROR)
     widest = max(fit.by_power, key=lambda found: float(np.diff(found.interval(1 - ERROR)).item()))
     half, noise = (high - low) / 2, widest.sampling_error
     if found.one_sided:

@@ -120,7 +120,9 @@ def same_quantity(finding: Finding) -> Same:
 def _together(by_seed: Mapping[int, Finding]) -> tuple[Finding, Heterogeneity]:
     """Return a quantity's finding of all seeds, not yet judged, and how far they differ."""
     first, *_ = by_seed.values()
-    fit, differ = over_seeds({seed: finding.rate.fit for seed, finding in by_seed.items()})
+    fit, differ = over_seeds(
+        {seed: finding.rate.fit for seed, finding in by_seed.items()}, on_each=first.expectation.of_data
+    )
     expected = next((f.expectation for f in by_seed.values() if not f.expectation.judged), first.expectation)
     runs = ",".join(finding.rate.key.run_id for finding in by_seed.values())
     rate = replace(first.rate, key=replace(first.rate.key, run_id=runs), fit=fit, censored=_censored(by_seed))

@@ -6,17 +6,15 @@ from typing import TYPE_CHECKING, Literal
 
 from ..estimation.curve import exponent
 from ..estimation.exponents import ExponentFit
+from ..estimation.fit import REJECTED
 from ..estimation.floor import Floor, fit_floor
-from ..estimation.limits import LimitFit
 from ..estimation.local_slopes import LocalSlopes, local_slopes
-from ..estimation.mixed import REJECTED
-from ..estimation.over_seeds import OverSeeds
 
 if TYPE_CHECKING:
     from ...theory.claims import Expectation
     from ..estimation.curve import Curve, Curves
+    from ..estimation.fit import Fit
     from ..estimation.mixed import MixedEstimate
-    from ..estimation.rates import Fit
 
 Sensitivity = Literal["robust", "depends"]
 """Whether a verdict is the same under every correction of :data:`ALLOWED` and of each power, or depends on it."""
@@ -29,13 +27,6 @@ none. One that the data reject (:data:`REJECTED`) does not count."""
 def curve_of(fit: Fit) -> Curve | Curves | None:
     """Return what an exponent was fitted to; None for limits, correlations and the bias of a mean."""
     return fit.curve if isinstance(fit, ExponentFit) else None
-
-
-def limits(fit: Fit, error: float) -> tuple[float, float]:
-    """Return one-sided limits of an estimate, each of which misses the truth with probability ``error``."""
-    if isinstance(fit, ExponentFit | LimitFit | OverSeeds):
-        return fit.limits(error)
-    return fit.interval(1 - 2 * error)
 
 
 def floor_of(fit: Fit, expectation: Expectation) -> Floor | None:
@@ -56,8 +47,9 @@ def hold_depends(fit: Fit, expectation: Expectation) -> bool:
 def failure_depends(fit: Fit, expectation: Expectation) -> bool:
     """Return whether under some other correction, which the data do not reject, the 95 % interval reaches the band."""
     low, high = expectation.band_low, expectation.band_high
-    found = [each.limits(0.05) if expectation.one_sided else each.interval(0.95) for each in _variants(fit)]
-    return any(lower <= high and upper >= low for lower, upper in found)
+    found = [each.at_hand for each in _variants(fit)]
+    ends = [each.limits(0.05) if expectation.one_sided else each.interval(0.95) for each in found]
+    return any(lower <= high and upper >= low for lower, upper in ends)
 
 
 def unsettled(fit: Fit, expectation: Expectation) -> LocalSlopes | None:

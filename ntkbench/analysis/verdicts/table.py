@@ -86,7 +86,7 @@ def _row(finding: Finding, digits: int) -> dict[str, Any]:
         "ci_high": high,
         "n_widths": rate.fit.n_widths,
         "n_members": rate.fit.n_members,
-        "method": rate.fit.method,
+        "method": rate.fit.words,
         **_floor_columns(finding),
         "verdict": finding.verdict,
         "reason": finding.reason,

@@ -19,7 +19,7 @@ from ntkbench.analysis.derived.learning_time import (
 from ntkbench.analysis.derived.medians import Between, median, median_error, median_interval
 from ntkbench.analysis.estimation.correlation import pooled, rank_correlation
 from ntkbench.analysis.estimation.limits import fit_limit
-from ntkbench.analysis.estimation.narrowest import Median
+from ntkbench.analysis.estimation.narrowest import median_of
 from ntkbench.analysis.series.quantities import ALL
 from ntkbench.analysis.series.records import Tables
 
@@ -137,7 +137,7 @@ def test_too_few_members_have_no_interval_and_censored_ones_widen_it():
     assert median_interval(known([1, 2, 3, 4, 5]), 0.95) == (-INF, INF)
     numbers = Between(np.array([0.0, *np.arange(1, 16)]), np.array([*np.arange(15.0), INF]))
     assert median_interval(numbers, 0.95) == (3.0, 12.0)
-    assert Median(numbers=numbers).n_members == 16
+    assert median_of(numbers).n_members == 16
 
 
 @pytest.mark.parametrize("count", [4, 10, 16, 40])

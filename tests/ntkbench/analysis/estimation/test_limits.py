@@ -127,7 +127,7 @@ def test_a_law_with_another_power_is_rejected():
     values = 1 + WIDTHS**-0.5
     fit = fit_limit(WIDTHS, values, np.full(5, 1e-4), 100, correction=10.0)
     assert fit.rejected
-    assert "not of this form" in fit.method
+    assert "not of this form" in fit.words
     assert not fit_limit(WIDTHS, values, np.full(5, 1e-4), 100, powers=(0.5,)).rejected
 
 
@@ -164,7 +164,7 @@ def test_methods_name_what_is_no_width_and_count_what_is_left_out():
     values, errors = [math.nan, 0.5, 0.25, 0.125], [0.01] * 4
     limit = fit_limit([1, 2, 4, 8], values, errors, 9, along="depth")
     assert "n is the depth" in limit.method
-    assert "left out: 1" in limit.method
+    assert "left out: 1" in limit.words
     assert "at depth 8" in fit_limit([8], [1.0], [0.1], 9, along="depth").method
     summaries = fit_exponent_of_summaries([1, 2, 4, 8], values, errors, 9, along="depth")
     assert "n is the depth" in summaries.method
@@ -172,13 +172,13 @@ def test_methods_name_what_is_no_width_and_count_what_is_left_out():
     samples = [[v, 1.1 * v] for v in values]
     assert "n is the depth" in fit_exponent([1, 2, 4, 8], samples, along="depth").method
     assert "two values of the depth" in fit_exponent([1], samples[:1], along="depth").method
-    assert "left out" not in fit_limit([2, 4], values[1:3], errors[1:3], 9).method
+    assert "left out" not in fit_limit([2, 4], values[1:3], errors[1:3], 9).words
 
 
 def test_a_power_law_of_summaries_is_found_exactly():
     values = 3 * WIDTHS**-1.0
     fit = fit_exponent_of_summaries(WIDTHS, values, values * 1e-6, np.full(5, 50))
-    assert fit.exponent == pytest.approx(-1, abs=1e-9)
+    assert fit.estimate == pytest.approx(-1, abs=1e-9)
     assert "log value" in fit.method
 
 
@@ -207,5 +207,5 @@ def test_coverage_of_an_exponent_of_variances(members, b):
 def test_points_without_a_logarithm_are_left_out():
     fit = fit_exponent_of_summaries([1, 2, 4, 8], [1.0, -0.5, 0.25, 0.125], [0.01] * 4, [9] * 4)
     assert fit.n_widths == 3
-    assert fit.exponent == pytest.approx(-1, abs=1e-9)
-    assert math.isnan(fit_exponent_of_summaries([1, 2], [1.0, 0.0], [0.1, 0.1], [9, 9]).exponent)
+    assert fit.estimate == pytest.approx(-1, abs=1e-9)
+    assert math.isnan(fit_exponent_of_summaries([1, 2], [1.0, 0.0], [0.1, 0.1], [9, 9]).estimate)

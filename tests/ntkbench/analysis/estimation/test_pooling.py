@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import chi2, foldnorm, norm, ttest_ind_from_stats
@@ -52,15 +54,45 @@ def test_weights_are_inverse_variances_where_seeds_agree():
     assert found.sampling_error == pytest.approx((1 / (1 / 0.01 + 1 / 0.04)) ** 0.5)
 
 
-def test_seeds_that_differ_are_given_the_median_unbiased_variance():
-    values = np.array([0.0, 1.0, 2.5])
+@pytest.mark.parametrize(("values", "level"), [([0.0, 1.0, 2.5], 0.4), ([0.0, 1.0], 0.3)])
+def test_seeds_that_differ_are_given_an_upper_estimate_of_their_variance(values, level):
     seeds = [estimate(value, 0.1) for value in values]
-    omega = heterogeneity(seeds).between
-    cochran = np.square(values - values.mean()).sum() / (0.01 + omega**2)
-    assert cochran == pytest.approx(chi2.ppf(0.5, 2), rel=1e-6)
-    found = pooled(seeds)
-    assert found.sampling_error == pytest.approx(((0.01 + omega**2) / 3) ** 0.5, rel=1e-6)
-    assert found.sampling_dof == pytest.approx(2 * (1 + 0.01 / omega**2) ** 2, rel=1e-3)
+    squares, dof = np.square(values - np.mean(values)).sum(), len(values) - 1
+    assert squares / (0.01 + heterogeneity(seeds).between ** 2) == pytest.approx(chi2.ppf(0.5, dof), rel=1e-6)
+    omega2 = squares / chi2.ppf(level, dof) - 0.01
+    error, found_dof = pooled(seeds).noise
+    assert error == pytest.approx(((0.01 + omega2) / len(values)) ** 0.5, rel=1e-6)
+    assert found_dof == pytest.approx(dof * (1 + 0.01 / omega2) ** 2, rel=1e-3)
+
+
+def test_data_sets_at_hand_say_nothing_of_how_others_differ():
+    found = pooled([estimate(value, 0.1) for value in (0.0, 1.0, 2.5)]).at_hand
+    assert found.noise[0] == pytest.approx(0.1 / 3**0.5)
+    assert found.estimate == pytest.approx(3.5 / 3)
+
+
+@pytest.mark.parametrize("between", [0.0, 0.05, 0.1, 0.2, 0.4])
+@pytest.mark.parametrize(("seeds", "least"), [(2, 0.905), (3, 0.93), (6, 0.93)])
+def test_pooled_intervals_cover_however_far_data_sets_differ(seeds, least, between):
+    rng = np.random.default_rng(seeds)
+    truths = between * rng.standard_normal((2000, seeds)) + 0.1 * rng.standard_normal((2000, seeds))
+    low, high = np.array([pooled([estimate(v) for v in values]).interval(0.95) for values in truths]).T
+    assert np.mean((low <= 0) & (high >= 0)) >= least
+
+
+def test_a_bound_of_each_data_set_has_to_hold_on_each():
+    fits = {seed: fit_limit(WIDTHS, value + 0 * WIDTHS, 0.01, 50) for seed, value in ((1, 0.1), (2, 1.0), (3, 0.05))}
+    found, differ = over_seeds(fits, on_each=True)
+    assert found.limits(0.05)[0] == fits[3].limits(0.05)[0] > 0
+    assert over_seeds(fits)[0].limits(0.05)[0] < 0  # the mean of such data sets is not known from three
+    assert found.at_hand.limits(1e-4)[0] > 0
+    assert differ.p < 1e-6
+
+
+def test_what_was_left_out_on_one_seed_is_said_of_it():
+    fits = {seed: fit_limit(WIDTHS, 1 + 0 * WIDTHS, 0.01, 50) for seed in (1, 2)}
+    fits = {seed: replace(fit, remarks=("both", *(["one"] if seed == 2 else []))) for seed, fit in fits.items()}
+    assert over_seeds(fits)[0].words.endswith("; both; seed 2: one")
 
 
 def test_differences_of_two_seeds_are_tested_as_welch_does():

@@ -118,7 +118,7 @@ def judged(results):
 def test_a_complete_run_holds():
     claim, found = judged(make_results())
     assert claim == "holds"
-    assert "cells" not in found["erf"].rate.fit.method
+    assert "cells" not in found["erf"].rate.fit.words
 
 
 @pytest.mark.parametrize("status", ["failed", "out_of_memory", "skipped"])
@@ -145,7 +145,7 @@ def test_one_width_left_of_several_is_inconclusive(status):
 def test_widths_lost_whatever_their_numbers_are_a_remark(status):
     claim, found = judged(make_results(lost(status, 2048, 4096)))
     assert (claim, found["erf"].verdict) == ("holds", "holds")
-    assert "2 of 6 cells" in found["erf"].rate.fit.method
+    assert "2 of 6 cells" in found["erf"].rate.fit.words
     assert found["erf"].rate.fit.n_widths == 4
 
 
@@ -165,7 +165,7 @@ def test_cells_that_never_ran_are_known_from_the_study():
     assert (claim, found["erf"].verdict) == ("inconclusive", "inconclusive")
     assert "6 of 6 cells not run: interrupted" in found["erf"].reason
     _, found = judged(make_results(lambda cell: None if of_erf(cell, 4096) else Outcome(status="ok")))
-    assert "1 of 6 cells not run" in found["erf"].rate.fit.method
+    assert "1 of 6 cells not run" in found["erf"].rate.fit.words
     _, found = judged(make_results(lambda cell: Outcome(status="ok") if cell.role == "reference" else None))
     assert {finding.verdict for finding in found.values()} == {"inconclusive"}
     same = never_measured(plan_of(plan().resolved, plan().run_id))

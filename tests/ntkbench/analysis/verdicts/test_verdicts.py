@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from scipy.special import ndtri
 
+from ntkbench.analysis.estimation.bias_of_mean import fit_exponent_of_mean
 from ntkbench.analysis.estimation.exponents import ExponentFit, fit_exponent
 from ntkbench.analysis.estimation.mixed import MixedEstimate
 from ntkbench.analysis.report.report import analyse
@@ -25,7 +26,7 @@ BOUND = Expectation(claim="C4", metric="m", value=-0.5, band_low=-math.inf, band
 
 def fit(exponent, error):
     found = MixedEstimate(exponent, error, 0.0, 1e6, None)
-    return ExponentFit(exponent=exponent, n_widths=4, n_members=8, method="test", by_power=(found,))
+    return ExponentFit(estimate=exponent, n_widths=4, n_members=8, method="test", by_power=(found,))
 
 
 @pytest.mark.parametrize(
@@ -90,9 +91,10 @@ def test_reason_of_no_exponent_is_its_method():
 
 
 def test_interval_open_on_one_side():
-    grid = np.linspace(-4, 2, 601)
-    deviance = np.where(grid < -0.8, 0.0, ((grid + 0.8) / 0.01) ** 2)
-    open_below = ExponentFit(exponent=math.nan, n_widths=4, n_members=8, method="m", deviance=deviance, dof=7)
+    values = [1.0, 0.2, 0.1, 0.1]  # a bias at the smallest width alone: any steep enough fall fits
+    widths = [32, 128, 512, 2048]
+    open_below = fit_exponent_of_mean(widths, values, [0.05] * 4, [0.1] * 4, members=8)
+    assert open_below.interval(0.95)[0] == -math.inf
     assert verdict(open_below, BOUND)[0] == "holds"
     assert verdict(open_below, BAND)[0] == "fails"
     deep = Expectation(claim="C7", metric="m", value=-1, band_low=-1.1, band_high=-0.9)
