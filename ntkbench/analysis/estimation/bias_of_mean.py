@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _EXPONENTS = np.linspace(-4.0, 2.0, 601)
 _TINY = 1e-12
 _SCORING_STEPS = 6
-_CORRECTIONS = BOUND * np.linspace(-1.0, 1.0, 5)
+_CORRECTIONS = BOUND * np.linspace(-1.0, 1.0, 9)
 """In units of the allowed one. The hull of the tests is widest at the largest ones."""
 _IMPLAUSIBLE = 9.0
 """A correction whose least misfit is larger by this is not possible: three standard deviations."""
@@ -38,13 +38,14 @@ _STANDS_OUT = 1e-3
 class BiasFit(Fit):
     """The exponent of an ensemble's bias.
 
-    :param misfit: (B, P), by correction and by exponent of a fixed grid; empty if there is no fit. Its first row is
-        without correction.
+    :param misfit: (B, P), by correction and by exponent of a fixed grid; empty if there is no fit.
+    :param sizes: (B,) of the corrections, in units of the allowed one.
     :param tests: (excess, degrees of freedom) of each test of an exponent: how much larger than its variance noise is,
         and Student's t. The interval is the hull of those accepted by each.
     """
 
     misfit: Floats
+    sizes: Floats
     tests: tuple[tuple[float, float], ...]
 
     @property
@@ -96,13 +97,15 @@ def fit_exponent_of_mean(
     if not _stands_out(v, floor, direction, members):
         return _no_fit(len(n), members, "at the sampling floor")
     square, noise = (v / v.max()) ** 2, (floor / v.max()) ** 2
-    misfit = np.array([_misfit(n, square, noise, direction, of) for of in _corrections(n, correction, powers)])
+    sizes, corrections = _corrections(n, correction, powers)
+    misfit = np.array([_misfit(n, square, noise, direction, each) for each in corrections])
     return BiasFit(
-        estimate=_best(misfit),
+        estimate=_best(misfit, np.square(sizes)),
         n_widths=len(n),
         n_members=members,
         method=f"bias above the sampling floor = A n^p exp(b/n), |b| at most {BOUND * correction:g}",
         misfit=misfit,
+        sizes=sizes,
         tests=((1.0, members - 1),),
     )
 
@@ -117,7 +120,7 @@ def bias_of_seeds(fits: Sequence[BiasFit]) -> BiasFit:
     between = len(fits) - 1
     return replace(
         fits[0],
-        estimate=_best(misfit),
+        estimate=_best(misfit, np.square(fits[0].sizes)),
         n_widths=max(fit.n_widths for fit in fits),
         n_members=min(fit.n_members for fit in fits),
         misfit=misfit,
@@ -125,17 +128,18 @@ def bias_of_seeds(fits: Sequence[BiasFit]) -> BiasFit:
     )
 
 
-def _best(misfit: Floats) -> float:
-    """Return the exponent that fits best without correction; NaN at the ends of the grid."""
-    best = int(misfit[0].argmin())
+def _best(misfit: Floats, penalty: Floats) -> float:
+    """Return the exponent that fits best, larger corrections being less likely; NaN at the ends of the grid."""
+    best = int((misfit + penalty[:, None]).min(axis=0).argmin())
     return float(_EXPONENTS[best]) if 0 < best < len(_EXPONENTS) - 1 else float("nan")
 
 
-def _corrections(n: Floats, tau: float, powers: tuple[float, ...]) -> list[Floats]:
-    """Return (W,) log corrections: none, then those of each allowed size and power."""
-    smallest, none = float(n.min()), np.zeros_like(n)
-    shapes = [tau / smallest * (smallest / n) ** power for power in powers] if tau else []
-    return [none, *(size * shape for shape in shapes for size in _CORRECTIONS if size)]
+def _corrections(n: Floats, tau: float, powers: tuple[float, ...]) -> tuple[Floats, Floats]:
+    """Return (B,) sizes of corrections, in units of the allowed one, and (B, W) what they add to the logarithm."""
+    smallest = float(n.min())
+    sizes = np.tile(_CORRECTIONS, len(powers)) if tau else np.zeros(1)
+    shapes = np.repeat([tau / smallest * (smallest / n) ** power for power in powers], len(_CORRECTIONS), axis=0)
+    return sizes, sizes[:, None] * shapes[: len(sizes)]
 
 
 def _stands_out(v: Floats, floor: Floats, direction: float, members: int) -> bool:
@@ -196,5 +200,7 @@ def _accepted(deviance: Floats, limit: float) -> tuple[float, float]:
 
 def _no_fit(n_widths: int, n_members: int, why: str) -> BiasFit:
     nan, empty = float("nan"), np.zeros((0, len(_EXPONENTS)))
-    method = f"none: {why}"
-    return BiasFit(estimate=nan, n_widths=n_widths, n_members=n_members, method=method, misfit=empty, tests=())
+    said = f"none: {why}"
+    return BiasFit(
+        estimate=nan, n_widths=n_widths, n_members=n_members, method=said, misfit=empty, sizes=empty[:, 0], tests=()
+    )
