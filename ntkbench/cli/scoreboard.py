@@ -45,7 +45,7 @@ def show_board(board: Board) -> None:
     """Print the measurements of each claim, then the claims with their verdicts."""
     console = make_console()
     family = board.report.compared
-    _show_scores(console, board.report.scores, family)
+    _show_scores(console, board.report.scores, family, board.report.error)
     for session in board.sessions:
         if session.summary.failures or session.summary.problems:
             show_problems(session)
@@ -63,15 +63,15 @@ def show_run(session: Session) -> None:
     """Print one study's measurements of its claim."""
     console = make_console()
     family = session.report.compared
-    _show_scores(console, session.report.scores, family)
+    _show_scores(console, session.report.scores, family, session.report.error)
     console.print(_legend(family, session.report.error), soft_wrap=True, highlight=False)
 
 
-def _show_scores(console: Console, found: Sequence[Score], family: int) -> None:
+def _show_scores(console: Console, found: Sequence[Score], family: int, error: float) -> None:
     """Print the measurements of each claim and what came of its negative controls."""
     for score in found:
         console.print(f"\n[bold]{score.claim}[/bold] {score.statement}", soft_wrap=True, highlight=False)
-        console.print(_findings(score, family))
+        console.print(_findings(score, family, error))
         if score.negative_controls:
             console.print(_controls(score))
         if score.power_curves:
@@ -105,13 +105,14 @@ def _legend(family: int, error: float) -> str:
     return (
         f"holds: the {100 * (1 - error):.3g} % interval lies in the band. fails: an interval at 1 - {error:.2g} / m, "
         f"for all m comparisons judged\ntogether (m = {family}), is disjoint from it. A claim holds if all that is "
-        "judged of it holds. 'detects': the deviation that would be refuted\nwith probability 0.8; 'points': the "
-        "widths, or other places on the axis, behind a number; 'members': the fewest networks at any.\n"
+        "judged of it holds. 'detects': the deviation for which\nthe interval alone would exclude the band with "
+        "probability 0.8; 'points': the widths, or other places on the axis, behind\na number; 'members': the fewest "
+        "networks at any.\n"
         "`ntkbench show STUDY` says what is measured and why."
     )
 
 
-def _findings(score: Score, family: int) -> Table:
+def _findings(score: Score, family: int, error: float) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("quantity", "of"):
         table.add_column(heading, overflow="fold")
@@ -126,7 +127,7 @@ def _findings(score: Score, family: int) -> Table:
             number(fit.estimate),
             interval(*fit.interval()),
             expected(finding),
-            _detects(finding, family),
+            _detects(finding, family, error),
             str(fit.n_widths),
             str(fit.n_members),
             Text(finding.verdict, style=_STYLES[finding.verdict]),
@@ -134,10 +135,10 @@ def _findings(score: Score, family: int) -> Table:
     return table
 
 
-def _detects(finding: Finding, family: int) -> str:
+def _detects(finding: Finding, family: int, error: float) -> str:
     if not finding.expectation.judged or math.isnan(finding.rate.fit.estimate):
         return "-"
-    return number(minimum_detectable_deviation(finding.rate.fit, finding.expectation, family))
+    return number(minimum_detectable_deviation(finding.rate.fit, finding.expectation, family, error))
 
 
 def _summary(board: Board) -> Table:

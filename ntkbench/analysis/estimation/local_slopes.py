@@ -7,6 +7,7 @@ for: the question is whether the measured slope changes beyond noise, whatever t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -68,6 +69,7 @@ class LocalSlopes:
         return self.steepens if self.last > high else self.flattens if self.last < low else 0.0
 
 
+@lru_cache(maxsize=1024)
 def local_slopes(curve: Curve | Curves | None) -> LocalSlopes | None:
     """Return the local slopes; None of fewer than three widths."""
     if curve is None or min(len(each.n) for each in curve.each) < _FEWEST:

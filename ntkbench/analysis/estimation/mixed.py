@@ -53,7 +53,7 @@ class MixedEstimate:
     @property
     def at_hand(self) -> MixedEstimate:
         """The mean over the data sets at hand, which says nothing of others."""
-        return replace(self, between_error=0.0)
+        return replace(self, between_error=0.0) if self.between_error else self
 
     @property
     def noise(self) -> tuple[float, float]:
@@ -103,6 +103,8 @@ class MixedFit(Fit):
     @property
     def at_hand(self) -> Self:
         """The mean over the data sets at hand."""
+        if not any(found.between_error for found in self.by_power):
+            return self
         return replace(self, by_power=tuple(found.at_hand for found in self.by_power))
 
     def interval(self, confidence: float = CONFIDENCE) -> tuple[float, float]:

@@ -87,7 +87,7 @@ def verdict(fit: Fit, expectation: Expectation, n_comparisons: int = 1, error: f
     the band it fails if the slope is settled (:func:`.robustness.unsettled`), as it does by a floor.
 
     :returns: the verdict and its reason, which states the intervals used and the smallest deviation from the expected
-        value that this measurement refutes with probability 0.8.
+        value whose interval excludes the band with probability 0.8.
     """
     inner = _limits(fit, error, expectation)
     if math.isnan(inner[0]):
@@ -184,12 +184,17 @@ def _slopes_text(slopes: LocalSlopes, expectation: Expectation) -> str:
     return changes if width is None else f"{changes}; it may reach the band from width {width:.1g}"
 
 
-def minimum_detectable_deviation(fit: Fit, expectation: Expectation, n_comparisons: int = 1) -> float:
-    """Return the deviation of the true exponent from the expected value that fails with probability 0.8.
+def minimum_detectable_deviation(
+    fit: Fit, expectation: Expectation, n_comparisons: int = 1, error: float = ERROR
+) -> float:
+    """Return the deviation of the truth from the expected value whose interval excludes the band with probability 0.8.
 
     Half the band, half the family-wise interval, and z_0.8 standard errors; infinite where the interval is unbounded.
+    A failure takes more: a settled slope, and the same outcome under other corrections (:mod:`.simulated`).
+
+    :param error: how often an interval may miss the truth, as for :func:`verdict`.
     """
-    return _detectable(fit, _limits(fit, ERROR / max(n_comparisons, 1), expectation), expectation)
+    return _detectable(fit, _limits(fit.at_hand, error / max(n_comparisons, 1), expectation), expectation)
 
 
 def _detectable(fit: Fit, outer: tuple[float, float], expectation: Expectation) -> float:
@@ -208,12 +213,12 @@ def _limits(fit: Fit, alpha: float, expectation: Expectation) -> tuple[float, fl
 def _power_text(fit: Fit, outer: tuple[float, float], expectation: Expectation) -> str:
     deviation = _detectable(fit, outer, expectation)
     if not math.isfinite(deviation):
-        return f"no deviation of the {expectation.noun} would be detected surely"
+        return f"for no deviation of the {expectation.noun} would the interval alone exclude the band"
     side = "from" if not expectation.one_sided else "above" if math.isinf(expectation.band_low) else "below"
     article = "an" if expectation.noun[0] in "aeiou" else "a"
     return (
-        f"{article} {expectation.noun} {deviation:.2g} {side} {expectation.value:g} would be refuted with probability "
-        f"{POWER:g}"
+        f"the interval alone would exclude the band for {article} {expectation.noun} {deviation:.2g} {side} "
+        f"{expectation.value:g}, with probability {POWER:g}"
     )
 
 

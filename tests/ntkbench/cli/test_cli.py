@@ -191,6 +191,7 @@ class TestPlan:
         (one, *_) = json.loads(invoke("plan", "claim-c3", "--json").stdout)["power"]
         assert one["labels"] == ["network"]
         assert 0 < one["half_width"] < one["detects"]
+        assert 0.8 <= one["fails_at_most"] <= 1
         unknown = json.loads(invoke("plan", "claim-c13", "--json").stdout)["power"][0]
         assert unknown["half_width"] is None
 

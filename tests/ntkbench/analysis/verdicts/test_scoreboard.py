@@ -8,15 +8,17 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
+from ntkbench.analysis.estimation.exponents import ExponentFit
+from ntkbench.analysis.estimation.mixed import MixedEstimate
 from ntkbench.analysis.estimation.rates import FittedRate
 from ntkbench.analysis.estimation.smallest_eigenvalues import Bounded
 from ntkbench.analysis.report.report import Report
 from ntkbench.analysis.report.scoreboard_page import scoreboard_page
 from ntkbench.analysis.report.summary_page import draw_summary
-from ntkbench.analysis.report.words import control_words, not_refuted_words, refuted_words
+from ntkbench.analysis.report.words import control_words, not_refuted_words, number, refuted_words
 from ntkbench.analysis.series.keys import ArchitectureKey, SeriesKey, TaskKey
 from ntkbench.analysis.verdicts.claim import Grade
-from ntkbench.analysis.verdicts.judge import Finding
+from ntkbench.analysis.verdicts.judge import Finding, minimum_detectable_deviation
 from ntkbench.analysis.verdicts.replication import replication
 from ntkbench.analysis.verdicts.scoreboard import scores
 from ntkbench.analysis.verdicts.table import as_table
@@ -156,6 +158,26 @@ def test_a_board_of_several_seeds_says_which(monkeypatch, tmp_path):
     assert "Verdicts are on seeds 1, 7 together" in screen.getvalue()
     record = scoreboard.board_record(board)
     assert (record["seeds"], record["error"]) == ([1, 7], pytest.approx(0.05))
+
+
+def test_what_one_look_detects_is_at_its_own_error(monkeypatch, tmp_path):
+    screen = io.StringIO()
+    monkeypatch.setattr(scoreboard, "make_console", lambda: Console(file=screen, width=300))
+    fit = ExponentFit(
+        estimate=-0.5,
+        n_widths=4,
+        n_members=8,
+        method="test",
+        by_power=(MixedEstimate(-0.5, 0.02, 0.0, 1e6, None),),
+    )
+    one = finding("holds")
+    one = replace(one, rate=replace(one.rate, fit=fit))
+    looked = replication({seed: [finding("holds")] for seed in (1, 7)}, 5, 0.0125)
+    scoreboard.show_board(Board(tmp_path, (), Report((), (one,), 5, looked)))
+    of_look, of_all = (number(minimum_detectable_deviation(fit, one.expectation, 5, error)) for error in (0.0125, 0.05))
+    assert of_look != of_all
+    assert of_look in screen.getvalue()
+    assert of_all not in screen.getvalue()
 
 
 def test_claims_are_in_order():

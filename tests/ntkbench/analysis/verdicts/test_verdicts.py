@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import replace
 from types import SimpleNamespace
@@ -100,18 +101,19 @@ def test_interval_open_on_one_side():
     deep = Expectation(claim="C7", metric="m", value=-1, band_low=-1.1, band_high=-0.9)
     decided, reason, *_ = verdict(open_below, deep)
     assert decided == "inconclusive"
-    assert "no deviation" in reason
+    assert "for no deviation of the exponent would the interval alone exclude the band" in reason
 
 
 def test_detectable_deviation_is_found_as_often_as_it_says():
     error, m = 0.03, 5
     deviation = minimum_detectable_deviation(fit(-0.5, error), BAND, m)
     assert f"{deviation:.2g} from -0.5" in verdict(fit(-0.5, error), BAND, m)[1]
-    for expectation in (BAND, BOUND):
-        deviation = minimum_detectable_deviation(fit(expectation.value, error), expectation, m)
+    for expectation, looks in itertools.product((BAND, BOUND), (1, 4)):
+        each = 0.05 / looks
+        deviation = minimum_detectable_deviation(fit(expectation.value, error), expectation, m, each)
         at_80_percent = expectation.value + deviation - ndtri(0.8) * error
-        assert verdict(fit(at_80_percent + 1e-6, error), expectation, m)[0] == "fails"
-        assert verdict(fit(at_80_percent - 1e-6, error), expectation, m)[0] == "inconclusive"
+        assert verdict(fit(at_80_percent + 1e-6, error), expectation, m, each)[0] == "fails"
+        assert verdict(fit(at_80_percent - 1e-6, error), expectation, m, each)[0] == "inconclusive"
 
 
 def test_family_wise_error_of_simulated_boards():
@@ -273,7 +275,8 @@ def test_a_bound_from_below(estimate, error, n_comparisons, expected):
     assert decided == expected
     assert "[0, inf)" in reason
     assert "a log ratio" in reason
-    assert "below 0 would be refuted" in reason
+    assert "the interval alone would exclude the band for a log ratio" in reason
+    assert "below 0, with probability 0.8" in reason
 
 
 def test_what_is_estimated_has_its_name():
