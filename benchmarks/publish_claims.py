@@ -67,7 +67,7 @@ def _text(folder: Path, command: str) -> str:
         f"`{command}`: {counted}, about {seconds / 60:.0f} minutes from the first cell to the",
         f"last; ntkbench {ntkbench.__version__}. Made by `python benchmarks/publish_claims.py`.",
         "",
-        "* [scoreboard.md](scoreboard.md): each claim, what was measured, expected, and the verdict of all seeds together",
+        "* [scoreboard.md](scoreboard.md): each claim, what was measured, expected, and the verdict of all seeds",
         "* [replication.md](replication.md), [replication.csv](replication.csv): each seed by itself, beside them",
         "* [verdicts.csv](verdicts.csv): the table `verdicts` of all seeds together, with methods and reasons",
         "* [scoreboard.png](scoreboard.png): one page of all; [figures/](figures): each study's, on the first seed",
