@@ -156,11 +156,12 @@ def execute(
     path, listener = run_path(plan, out), listener or NullProgress()
     with open_run(path, plan, fresh=options.fresh) as folder:
         environment = describe_environment(registry)
-        folder.write_run_file(plan, arguments or {"overrides": asdict(overrides)}, environment)
         done = folder.done()
         work = plan_work(
             plan, done, folder.solutions, rerun_failed=options.rerun_failed, memory=options.memory()
         )  # fmt: skip
+        if work.pending or not folder.is_of(plan):  # a call that computes nothing changes no provenance
+            folder.write_run_file(plan, arguments or {"overrides": asdict(overrides)}, environment)
         listener.started(plan, work, path)
         executor = _executor(options, registry, folder, listener)
         summary = Runner(

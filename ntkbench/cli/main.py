@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+import sys
+from io import TextIOWrapper
+from typing import Any, TextIO
 
 import click
 
@@ -58,8 +60,16 @@ for _command in (
     cli.add_command(_command)
 
 
+def _print_anything(*streams: TextIO) -> None:
+    """Make streams write characters that their encoding lacks as escapes: no run is lost to a glyph."""
+    for stream in streams:
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def main() -> None:
     """Entry point: the commands of ntkbench and of installed plugins."""
+    _print_anything(sys.stdout, sys.stderr)
     try:
         problems = add_plugin_commands(cli, load_registry())
     except NtkbenchError as error:

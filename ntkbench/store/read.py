@@ -134,11 +134,19 @@ def _committed_parts(path: Path, cells: Mapping[str, int], table: str, **options
 def load(*paths: str | Path) -> Results:
     """Return the results of runs: each path is a run's folder, or a folder of runs.
 
-    :raises StoreError: if a path holds no run, or a run of another schema.
+    A cell_id repeats in other runs: (run_id, cell_id) is the key of a cell in all tables.
+
+    :raises StoreError: if a path holds no run, or a run of another schema, or two folders hold the same run.
     """
     found = [run for path in paths or ("results",) for run in find_runs(Path(path))]
     results = Results(list({run.resolve(): run for run in found}.values()))
-    _ = results.runs
+    folders: dict[str, Path] = {}
+    for path, run in zip(results.paths, results.runs, strict=True):
+        if (other := folders.setdefault(run["run_id"], path)) != path:
+            raise StoreError(
+                f"{other} and {path} hold the same run ({run['run_id']}), whose rows could not be told apart; "
+                "load them one by one"
+            )
     return results
 
 

@@ -49,7 +49,7 @@ __all__ = [
 
 _FEWEST_WIDTHS = 3
 _FOUND = ["exponent", "ci_low", "ci_high", "n_widths", "n_members", "method"]
-_COLUMNS = ["task", "architecture", "label", "reference", "metric", *_FOUND]
+_COLUMNS = ["run_id", "task", "architecture", "label", "reference", "metric", *_FOUND]
 
 
 @dataclass(frozen=True)
@@ -81,9 +81,9 @@ def convergence_rates(results: Results, metric: str | Sequence[str] | None = Non
     :param results: with ``cells`` and ``measurements`` as :func:`ntkbench.load` returns them.
     :param metric: one or several of :data:`QUANTITIES`; None: all of them. ``function_distance`` is at the last
         recorded step, ``function_distance_max`` is each member's largest over recorded steps.
-    :returns: task, architecture, label, reference, metric, exponent, ci_low, ci_high (95 %), n_widths, n_members (the
-        fewest at a width), method. If nothing can be fitted the numbers are NaN and the method says why; an end
-        of the interval that the data do not bound is infinite.
+    :returns: run_id, task, architecture, label, reference, metric, exponent, ci_low, ci_high (95 %), n_widths,
+        n_members (the fewest at a width), method. If nothing can be fitted the numbers are NaN and the method says why;
+        an end of the interval that the data do not bound is infinite.
     :raises NtkbenchError: for a metric that is not fitted.
     """
     names = list(QUANTITIES) if metric is None else [metric] if isinstance(metric, str) else list(metric)
@@ -99,7 +99,7 @@ def rate_table(rates: Sequence[FittedRate]) -> pd.DataFrame:
 def _row(rate: FittedRate, digits: int) -> tuple[Any, ...]:
     fit, key = rate.fit, rate.key
     names = (task_words(key.task), series_architecture(key, digits), subject_words(key), key.reference, rate.metric)
-    return (*names, fit.estimate, *fit.interval(), fit.n_widths, fit.n_members, fit.words)
+    return (key.run_id, *names, fit.estimate, *fit.interval(), fit.n_widths, fit.n_members, fit.words)
 
 
 def sorted_rates(rates: Iterable[FittedRate]) -> list[FittedRate]:

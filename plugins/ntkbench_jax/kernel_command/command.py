@@ -187,9 +187,10 @@ def _expansion_error(request: KernelRequest) -> float:
 
 def _status(options: dict[str, Any], text: str) -> AbstractContextManager[Any]:
     """Show progress on a terminal."""
-    from rich.console import Console
     from rich.markup import escape
 
-    console = Console(stderr=True)
+    from ntkbench.plugin.terminal import make_console
+
+    console = make_console(stderr=True)
     quiet = options["quiet"] or options["as_json"] or not console.is_terminal
     return nullcontext() if quiet else console.status(escape(text))

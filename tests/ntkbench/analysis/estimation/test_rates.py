@@ -76,7 +76,7 @@ def make_rows(n, members):
 
 def test_convergence_rates():
     rates = convergence_rates(make_results())
-    columns = "task architecture label reference metric exponent ci_low ci_high n_widths n_members method"
+    columns = "run_id task architecture label reference metric exponent ci_low ci_high n_widths n_members method"
     assert list(rates.columns) == columns.split()
     found = rates.set_index("metric")
     assert set(found.index) == set(QUANTITIES) - {"ntk_distance_operator"}
