@@ -53,7 +53,10 @@ def _line(path: Path) -> dict[str, Any]:
 @results_group.command("show")
 @click.argument("run")
 def show_run(run: str) -> None:
-    """Show the comparison of RUN again: a run's folder, or its run_id in the folder results."""
+    """Show the comparison of RUN again.
+
+    RUN is a run's folder, or its run_id in the folder results.
+    """
     from ..analysis.report.report import analyse
     from ..store.read import load
     from .tables import show_comparisons, show_failed_cells
@@ -68,14 +71,17 @@ def show_run(run: str) -> None:
 @click.option("--table", type=click.Choice([*RUN_TABLES, "rates"]), default="measurements", show_default=True)
 @click.option("--format", "kind", type=click.Choice(_FORMATS), help="Default: that of --output's name, or csv.")
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="File; default: standard output.")
-@click.option("--overwrite", is_flag=True, help="Replace the file if there is one.")
-def export_table(run: str, table: str, kind: str | None, output: Path | None, overwrite: bool) -> None:
-    """Write one table of RUN (a run's folder, or its run_id in the folder results) as a single file."""
+@click.option("--force", is_flag=True, help="Replace that file if it exists.")
+def export_table(run: str, table: str, kind: str | None, output: Path | None, force: bool) -> None:
+    """Write one table of RUN as a single file.
+
+    RUN is a run's folder, or its run_id in the folder results.
+    """
     from ..errors import StoreError
 
     kind = _format(kind, output)
-    if output is not None and output.exists() and not overwrite:
-        raise StoreError(f"{output}: exists; choose another name, or give --overwrite")
+    if output is not None and output.exists() and not force:
+        raise StoreError(f"{output}: exists; choose another name, or give --force")
     frame = _table(_folder(run), table)
     try:
         if kind == "parquet":

@@ -74,6 +74,7 @@ def test_every_verb_has_help(verb):
     assert found.exit_code == 0
     summary = found.output.split("\n\n")[1].strip()
     assert summary.endswith(".")
+    assert "..." not in invoke(*verb[:-1], "--help").output  # the list of commands has it whole
     assert summary[0].isupper()
 
 
@@ -283,6 +284,8 @@ class TestCatalogue:
         assert "toy-kernel" in report["available"]
         assert report["environment"]["python"] == sys.version.split()[0]
         text = invoke("doctor", "--plugin", TOY).output
+        assert len(text.splitlines()) < 40
+        assert text.rstrip().endswith("backends and tasks work. Try: ntkbench run")
         assert "toy ok" in text
 
     def test_a_broken_plugin_is_the_doctors_concern_and_nobody_elses(self, monkeypatch, tmp_path):
@@ -354,8 +357,8 @@ class TestResults:
         assert invoke(*export, path).exit_code == 0
         assert len(pd.read_parquet(path)) == 4
         again = invoke(*export, path)
-        assert (again.exit_code, "exists; choose another name, or give --overwrite" in again.output) == (2, True)
-        assert invoke(*export, path, "--overwrite").exit_code == 0
+        assert (again.exit_code, "exists; choose another name, or give --force" in again.output) == (2, True)
+        assert invoke(*export, path, "--force").exit_code == 0
         other = invoke(*export, tmp_path / "table.csv", "--format", "json")
         assert (other.exit_code, "is the name of a csv file, but --format is json" in other.output) == (2, True)
 
