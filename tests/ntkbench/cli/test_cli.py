@@ -74,7 +74,7 @@ def test_every_verb_has_help(verb):
     assert found.exit_code == 0
     summary = found.output.split("\n\n")[1].strip()
     assert summary.endswith(".")
-    assert "..." not in invoke(*verb[:-1], "--help").output  # the list of commands has it whole
+    assert "..." not in invoke(*verb[:-1], "--help").output.partition("Commands:")[2]  # it has them whole
     assert summary[0].isupper()
 
 
