@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from ..errors import StoreError
-from .arrow import read_columns
+from .arrow import first_of_each, of_value, read_columns
 from .run_file import RUN_FILE, read_run_file
 from .schemas import SCHEMAS, arrow_schema
 
@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+_PART_ROWS = 200_000
+_COMPARED = ["run_id", "cell_id", "reference", "reference_cell_id"]
 _NUMBERS = [
-    *("run_id", "cell_id", "attempt", "metric", "reference", "reference_cell_id", "split", "split_index"),
+    *("run_id", "cell_id", "metric", "reference", "reference_cell_id", "split", "split_index"),
     *("member", "step", "time", "component", "value"),
 ]
 
@@ -36,6 +38,12 @@ def _frame(table: pa.Table, name: str) -> pd.DataFrame:
             numbers, missing = values.fill_null(0).to_numpy(), values.is_null().to_numpy()
             frame.insert(place, column, pd.Series(pd.arrays.IntegerArray(numbers, missing)))
     return frame
+
+
+def _coded_frame(parts: Sequence[pa.Table], columns: Sequence[str]) -> pd.DataFrame:
+    """Return columns of parts of ``measurements`` as one DataFrame, text as categories."""
+    tables = [part.select(columns) for part in parts] or [read_columns([], "measurements", list(columns), coded=True)]
+    return _frame(pa.concat_tables(tables).unify_dictionaries(), "measurements")
 
 
 class Results:
@@ -76,14 +84,41 @@ class Results:
 
     @cached_property
     def coded_measurements(self) -> pd.DataFrame:
-        """``measurements`` without units and goals, text as categories: several times faster to read and to search."""
-        read = [
+        """What ``measurements`` say, without units and the like, text as categories: several times faster to read."""
+        return _coded_frame(self._numbers, _NUMBERS)
+
+    def of_metric(self, metric: str, columns: Sequence[str] = _NUMBERS) -> pd.DataFrame:
+        """Return columns of the rows of ``coded_measurements`` with this metric; no others are converted."""
+        return _coded_frame(list(self._of_metric(metric, columns)), columns)
+
+    def of_metric_in_parts(self, metric: str, columns: Sequence[str] = _NUMBERS) -> Iterator[pd.DataFrame]:
+        """Yield the same in parts of whole cells, one at least, so that large tables are never converted as a whole."""
+        part: list[pa.Table] = []
+        for table in self._of_metric(metric, columns):
+            if part and sum(each.num_rows for each in part) + table.num_rows > _PART_ROWS:
+                yield _coded_frame(part, columns)
+                part = []
+            part.append(table)
+        yield _coded_frame(part, columns)
+
+    def _of_metric(self, metric: str, columns: Sequence[str]) -> Iterator[pa.Table]:
+        names = list(dict.fromkeys([*columns, "metric"]))
+        found = (of_value(part.select(names), "metric", metric) for part in self._numbers)
+        return (part for part in found if part.num_rows)
+
+    @cached_property
+    def compared(self) -> pd.DataFrame:
+        """The run_id, cell_id, reference and reference_cell_id of each pair in ``measurements``, text as categories."""
+        return _coded_frame([first_of_each(part.select(_COMPARED), "reference") for part in self._numbers], _COMPARED)
+
+    @cached_property
+    def _numbers(self) -> list[pa.Table]:
+        """The tables of ``coded_measurements``, one per cell."""
+        return [
             part
             for path, cells in self._attempts.items()
-            for part in _committed_parts(path, cells, "measurements", columns=_NUMBERS, coded=True)
+            for part in _committed_parts(path, cells, "measurements", columns=[*_NUMBERS, "attempt"], coded=True)
         ]
-        empty = read_columns([], "measurements", _NUMBERS, coded=True)
-        return _frame(pa.concat_tables([empty, *read]).unify_dictionaries(), "measurements")
 
     @cached_property
     def predictions(self) -> pd.DataFrame:

@@ -2,56 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from itertools import compress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from ..series.records import as_text, group_codes
+
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
     from ...plugin.types import Float, Int
     from ..series.records import Tables
 
+Key = dict[str, Any]
 _KEYS = ["run_id", "cell_id", "split_index", "reference", "component"]
+_NUMBERS = ["member", "step", "value"]
 _COLUMNS = [*_KEYS, "metric", "split", "member", "step", "time", "value"]
 
 
-def series(tables: Tables, metric: str, split: str | None) -> Iterator[tuple[dict[str, Any], Float, Float, Float]]:
+def series(
+    tables: Tables, metric: str, split: str | None, wanted: Callable[[Key], bool] = lambda _: True
+) -> Iterator[tuple[Key, Float, Float, Float]]:
     """Yield, per cell, split, reference and component: the key, members (E,), steps (T,) and values (E, T).
 
     Members that lack a finite value at some step are left out.
+
+    :param wanted: whether a key is to be yielded; the rows of others are not looked at.
     """
-    rows = tables.measured.coded(metric)
-    of_split = rows["split"].isna() if split is None else rows["split"] == split
-    rows = rows.loc[of_split & rows["member"].notna(), [*_KEYS, "member", "step", "value"]]
-    numbers = rows[["member", "step", "value"]].astype("float64").to_numpy()
-    for first, places in _groups(rows):
-        members, steps, values = _by_member_and_step(numbers[places])
-        if len(members):
-            yield {name: rows[name].iloc[first] for name in _KEYS}, members, steps, values
+    for rows in tables.measured.in_parts(metric, [*_KEYS, "split", *_NUMBERS]):
+        of_split = rows["split"].isna() if split is None else rows["split"] == split
+        of_members = rows[(of_split & rows["member"].notna()).to_numpy()]
+        numbers = [of_members[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in _NUMBERS]
+        for key, places in _groups(of_members, wanted):
+            members, steps, values = _by_member_and_step(*(column[places] for column in numbers))
+            if len(members):
+                yield key, members, steps, values
 
 
-def _groups(rows: pd.DataFrame) -> Iterator[tuple[int, Int]]:
-    """Yield, in order of appearance, the first row of each combination of keys and all of its rows.
+def _groups(rows: pd.DataFrame, wanted: Callable[[Key], bool]) -> Iterator[tuple[Key, Int]]:
+    """Yield, in order of appearance, each combination of keys that is wanted, and the places of its rows.
 
     Like ``DataFrame.groupby``, without a copy of every column of each group's rows.
     """
-    codes = np.zeros(len(rows), dtype=np.int64)
-    for name in _KEYS:
-        own, values = pd.factorize(rows[name], use_na_sentinel=False)
-        codes = pd.factorize(codes * len(values) + own)[0]
-    order = np.argsort(codes, kind="stable")
-    for places in np.split(order, np.flatnonzero(np.diff(codes[order])) + 1) if len(order) else ():
-        yield int(places[0]), places
+    codes, _ = pd.factorize(group_codes(rows, _KEYS))
+    first = np.flatnonzero(~pd.Series(codes).duplicated().to_numpy())
+    keys: list[Key] = as_text(rows[_KEYS].take(first)).to_dict("records")  # type: ignore[assignment]
+    chosen = np.array([wanted(key) for key in keys], dtype=bool)
+    places = np.flatnonzero(chosen[codes])
+    order = np.argsort(codes[places], kind="stable")
+    ends = np.cumsum(np.bincount(codes, minlength=len(keys))[chosen])
+    yield from zip(compress(keys, chosen), np.split(places[order], ends[:-1]), strict=False)  # none: one empty part
 
 
-def _by_member_and_step(rows: Float) -> tuple[Float, Float, Float]:
-    """Return members (E,), steps (T,) and values (E, T) of rows (member, step, value), without incomplete members."""
-    rows = rows[~np.isnan(rows).any(axis=1)]
-    members, member = np.unique(rows[:, 0], return_inverse=True)
-    steps, step = np.unique(rows[:, 1], return_inverse=True)
+def _by_member_and_step(of_member: Float, of_step: Float, numbers: Float) -> tuple[Float, Float, Float]:
+    """Return members (E,), steps (T,) and values (E, T) of rows, without incomplete members."""
+    there = ~(np.isnan(of_member) | np.isnan(of_step) | np.isnan(numbers))
+    members, member = np.unique(of_member[there], return_inverse=True)
+    steps, step = np.unique(of_step[there], return_inverse=True)
     table = np.full((len(members), len(steps)), np.nan)
-    table[member, step] = rows[:, 2]
+    table[member, step] = numbers[there]
     complete = ~np.isnan(table).any(axis=1)
     return members[complete], steps, table[complete]
 
@@ -72,7 +83,7 @@ def made(
     ]
 
 
-def frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
+def frame(rows: list[dict[str, Any]] | pd.DataFrame) -> pd.DataFrame:
     """Return rows as a part of the table ``measurements``."""
     table = pd.DataFrame(rows, columns=_COLUMNS)
     table["member"] = table["member"].astype("Int64")

@@ -13,12 +13,13 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+import pandas as pd
+
 from ..series.planned import NEVER_RAN
 
 if TYPE_CHECKING:
     from collections.abc import Collection
-
-    import pandas as pd
 
 _WORDS = {
     "timeout": "ran out of time",
@@ -46,9 +47,9 @@ class Missing:
 
 def missing_cells(planned: pd.DataFrame, measured: Collection[str]) -> Missing:
     """Return what is missing of a series' planned cells (cell_id, x, status, reason), given those with a number."""
-    lost = planned[~planned["cell_id"].isin(list(measured))]
-    if lost.empty:
+    if {*planned["cell_id"]} <= {*measured}:
         return Missing("", None)
+    lost = planned[~planned["cell_id"].isin(list(measured))]
     words = cell_words(lost, len(planned))
     if selective := {*lost["status"]} - _WHATEVER_THE_NUMBERS:
         which = lost[lost["status"].isin(list(selective))]
@@ -59,9 +60,11 @@ def missing_cells(planned: pd.DataFrame, measured: Collection[str]) -> Missing:
 
 def missing_members(rows: pd.DataFrame) -> str | None:
     """Return how many members lack the number, over cells that have it of others; rows are of members."""
-    of_cell = rows[rows["members"].notna()].groupby("cell_id", sort=False)
-    planned, there = of_cell["members"].first().astype("int64"), of_cell["member"].nunique()
-    lost = int((planned - there).clip(lower=0).sum())
+    rows = rows[rows["members"].notna()]
+    cells, _ = pd.factorize(rows["cell_id"])
+    planned = rows["members"].to_numpy(dtype=np.int64)[~pd.Series(cells).duplicated().to_numpy()]
+    there = cells[~rows[["cell_id", "member"]].duplicated().to_numpy()]
+    lost = int((planned - np.bincount(there, minlength=len(planned))).clip(min=0).sum())
     return f"members without this number: {lost} of {planned.sum()}" if lost else None
 
 
