@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ..errors import StoreError
@@ -136,30 +135,6 @@ def read_columns(
     if coded:
         schema = pa.schema([field.with_type(_coded(field.type)) for field in schema])
     return pa.concat_tables([_read_file(file, schema) for file in files] or [schema.empty_table()])
-
-
-def of_value(table: pa.Table, column: str, value: str) -> pa.Table:
-    """Return the rows whose ``column``, text read as numbers of a dictionary, is ``value``; none are copied if all are.
-
-    The column has no null.
-    """
-    found = []
-    for batch in table.to_batches():
-        coded = batch.column(column)
-        code = coded.dictionary.index(value).as_py()
-        if code >= 0:
-            found.append(batch if len(coded.dictionary) == 1 else batch.filter(pc.equal(coded.indices, code)))
-    return pa.Table.from_batches(found, schema=table.schema)
-
-
-def first_of_each(table: pa.Table, column: str) -> pa.Table:
-    """Return, of each batch, the first row with each value of a column: text, read as numbers of a dictionary."""
-    found = []
-    for batch in table.to_batches():
-        coded = batch.column(column)
-        places = [coded.indices.index(code).as_py() for code in range(len(coded.dictionary))]
-        found.append(batch.take(pa.array([place for place in places if place >= 0], type=pa.int64())))
-    return pa.Table.from_batches(found, schema=table.schema)
 
 
 def _coded(type_: pa.DataType) -> pa.DataType:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 
 from ..errors import StoreError
-from .arrow import first_of_each, of_value, read_columns
+from .arrow import read_columns
 from .run_file import RUN_FILE, read_run_file
 from .schemas import SCHEMAS, arrow_schema
 
@@ -19,31 +20,45 @@ if TYPE_CHECKING:
 
 
 _PART_ROWS = 200_000
-_COMPARED = ["run_id", "cell_id", "reference", "reference_cell_id"]
 _NUMBERS = [
     *("run_id", "cell_id", "metric", "reference", "reference_cell_id", "split", "split_index"),
     *("member", "step", "time", "component", "value"),
 ]
 
 
-def _frame(table: pa.Table, name: str) -> pd.DataFrame:
-    """Return an Arrow table as a DataFrame; nullable integers become ``Int64``."""
+def _frame(table: pa.Table, name: str, *, share: bool = False) -> pd.DataFrame:
+    """Return an Arrow table as a DataFrame; nullable integers become ``Int64``.
+
+    :param share: let it share the memory of the table, so that nobody can write to it.
+    """
     import pandas as pd
 
     nullable = {c.name for c in SCHEMAS[name] if c.nullable and c.type == "int64"} & {*table.column_names}
-    frame: pd.DataFrame = table.drop_columns(list(nullable)).to_pandas()
+    frame: pd.DataFrame = table.drop_columns(list(nullable)).to_pandas(split_blocks=share)
     for place, column in enumerate(table.column_names):
         if column in nullable:
-            values = table[column]
-            numbers, missing = values.fill_null(0).to_numpy(), values.is_null().to_numpy()
-            frame.insert(place, column, pd.Series(pd.arrays.IntegerArray(numbers, missing)))
+            frame.insert(place, column, pd.Series(_integers(table[column]), copy=not share))
     return frame
 
 
-def _coded_frame(parts: Sequence[pa.Table], columns: Sequence[str]) -> pd.DataFrame:
-    """Return columns of parts of ``measurements`` as one DataFrame, text as categories."""
-    tables = [part.select(columns) for part in parts] or [read_columns([], "measurements", list(columns), coded=True)]
-    return _frame(pa.concat_tables(tables).unify_dictionaries(), "measurements")
+def _integers(column: pa.ChunkedArray) -> pd.arrays.IntegerArray:
+    import pandas as pd
+
+    if not column.null_count:
+        return pd.arrays.IntegerArray(column.to_numpy(), np.zeros(len(column), dtype=bool))
+    return pd.arrays.IntegerArray(column.fill_null(0).to_numpy(), column.is_null().to_numpy())
+
+
+def _in_parts(tables: Iterable[pa.Table], rows: int) -> Iterator[list[pa.Table]]:
+    """Yield consecutive tables that have at most this many rows together, or one that has more."""
+    part: list[pa.Table] = []
+    for table in tables:
+        if part and sum(each.num_rows for each in part) + table.num_rows > rows:
+            yield part
+            part = []
+        part.append(table)
+    if part:
+        yield part
 
 
 class Results:
@@ -83,42 +98,19 @@ class Results:
         return self._committed("measurements")
 
     @cached_property
-    def coded_measurements(self) -> pd.DataFrame:
-        """What ``measurements`` say, without units and the like, text as categories: several times faster to read."""
-        return _coded_frame(self._numbers, _NUMBERS)
+    def measurement_parts(self) -> list[pd.DataFrame]:
+        """What ``measurements`` say, without units and the like, text as categories: several times faster to read.
 
-    def of_metric(self, metric: str, columns: Sequence[str] = _NUMBERS) -> pd.DataFrame:
-        """Return columns of the rows of ``coded_measurements`` with this metric; no others are converted."""
-        return _coded_frame(list(self._of_metric(metric, columns)), columns)
-
-    def of_metric_in_parts(self, metric: str, columns: Sequence[str] = _NUMBERS) -> Iterator[pd.DataFrame]:
-        """Yield the same in parts of whole cells, one at least, so that large tables are never converted as a whole."""
-        part: list[pa.Table] = []
-        for table in self._of_metric(metric, columns):
-            if part and sum(each.num_rows for each in part) + table.num_rows > _PART_ROWS:
-                yield _coded_frame(part, columns)
-                part = []
-            part.append(table)
-        yield _coded_frame(part, columns)
-
-    def _of_metric(self, metric: str, columns: Sequence[str]) -> Iterator[pa.Table]:
-        names = list(dict.fromkeys([*columns, "metric"]))
-        found = (of_value(part.select(names), "metric", metric) for part in self._numbers)
-        return (part for part in found if part.num_rows)
-
-    @cached_property
-    def compared(self) -> pd.DataFrame:
-        """The run_id, cell_id, reference and reference_cell_id of each pair in ``measurements``, text as categories."""
-        return _coded_frame([first_of_each(part.select(_COMPARED), "reference") for part in self._numbers], _COMPARED)
-
-    @cached_property
-    def _numbers(self) -> list[pa.Table]:
-        """The tables of ``coded_measurements``, one per cell."""
-        return [
-            part
+        In parts of whole cells, one at least: small cells together, large ones alone.
+        """
+        cells = (
+            part.select(_NUMBERS)
             for path, cells in self._attempts.items()
             for part in _committed_parts(path, cells, "measurements", columns=[*_NUMBERS, "attempt"], coded=True)
-        ]
+        )
+        parts = [pa.concat_tables(tables).unify_dictionaries() for tables in _in_parts(cells, _PART_ROWS)]
+        empty = read_columns([], "measurements", _NUMBERS, coded=True)
+        return [_frame(part, "measurements", share=True) for part in parts or [empty]]
 
     @cached_property
     def predictions(self) -> pd.DataFrame:

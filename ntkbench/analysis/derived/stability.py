@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..series.records import as_text
 from .table import frame
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ def linearization_onset_ratio(tables: Tables) -> pd.DataFrame:
 
 def _ratio(tables: Tables, numerator: str, denominator: str, metric: str) -> pd.DataFrame:
     """Return one onset over another, member by member."""
-    over, under = (as_text(tables.measured.coded(name, [*_KEYS, "value"])) for name in (numerator, denominator))
+    over, under = (tables.measured.of(name, [*_KEYS, "value"]) for name in (numerator, denominator))
     both = over.merge(under, on=_KEYS, suffixes=("", "_under"))
     ratios = both.assign(metric=metric, time=0.0, value=both["value"] / both["value_under"])
     return frame(ratios[ratios["value"].notna()])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ..series.records import as_text, group_codes
+from ..series.records import as_text, first_of_each, group_codes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -31,29 +31,33 @@ def series(
 
     :param wanted: whether a key is to be yielded; the rows of others are not looked at.
     """
-    for rows in tables.measured.in_parts(metric, [*_KEYS, "split", *_NUMBERS]):
-        of_split = rows["split"].isna() if split is None else rows["split"] == split
-        of_members = rows[(of_split & rows["member"].notna()).to_numpy()]
-        numbers = [of_members[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in _NUMBERS]
-        for key, places in _groups(of_members, wanted):
-            members, steps, values = _by_member_and_step(*(column[places] for column in numbers))
+    for part in tables.measured.in_parts(metric, [*_KEYS, "split", *_NUMBERS]):
+        of_split = part["split"].isna() if split is None else part["split"] == split
+        of_members = (of_split & part["member"].notna()).to_numpy()
+        keys, ends, rows = _grouped(part if of_members.all() else part[of_members], wanted)
+        numbers = [np.split(rows[name].to_numpy(dtype=np.float64, na_value=np.nan), ends) for name in _NUMBERS]
+        for key, *of_key in zip(keys, *numbers, strict=False):  # a last part, of no rows, is none's
+            members, steps, values = _by_member_and_step(*of_key)
             if len(members):
                 yield key, members, steps, values
 
 
-def _groups(rows: pd.DataFrame, wanted: Callable[[Key], bool]) -> Iterator[tuple[Key, Int]]:
-    """Yield, in order of appearance, each combination of keys that is wanted, and the places of its rows.
+def _grouped(rows: pd.DataFrame, wanted: Callable[[Key], bool]) -> tuple[list[Key], Int, pd.DataFrame]:
+    """Return each combination of keys that is wanted, in order of appearance, where its rows end, and all their rows.
 
     Like ``DataFrame.groupby``, without a copy of every column of each group's rows.
     """
-    codes, _ = pd.factorize(group_codes(rows, _KEYS))
-    first = np.flatnonzero(~pd.Series(codes).duplicated().to_numpy())
+    codes = group_codes(rows, _KEYS)
+    first = first_of_each(codes)
     keys: list[Key] = as_text(rows[_KEYS].take(first)).to_dict("records")  # type: ignore[assignment]
     chosen = np.array([wanted(key) for key in keys], dtype=bool)
-    places = np.flatnonzero(chosen[codes])
-    order = np.argsort(codes[places], kind="stable")
-    ends = np.cumsum(np.bincount(codes, minlength=len(keys))[chosen])
-    yield from zip(compress(keys, chosen), np.split(places[order], ends[:-1]), strict=False)  # none: one empty part
+    number_of = np.full(codes.max(initial=0) + 1, -1)
+    number_of[codes[first[chosen]]] = np.arange(chosen.sum())
+    numbers = number_of[codes]
+    places = np.flatnonzero(numbers >= 0)
+    order = np.argsort(numbers[places], kind="stable")
+    ends = np.cumsum(np.bincount(numbers[places]))
+    return list(compress(keys, chosen)), ends, rows.take(places[order])
 
 
 def _by_member_and_step(of_member: Float, of_step: Float, numbers: Float) -> tuple[Float, Float, Float]:

@@ -6,7 +6,6 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from ...theory.optimizers import stable_learning_rate
-from ..series.records import as_text
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -27,9 +26,9 @@ class Caveats:
         rows: list[Row] = cells.to_dict("records")  # type: ignore[assignment]
         self.cells = {(row["run_id"], row["cell_id"]): row for row in rows}
         self._compared: list[Row] = measurements.compared.to_dict("records")  # type: ignore[assignment]
-        largest = as_text(measurements.coded("largest_eigenvalue", [*_CELL, "value"]))
+        largest = measurements.of("largest_eigenvalue", [*_CELL, "value"])
         self._largest: dict[Any, float] = largest.groupby(_CELL)["value"].first().to_dict()
-        lost = as_text(measurements.coded("diverged_step", [*_CELL, "member"]))
+        lost = measurements.of("diverged_step", [*_CELL, "member"])
         self._diverged: dict[Any, int] = lost.groupby(_CELL)["member"].nunique().to_dict()
 
     def of_reference(

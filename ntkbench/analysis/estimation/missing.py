@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from ..series.planned import NEVER_RAN
+from ..series.records import first_of_each, group_codes
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -60,11 +61,12 @@ def missing_cells(planned: pd.DataFrame, measured: Collection[str]) -> Missing:
 
 def missing_members(rows: pd.DataFrame) -> str | None:
     """Return how many members lack the number, over cells that have it of others; rows are of members."""
-    rows = rows[rows["members"].notna()]
-    cells, _ = pd.factorize(rows["cell_id"])
-    planned = rows["members"].to_numpy(dtype=np.int64)[~pd.Series(cells).duplicated().to_numpy()]
-    there = cells[~rows[["cell_id", "member"]].duplicated().to_numpy()]
-    lost = int((planned - np.bincount(there, minlength=len(planned))).clip(min=0).sum())
+    rows = rows.loc[rows["members"].notna(), ["cell_id", "members", "member"]]
+    cells, names = pd.factorize(rows["cell_id"])
+    planned = np.zeros(len(names), dtype=np.int64)
+    planned[cells] = rows["members"].to_numpy(dtype=np.int64)
+    there = cells[first_of_each(group_codes(rows, ["cell_id", "member"]))]
+    lost = int((planned - np.bincount(there, minlength=len(names))).clip(min=0).sum())
     return f"members without this number: {lost} of {planned.sum()}" if lost else None
 
 

@@ -45,6 +45,7 @@ __all__ = [
     "rate_table",
 ]
 
+_POINTS = ["x", "value", "standard_error", "floor", "members"]
 _FEWEST_WIDTHS = 3
 _FOUND = ["exponent", "ci_low", "ci_high", "n_widths", "n_members", "method"]
 _COLUMNS = ["task", "architecture", "label", "reference", "metric", *_FOUND]
@@ -242,7 +243,8 @@ class Rates:
             missing_members(everything) if quantity.summary in ("members", "mean") else None,
         )
         censored = "; ".join(reason for reason in reasons if reason) or None
-        points = every.drop(columns="samples").assign(rounding=floor)
+        points = every[_POINTS]
+        points["rounding"] = floor
         return FittedRate(key, name, fit, caveat, points, facts, censored)
 
 

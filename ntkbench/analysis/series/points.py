@@ -38,21 +38,23 @@ def points_of(group: pd.DataFrame, summary: Literal["members", "mean", "ensemble
 
 def _of_members(group: pd.DataFrame, summary: str) -> pd.DataFrame:
     power = 2 if summary == "members" else 1
-    group = group[["x", "split_index", "member"]].assign(power=group["value"] ** power)
-    samples = {x: powers ** (1 / power) for x, powers in _over_splits(group).items()}
+    samples = {x: powers ** (1 / power) for x, powers in _over_splits(group, group["value"] ** power).items()}
     rows = [(x, *_summarised(v, summary), np.nan, len(v), v) for x, v in samples.items()]
     return pd.DataFrame(rows, columns=_COLUMNS)
 
 
-def _over_splits(group: pd.DataFrame) -> dict[float, Any]:
-    """Return, by position, the mean of ``power`` over splits of each member that has every split, in their order."""
-    group = group.sort_values(["x", "member"], kind="stable", ignore_index=True)
-    if not has_one_split(group) or group.duplicated(["x", "member"]).any():
+def _over_splits(group: pd.DataFrame, powers: pd.Series[float]) -> dict[float, Any]:
+    """Return, by position, the mean over splits of the powers of each member that has every split, in their order."""
+    x, member, means = group["x"].to_numpy(), group["member"].to_numpy(), powers.to_numpy()
+    order = np.lexsort((member, x))
+    repeated = (np.diff(x[order]) == 0) & (np.diff(member[order]) == 0)
+    if not has_one_split(group) or repeated.any():
         splits = group.groupby("x")["split_index"].nunique()
-        means = group.groupby(["x", "member"])["power"].agg(["mean", "size"]).reset_index()
-        group = means[means["size"] == means["x"].map(splits)].rename(columns={"mean": "power"})
-    places, first = np.unique(group["x"].to_numpy(), return_index=True)
-    return dict(zip(places.tolist(), np.split(group["power"].to_numpy(), first[1:]), strict=True))
+        found = group.assign(power=powers).groupby(["x", "member"])["power"].agg(["mean", "size"]).reset_index()
+        found = found[found["size"] == found["x"].map(splits)]
+        x, means, order = found["x"].to_numpy(), found["mean"].to_numpy(), np.arange(len(found))
+    places, first = np.unique(x[order], return_index=True)
+    return dict(zip(places.tolist(), np.split(means[order], first[1:]), strict=True))
 
 
 def _summarised(samples: Any, summary: str) -> tuple[float, float]:
