@@ -61,7 +61,8 @@ def missing_cells(planned: pd.DataFrame, measured: Collection[str]) -> Missing:
 
 def missing_members(rows: pd.DataFrame) -> str | None:
     """Return how many members lack the number, over cells that have it of others; rows are of members."""
-    rows = rows.loc[rows["members"].notna(), ["cell_id", "members", "member"]]
+    known = rows["members"].notna().to_numpy()
+    rows = rows if known.all() else rows[known]
     cells, names = pd.factorize(rows["cell_id"])
     planned = np.zeros(len(names), dtype=np.int64)
     planned[cells] = rows["members"].to_numpy(dtype=np.int64)

@@ -45,7 +45,6 @@ __all__ = [
     "rate_table",
 ]
 
-_POINTS = ["x", "value", "standard_error", "floor", "members"]
 _FEWEST_WIDTHS = 3
 _FOUND = ["exponent", "ci_low", "ci_high", "n_widths", "n_members", "method"]
 _COLUMNS = ["task", "architecture", "label", "reference", "metric", *_FOUND]
@@ -243,9 +242,9 @@ class Rates:
             missing_members(everything) if quantity.summary in ("members", "mean") else None,
         )
         censored = "; ".join(reason for reason in reasons if reason) or None
-        points = every[_POINTS]
-        points["rounding"] = floor
-        return FittedRate(key, name, fit, caveat, points, facts, censored)
+        del every["samples"]
+        every["rounding"] = floor
+        return FittedRate(key, name, fit, caveat, every, facts, censored)
 
 
 def _splits(rows: pd.DataFrame) -> int:

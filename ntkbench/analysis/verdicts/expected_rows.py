@@ -148,7 +148,7 @@ def _of_series(plan: PlannedStudy, name: str, key: SeriesKey, group: pd.DataFram
 def _of_eigenvalues(plan: PlannedStudy) -> Iterator[ExpectedRow]:
     """Yield a row for each kernel, and for each ensemble that observes its own."""
     observed = {str(entry["label"]): entry["observe"] for entry in plan.resolved.get("subject", ())}
-    rows: list[Row] = plan.cells.to_dict("records")  # type: ignore[assignment]
+    rows = list(plan.facts.values())
     for row, task in zip(rows, task_keys(rows), strict=True):
         name = "smallest_eigenvalue" if row["role"] == "reference" else "ntk_smallest_eigenvalue"
         if row["role"] == "reference" or SOURCES[name].given_by(observed.get(row["label"], ()), ()):
