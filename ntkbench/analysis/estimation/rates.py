@@ -183,8 +183,8 @@ class Rates:
                 reference=reference if isinstance(reference, str) else None,
                 component=int(component[0]) if component else None,
             )
-            twins = rows[rows["series"] == cells.twins.get(series, -1)]
-            yield self._rate(key, name, everything, twins, cells.planned[cells.planned["series"] == series])
+            twins = rows[rows["series"] == cells.twins[series]] if series in cells.twins else rows.iloc[:0]
+            yield self._rate(key, name, everything, twins, cells.planned_of[series])
 
     def _rate(
         self, key: SeriesKey, name: str, everything: pd.DataFrame, twins: pd.DataFrame, planned: pd.DataFrame
@@ -195,12 +195,12 @@ class Rates:
         every = points_of(group, quantity.summary)
         floor = rounding_floor(group, twins) if quantity.summary == "members" else None
         points = above(every, floor)
-        cells = {*everything["cell_id"]}
+        cells = {*everything["cell_id"].unique()}
         missing = missing_cells(planned, cells)
         remarks = [missing.words] if missing.words else []
         if len(points) < len(every):
             remarks.append(f"left out at the floor of rounding: {len(every) - len(points)}")
-        if left_out := everything["split_index"].nunique() - group["split_index"].nunique():
+        if left_out := _splits(everything) - _splits(group):
             remarks.append(f"splits left out because some width lacks them: {left_out}")
         facts = self._caveats.cells[key.run_id, str(everything["cell_id"].iloc[0])]
         fit = _fit(points, quantity, tau, correction_powers(quantity))
@@ -213,8 +213,13 @@ class Rates:
             missing_members(everything) if quantity.summary in ("members", "mean") else None,
         )
         censored = "; ".join(reason for reason in reasons if reason) or None
-        points = every.drop(columns="samples").assign(rounding=floor)
-        return FittedRate(key, name, fit, caveat, points, facts, censored)
+        del every["samples"]
+        every["rounding"] = floor
+        return FittedRate(key, name, fit, caveat, every, facts, censored)
+
+
+def _splits(rows: pd.DataFrame) -> int:
+    return len(np.unique(rows["split_index"].to_numpy()))
 
 
 def _grouped(rows: pd.DataFrame, keys: list[str]) -> Iterator[tuple[tuple[Any, ...], pd.DataFrame]]:

@@ -17,7 +17,9 @@ import pytest
 from toy_runs import TOY, as_toml, command_line, invoke, rows, session, shell, study, subject, wait_for
 
 import ntkbench
+from ntkbench.analysis.series.records import as_text
 from ntkbench.errors import StoreError
+from ntkbench.store import read
 from ntkbench.store.arrow import is_whole, row_table, to_table, write_parquet
 from ntkbench.store.read import Results
 from ntkbench.store.run_file import differences
@@ -77,6 +79,20 @@ class TestTables:
                 assert str(empty[column.name].dtype) == "float64"
             if column.type.startswith("timestamp"):
                 assert isinstance(empty[column.name].dtype, pd.DatetimeTZDtype)
+
+    @pytest.mark.parametrize("rows", [1, 10**9])
+    def test_measurements_in_parts_are_the_same_rows(self, done, monkeypatch, rows):
+        monkeypatch.setattr(read, "_PART_ROWS", rows)
+        results = ntkbench.load(done)
+        parts, cells = results.measurement_parts, results.measurements["cell_id"].nunique()
+        assert len(parts) == (cells if rows == 1 else 1)
+        assert sum(part["cell_id"].nunique() for part in parts) == cells
+        text = [as_text(part) for part in parts]
+        pd.testing.assert_frame_equal(pd.concat(text, ignore_index=True), results.measurements[text[0].columns])
+
+    def test_no_measurements_are_one_empty_part(self):
+        (part,) = Results([]).measurement_parts
+        pd.testing.assert_frame_equal(as_text(part), Results([]).measurements[part.columns])
 
     def test_keys_are_unique(self, done):
         results = ntkbench.load(done)

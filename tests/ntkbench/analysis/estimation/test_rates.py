@@ -116,6 +116,16 @@ def test_layers_are_taken_together_by_their_root_mean_square():
         assert together.loc[together["width"] == width, "value"].tolist() == pytest.approx([expected], rel=1e-14)
 
 
+@pytest.mark.parametrize("name", QUANTITIES)
+def test_parts_of_cells_and_categories_give_the_same_rows(name):
+    whole = make_results().measurements
+    text = [column for column in whole if whole[column].dtype == "str"]
+    parts = [part.astype(dict.fromkeys(text, "category")) for _, part in whole.groupby("cell_id", sort=False)]
+    quantity, found = QUANTITIES[name], [MetricRows(whole), MetricRows(parts)]
+    for rows in ([recorded(quantity.stored, quantity, each) for each in found], [each.compared for each in found]):
+        pd.testing.assert_frame_equal(*(each.reset_index(drop=True) for each in rows))
+
+
 def test_splits_share_members():
     one, two = (convergence_rates(make_results(splits=s)) for s in ((0,), (0, 1)))
     pd.testing.assert_frame_equal(one, two)  # the same numbers twice are no more replicates
