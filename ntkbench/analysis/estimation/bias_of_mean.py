@@ -1,20 +1,23 @@
 """At what rate the bias of an ensemble's mean closes with the width: its exponent, apart from sampling noise.
 
-The interval inverts a test at each size of the finite-width correction up to twice the allowed one, and is the hull of
-all: as of other exponents (:mod:`.mixed`), the correction is a bias and no noise.
+The interval inverts a test at each size of the finite-width correction up to twice the allowed one that the data do not
+exclude, and is the hull of all: as of other exponents (:mod:`.mixed`), the correction is a bias and no noise. The more
+the data say of it, the finer are the sizes that are tried.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Self
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
-from scipy.special import fdtrc, stdtrit
+from scipy.special import chdtrc, fdtrc, stdtrit
 
 from .curve import POWERS
 from .fit import CONFIDENCE, Fit
 from .mixed import BOUND
+from .pooling import combined
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,45 +26,104 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-_EXPONENTS = np.linspace(-4.0, 2.0, 601)
+_LOW, _HIGH = -4.0, 2.0
+"""The exponents that are tried."""
 _TINY = 1e-12
-_SCORING_STEPS = 6
-_CORRECTIONS = BOUND * np.linspace(-1.0, 1.0, 9)
-"""In units of the allowed one. The hull of the tests is widest at the largest ones."""
+_SCORING_STEPS = 4
+_SIZES, _POINTS = 17, 33
+"""How many corrections, and how many exponents of each, are tried at once; their ranges are narrowed."""
+_ZOOMS = 6
 _IMPLAUSIBLE = 9.0
-"""A correction whose least misfit is larger by this is not possible: three standard deviations."""
+"""A correction is not possible whose least misfit is larger by this than the best one's: three standard deviations."""
+_BEYOND = 1.5
+"""How much more misfit than an interval asks for is looked at."""
 _STANDS_OUT = 1e-3
 """How often, over all widths together, the mean of unbiased members may stand out from its sampling floor."""
+
+
+class _Means(NamedTuple):
+    """The means of one seed: v^2 and floor^2 (W,) at widths n, in units of the largest v^2.
+
+    :param direction: s.e.^2, pooled over widths as a share of floor^2.
+    """
+
+    n: Floats
+    square: Floats
+    noise: Floats
+    direction: float
+    members: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class BiasFit(Fit):
     """The exponent of an ensemble's bias.
 
-    :param misfit: (B, P), by correction and by exponent of a fixed grid; empty if there is no fit.
-    :param sizes: (B,) of the corrections, in units of the allowed one.
-    :param tests: (excess, degrees of freedom) of each test of an exponent: how much larger than its variance noise is,
-        and Student's t. The interval is the hull of those accepted by each.
+    :param means: of each seed; none if there is no fit.
+    :param correction: the allowed b, in units of the width; ``powers`` of 1 / n that it may have.
+    :param differ: whether the interval includes how the seeds' exponents differ.
     """
 
-    misfit: Floats
-    sizes: Floats
-    tests: tuple[tuple[float, float], ...]
+    means: tuple[_Means, ...] = ()
+    correction: float = 0.0
+    powers: tuple[float, ...] = POWERS
+    differ: bool = False
 
     @property
     def at_hand(self) -> Self:
         """The exponent of the data sets at hand."""
-        return replace(self, tests=self.tests[:1])
+        return replace(self, differ=False) if self.differ else self
 
     def interval(self, confidence: float = CONFIDENCE) -> tuple[float, float]:
         """Two-sided interval: infinite ends where data set no limit, NaN where they say nothing."""
-        if not self.misfit.size:
+        if not self.means:
             return float("nan"), float("nan")
-        least = self.misfit.min(axis=1)
-        limits = [excess * float(stdtrit(dof, 0.5 + confidence / 2)) ** 2 for excess, dof in self.tests]
-        possible = least - least.min() <= max(_IMPLAUSIBLE, *limits)
-        ends = [_accepted(row - row.min(), max(limits)) for row in self.misfit[possible]]
+        reach = float(stdtrit(sum(means.members - 1 for means in self.means), 0.5 + confidence / 2)) ** 2
+        found = [each.within(max(reach, _IMPLAUSIBLE)) for each in self.profiles(max(reach, _IMPLAUSIBLE))]
+        ends = [end for each in found for end in each.accepted(reach)]
+        if self.differ:
+            quantile = float(stdtrit(len(self.means) - 1, 0.5 + confidence / 2))
+            ends += [end for each in found for end in each.around_the_mean(quantile)]
         return min(low for low, _ in ends), max(high for _, high in ends)
+
+    def profiles(self, reach: float) -> list[_Profiles]:
+        """Return misfits by power of the correction, to ``reach`` beyond the least and further."""
+        if reach not in self._known:
+            powers = self.powers if self.correction else self.powers[:1]
+            self._known[reach] = [_profiles(self.means, self.correction, power, _BEYOND * reach) for power in powers]
+        return self._known[reach]
+
+    @cached_property
+    def _known(self) -> dict[float, list[_Profiles]]:
+        return {}
+
+
+class _Profiles(NamedTuple):
+    """Misfits (B, P) by size of the correction (B,) and by exponent (B, P).
+
+    :param own: (B, S) the exponents that fit each seed by itself best.
+    """
+
+    sizes: Floats
+    exponents: Floats
+    misfit: Floats
+    own: Floats
+
+    def within(self, reach: float) -> _Profiles:
+        """Return the sizes whose least misfit is at most ``reach`` more than the least of all, and their neighbours."""
+        inside = _around(self.misfit.min(axis=1), reach)
+        return _Profiles(*(part[inside] for part in self))
+
+    def accepted(self, reach: float) -> list[tuple[float, float]]:
+        """Return, by size, between which exponents the misfit is at most ``reach`` more than the least."""
+        return [
+            _accepted(p, misfit - misfit.min(), reach) for p, misfit in zip(self.exponents, self.misfit, strict=True)
+        ]
+
+    def around_the_mean(self, quantile: float) -> list[tuple[float, float]]:
+        """Return, by size, Student's interval of the seeds' exponents; without ends if one of them has none."""
+        mean, reach = self.own.mean(axis=1), quantile * self.own.std(axis=1, ddof=1) / self.own.shape[1] ** 0.5
+        lost = np.isnan(mean)
+        return list(zip(np.where(lost, -np.inf, mean - reach), np.where(lost, np.inf, mean + reach), strict=True))
 
 
 def fit_exponent_of_mean(
@@ -96,50 +158,100 @@ def fit_exponent_of_mean(
     direction = float(np.mean(np.divide(se, floor, out=np.zeros_like(se), where=floor > 0) ** 2))
     if not _stands_out(v, floor, direction, members):
         return _no_fit(len(n), members, "at the sampling floor")
-    square, noise = (v / v.max()) ** 2, (floor / v.max()) ** 2
-    sizes, corrections = _corrections(n, correction, powers)
-    misfit = np.array([_misfit(n, square, noise, direction, each) for each in corrections])
-    return BiasFit(
-        estimate=_best(misfit, np.square(sizes)),
-        n_widths=len(n),
-        n_members=members,
-        method=f"bias above the sampling floor = A n^p exp(b/n), |b| at most {BOUND * correction:g}",
-        misfit=misfit,
-        sizes=sizes,
-        tests=((1.0, members - 1),),
-    )
+    means = _Means(n, (v / v.max()) ** 2, (floor / v.max()) ** 2, direction, members)
+    return _fitted((means,), correction, powers)
 
 
 def bias_of_seeds(fits: Sequence[BiasFit]) -> BiasFit:
-    """Return the exponent of the biases of several seeds' means: their misfits added.
+    """Return the exponent of the biases of several seeds' means: their misfits added, the correction common.
 
-    If the seeds differ by more than noise allows, noise is larger by the excess over its degrees of freedom (Birge
-    1932), which are those of Student's t then.
+    What it says of other data sets includes how their exponents differ: the interval is the hull with Student's t of
+    the seeds' own exponents, which covers however unequally precise they are (Ibragimov and Mueller 2010).
     """
-    misfit = np.sum([fit.misfit - fit.misfit.min() for fit in fits], axis=0)
-    between = len(fits) - 1
+    means = tuple(mean for fit in fits for mean in fit.means)
+    found = _fitted(means, fits[0].correction, fits[0].powers)
+    return replace(found, differ=True, lack_of_fit=combined([fit.lack_of_fit for fit in fits]))
+
+
+def _fitted(means: tuple[_Means, ...], correction: float, powers: tuple[float, ...]) -> BiasFit:
+    fit = BiasFit(
+        estimate=float("nan"),
+        n_widths=max(len(mean.n) for mean in means),
+        n_members=min(mean.members for mean in means),
+        method=f"bias above the sampling floor = A n^p exp(b/n), |b| at most {BOUND * correction:g}",
+        means=means,
+        correction=correction,
+        powers=powers,
+    )
+    misfit, best = min(_least(each) for each in fit.profiles(_IMPLAUSIBLE))
+    dof = sum(len(mean.n) - 1 for mean in means) - 1
     return replace(
-        fits[0],
-        estimate=_best(misfit, np.square(fits[0].sizes)),
-        n_widths=max(fit.n_widths for fit in fits),
-        n_members=min(fit.n_members for fit in fits),
-        misfit=misfit,
-        tests=((1.0, sum(fit.tests[0][1] for fit in fits)), (float(misfit.min()) / between, between)),
+        fit,
+        estimate=float(best) if _LOW < best < _HIGH else float("nan"),
+        lack_of_fit=float(chdtrc(dof, misfit)) if dof > 0 else None,
     )
 
 
-def _best(misfit: Floats, penalty: Floats) -> float:
-    """Return the exponent that fits best, larger corrections being less likely; NaN at the ends of the grid."""
-    best = int((misfit + penalty[:, None]).min(axis=0).argmin())
-    return float(_EXPONENTS[best]) if 0 < best < len(_EXPONENTS) - 1 else float("nan")
+def _least(profiles: _Profiles) -> tuple[float, float]:
+    """Return the least misfit and its exponent, larger corrections being less likely."""
+    penalized = profiles.misfit + np.square(profiles.sizes)[:, None]
+    place = np.unravel_index(int(penalized.argmin()), penalized.shape)
+    return float(profiles.misfit[place]), float(profiles.exponents[place])
 
 
-def _corrections(n: Floats, tau: float, powers: tuple[float, ...]) -> tuple[Floats, Floats]:
-    """Return (B,) sizes of corrections, in units of the allowed one, and (B, W) what they add to the logarithm."""
-    smallest = float(n.min())
-    sizes = np.tile(_CORRECTIONS, len(powers)) if tau else np.zeros(1)
-    shapes = np.repeat([tau / smallest * (smallest / n) ** power for power in powers], len(_CORRECTIONS), axis=0)
-    return sizes, sizes[:, None] * shapes[: len(sizes)]
+def _profiles(means: tuple[_Means, ...], tau: float, power: float, reach: float) -> _Profiles:
+    """Return misfits at sizes of a correction and exponents, from the least one to ``reach`` beyond it."""
+    smallest = min(float(mean.n.min()) for mean in means)
+    low, high = (-BOUND, BOUND) if tau else (0.0, 0.0)
+    least, most = _LOW, _HIGH
+    for _ in range(_ZOOMS):
+        sizes = np.linspace(low, high, _SIZES if tau else 1)
+        shapes = [sizes[:, None] * tau / smallest * (smallest / mean.n) ** power for mean in means]
+        exponents, misfit = _near_the_least(means, shapes, reach, least, most)
+        inside = _around(misfit.min(axis=1), reach)
+        if 2 * len(inside) > len(sizes):
+            break
+        low, high = float(sizes[inside[0]]), float(sizes[inside[-1]])
+        least, most = float(exponents[inside].min()), float(exponents[inside].max())
+    if len(means) == 1:
+        return _Profiles(sizes, exponents, misfit, _best(exponents, misfit)[:, None])
+    own = [
+        _best(*_near_the_least((mean,), [shape], reach, _LOW, _HIGH)) for mean, shape in zip(means, shapes, strict=True)
+    ]
+    return _Profiles(sizes, exponents, misfit, np.stack(own, axis=1))
+
+
+def _near_the_least(
+    means: tuple[_Means, ...], shapes: list[Floats], reach: float, least: float, most: float
+) -> tuple[Floats, Floats]:
+    """Return exponents (B, P) near the one that fits best, and their misfits summed over seeds.
+
+    :param shapes: by seed: log corrections (B, W).
+    :param least: where it is looked for; ``most`` the other end.
+    """
+    low, high = (np.full(len(shapes[0]), end) for end in (least, most))
+    for _ in range(_ZOOMS):
+        exponents = np.linspace(low, high, _POINTS, axis=1)
+        misfit = np.sum([_misfit(mean, shape, exponents) for mean, shape in zip(means, shapes, strict=True)], axis=0)
+        near = misfit - misfit.min(axis=1, keepdims=True) <= reach
+        first, last = near.argmax(axis=1), near.shape[1] - 1 - near[:, ::-1].argmax(axis=1)
+        if (2 * (last - first) >= near.shape[1] - 3).all():
+            break
+        rows = np.arange(len(near))
+        low, high = exponents[rows, np.maximum(first - 1, 0)], exponents[rows, np.minimum(last + 1, _POINTS - 1)]
+    return exponents, misfit
+
+
+def _best(exponents: Floats, misfit: Floats) -> Floats:
+    """Return the exponent (B,) that fits best; NaN at the ends of those that are tried."""
+    best: Floats = exponents[np.arange(len(misfit)), misfit.argmin(axis=1)]
+    return np.where((best > _LOW) & (best < _HIGH), best, np.nan)
+
+
+def _around(values: Floats, reach: float) -> NDArray[np.intp]:
+    """Return the indices from the first to the last value within reach of the least, and one more on each side."""
+    inside = np.flatnonzero(values - values.min() <= reach)
+    return np.arange(max(int(inside[0]) - 1, 0), min(int(inside[-1]) + 2, len(values)))
 
 
 def _stands_out(v: Floats, floor: Floats, direction: float, members: int) -> bool:
@@ -155,21 +267,21 @@ def _stands_out(v: Floats, floor: Floats, direction: float, members: int) -> boo
     return float(chance.min()) * len(v) < _STANDS_OUT
 
 
-def _misfit(n: Floats, square: Floats, noise: Floats, direction: float, correction: Floats) -> Floats:
-    """Return (P,) misfits of ``E v^2 = beta^2 + floor^2``, ``beta^2 = a n^2p exp(2 correction)``, the least over a.
+def _misfit(means: _Means, correction: Floats, exponents: Floats) -> Floats:
+    """Return misfits (B, P) of ``E v^2 = beta^2 + floor^2``, ``beta^2 = a n^2p exp(2 correction)``, the least over a.
 
-    :param square: v^2; ``noise``: floor^2; ``direction``: s.e.^2, pooled over widths as a share of floor^2.
+    :param correction: (B, W); ``exponents`` (B, P).
     """
-    shape: Floats = (n / n.max()) ** (2 * _EXPONENTS[:, None]) * np.exp(2 * correction)
-    shape /= shape.max(axis=1, keepdims=True)
-    direction, noise = max(direction, _TINY), np.maximum(noise, _TINY)
-    a = np.maximum((shape * (square - noise)).sum(axis=1) / np.square(shape).sum(axis=1), 0.0)
+    log_shape = 2 * (exponents[..., None] * np.log(means.n / means.n.max()) + correction[:, None, :])
+    shape = np.exp(log_shape - log_shape.max(axis=-1, keepdims=True))
+    square, direction, noise = means.square, max(means.direction, _TINY), np.maximum(means.noise, _TINY)
+    a = np.maximum((shape * (square - noise)).sum(axis=-1) / np.square(shape).sum(axis=-1), 0.0)
     for _ in range(_SCORING_STEPS):
-        z, spread = _normal_score(square, a[:, None] * shape + noise, noise, direction)
+        z, spread = _normal_score(square, a[..., None] * shape + noise, noise, direction)
         slope = shape / spread
-        a = np.maximum(a + (slope * z).sum(axis=1) / np.square(slope).sum(axis=1), a / 4)
-    z, _ = _normal_score(square, a[:, None] * shape + noise, noise, direction)
-    misfit: Floats = np.square(z).sum(axis=1)
+        a = np.maximum(a + (slope * z).sum(axis=-1) / np.square(slope).sum(axis=-1), a / 4)
+    z, _ = _normal_score(square, a[..., None] * shape + noise, noise, direction)
+    misfit: Floats = np.square(z).sum(axis=-1)
     return misfit
 
 
@@ -185,8 +297,8 @@ def _normal_score(square: Floats, mean: Floats, noise: Floats, direction: float)
     return (np.cbrt(square / mean) - 1 + cumulant) / np.sqrt(cumulant), np.sqrt(4 * direction * mean * noise)
 
 
-def _accepted(deviance: Floats, limit: float) -> tuple[float, float]:
-    """Return the ends of the set of exponents within the limit, interpolated; infinite at the ends of the grid."""
+def _accepted(exponents: Floats, deviance: Floats, limit: float) -> tuple[float, float]:
+    """Return the ends of the set of exponents within the limit, interpolated; infinite at the ends of what is tried."""
     inside = np.flatnonzero(deviance <= limit)
     ends = []
     for edge, step in ((int(inside[0]), -1), (int(inside[-1]), 1)):
@@ -194,13 +306,9 @@ def _accepted(deviance: Floats, limit: float) -> tuple[float, float]:
             ends.append(step * np.inf)
             continue
         share = (limit - deviance[edge]) / (deviance[edge + step] - deviance[edge])
-        ends.append(float(_EXPONENTS[edge] + share * (_EXPONENTS[edge + step] - _EXPONENTS[edge])))
+        ends.append(float(exponents[edge] + share * (exponents[edge + step] - exponents[edge])))
     return ends[0], ends[1]
 
 
 def _no_fit(n_widths: int, n_members: int, why: str) -> BiasFit:
-    nan, empty = float("nan"), np.zeros((0, len(_EXPONENTS)))
-    said = f"none: {why}"
-    return BiasFit(
-        estimate=nan, n_widths=n_widths, n_members=n_members, method=said, misfit=empty, sizes=empty[:, 0], tests=()
-    )
+    return BiasFit(estimate=float("nan"), n_widths=n_widths, n_members=n_members, method=f"none: {why}")

@@ -63,6 +63,7 @@ def time_and_growth(rates: Rates) -> Iterator[FittedRate]:
             pooled([rank_correlation(ratios, growth) for _, ratios, growth in widths], [len(g) for *_, g in widths]),
             points=pd.DataFrame({"x": widths[0][2], "value": widths[0][1].high}),
             facts=facts[widths[0][0]],
+            censored=rates.selection(number, {cell for cell, *_ in widths}),
         )
 
 

@@ -113,8 +113,11 @@ def fit_exponent_of_summaries(
     spread = counts * (se / v) ** 2
     found = _mixed_fit(n, np.log(v), spread, counts.astype(np.int64), correction, powers=powers, share=_OF_SQUARES)
     without = int((~usable & ~(table[0] < correction)).sum())
-    said = f"; left out: {without} without a positive value and error" if without else ""
-    return replace(found, method=found.method.replace("log RMS", "log value") + named(along) + said)
+    return replace(
+        found,
+        method=found.method.replace("log RMS", "log value") + named(along),
+        remarks=(f"left out: {without} without a positive value and error",) if without else (),
+    )
 
 
 def _mixed_fit(

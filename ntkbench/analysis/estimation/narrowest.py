@@ -47,11 +47,13 @@ def time_over_linearization_narrowest(rates: Rates) -> Iterator[FittedRate]:
     place = {(row["run_id"], row["cell_id"]): (int(row["series"]), float(row["width"])) for row in rows}
     facts = {str(row["cell_id"]): {str(k): v for k, v in row.items()} for row in rates.tables.cells.to_dict("records")}
     found: dict[tuple[int, str, int], FittedRate] = {}
+    measured: dict[tuple[int, str], set[str]] = {}
     for key, _, ratios, _ in learning(rates.tables):
         if (key["run_id"], key["cell_id"]) not in place:
             continue
         number, width = place[key["run_id"], key["cell_id"]]
         series = (number, str(key["reference"]), int(key["split_index"]))
+        measured.setdefault(series[:2], set()).add(str(key["cell_id"]))
         if number in cells.hidden or (series in found and float(found[series].key.width or 0) <= width):
             continue
         found[series] = FittedRate(
@@ -61,4 +63,5 @@ def time_over_linearization_narrowest(rates: Rates) -> Iterator[FittedRate]:
             points=pd.DataFrame({"x": width, "value": ratios.high}),
             facts=facts[str(key["cell_id"])],
         )
-    yield from found.values()
+    for (number, reference, _), rate in found.items():
+        yield replace(rate, censored=rates.selection(number, measured[number, reference]))

@@ -1,9 +1,9 @@
 """A quantity from several seeds: each of its estimates pooled as its kind demands, with how far the seeds differ.
 
 Exponents pool their curves, so that floors, local slopes and other corrections are judged on all seeds too. A bound on
-a number that each data set has its own of (C10, C15) has to hold on each: its mean over data sets is no constant of the
-theory. Computed numbers with error bounds (C13) are no sample: the result is the hull of their intervals. If one seed
-has no estimate, all together have none: which seeds have one may depend on what they would say.
+a number that each data set has its own of (C10, C13, C15) has to hold on each, and is refuted by any: its mean over
+data sets is no constant of the theory. If one seed has no estimate, all together have none: which seeds have one may
+depend on what they would say.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .exponents import ExponentFit, exponent_of
 from .fit import CONFIDENCE, Fit
 from .limits import LimitFit, limit_of_seeds, nothing
 from .mixed import MixedEstimate, MixedFit
-from .pooling import Heterogeneity, heterogeneity, pooled
+from .pooling import Heterogeneity, combined, heterogeneity, pooled
 from .smallest_eigenvalues import Bounded
 
 if TYPE_CHECKING:
@@ -39,8 +39,8 @@ class OnEach(Fit):
 
     @property
     def at_hand(self) -> Fit:
-        """The mean over the data sets at hand: within a bound if each of them is."""
-        return _mean(self.each).at_hand
+        """What any seed by itself says: one that misses a bound is enough to refute that all keep it."""
+        return _OnAny(**{name: getattr(self, name) for name in self.__dataclass_fields__})
 
     def interval(self, confidence: float = CONFIDENCE) -> tuple[float, float]:
         """Return the hull of the seeds' intervals."""
@@ -49,6 +49,16 @@ class OnEach(Fit):
     def limits(self, error: float) -> tuple[float, float]:
         """Return the outermost of the seeds' limits: all are within a bound, or one seed's misses its truth."""
         return _hull([fit.limits(error) for fit in self.each])
+
+
+class _OnAny(OnEach):
+    """The highest lower and the lowest upper end of the seeds' intervals, each of which errs an S-th as often."""
+
+    def interval(self, confidence: float = CONFIDENCE) -> tuple[float, float]:
+        return _innermost([fit.interval(1 - (1 - confidence) / len(self.each)) for fit in self.each])
+
+    def limits(self, error: float) -> tuple[float, float]:
+        return _innermost([fit.limits(error / len(self.each)) for fit in self.each])
 
 
 def over_seeds(fits: Mapping[int, Fit], *, on_each: bool = False) -> tuple[Fit, Heterogeneity]:
@@ -68,20 +78,20 @@ def over_seeds(fits: Mapping[int, Fit], *, on_each: bool = False) -> tuple[Fit, 
 
 
 def _together(fits: Sequence[Fit], on_each: bool) -> tuple[Fit, Heterogeneity]:
-    bounded = [fit for fit in fits if isinstance(fit, Bounded)]
-    if len(bounded) == len(fits):
-        return _bounds(bounded), _UNKNOWN
+    if len({fit.n_widths > 1 for fit in fits}) > 1:
+        return nothing("some seeds have a single width"), _UNKNOWN
+    if all(isinstance(fit, Bounded) for fit in fits):
+        return _on_each(fits), _UNKNOWN
     if on_each:
         return _on_each(fits), _of_intervals(fits)
     curves = tuple(fit.curve for fit in fits if isinstance(fit, ExponentFit) and isinstance(fit.curve, Curve))
     if len(curves) == len(fits):
-        return exponent_of(Curves(curves)), heterogeneity([fitted_exponent(curve) for curve in curves])
+        found = replace(exponent_of(Curves(curves)), method=fits[0].method)
+        return found, heterogeneity([fitted_exponent(curve) for curve in curves])
     biases = [fit for fit in fits if isinstance(fit, BiasFit)]
     if len(biases) == len(fits):
         return bias_of_seeds(biases), _of_intervals(fits)
     limits = [fit for fit in fits if isinstance(fit, LimitFit)]
-    if len({len(fit.by_power) for fit in limits}) > 1:
-        return nothing("a seed has a single width"), _UNKNOWN
     if len(limits) == len(fits):
         return limit_of_seeds(limits), heterogeneity([fit.by_power[0] for fit in limits])
     return _mean(fits), _of_intervals(fits)
@@ -105,7 +115,7 @@ def _on_each(fits: Sequence[Fit]) -> OnEach:
         n_widths=min(fit.n_widths for fit in fits),
         n_members=min(fit.n_members for fit in fits),
         method=f"{fits[0].method}; hull of the intervals of {len(fits)} seeds",
-        lack_of_fit=min((fit.lack_of_fit for fit in fits if fit.lack_of_fit is not None), default=None),
+        lack_of_fit=combined([fit.lack_of_fit for fit in fits]),
         each=tuple(fits),
     )
 
@@ -136,15 +146,8 @@ def _estimate(fit: Fit) -> MixedEstimate:
     return MixedEstimate(fit.estimate, error, 0.0, max(fit.n_members - 1, 1), fit.lack_of_fit)
 
 
-def _bounds(fits: Sequence[Bounded]) -> Bounded:
-    low, high = _hull([fit.interval() for fit in fits])
-    return Bounded(
-        estimate=(low + high) / 2,
-        error=(high - low) / 2,
-        n_widths=min(fit.n_widths for fit in fits),
-        n_members=min(fit.n_members for fit in fits),
-        method=f"{fits[0].method}; hull of the intervals of {len(fits)} seeds",
-    )
+def _innermost(ends: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    return max(low for low, _ in ends), min(high for _, high in ends)
 
 
 def _hull(ends: Sequence[tuple[float, float]]) -> tuple[float, float]:

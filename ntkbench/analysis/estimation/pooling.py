@@ -4,7 +4,8 @@ A seed draws data, teacher and networks anew: ``estimate_s = theta + u_s + noise
 far data sets differ, noise_s the sampling error over members. The finite-width correction b is not drawn anew:
 widths and architecture are the same, so its part does not average out, and counts with its mean size.
 
-* Seeds are weighted by ``1 / (s_s^2 + omega^2)``.
+* Seeds weigh equally, as their members are as many. Weights from estimated errors would depend on these errors, and
+  intervals of unequally precise seeds would cover 87 % in place of 93.
 * omega^2 is an upper estimate: it is below the truth in 40 % of cases, where Cochran's Q, at this omega, is the 0.4
   quantile of chi^2 with S - 1 degrees of freedom (0.3 of two seeds). With the usual estimate, whose mean is right
   (Paule and Mandel 1982), 95 % intervals of three seeds cover 88 %, since it is zero too often; with a median-unbiased
@@ -59,17 +60,15 @@ def pooled(estimates: Sequence[MixedEstimate]) -> MixedEstimate:
         return estimates[0]
     y, variances, corrections, dof = _columns(estimates)
     between = _between(y, variances, _UPPER.get(len(y), _UPPER[3]))
-    weights = 1 / (variances + between)
-    weights /= weights.sum()
-    parts = weights**2 * variances
+    parts = variances / len(y) ** 2
     sampling = float(parts.sum())
     return MixedEstimate(
-        estimate=float(weights @ y),
+        estimate=float(y.mean()),
         sampling_error=float(np.sqrt(sampling)),
-        correction=float(weights @ np.abs(corrections)),
+        correction=float(np.abs(corrections).mean()),
         sampling_dof=1 / max(float((np.square(parts / sampling) / dof).sum()), 1e-6),
-        lack_of_fit=_fisher([found.lack_of_fit for found in estimates]),
-        between_error=float(np.sqrt((weights**2).sum() * between)),
+        lack_of_fit=combined([found.lack_of_fit for found in estimates]),
+        between_error=float(np.sqrt(between / len(y))),
         between_dof=len(y) - 1,
     )
 
@@ -110,8 +109,8 @@ def _welch(y: Floats, variances: Floats, dof: Floats) -> float:
     return float(fdtrc(k - 1, (k**2 - 1) / (3 * max(spread, 1e-12)), statistic))
 
 
-def _fisher(p_values: Sequence[float | None]) -> float | None:
-    """Return the combined p-value of those that there are."""
+def combined(p_values: Sequence[float | None]) -> float | None:
+    """Return the p-value of all together (Fisher 1932), of those that there are."""
     found = np.array([p for p in p_values if p is not None])
     if not len(found):
         return None

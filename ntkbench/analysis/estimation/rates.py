@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -160,6 +160,18 @@ class Rates:
     @cached_property
     def _caveats(self) -> Caveats:
         return Caveats(self.tables.cells, self.tables.measured)
+
+    def selection(self, number: int, measured: Collection[str]) -> str | None:
+        """Return why what was measured of a series may be a selection: members diverged, cells failed.
+
+        :param number: of the series, by width; ``measured`` the cells that have the number.
+        """
+        cells = self.cells()
+        reasons = (
+            self._caveats.of_training(cells.keys[number].run_id, measured),
+            missing_cells(cells.planned_of[number], measured).censored,
+        )
+        return "; ".join(reason for reason in reasons if reason) or None
 
     def _stored(self, metric: str) -> MetricRows:
         """Return the rows that hold a metric: measured ones, or ones derived from them."""

@@ -50,6 +50,7 @@ ReasonKind = Literal[
     "not-judged",
     "censored",
     "inside",
+    "one-seed-fails",
     "rejected",
     "disjoint",
     "neither",
@@ -59,9 +60,9 @@ ReasonKind = Literal[
     "depends",
 ]
 """The kinds of reasons for a verdict: nothing was estimated, or it is not judged, or what was measured may be a
-selection; the interval is inside the band, or inside but the data reject what the interval presumes, or disjoint from
-the band, or neither inside nor disjoint. Of exponents: a floor refutes the limit, or may be there; the slope may still
-reach the band; the verdict depends on the assumed correction."""
+selection; the interval is inside the band, or inside but one seed by itself fails, or the data reject what the interval
+presumes, or disjoint from the band, or neither inside nor disjoint. Of exponents: a floor refutes the limit, or may be
+there; the slope may still reach the band; the verdict depends on the assumed correction."""
 
 POWER = 0.8
 ERROR = 1 - CONFIDENCE
@@ -153,7 +154,13 @@ def _inside(fit: Fit, expectation: Expectation, within: str, power: str) -> Judg
 
 
 def _disjoint(fit: Fit, expectation: Expectation, text: str, power: str) -> Judgement:
-    """Judge an estimate whose family-wise interval is disjoint from the band."""
+    """Judge an estimate whose family-wise interval is disjoint from the band.
+
+    An extrapolation by a model that the data reject refutes nothing.
+    """
+    if fit.rejected and curve_of(fit) is None and expectation.noun in _LAW:
+        said = f"{text}, but the data are not {_LAW[expectation.noun]} (p = {fit.lack_of_fit:.1g})"
+        return Judgement("inconclusive", said, "rejected")
     if (slopes := unsettled(fit, expectation)) is not None:
         return Judgement(
             "inconclusive", f"not yet asymptotic: {_slopes_text(slopes, expectation)}; {text}", "not-asymptotic"

@@ -95,7 +95,7 @@ def replication(boards: Mapping[int, Sequence[Finding]], comparisons: int, error
     together = [_together(by_seed) for by_seed in groups.values()]
     judged: JudgedRun = as_one_family([finding for finding, _ in together], comparisons, error)
     quantities = tuple(
-        Replicated(finding, by_seed, differ)
+        Replicated(_unless_one_fails(finding, by_seed), by_seed, differ)
         for finding, by_seed, (_, differ) in zip(judged.findings, groups.values(), together, strict=True)
     )
     return Replication(tuple(boards), quantities, judged.comparisons, error)
@@ -127,6 +127,15 @@ def _together(by_seed: Mapping[int, Finding]) -> tuple[Finding, Heterogeneity]:
     runs = ",".join(finding.rate.key.run_id for finding in by_seed.values())
     rate = replace(first.rate, key=replace(first.rate.key, run_id=runs), fit=fit, censored=_censored(by_seed))
     return replace(first, rate=rate, expectation=expected), differ
+
+
+def _unless_one_fails(finding: Finding, by_seed: Mapping[int, Finding]) -> Finding:
+    """Return the finding of all seeds; what fails on one does not hold on every data set."""
+    failing = [str(seed) for seed, found in by_seed.items() if found.verdict == "fails"]
+    if finding.verdict != "holds" or not failing:
+        return finding
+    reason = f"{finding.reason}; but by itself seed {', '.join(failing)} fails"
+    return replace(finding, verdict="inconclusive", reason=reason, kind="one-seed-fails")
 
 
 def _censored(by_seed: Mapping[int, Finding]) -> str | None:

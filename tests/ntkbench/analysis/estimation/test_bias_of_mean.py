@@ -8,7 +8,7 @@ from scipy.stats import binom
 
 from ntkbench.analysis.estimation.bias_of_mean import bias_of_seeds, fit_exponent_of_mean
 
-STUDIES = 4000
+STUDIES = 400
 EXHAUSTIVE = pytest.mark.exhaustive
 FAMILIES = (9, 18, 100)
 QUICK = 32.0 * 4 ** np.arange(4)
@@ -68,7 +68,7 @@ def test_exponents_of_the_mean_are_covered_where_found_and_in_families(widths, m
 @pytest.mark.parametrize(("widths", "members"), [(QUICK, 10), (QUICK, 4), (FULL, 20)])
 def test_a_mean_without_bias_has_hardly_ever_an_exponent(widths, members):
     fits = fit_means(widths, members, p=-1.0, b=0.0, bias=0.0)
-    assert len(missed(fits, -1.0, 0.95)) <= binom.ppf(0.99, STUDIES, 2e-3)
+    assert len(missed(fits, -1.0, 0.95)) <= binom.ppf(0.999, STUDIES, 2e-3)
     assert all("sampling floor" in fit.method for fit in fits if np.isnan(fit.interval()[0]))
     for m in FAMILIES:
         assert missed(fits, -1.0, 1 - 0.05 / m).sum() <= binom.ppf(0.99, STUDIES, 0.05 / m)
@@ -132,3 +132,25 @@ def test_biases_of_seeds_that_differ_bound_less_of_other_data_sets_than_of_those
 
 def noise(share):
     return share * 5 / QUICK, share * 5 / QUICK
+
+
+@pytest.mark.parametrize("above_floor", [13, 50, 100])
+@pytest.mark.parametrize("b", [-0.6, 0.0, 0.3, 0.75])
+@pytest.mark.parametrize("p", [-1.0, -0.71])
+def test_corrections_that_the_data_know_well_are_not_missed(p, b, above_floor):
+    widths = 32.0 * 2 ** np.arange(5)
+    bias = widths**p * np.exp(12 * b / widths)
+    floor = bias[0] / above_floor * (widths / 32) ** -0.5
+    values = np.hypot(bias, floor)
+    fit = fit_exponent_of_mean(widths, values, 0.3 * floor, floor, members=3000, correction=12.0)
+    for found in (fit, bias_of_seeds([fit] * 3)):
+        low, high = found.interval()
+        assert low < p < high
+        assert not found.rejected
+
+
+def test_a_bias_that_no_correction_describes_is_rejected():
+    widths, values = 32.0 * 2 ** np.arange(5), [1, 0.25, 0.30, 0.06, 0.03]
+    fit = fit_exponent_of_mean(widths, values, [0.01] * 5, [0.02] * 5, members=500, correction=12.0)
+    assert fit.rejected
+    assert bias_of_seeds([fit] * 3).rejected

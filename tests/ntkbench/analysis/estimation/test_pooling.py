@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from scipy.stats import chi2, foldnorm, norm, ttest_ind_from_stats
 
+from ntkbench.analysis.derived.medians import Between
 from ntkbench.analysis.estimation.exponents import fit_exponent
 from ntkbench.analysis.estimation.limits import LimitFit, fit_limit
 from ntkbench.analysis.estimation.mixed import BOUND, MixedEstimate
+from ntkbench.analysis.estimation.narrowest import median_of
 from ntkbench.analysis.estimation.over_seeds import over_seeds
 from ntkbench.analysis.estimation.pooling import heterogeneity, pooled
 from ntkbench.analysis.estimation.smallest_eigenvalues import Bounded
@@ -48,10 +50,10 @@ def test_seeds_that_agree_average_their_noise_but_not_the_correction():
     assert found.correction == pytest.approx(0.03)
 
 
-def test_weights_are_inverse_variances_where_seeds_agree():
+def test_seeds_weigh_equally():
     found = pooled([estimate(0.0, 0.1), estimate(0.05, 0.2)])
-    assert found.estimate == pytest.approx(0.05 * 0.2)
-    assert found.sampling_error == pytest.approx((1 / (1 / 0.01 + 1 / 0.04)) ** 0.5)
+    assert found.estimate == pytest.approx(0.025)
+    assert found.sampling_error == pytest.approx((0.01 + 0.04) ** 0.5 / 2)
 
 
 @pytest.mark.parametrize(("values", "level"), [([0.0, 1.0, 2.5], 0.4), ([0.0, 1.0], 0.3)])
@@ -71,13 +73,17 @@ def test_data_sets_at_hand_say_nothing_of_how_others_differ():
     assert found.estimate == pytest.approx(3.5 / 3)
 
 
-@pytest.mark.parametrize("between", [0.0, 0.05, 0.1, 0.2, 0.4])
-@pytest.mark.parametrize(("seeds", "least"), [(2, 0.905), (3, 0.93), (6, 0.93)])
-def test_pooled_intervals_cover_however_far_data_sets_differ(seeds, least, between):
-    rng = np.random.default_rng(seeds)
-    truths = between * rng.standard_normal((2000, seeds)) + 0.1 * rng.standard_normal((2000, seeds))
-    low, high = np.array([pooled([estimate(v) for v in values]).interval(0.95) for values in truths]).T
-    assert np.mean((low <= 0) & (high >= 0)) >= least
+@pytest.mark.parametrize("between", [0.0, 0.1, 0.2, 0.4])
+@pytest.mark.parametrize(
+    ("errors", "least"),
+    [((0.1, 0.1), 0.9), ((0.1,) * 3, 0.93), ((0.1, 0.2, 0.2), 0.93), ((0.1, 0.3, 0.9), 0.93), ((0.1,) * 6, 0.93)],
+)
+def test_pooled_intervals_cover_however_far_data_sets_differ(errors, least, between):
+    drawn = np.random.default_rng(1).standard_normal((2, 2000, len(errors)))
+    values = between * drawn[0] + np.array(errors) * drawn[1]
+    ends = [pooled([estimate(*each) for each in zip(row, errors, strict=True)]).interval(0.95) for row in values]
+    low, high = np.array(ends).T
+    assert np.mean((low <= 0) & (high >= 0)) >= least - 0.005  # its error over 2,000 studies
 
 
 def test_a_bound_of_each_data_set_has_to_hold_on_each():
@@ -85,8 +91,22 @@ def test_a_bound_of_each_data_set_has_to_hold_on_each():
     found, differ = over_seeds(fits, on_each=True)
     assert found.limits(0.05)[0] == fits[3].limits(0.05)[0] > 0
     assert over_seeds(fits)[0].limits(0.05)[0] < 0  # the mean of such data sets is not known from three
-    assert found.at_hand.limits(1e-4)[0] > 0
     assert differ.p < 1e-6
+
+
+def test_one_data_set_refutes_what_has_to_hold_on_each():
+    values, members = np.array([0.6, 0.6, 1.3]), np.random.default_rng(0).normal(1, 0.01, 40)
+    fits = {seed: median_of(Between(value * members, value * members)) for seed, value in enumerate(values)}
+    found, _ = over_seeds(fits, on_each=True)
+    assert found.at_hand.limits(1e-3)[0] == fits[2].limits(1e-3 / 3)[0] > 1.2
+    open_ended = {seed: median_of(Between(1.5 * members, np.full(40, np.inf))) for seed in range(3)}
+    assert over_seeds(open_ended, on_each=True)[0].at_hand.limits(1e-3)[0] > 1.4
+
+
+def test_seeds_with_and_without_an_extrapolation_are_not_mixed():
+    fits = {1: fit_limit(WIDTHS, 1 + 0 * WIDTHS, 0.01, 50), 2: fit_limit(WIDTHS[:1], [1.0], [0.01], 50)}
+    for on_each in (False, True):
+        assert "some seeds have a single width" in over_seeds(fits, on_each=on_each)[0].method
 
 
 def test_what_was_left_out_on_one_seed_is_said_of_it():
@@ -143,4 +163,6 @@ def test_bounds_on_errors_are_no_sample():
     fits = {
         seed: Bounded(estimate=e, error=0.1, n_widths=0, n_members=0, method="m") for seed, e in ((1, 0.5), (2, 1.0))
     }
-    assert over_seeds(fits)[0].interval() == pytest.approx((0.4, 1.1))
+    found, _ = over_seeds(fits)
+    assert found.interval() == pytest.approx((0.4, 1.1))
+    assert found.at_hand.interval() == pytest.approx((0.9, 0.6))  # beyond any bound that one of them is beyond

@@ -33,6 +33,14 @@ def test_seeds_that_contradict_each_other_do_not_hold_together():
     assert quantity.heterogeneity.p < 1e-6
 
 
+def test_what_fails_on_one_seed_does_not_hold_on_all():
+    seeds = {seed: [finding(seed, value, 0.004)] for seed, value in enumerate((-0.5, -0.5, -0.5, -0.5, -0.5, -0.37))}
+    (quantity,) = replication(seeds, 1).quantities
+    assert quantity.by_seed[5].verdict == "fails"
+    assert (quantity.pooled.verdict, quantity.pooled.kind) == ("inconclusive", "one-seed-fails")
+    assert quantity.pooled.reason.endswith("but by itself seed 5 fails")
+
+
 def test_what_one_seed_lacks_is_not_measured():
     missing = finding(2, fit=nothing("12 of 12 cells failed"))
     (quantity,) = replication({1: [finding(1)], 2: [missing]}, 1).quantities

@@ -14,6 +14,7 @@ from scipy.special import ndtri
 
 from ntkbench.analysis.estimation.bias_of_mean import fit_exponent_of_mean
 from ntkbench.analysis.estimation.exponents import ExponentFit, fit_exponent
+from ntkbench.analysis.estimation.limits import fit_limit
 from ntkbench.analysis.estimation.mixed import MixedEstimate
 from ntkbench.analysis.report.report import analyse
 from ntkbench.analysis.verdicts.judge import minimum_detectable_deviation, verdict
@@ -69,12 +70,12 @@ def test_bound(exponent, error, n_comparisons, expected):
     assert verdict(fit(exponent, error), BOUND, n_comparisons)[0] == expected
 
 
-@pytest.mark.parametrize(("exponent", "expected"), [(-0.5, "inconclusive"), (-0.2, "fails")])
-def test_a_rejected_power_law_cannot_hold_but_can_fail(exponent, expected):
-    # A hold presumes the power law; a distance that levels off is no less wrong for not being one.
+@pytest.mark.parametrize("exponent", [-0.5, -0.2])
+def test_a_rejected_law_decides_nothing_by_itself(exponent):
+    # A failure needs slopes too, which move away from the band (test_robustness); here there is no curve.
     rejected = replace(fit(exponent, 0.02), lack_of_fit=1e-4)
     decided, reason, *_ = verdict(rejected, BAND)
-    assert decided == expected
+    assert decided == "inconclusive"
     assert "not a power law" in reason
     accepted, reason, *_ = verdict(replace(rejected, lack_of_fit=0.02), BAND)
     assert accepted == ("holds" if exponent == -0.5 else "fails")
@@ -89,6 +90,15 @@ def test_reason_of_no_exponent_is_its_method():
         "no-estimate",
         None,
     )
+
+
+def test_a_limit_that_was_extrapolated_by_a_rejected_model_refutes_nothing():
+    widths = 64.0 * 2 ** np.arange(5)
+    limit = Expectation(claim="C8", metric="m", value=1.0, band_low=0.9, band_high=1.1, noun="limit")
+    slow = fit_limit(widths, 1 + 4 * widths**-0.5, 0.002, 200)
+    assert slow.rejected
+    assert verdict(slow, limit)[::2] == ("inconclusive", "rejected")
+    assert verdict(fit_limit(widths, 1.3 + 4 / widths, 0.002, 200), limit)[0] == "fails"
 
 
 def test_interval_open_on_one_side():
