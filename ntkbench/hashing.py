@@ -14,4 +14,4 @@ def canonical_json(value: Any) -> str:
 
 def digest(value: Any, length: int) -> str:
     """Return the first ``length`` hexadecimal digits of the SHA-256 of a value's canonical JSON."""
-    return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:length]
+    return hashlib.sha256(canonical_json(value).encode(errors="backslashreplace")).hexdigest()[:length]

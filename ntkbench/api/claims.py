@@ -191,8 +191,8 @@ def write_board(board: Board) -> None:
 
 
 def _write_table(path: Path, schema: str, name: str, table: pd.DataFrame) -> None:
-    from ..store.arrow import from_frame, write_parquet
+    from ..store.arrow import from_frame, parquet_bytes, sealed, write_bytes
 
     file = path / "verdicts" / f"{name}.parquet"
     file.parent.mkdir(parents=True, exist_ok=True)
-    write_parquet(from_frame(schema, table), file, file.with_suffix(".part"), sync=False)
+    write_bytes(parquet_bytes(sealed(from_frame(schema, table))), file, file.with_suffix(".part"), sync=False)

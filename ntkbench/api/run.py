@@ -196,16 +196,16 @@ def _executor(
 
 def _analyse(folder: RunFolder, session: Session, registry: Registry) -> None:
     """Write verdicts and figures, unless they exist and are up to date."""
-    if not session.summary.counts and (folder.path / "figures").is_dir():
+    study = session.plan.study.study
+    if not session.summary.counts and folder.report_is_whole(study.name):
         return
     from ..analysis.report.figures import draw_claim, draw_figures
     from ..analysis.report.pages import write_study_pages
     from ..analysis.report.study_figures import draw_study_figures
     from ..analysis.verdicts.table import as_table
 
-    study, (report,) = session.plan.study.study, session.report.runs
-    if report.findings:
-        folder.write_verdicts(study.name, as_table(report.findings))
+    (report,) = session.report.runs
+    folder.write_verdicts(study.name, as_table(report.findings))
     with folder.replacing("figures") as figures:
         if study.claim is None:
             draw_figures(report, session.plan, registry, figures)

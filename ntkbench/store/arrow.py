@@ -1,7 +1,12 @@
-"""Columns to Arrow tables of a fixed schema, and parquet files, written atomically."""
+"""Columns to Arrow tables of a fixed schema, and parquet files: written atomically, and read only as they were written.
+
+The row of a cell has the digests of its other files; a row, and other small tables, carry their own.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -19,6 +24,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _SMALL_ROWS = 1000  # below it compression is not worth its time
+_SEAL = b"ntkbench_digest"
+_REDO = "run the study again to redo it"
 
 
 def to_table(name: str, columns: Mapping[str, Any], constants: Mapping[str, Any]) -> pa.Table:
@@ -98,58 +105,105 @@ def _integers(values: list[Any], type_: pa.DataType) -> pa.Array:
     return found.cast(type_) if pa.types.is_floating(found.type) else pa.array(values, type=type_)
 
 
-def write_parquet(table: pa.Table, path: Path, temporary: Path, *, sync: bool) -> None:
-    """Write ``table`` to ``temporary``, flush it (to the disk if ``sync``), and rename it to ``path``."""
-    large = table.num_rows > _SMALL_ROWS
+def parquet_bytes(table: pa.Table) -> bytes:
+    """Return a table as a parquet file."""
+    large, sink = table.num_rows > _SMALL_ROWS, pa.BufferOutputStream()
+    compression = "zstd" if large else "none"
+    pq.write_table(table, sink, compression=compression, use_dictionary=large, write_statistics=False)
+    return bytes(sink.getvalue())
+
+
+def write_bytes(data: bytes, path: Path, temporary: Path, *, sync: bool) -> None:
+    """Write ``data`` to ``temporary``, flush it (to the disk if ``sync``), and rename it to ``path``."""
     with temporary.open("wb") as file:
-        pq.write_table(
-            table, file, compression="zstd" if large else "none", use_dictionary=large, write_statistics=False
-        )
+        file.write(data)
         if sync:
             file.flush()
             os.fsync(file.fileno())
     temporary.replace(path)
 
 
-def is_whole(path: Path) -> bool:
-    """Return whether a file starts and ends as a parquet file does."""
+def digest_of(data: bytes | memoryview) -> str:
+    """Return the digest of a file's bytes."""
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def sealed(table: pa.Table) -> pa.Table:
+    """Return a small table with a digest of its rows, which :func:`read_sealed` checks."""
+    return table.replace_schema_metadata({_SEAL: _rows_digest(table)})
+
+
+def _rows_digest(table: pa.Table) -> str:
+    return digest_of(json.dumps(table.to_pylist(), default=str, sort_keys=True).encode())
+
+
+def empty_table(table: str, columns: Sequence[str] | None = None, *, coded: bool = False) -> pa.Table:
+    """Return a table without rows; ``coded``: text as numbers of a dictionary."""
+    return _schema(table, columns, coded).empty_table()
+
+
+def read_sealed(file: Path, table: str) -> pa.Table:
+    """Return a small table that was written with its digest.
+
+    :raises StoreError: naming the file if it is not whole, or not what was written.
+    """
+    data = _content(file)
+    found, metadata = _parsed(file, data, _schema(table, None, coded=False))
+    if (metadata or {}).get(_SEAL) != _rows_digest(found).encode():
+        raise StoreError(f"{file}: damaged: its rows are not those that were written; {_REDO}")
+    return found
+
+
+def read_table(
+    file: Path, table: str, digest: str, columns: Sequence[str] | None = None, *, coded: bool = False
+) -> pa.Table:
+    """Return a table of a cell; ``coded``: text as numbers of a dictionary.
+
+    :param digest: of the file's bytes, as the cell's row says.
+    :raises StoreError: naming the file if it is missing, or not what was written.
+    """
+    data = _content(file)
+    if digest_of(data) != digest:
+        raise StoreError(f"{file}: damaged: its contents are not those that were written; {_REDO}")
+    return _parsed(file, data, _schema(table, columns, coded))[0]
+
+
+def is_intact(file: Path, digest: str) -> bool:
+    """Return whether a file has this digest."""
     try:
-        with path.open("rb") as file:
-            head = file.read(4)
-            file.seek(-4, os.SEEK_END)
-            return head == b"PAR1" and file.read(4) == b"PAR1"
-    except OSError:
+        return digest_of(_content(file)) == digest
+    except StoreError:
         return False
 
 
-def read_columns(
-    files: Sequence[Path], table: str, columns: list[str] | None = None, *, coded: bool = False
-) -> pa.Table:
-    """Return one Arrow table of the files, in the fixed schema; ``coded``: text as numbers of a dictionary.
+def _content(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:
+        raise StoreError(f"{file}: is missing; {_REDO}") from None
+    except OSError as error:
+        raise StoreError(f"{file}: cannot be read ({error.strerror or error})") from None
 
-    :raises StoreError: naming the first file that is not a whole parquet file.
-    """
+
+def _schema(table: str, columns: Sequence[str] | None, coded: bool) -> pa.Schema:
     schema = arrow_schema(table)
     if columns is not None:
         schema = pa.schema([schema.field(name) for name in columns])
-    if coded:
-        schema = pa.schema([field.with_type(_coded(field.type)) for field in schema])
-    return pa.concat_tables([_read_file(file, schema) for file in files] or [schema.empty_table()])
+    return pa.schema([field.with_type(_coded(field.type)) for field in schema]) if coded else schema
 
 
 def _coded(type_: pa.DataType) -> pa.DataType:
     return pa.dictionary(pa.int32(), pa.string()) if type_ == pa.string() else type_
 
 
-def _read_file(file: Path, schema: pa.Schema) -> pa.Table:
+def _parsed(file: Path, data: bytes, schema: pa.Schema) -> tuple[pa.Table, dict[bytes, bytes] | None]:
+    """Return a parquet file's table in this schema, and its metadata."""
     try:
         coded = [field.name for field in schema if pa.types.is_dictionary(field.type)]
-        with pq.ParquetFile(file, read_dictionary=coded) as parquet:
+        with pq.ParquetFile(pa.BufferReader(data), read_dictionary=coded) as parquet:
             found = parquet.read(columns=schema.names, use_threads=False).select(schema.names)
-            return found if found.schema.equals(schema) else found.cast(schema)
-    except (pa.ArrowException, OSError, KeyError) as error:
+            metadata = parquet.schema_arrow.metadata
+            return found if found.schema.equals(schema) else found.cast(schema), metadata
+    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
         reason = str(error).splitlines()[0]
-        raise StoreError(
-            f"{file}: not a whole parquet file of this schema ({reason}); "
-            "delete it and run the study again to redo that cell"
-        ) from None
+        raise StoreError(f"{file}: not a whole parquet file of this schema ({reason}); {_REDO}") from None

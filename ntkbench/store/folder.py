@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from ..errors import StoreError
-from .arrow import from_frame, is_whole, read_columns, row_table, write_parquet
+from ..hashing import canonical_json
+from .arrow import digest_of, from_frame, is_intact, parquet_bytes, read_sealed, row_table, sealed, write_bytes
 from .rows import cell_row
-from .run_file import RUN_FILE, differences, read_run_file
+from .run_file import RUN_FILE, differences, read_run_file, run_digest
 from .schemas import CELL_TABLES, RUN_TABLES, SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas as pd
-    import pyarrow as pa
 
     from ..plugin.cell import Cell
     from ..plugin.outcome import Outcome
@@ -78,16 +78,20 @@ class RunFolder:
         found: dict[str, Done] = {}
         for path in sorted((self.path / "cells").glob("*.parquet")):
             try:
-                row = read_columns([path], "cells", ["cell_id", "status", "attempt"]).to_pylist()[0]
-            except (StoreError, IndexError):
+                (row,) = (
+                    read_sealed(path, "cells")
+                    .select(["run_id", "cell_id", "status", "attempt", "digests_json"])
+                    .to_pylist()
+                )
+            except (StoreError, ValueError):
                 continue
-            if row["status"] != "ok" or self._tables_whole(row["cell_id"]):
-                found[row["cell_id"]] = Done(row["status"], row["attempt"])
+            own = (row["run_id"], row["cell_id"]) == (self.run_id, path.stem)
+            if own and self._is_intact(path.stem, json.loads(row["digests_json"])):
+                found[path.stem] = Done(row["status"], row["attempt"])
         return found
 
-    def _tables_whole(self, cell_id: str) -> bool:
-        files = [self.path / table / f"{cell_id}.parquet" for table in CELL_TABLES]
-        return files[0].exists() and all(is_whole(file) for file in files if file.exists())
+    def _is_intact(self, cell_id: str, digests: Mapping[str, str]) -> bool:
+        return all(is_intact(self.path / table / f"{cell_id}.parquet", digest) for table, digest in digests.items())
 
     def key(self, cell: Cell, attempt: int) -> dict[str, Any]:
         """Return the key columns that all tables of a cell share."""
@@ -98,20 +102,23 @@ class RunFolder:
 
         :raises StoreError: if a file cannot be written.
         """
-        row = row_table("cells", {**cell_row(cell, outcome, config, env_id), **self.key(cell, attempt)})
+        written = cell_row(cell, outcome, config, env_id)
+        files = {name: parquet_bytes(outcome.tables[name]) for name in CELL_TABLES if name in outcome.tables}
+        digests = {"digests_json": canonical_json({name: digest_of(data) for name, data in files.items()})}
+        row = row_table("cells", {**written, **self.key(cell, attempt), **digests})
         for name in CELL_TABLES:
             path = self.path / name / f"{cell.cell_id}.parquet"
-            if name in outcome.tables:
-                self._write(name, outcome.tables[name], path, sync=False)
+            if name in files:
+                self._write(name, files[name], path, sync=False)
             else:
                 path.unlink(missing_ok=True)
         if outcome.log:
             self._write_log(self.path / "logs" / f"{cell.cell_id}.{attempt}.txt", outcome.log)
-        self._write("cells", row, self.path / "cells" / f"{cell.cell_id}.parquet", sync=True)
+        self._write("cells", parquet_bytes(sealed(row)), self.path / "cells" / f"{cell.cell_id}.parquet", sync=True)
 
-    def _write(self, name: str, table: pa.Table, path: Path, *, sync: bool) -> None:
+    def _write(self, name: str, data: bytes, path: Path, *, sync: bool) -> None:
         with _said(path):
-            write_parquet(table, path, self.temporary / f"{name}-{path.name}", sync=sync)
+            write_bytes(data, path, self.temporary / f"{name}-{path.name}", sync=sync)
 
     def _write_log(self, path: Path, text: str) -> None:
         with _said(path):
@@ -120,9 +127,16 @@ class RunFolder:
     def write_verdicts(self, study: str, verdicts: pd.DataFrame) -> None:
         """Write the verdicts of a study."""
         (self.path / "verdicts").mkdir(exist_ok=True)
-        self._write(
-            "verdicts", from_frame("verdicts", verdicts), self.path / "verdicts" / f"{study}.parquet", sync=False
-        )
+        data = parquet_bytes(sealed(from_frame("verdicts", verdicts)))
+        self._write("verdicts", data, self.path / "verdicts" / f"{study}.parquet", sync=False)
+
+    def report_is_whole(self, study: str) -> bool:
+        """Return whether figures are there, and a study's verdicts are those that were written."""
+        try:
+            read_sealed(self.path / "verdicts" / f"{study}.parquet", "verdicts")
+        except StoreError:
+            return False
+        return (self.path / "figures").is_dir()
 
     @contextmanager
     def replacing(self, name: str) -> Iterator[Path]:
@@ -158,6 +172,7 @@ class RunFolder:
             "resolved": plan.resolved,
             "environments": {**old.get("environments", {}), environment["env_id"]: dict(environment)},
         }
+        text["digest"] = run_digest(text)
         part = self.temporary / RUN_FILE
         with _said(self.path / RUN_FILE):
             part.write_text(

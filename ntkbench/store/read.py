@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -11,9 +12,9 @@ import numpy as np
 import pyarrow as pa
 
 from ..errors import StoreError
-from .arrow import read_columns
+from .arrow import empty_table, read_sealed, read_table
 from .run_file import RUN_FILE, read_run_file
-from .schemas import SCHEMAS, arrow_schema
+from .schemas import SCHEMAS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,7 +91,7 @@ class Results:
     def cells(self) -> pd.DataFrame:
         """One row per cell."""
         parts = self._cells.values()
-        return _frame(pa.concat_tables([arrow_schema("cells").empty_table(), *parts]), "cells")
+        return _frame(pa.concat_tables([empty_table("cells"), *parts]), "cells")
 
     @cached_property
     def measurements(self) -> pd.DataFrame:
@@ -104,12 +105,12 @@ class Results:
         In parts of whole cells, one at least: small cells together, large ones alone.
         """
         cells = (
-            part.select(_NUMBERS)
-            for path, cells in self._attempts.items()
-            for part in _committed_parts(path, cells, "measurements", columns=[*_NUMBERS, "attempt"], coded=True)
+            part
+            for path, cells in self._digests.items()
+            for part in _committed_parts(path, cells, "measurements", columns=_NUMBERS, coded=True)
         )
         parts = [pa.concat_tables(tables).unify_dictionaries() for tables in _in_parts(cells, _PART_ROWS)]
-        empty = read_columns([], "measurements", _NUMBERS, coded=True)
+        empty = empty_table("measurements", _NUMBERS, coded=True)
         return [_frame(part, "measurements", share=True) for part in parts or [empty]]
 
     @cached_property
@@ -129,33 +130,52 @@ class Results:
 
     def _read(self, table: str) -> pd.DataFrame:
         files = [file for path in self.paths for file in sorted((path / table).glob("*.parquet"))]
-        return _frame(read_columns(files, table), table)
+        return _frame(pa.concat_tables([empty_table(table), *(read_sealed(file, table) for file in files)]), table)
 
     def _committed(self, table: str) -> pd.DataFrame:
-        parts = [part for path, cells in self._attempts.items() for part in _committed_parts(path, cells, table)]
-        return _frame(pa.concat_tables([arrow_schema(table).empty_table(), *parts]), table)
+        parts = [part for path, cells in self._digests.items() for part in _committed_parts(path, cells, table)]
+        return _frame(pa.concat_tables([empty_table(table), *parts]), table)
 
     @cached_property
-    def _attempts(self) -> dict[Path, dict[str, int]]:
-        """By run: the committed cells, each with its committed attempt."""
+    def _digests(self) -> dict[Path, dict[str, dict[str, str]]]:
+        """By run: the committed cells, each with the digests of its other tables."""
         return {
-            path: dict(zip(cells["cell_id"].to_pylist(), cells["attempt"].to_pylist(), strict=True))
+            path: {
+                row["cell_id"]: json.loads(row["digests_json"])
+                for row in cells.select(["cell_id", "digests_json"]).to_pylist()
+            }
             for path, cells in self._cells.items()
         }
 
     @cached_property
     def _cells(self) -> dict[Path, pa.Table]:
         """By run: the rows of its cells, against which every other table is checked."""
-        return {path: read_columns(sorted((path / "cells").glob("*.parquet")), "cells") for path in self.paths}
+        return {path: _cells_of(path, run["run_id"]) for path, run in zip(self.paths, self.runs, strict=True)}
 
 
-def _committed_parts(path: Path, cells: Mapping[str, int], table: str, **options: Any) -> Iterator[pa.Table]:
-    """Yield the tables of a run's cells, only those of the committed attempt."""
-    for cell_id, attempt in cells.items():
-        file = path / table / f"{cell_id}.parquet"
-        part = read_columns([file] if file.exists() else [], table, **options)
-        if part.num_rows and part["attempt"][0].as_py() == attempt:
-            yield part
+def _cells_of(path: Path, run_id: str) -> pa.Table:
+    """Return the rows of a run's cells.
+
+    :raises StoreError: if a file holds another cell than its name says, or a cell of another run.
+    """
+    rows = []
+    for file in sorted((path / "cells").glob("*.parquet")):
+        row = read_sealed(file, "cells")
+        if (row["run_id"].to_pylist(), row["cell_id"].to_pylist()) != ([run_id], [file.stem]):
+            raise StoreError(f"{file}: holds another cell than its name says; run the study again to redo it")
+        rows.append(row)
+    return pa.concat_tables([empty_table("cells"), *rows])
+
+
+def _committed_parts(
+    path: Path, cells: Mapping[str, Mapping[str, str]], table: str, **options: Any
+) -> Iterator[pa.Table]:
+    """Yield the tables of a run's cells, as their rows say they are."""
+    for cell_id, digests in cells.items():
+        if table in digests:
+            part = read_table(path / table / f"{cell_id}.parquet", table, digests[table], **options)
+            if part.num_rows:
+                yield part
 
 
 def load(*paths: str | Path) -> Results:

@@ -6,10 +6,11 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from ..errors import StoreError
-from ..hashing import canonical_json
+from ..hashing import canonical_json, digest
 from .schemas import SCHEMA_VERSION
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 RUN_FILE = "run.json"
@@ -35,7 +36,17 @@ def read_run_file(path: Path) -> dict[str, Any]:
     if version != SCHEMA_VERSION:
         newer = "a newer" if version > SCHEMA_VERSION else "an older"
         raise StoreError(f"{path}: written with schema {version} by {newer} ntkbench; this one reads {SCHEMA_VERSION}")
+    if data.pop("digest", None) != run_digest(data):
+        raise StoreError(
+            f"{file}: damaged: its contents are not those that were written; restore it, or discard the run with "
+            "--fresh"
+        )
     return dict(data)
+
+
+def run_digest(data: Mapping[str, Any]) -> str:
+    """Return the digest of the contents of ``run.json``."""
+    return digest(data, 32)
 
 
 def differences(old: Any, new: Any, path: str = "") -> list[str]:

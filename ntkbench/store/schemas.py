@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     import pyarrow as pa
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 class Column(NamedTuple):
@@ -95,6 +95,7 @@ SCHEMAS: dict[str, tuple[Column, ...]] = {
         _c("peak_memory_bytes", "int64?", "peak resident memory of the process while the cell ran, bytes"),
         _c("started_at", "timestamp[us, tz=UTC]?", "start time, UTC"),
         _c("env_id", "string", "environment, a key of `environments` in run.json"),
+        _c("digests_json", "string", "BLAKE2b digests of the cell's files, by table, canonical JSON"),
     ),
     "measurements": (
         *_ATTEMPT,

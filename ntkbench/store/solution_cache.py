@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import tempfile
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..hashing import digest
 from ..plugin.types import Solution, Training
 
 _SCALARS = ("rho", "time_scale")
@@ -25,16 +27,28 @@ _ARRAYS = tuple(f.name for f in fields(Solution) if f.name not in (*_SCALARS, *_
 
 
 def has_solution(folder: Path, cell_id: str) -> bool:
-    """Return whether a cell's solution is in the cache, with all of its arrays."""
+    """Return whether a cell's solution is in the cache, with all of its arrays as they were written."""
     here = folder / cell_id
     try:
-        return all((here / f"{name}.npy").is_file() for name in _index(here)["arrays"])
-    except (OSError, ValueError, KeyError):
+        index = _index(here)
+        own = index["digest"] == _digest(index) and index["cell_id"] == cell_id
+        return own and all(_file_digest(here / f"{name}.npy") == found for name, found in index["arrays"].items())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
 
 
 def _index(here: Path) -> dict[str, Any]:
     return dict(json.loads((here / _INDEX).read_text()))
+
+
+def _digest(index: dict[str, Any]) -> str:
+    """Return the digest of an index without its own."""
+    return digest({key: value for key, value in index.items() if key != "digest"}, 32)
+
+
+def _file_digest(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "blake2b").hexdigest()
 
 
 def save_solution(folder: Path, cell_id: str, solution: Solution) -> None:
@@ -47,7 +61,9 @@ def save_solution(folder: Path, cell_id: str, solution: Solution) -> None:
             np.save(part / f"{name}.npy", getattr(solution, name))
         scalars = {name: getattr(solution, name) for name in _SCALARS}
         training = None if solution.training is None else solution.training.as_json()
-        (part / _INDEX).write_text(json.dumps({"arrays": arrays, "scalars": scalars, "training": training}))
+        digests = {name: _file_digest(part / f"{name}.npy") for name in arrays}
+        index = {"cell_id": cell_id, "arrays": digests, "scalars": scalars, "training": training}
+        (part / _INDEX).write_text(json.dumps({**index, "digest": _digest(index)}))
         shutil.rmtree(folder / cell_id, ignore_errors=True)
         part.replace(folder / cell_id)
     except BaseException:

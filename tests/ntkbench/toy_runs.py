@@ -22,7 +22,7 @@ from ntkbench.study.load import Overrides
 
 TOY = Path(__file__).parent / "plugins" / "toy.py"
 LISTENER = Path(__file__).parent / "plugins" / "listener.py"
-CIRCUMSTANCES = ["wall_seconds", "compile_seconds", "peak_memory_bytes", "started_at", "env_id"]
+CIRCUMSTANCES = ["digests_json", "wall_seconds", "compile_seconds", "peak_memory_bytes", "started_at", "env_id"]
 
 _STUDY = {
     "schema": 1,

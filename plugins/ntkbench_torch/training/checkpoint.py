@@ -1,12 +1,14 @@
 """Checkpoints of a cell in training, so that a killed one can resume.
 
 One file per group of members, written atomically: its state, at most once a minute, and finally its result. Cells
-shorter than ten seconds write nothing. Files hold tensors, numbers, lists and dictionaries, and are read without
-unpickling code.
+shorter than ten seconds write nothing. Files begin with a digest of the rest, which holds tensors, numbers, lists and
+dictionaries, and is read without unpickling code.
 """
 
 from __future__ import annotations
 
+import hashlib
+import io
 import os
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 _EVERY_SECONDS = 60.0
 _SHORT_SECONDS = 10.0
+_DIGEST_BYTES = 16
 
 
 class Checkpoints:
@@ -48,7 +51,12 @@ class Checkpoints:
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / f"{first}.pt"
         part = path.with_suffix(f".{os.getpid()}.part")
-        torch.save(content, part)
+        buffer = io.BytesIO()
+        torch.save(content, buffer)
+        data = buffer.getbuffer()
+        with part.open("wb") as file:
+            file.write(hashlib.blake2b(data, digest_size=_DIGEST_BYTES).digest())
+            file.write(data)
         part.replace(path)
         self._saved = monotonic()
 
@@ -57,7 +65,11 @@ class Checkpoints:
         if self._folder is None:
             return {}
         try:
-            return dict(torch.load(self._folder / f"{first}.pt", map_location=device, weights_only=True))
+            content = memoryview((self._folder / f"{first}.pt").read_bytes())
+            digest, data = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
+            if hashlib.blake2b(data, digest_size=_DIGEST_BYTES).digest() != digest:
+                return {}
+            return dict(torch.load(io.BytesIO(data), map_location=device, weights_only=True))
         except Exception:  # missing or damaged, whatever torch raises
             return {}
 

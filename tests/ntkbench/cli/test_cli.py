@@ -304,7 +304,7 @@ class TestCatalogue:
 class TestAnyText:
     """Names and paths are printed as they are, on any terminal."""
 
-    @pytest.mark.parametrize("name", ["runs[/old]", "[bold]", ":smile:"], ids=ascii)
+    @pytest.mark.parametrize("name", ["runs[/old]", "[bold]", ":smile:", "r\udcff"], ids=ascii)
     @pytest.mark.parametrize("encoding", ["utf-8", "ascii", "cp1252"])
     def test_a_finished_run_is_shown(self, finished, tmp_path, name, encoding):
         shutil.copytree(finished / "run", tmp_path / name)

@@ -20,9 +20,9 @@ import ntkbench
 from ntkbench.analysis.series.records import as_text
 from ntkbench.errors import StoreError
 from ntkbench.store import read
-from ntkbench.store.arrow import is_whole, row_table, to_table, write_parquet
+from ntkbench.store.arrow import digest_of, parquet_bytes, read_table, row_table, to_table, write_bytes
 from ntkbench.store.read import Results
-from ntkbench.store.run_file import differences
+from ntkbench.store.run_file import differences, run_digest
 from ntkbench.store.schemas import CELL_TABLES, SCHEMA_VERSION, SCHEMAS, arrow_schema, describe
 
 ROOT = Path(__file__).parents[3]
@@ -141,9 +141,8 @@ class TestTables:
         for name, labels in (("1", first), ("2", second)):
             resolved = {role: [{"label": label} for label in found] for role, found in labels.items()}
             (tmp_path / name).mkdir()
-            (tmp_path / name / "run.json").write_text(
-                json.dumps({"schema_version": SCHEMA_VERSION, "run_id": name, "resolved": resolved})
-            )
+            text = {"schema_version": SCHEMA_VERSION, "run_id": name, "resolved": resolved}
+            (tmp_path / name / "run.json").write_text(json.dumps(text | {"digest": run_digest(text)}))
         assert ntkbench.load(tmp_path).labels == ["z", "a", "y", "b", "m", "c"]
 
     def test_loading_what_is_no_run_says_so(self, tmp_path):
@@ -193,15 +192,18 @@ class TestArrow:
     @pytest.mark.parametrize("size", [3, 5000])
     def test_a_file_is_written_whole(self, tmp_path, size):
         table = to_table("spectra", self.ROW | {"component": np.arange(size)}, self.KEY)
-        write_parquet(table, tmp_path / "a.parquet", tmp_path / "part", sync=True)
-        assert pq.read_table(tmp_path / "a.parquet").equals(table)
+        file, content = tmp_path / "a.parquet", parquet_bytes(table)
+        write_bytes(content, file, tmp_path / "part", sync=True)
+        assert pq.read_table(file).equals(table)
+        assert read_table(file, "spectra", digest_of(content)).equals(table)
         assert not (tmp_path / "part").exists()
-        assert is_whole(tmp_path / "a.parquet")
-        content = (tmp_path / "a.parquet").read_bytes()
         for broken in (b"", b"PAR", content[:-1], content[1:]):
-            (tmp_path / "b.parquet").write_bytes(broken)
-            assert not is_whole(tmp_path / "b.parquet")
-        assert not is_whole(tmp_path / "absent.parquet")
+            file.write_bytes(broken)
+            with pytest.raises(StoreError, match=r"a.parquet: damaged"):
+                read_table(file, "spectra", digest_of(content))
+        file.unlink()
+        with pytest.raises(StoreError, match=r"a.parquet: is missing"):
+            read_table(file, "spectra", digest_of(content))
 
 
 class TestOwnership:
@@ -232,7 +234,7 @@ class TestOwnership:
         def full(*arguments, **options):
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr("ntkbench.store.folder.write_parquet", full)
+        monkeypatch.setattr("ntkbench.store.folder.write_bytes", full)
         with pytest.raises(StoreError, match=r"\w+.parquet: cannot be written \(No space left on device\)"):
             resume(tmp_path / "run", {**TEXT, "subject": []})
         monkeypatch.undo()
@@ -312,13 +314,15 @@ class TestDamage:
     def test_a_damaged_table_is_done_again(self, mine):
         file = sorted((mine / "measurements").glob("*.parquet"))[1]
         file.write_bytes(file.read_bytes()[:-20])
-        with pytest.raises(StoreError, match=f"{file.name}: not a whole parquet file"):
+        with pytest.raises(StoreError, match=f"{file.name}: damaged"):
             _ = ntkbench.load(mine).measurements
         assert resume(mine).summary.counts == {"ok": 1}
         assert len(ntkbench.load(mine).measurements)
 
     def test_a_lost_table_is_done_again(self, mine):
         shutil.rmtree(mine / "measurements")
+        with pytest.raises(StoreError, match="parquet: is missing; run the study again to redo it"):
+            _ = ntkbench.load(mine).measurements
         assert resume(mine).summary.counts == {"ok": 4}
 
     @pytest.mark.parametrize(
@@ -329,7 +333,7 @@ class TestDamage:
             ("{}", "broken JSON, or no schema_version"),
             ('{"schema_version": "1", "resolved": {}}', "schema_version '1'"),
             ('{"schema_version": 1}', "no resolved study"),
-            ('{"schema_version": 99, "resolved": {}}', "written with schema 99 by a newer ntkbench; this one reads 2"),
+            ('{"schema_version": 99, "resolved": {}}', "written with schema 99 by a newer ntkbench; this one reads 3"),
             ('{"schema_version": 0, "resolved": {}}', "written with schema 0 by an older ntkbench"),
         ],
     )
@@ -397,7 +401,8 @@ class TestRunFile:
         old = json.loads((mine / "run.json").read_text())
         old["environments"]["elsewhere"] = {"env_id": "elsewhere"}
         old["created_at"] = "2001-01-01T00:00:00+00:00"
-        (mine / "run.json").write_text(json.dumps(old))
+        del old["digest"]
+        (mine / "run.json").write_text(json.dumps(old | {"digest": run_digest(old)}))
         resume(mine)
         new = json.loads((mine / "run.json").read_text())
         assert new["environments"].items() >= old["environments"].items()

@@ -1,0 +1,125 @@
+"""Damage to a finished run: found and named on reading, and mended by running again; never another number."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from toy_runs import compared, session, study
+
+import ntkbench
+from ntkbench.errors import StoreError
+from ntkbench.store.schemas import CELL_TABLES
+from ntkbench.store.solution_cache import has_solution
+
+TEXT = study(architecture=[{"depth": 2}], task=[{"name": "toy/line", "outputs": 2}], store={"predictions": "all"})
+TABLES = ("cells", *CELL_TABLES, "verdicts")
+FLIPS = 6
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    """A finished run, not to be changed."""
+    path = tmp_path_factory.mktemp("done") / "run"
+    session(TEXT, path, executor="inline", analyse=True)
+    return path
+
+
+@pytest.fixture(scope="module")
+def known(done):
+    """What the run says."""
+    return everything(done)
+
+
+def everything(path):
+    results = ntkbench.load(path)
+    return {name: getattr(results, name) for name in TABLES}
+
+
+def same(found, known):
+    return all(found[name].equals(known[name]) for name in TABLES)
+
+
+def flipped(content, seed):
+    """Return bytes of which one is another."""
+    rng = np.random.default_rng(seed)
+    place = int(rng.integers(len(content)))
+    return content[:place] + bytes([content[place] ^ int(rng.integers(1, 256))]) + content[place + 1 :]
+
+
+def damages(file):
+    """Yield what may have become of a file's bytes, None if it is gone, by name."""
+    content = file.read_bytes()
+    for seed in range(FLIPS):
+        yield f"flipped {seed}", flipped(content, seed)
+    yield from {"cut": content[: len(content) // 2], "one byte short": content[:-1], "longer": content + b"\0"}.items()
+    yield from {"zeros": bytes(len(content)), "empty": b"", "gone": None}.items()
+    others = [other for other in sorted(file.parent.glob("*.parquet")) if other != file]
+    yield from ((f"copy of {other.name}", other.read_bytes()) for other in others[:2])
+
+
+def test_no_damage_to_a_file_gives_another_number(done, known, tmp_path):
+    tried = found = 0
+    path = Path(shutil.copytree(done, tmp_path / "run"))
+    files = [path / "run.json", *(file for table in TABLES for file in sorted((path / table).glob("*.parquet")))]
+    for file in files:
+        content = file.read_bytes()
+        for name, damage in [*damages(file)]:
+            file.unlink() if damage is None else file.write_bytes(damage)
+            try:
+                read = everything(path)
+            except StoreError as error:
+                found += 1
+                assert file.name in str(error) or str(path) in str(error), (file, name)
+            else:
+                lost = damage is None and file.parent.name in ("cells", "verdicts")  # never run, as far as one can see
+                assert lost or same(read, known), (file, name)
+            tried += 1
+            file.write_bytes(content)
+    assert tried >= 200
+    assert found >= tried - 10
+
+
+@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("damage", ["flipped 0", "flipped 1", "cut", "zeros", "gone", "copy"])
+def test_running_again_mends_it(done, known, tmp_path, table, damage):
+    path = Path(shutil.copytree(done, tmp_path / "run"))
+    file = sorted((path / table).glob("*.parquet"))[0]
+    by_name = dict(damages(file))
+    content = next((content for name, content in by_name.items() if name.startswith(damage)), b"")
+    file.unlink() if content is None else file.write_bytes(content)
+    session(TEXT, path, executor="inline", analyse=True)
+    before, after = compared(done), compared(path)
+    for name, frame in before.items():
+        pd.testing.assert_frame_equal(after[name], frame)
+    numbers = known["verdicts"].select_dtypes("number")
+    pd.testing.assert_frame_equal(ntkbench.load(path).verdicts[numbers.columns], numbers)
+
+
+def test_files_that_changed_places_are_named(done, tmp_path):
+    for table in ("cells", "measurements", "predictions"):
+        path = Path(shutil.copytree(done, tmp_path / table))
+        one, two = sorted((path / table).glob("*.parquet"))[:2]
+        contents = one.read_bytes(), two.read_bytes()
+        two.write_bytes(contents[0])
+        one.write_bytes(contents[1])
+        with pytest.raises(StoreError, match=one.name):
+            everything(path)
+
+
+def test_a_damaged_solution_is_none(done, tmp_path):
+    solutions = Path(shutil.copytree(done / "solutions", tmp_path / "solutions"))
+    (cell_id,) = (folder.name for folder in solutions.iterdir())
+    assert has_solution(solutions, cell_id)
+    for file in sorted((solutions / cell_id).iterdir()):
+        content = file.read_bytes()
+        for seed in range(5):
+            file.write_bytes(flipped(content, seed))
+            assert not has_solution(solutions, cell_id)
+        file.unlink()
+        assert not has_solution(solutions, cell_id)
+        file.write_bytes(content)
+    assert has_solution(solutions, cell_id)
+    (solutions / cell_id).rename(solutions / "another")
+    assert not has_solution(solutions, "another")
