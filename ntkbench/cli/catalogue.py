@@ -60,8 +60,8 @@ def plugins_command(plugins: tuple[str, ...], as_json: bool) -> None:
         return
     for report in reports:
         click.echo(f"{report.name:<12}  {report.status:<8}  {report.version:<8}  {report.source}")
-        if report.reason:
-            click.echo(f"{'':<12}  {report.reason}")
+        for remark in filter(None, (report.reason, report.note)):
+            click.echo(f"{'':<12}  {remark}")
 
 
 @click.command("show")
@@ -77,7 +77,9 @@ def show_command(name: str, plugins: tuple[str, ...]) -> None:
     if not found:
         known = [spec.name for _, known in kinds for spec in known]
         kind_names = "no task, backend, metric or study"
-        raise UnknownNameError(f'{kind_names} "{name}"{suggestion(name, known)} (see: ntkbench list)')
+        owned = [registered for _, registered in kinds if name in registered.refused] or [registry.studies]
+        message = f'{kind_names} "{name}"{suggestion(name, known)} (see: ntkbench list){owned[0].absence(name)}'
+        raise UnknownNameError(message)
     for kind, spec, owner in found:
         _show(kind, spec, owner, registry)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ..errors import PluginError
 from ..hashing import digest
 from ..plugin.cell import Cell
 from ..plugin.registry import unavailable_reason
@@ -202,8 +201,7 @@ class _Expansion:
         return method.backend.estimate(workload)
 
     def _skip_reason(self, cell: Cell) -> str | None:
-        try:
-            reason = self.registry.hook.ntkbench_skip_cell(cell=cell)
-        except Exception as error:
-            raise PluginError(f"a plugin's ntkbench_skip_cell failed: {error!r}") from error
-        return None if reason is None else str(reason)
+        """Return the first reason that a plugin has; one that fails is passed over, unless it is the user's own."""
+        for _, reason in self.registry.call("ntkbench_skip_cell", raising=True, cell=cell):
+            return str(reason)
+        return None

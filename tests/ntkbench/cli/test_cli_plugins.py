@@ -45,7 +45,7 @@ def test_a_plugin_that_fails_to_add_one_takes_nothing_else_down(installed, monke
     captured = capsys.readouterr()
     assert "rmse" in captured.out
     assert "ntkbench_register_commands failed" in captured.err
-    assert "OSError('oh')" in captured.err
+    assert "OSError: oh" in captured.err
 
 
 def test_one_that_fails_or_takes_a_name_costs_the_others_nothing(installed, monkeypatch, capsys, tmp_path):

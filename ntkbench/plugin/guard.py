@@ -1,0 +1,168 @@
+"""Calls into plugins: whatever one raises, prints or does not return from is reported with its name."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import threading
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import NtkbenchError, PluginError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_NOTICE_SECONDS = 5.0
+_KEPT_BYTES = 4000
+_LONGEST_QUOTE = 80
+_CORE = str(Path(__file__).parents[1])
+
+
+def described(error: BaseException) -> str:
+    """Return ``RuntimeError: not today (acme.py, line 3)``; of an error of ntkbench's own only its message."""
+    if isinstance(error, NtkbenchError):
+        return str(error)
+    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    place = None if isinstance(error, SyntaxError) else _place(error)
+    return f"{text} ({place})" if place else text
+
+
+def _place(error: BaseException) -> str | None:
+    """Return the file and line where an exception arose; None if that is in ntkbench or in the import system."""
+    from traceback import extract_tb
+
+    frames = [frame for frame in extract_tb(error.__traceback__) if not frame.filename.startswith("<")]
+    if not frames or frames[-1].filename.startswith(_CORE + os.sep):
+        return None
+    return f"{frames[-1].filename}, line {frames[-1].lineno}"
+
+
+@contextmanager
+def blaming(plugin: str, what: str) -> Iterator[None]:
+    """Turn whatever a plugin raises, exits included, into a :class:`PluginError`; what it prints goes to stderr.
+
+    :raises PluginError: naming the plugin and ``what`` failed. Errors of ntkbench's own pass unchanged.
+    """
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    except (NtkbenchError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        raise PluginError(f'plugin "{plugin}": {what} failed: {described(error)}') from error
+
+
+@contextmanager
+def noticing(doing: str, hint: str = "") -> Iterator[None]:
+    """Print a line on standard error if the block takes longer than a few seconds; on an interrupt, too."""
+    stream = sys.stderr
+
+    def say() -> None:
+        with suppress(OSError, ValueError):
+            print(f"ntkbench: still {doing} after {_NOTICE_SECONDS:g} s{hint}", file=stream, flush=True)
+
+    timer = threading.Timer(_NOTICE_SECONDS, say)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except KeyboardInterrupt:
+        print(f"ntkbench: interrupted while {doing}{hint}", file=stream, flush=True)
+        raise
+    finally:
+        timer.cancel()
+
+
+class _PrintedBytes(io.RawIOBase):
+    """Keeps the beginning of what is written and counts the rest; once ended, passes everything on."""
+
+    def __init__(self, behind: object) -> None:
+        self.head, self.size, self.ended = b"", 0, False
+        self._behind = behind
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._behind.fileno()  # type: ignore[attr-defined, no-any-return]
+
+    def write(self, data: object) -> int:
+        content = bytes(data)  # type: ignore[call-overload]
+        if self.ended:  # a logging handler made meanwhile still holds this stream
+            self._behind.write(content.decode(errors="replace"))  # type: ignore[attr-defined]
+        else:
+            self.size += len(content)
+            self.head += content[: _KEPT_BYTES - len(self.head)]
+        return len(content)
+
+
+@dataclass
+class Printed:
+    """The output of a block: its size in bytes, and how it begins."""
+
+    size: int = 0
+    head: str = field(default="", repr=False)
+
+    def sentence(self) -> str:
+        """Return ``printed 3.1 MB, beginning with "hello"``; "" if nothing was printed."""
+        if not self.size:
+            return ""
+        from .terminal import quantity
+
+        first = next((line.strip() for line in self.head.splitlines() if line.strip()), "")
+        quote = first if len(first) <= _LONGEST_QUOTE else first[: _LONGEST_QUOTE - 3] + "..."
+        return f"printed {quantity(self.size, 'B')}" + (f', beginning with "{quote}"' if quote else "")
+
+
+@contextmanager
+def captured() -> Iterator[Printed]:
+    """Keep standard output and error of the block off the screen; standard output also where C code writes to it."""
+    import tempfile
+
+    printed = Printed()
+    raw = [_PrintedBytes(sys.stdout), _PrintedBytes(sys.stderr)]
+    streams = [io.TextIOWrapper(part, "utf-8", "backslashreplace", write_through=True) for part in raw]  # type: ignore[type-var]
+    with tempfile.TemporaryFile() as file:
+        try:
+            with redirect_stdout(streams[0]), redirect_stderr(streams[1]), _descriptor_to(file.fileno()):
+                yield printed
+        finally:
+            for part in raw:
+                part.ended = True
+            size = os.fstat(file.fileno()).st_size
+            file.seek(0)
+            head = b"".join(part.head for part in raw) + file.read(_KEPT_BYTES)
+            printed.size = size + sum(part.size for part in raw)
+            printed.head = head.decode(errors="replace")
+
+
+@contextmanager
+def stdout_to_stderr() -> Iterator[None]:
+    """Send standard output of the block to standard error, also where C code writes to it."""
+    with ExitStack() as stack:
+        stack.enter_context(redirect_stdout(sys.stderr))
+        stack.enter_context(_descriptor_to(2))
+        yield
+
+
+@contextmanager
+def _descriptor_to(target: int) -> Iterator[None]:
+    """Point file descriptor 1 at ``target`` while the block lasts; do nothing where one of them is closed."""
+    try:
+        with suppress(OSError, ValueError, AttributeError):
+            sys.__stdout__.flush()  # type: ignore[union-attr]
+        before = os.dup(1)
+    except OSError:
+        yield
+        return
+    try:
+        with suppress(OSError):
+            os.dup2(target, 1)
+        yield
+    finally:
+        os.dup2(before, 1)
+        os.close(before)
