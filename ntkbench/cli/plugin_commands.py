@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import PluginError
-from ..plugin.guard import captured, described, noticing
+from ..plugin.guard import captured, described, entered, watching
 from ..plugin.registry import is_strict
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def add_plugin_commands(cli: click.Group, registry: Registry) -> list[str]:
     problems = []
     for implementation in registry.hook.ntkbench_register_commands.get_hookimpls():
         who, before = f'plugin "{implementation.plugin_name}"', dict(cli.commands)
-        with noticing(f"waiting for {who} to add its commands"), captured() as printed:
+        with watching(), entered(f"{who}: {_HOOK}"), captured() as printed:
             try:
                 _add(cli, implementation, before)
             except KeyboardInterrupt:

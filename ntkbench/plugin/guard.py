@@ -6,6 +6,7 @@ import io
 import os
 import sys
 import threading
+import time
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _NOTICE_SECONDS = 5.0
 _KEPT_BYTES = 4000
 _LONGEST_QUOTE = 80
+_calls: list[tuple[str, float]] = []
 _CORE = str(Path(__file__).parents[1])
 
 
@@ -42,39 +44,56 @@ def _place(error: BaseException) -> str | None:
 
 
 @contextmanager
-def blaming(plugin: str, what: str) -> Iterator[None]:
+def entered(what: str) -> Iterator[None]:
+    """Note that code of a plugin runs, for :func:`watching`; an interrupt prints where it struck."""
+    _calls.append((what, time.monotonic()))
+    try:
+        yield
+    except KeyboardInterrupt:
+        print(f"ntkbench: interrupted in {what}", file=sys.__stderr__, flush=True)
+        raise
+    finally:
+        _calls.pop()
+
+
+@contextmanager
+def blaming(what: str) -> Iterator[None]:
     """Turn whatever a plugin raises, exits included, into a :class:`PluginError`; what it prints goes to stderr.
 
-    :raises PluginError: naming the plugin and ``what`` failed. Errors of ntkbench's own pass unchanged.
+    :raises PluginError: saying ``what`` failed, and where. Errors of ntkbench's own pass unchanged.
     """
     try:
-        with redirect_stdout(sys.stderr):
+        with entered(what), redirect_stdout(sys.stderr):
             yield
     except (NtkbenchError, KeyboardInterrupt):
         raise
     except BaseException as error:
-        raise PluginError(f'plugin "{plugin}": {what} failed: {described(error)}') from error
+        raise PluginError(f"{what} failed: {described(error)}") from error
 
 
 @contextmanager
-def noticing(doing: str, hint: str = "") -> Iterator[None]:
-    """Print a line on standard error if the block takes longer than a few seconds; on an interrupt, too."""
-    stream = sys.stderr
+def watching() -> Iterator[None]:
+    """Print a line on standard error for each call of a plugin in the block that takes longer than a few seconds."""
+    stream, done = sys.stderr, threading.Event()
 
-    def say() -> None:
-        with suppress(OSError, ValueError):
-            print(f"ntkbench: still {doing} after {_NOTICE_SECONDS:g} s{hint}", file=stream, flush=True)
+    def watch() -> None:
+        said: tuple[str, float] | None = None
+        while not done.wait(_NOTICE_SECONDS / 5):
+            now = _calls[-1] if _calls else None
+            if now is not None and now != said and time.monotonic() - now[1] >= _NOTICE_SECONDS:
+                said = now
+                with suppress(OSError, ValueError):
+                    print(
+                        f"ntkbench: still waiting for {now[0]}, {_NOTICE_SECONDS:g} s so far", file=stream, flush=True
+                    )
 
-    timer = threading.Timer(_NOTICE_SECONDS, say)
-    timer.daemon = True
-    timer.start()
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
     try:
         yield
-    except KeyboardInterrupt:
-        print(f"ntkbench: interrupted while {doing}{hint}", file=stream, flush=True)
-        raise
     finally:
-        timer.cancel()
+        done.set()
+        thread.join()
 
 
 class _PrintedBytes(io.RawIOBase):

@@ -20,9 +20,9 @@ import pluggy
 
 from ..errors import PluginError, PluginWarning, UnavailableError, UnknownNameError, suggestion
 from . import hookspecs
-from .guard import captured, described, noticing, stdout_to_stderr
-from .spec_checks import check_spec
-from .specs import BackendSpec, MetricSpec, StudySpec, TaskSpec
+from .guard import blaming, captured, described, entered, stdout_to_stderr, watching
+from .spec_checks import check_spec, checked_result
+from .specs import BackendSpec, MetricSpec, StudySpec, TaskSpec, import_target
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -98,6 +98,31 @@ class NamedRegistry(Generic[S]):
             )
         return self.specs[name]
 
+    def origin(self, name: str) -> str:
+        """Return who is to blame for a spec: ``plugin "acme": backend "acme" (acme:solve)``."""
+        target = getattr(self.specs[name], "target", None)
+        return f'plugin "{self.owners[name]}": {self.kind} "{name}"' + (f" ({target})" if target else "")
+
+    def imported(self, name: str, what: str = "target") -> Any:
+        """Import the ``target`` or the ``parameters`` of a spec.
+
+        :raises PluginError: naming the plugin, the spec and the target.
+        """
+        target = getattr(self.specs[name], what)
+        with blaming(f"{self.origin(name)}: the import of {target}"):
+            return import_target(target)
+
+    def call(self, name: str, function: str, *arguments: Any, **options: Any) -> Any:
+        """Call one of the light functions of a spec, such as ``sizes``.
+
+        :raises PluginError: naming the plugin, the spec and the function, if it raises anything, exits included, but an
+            error of ntkbench's own; or if it returns something of another kind.
+        """
+        what = f"{self.origin(name)}: {function}()"
+        with blaming(what):
+            result = getattr(self.specs[name], function)(*arguments, **options)
+        return checked_result(what, function, result)
+
     def absence(self, name: str) -> str:
         """Return which plugins that are not loaded have a spec of this name, or may have it; "" without any."""
         owner = self.refused.get(name)
@@ -161,7 +186,7 @@ class Registry:
         caller: pluggy.HookCaller = getattr(self.hook, hook_name)
         for impl in reversed(caller.get_hookimpls()):
             try:
-                with redirect_stdout(sys.stderr):
+                with entered(f'plugin "{impl.plugin_name}": {hook_name}'), redirect_stdout(sys.stderr):
                     result = impl.function(*(arguments[name] for name in impl.argnames))
             except KeyboardInterrupt:
                 raise
@@ -192,15 +217,16 @@ def load_registry(paths: Iterable[str | Path] = ()) -> Registry:
     registry.manager.add_hookspecs(hookspecs)
     strict = is_strict()
     disabled = {name.strip() for name in os.environ.get("NTKBENCH_DISABLE_PLUGINS", "").split(",")}
-    for candidate in [_built_in(), *_installed()]:
-        if candidate.name in disabled:
-            registry.plugins.append(PluginReport(candidate.name, candidate.source, candidate.version, "disabled"))
-        else:
-            _admit(registry, candidate, strict=strict)
-    for path in paths:
-        for candidate in _from_path(Path(path)):
-            registry.own.add(candidate.name)
-            _admit(registry, candidate, strict=True)
+    with watching():
+        for candidate in [_built_in(), *_installed()]:
+            if candidate.name in disabled:
+                registry.plugins.append(PluginReport(candidate.name, candidate.source, candidate.version, "disabled"))
+            else:
+                _admit(registry, candidate, strict=strict)
+        for path in paths:
+            for candidate in _from_path(Path(path)):
+                registry.own.add(candidate.name)
+                _admit(registry, candidate, strict=True)
     return registry
 
 
@@ -285,7 +311,7 @@ def _admit(registry: Registry, candidate: _Candidate, *, strict: bool) -> None:
     own = name in registry.own
     quiet = nullcontext() if candidate.first_party else stdout_to_stderr() if own else captured()
     hint = "" if own else f" (NTKBENCH_DISABLE_PLUGINS={name} leaves it out)"
-    with noticing(f'loading plugin "{name}" ({source})', hint), quiet as printed:
+    with entered(f'plugin "{name}" ({source}), being loaded{hint}'), quiet as printed:
         try:
             _load(registry, candidate)
         except KeyboardInterrupt:
@@ -406,7 +432,7 @@ def unavailable_reason(spec: TaskSpec | BackendSpec, registry: Registry | None =
         if reason is None and spec.requires_plugins:
             reason = missing_plugin(spec.requires_plugins, load_registry() if registry is None else registry)
         if reason is None and isinstance(spec, TaskSpec):
-            with noticing(f'checking whether task "{spec.name}" is available'), redirect_stdout(sys.stderr):
+            with entered(f'task "{spec.name}": available()'), redirect_stdout(sys.stderr):
                 reason = spec.available()
     except KeyboardInterrupt:
         raise

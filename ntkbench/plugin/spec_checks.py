@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from math import inf
+from numbers import Integral
 from pathlib import Path
 from typing import Any, get_args
 
 from ..errors import PluginError, suggestion
 from ..theory.losses import Loss
 from ..theory.optimizers import Optimizer
-from .specs import SOLUTION_FIELDS, BackendSpec, MetricSpec, StudySpec, TaskSpec
+from .specs import SOLUTION_FIELDS, BackendSpec, Estimate, MethodFacts, MetricSpec, Sizes, StudySpec, TaskSpec
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.+-]*(/[a-z0-9][a-z0-9_.+-]*)*")
 _TARGET = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\s:]+")
@@ -49,6 +51,38 @@ def check_spec(spec: Any, spec_type: type, hook_name: str) -> None:
     if mistake := next(_mistakes(spec), None):
         kind = spec_type.__name__.removesuffix("Spec").lower()
         raise PluginError(f'{kind} "{name}": {mistake}')
+
+
+def checked_result(what: str, function: str, result: Any) -> Any:
+    """Return the result of a spec's light function, sizes and estimates as their own types.
+
+    :raises PluginError: if it is of another kind; ``what`` names the function.
+    """
+    if function == "sizes":
+        if isinstance(result, tuple) and len(result) == len(Sizes._fields) and all(map(_is_positive, result)):
+            return Sizes(*result)
+        expected = f"Sizes of positive integers ({', '.join(Sizes._fields)})"
+    elif function == "estimate":
+        if isinstance(result, tuple) and len(result) == len(Estimate._fields) and all(0 <= x < inf for x in result):
+            return Estimate(*result)
+        expected = "an Estimate of finite flops and bytes"
+    elif function == "facts":
+        if isinstance(result, MethodFacts):
+            return result
+        expected = "MethodFacts"
+    elif function == "fingerprint":
+        if isinstance(result, str):
+            return result
+        expected = "a text"
+    else:
+        if result is None or isinstance(result, str):
+            return result
+        expected = "None or a reason"
+    raise PluginError(f"{what} returned {result!r}, expected {expected}")
+
+
+def _is_positive(number: Any) -> bool:
+    return isinstance(number, Integral) and not isinstance(number, bool) and number > 0  # type: ignore[operator]
 
 
 def _mistakes(spec: TaskSpec | BackendSpec | MetricSpec | StudySpec) -> Iterator[str]:

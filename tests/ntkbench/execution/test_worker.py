@@ -145,41 +145,43 @@ MEMBERS = {
 
 class TestCheck:
     def test_what_keeps_the_contract_passes(self):
-        check_solution("b", "reference", request("reference"), Solution(**GOOD))
-        check_solution("b", "subject", request(), Solution(times=GOOD["times"], steps=GOOD["steps"], **MEMBERS))
+        check_solution('backend "b"', "reference", request("reference"), Solution(**GOOD))
+        check_solution(
+            'backend "b"', "subject", request(), Solution(times=GOOD["times"], steps=GOOD["steps"], **MEMBERS)
+        )
 
     @pytest.mark.parametrize("name", [name for name in GOOD if name != "times"])
     def test_every_shape_of_a_law(self, name):
         wrong = GOOD | {name: np.concatenate([GOOD[name], GOOD[name][:1]])}
         with pytest.raises(PluginError, match=rf'backend "b": {name} has shape'):
-            check_solution("b", "reference", request("reference"), Solution(**wrong))
+            check_solution('backend "b"', "reference", request("reference"), Solution(**wrong))
 
     @pytest.mark.parametrize("name", MEMBERS)
     def test_every_shape_of_an_ensemble(self, name):
         wrong = MEMBERS | {name: MEMBERS[name][:-1]}
         with pytest.raises(PluginError, match=rf'backend "b": {name} has shape'):
-            check_solution("b", "subject", request(), Solution(times=GOOD["times"], **wrong))
+            check_solution('backend "b"', "subject", request(), Solution(times=GOOD["times"], **wrong))
 
     @pytest.mark.parametrize("name", ["members_train", "members_test"])
     def test_an_ensemble_has_members(self, name):
         with pytest.raises(PluginError, match=f"{name} is missing"):
-            check_solution("b", "subject", request(), Solution(times=GOOD["times"], **MEMBERS | {name: None}))
+            check_solution('backend "b"', "subject", request(), Solution(times=GOOD["times"], **MEMBERS | {name: None}))
 
     @pytest.mark.parametrize("name", ["mean_train", "mean_test", "kernel_train", "kernel_test"])
     def test_a_law_is_finite(self, name):
         wrong = GOOD | {name: np.full_like(GOOD[name], np.nan)}
         with pytest.raises(PluginError, match=f"{name} holds values that are not finite"):
-            check_solution("b", "reference", request("reference"), Solution(**wrong))
+            check_solution('backend "b"', "reference", request("reference"), Solution(**wrong))
 
     @pytest.mark.parametrize("factor", [0.0, -1.0, np.nan, np.inf])
     def test_a_time_scale_is_positive(self, factor):
         with pytest.raises(PluginError, match="time_scale is"):
-            check_solution("b", "reference", request("reference"), Solution(**GOOD, time_scale=factor))
+            check_solution('backend "b"', "reference", request("reference"), Solution(**GOOD, time_scale=factor))
 
     @pytest.mark.parametrize("rubbish", [None, {}, "solved"])
     def test_it_is_a_solution(self, rubbish):
         with pytest.raises(PluginError, match="expected a Solution"):
-            check_solution("b", "subject", request(), rubbish)
+            check_solution('backend "b"', "subject", request(), rubbish)
 
 
 class TestSolutions:
