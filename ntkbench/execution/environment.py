@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 _PACKAGES = ("ntkbench", "numpy", "scipy", "pandas", "pyarrow", "pydantic", "jax", "jaxlib", "torch", "scikit-learn")
 
 
-def describe_environment(registry: Registry) -> dict[str, Any]:
-    """Return the environment with its ``env_id``, a hash of everything else."""
+def describe_environment(registry: Registry, code: Mapping[str, Mapping[str, str]] | None = None) -> dict[str, Any]:
+    """Return the environment with its ``env_id``, a hash of everything else; ``code`` has digests of plugins' code."""
     facts: dict[str, Any] = {
         "python": platform.python_version(),
         "platform": platform.platform(),
@@ -31,6 +31,8 @@ def describe_environment(registry: Registry) -> dict[str, Any]:
     }
     if found := _plugin_facts(registry):
         facts["plugins"] = found
+    if code:
+        facts["code"] = {package: dict(files) for package, files in code.items()}
     return {"env_id": digest(facts, 12), **facts}
 
 

@@ -44,6 +44,8 @@ def run_job(job: Job, registry: Registry, config: WorkerConfig, progress: Progre
         raise
     except BaseException as error:
         outcome = _failure(error)
+        if outcome["log"] and job.cell.backend in registry.backends:
+            outcome["log"] = f"{registry.backends.origin(job.cell.backend)}\n{outcome['log']}"
     return Outcome(
         **outcome,
         started_at=started,

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext, redirect_stdout
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from importlib import import_module, metadata, util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -216,7 +216,7 @@ def load_registry(paths: Iterable[str | Path] = ()) -> Registry:
     registry = Registry(pluggy.PluginManager(hookspecs.PROJECT))
     registry.manager.add_hookspecs(hookspecs)
     strict = is_strict()
-    disabled = {name.strip() for name in os.environ.get("NTKBENCH_DISABLE_PLUGINS", "").split(",")}
+    disabled = {name.strip() for name in os.environ.get("NTKBENCH_DISABLE_PLUGINS", "").split(",")} - {""}
     with watching():
         for candidate in [_built_in(), *_installed()]:
             if candidate.name in disabled:
@@ -237,8 +237,32 @@ def _built_in() -> _Candidate:
 
 def _installed() -> list[_Candidate]:
     """Return the plugins of the entry points, ours first: a name that two of them want is ours."""
-    found = [_from_entry_point(point) for point in metadata.entry_points(group=ENTRY_POINT_GROUP)]
+    try:
+        found = [_from_entry_point(point) for point in metadata.entry_points(group=ENTRY_POINT_GROUP)]
+    except Exception:  # one distribution whose entry points cannot be read
+        found = list(_one_by_one())
     return sorted(found, key=lambda candidate: (not candidate.first_party, candidate.name))
+
+
+def _one_by_one() -> Iterator[_Candidate]:
+    """Yield the plugins of each distribution; for one whose entry points cannot be read, a plugin that is broken."""
+    seen = set()
+    for distribution in metadata.distributions():
+        place = str(getattr(distribution, "_path", "a distribution"))
+        name = Path(place).name.partition("-")[0]
+        if name in seen:
+            continue
+        seen.add(name)
+        try:
+            points = [point for point in distribution.entry_points if point.group == ENTRY_POINT_GROUP]
+        except Exception as error:
+            yield _Candidate(name, place, "", partial(_raise, f"its entry points cannot be read: {described(error)}"))
+        else:
+            yield from map(_from_entry_point, points)
+
+
+def _raise(reason: str) -> ModuleType:
+    raise PluginError(reason)
 
 
 def _from_entry_point(point: metadata.EntryPoint) -> _Candidate:

@@ -36,10 +36,11 @@ _OWN_FOLDERS = ("figures", "solutions", "checkpoints", _TEMPORARY)
 
 @dataclass(frozen=True)
 class Done:
-    """A committed cell: how it ended, and on which attempt."""
+    """A committed cell: how it ended, on which attempt, and in which environment."""
 
     status: str
     attempt: int
+    env_id: str = ""
 
 
 class RunFolder:
@@ -78,11 +79,11 @@ class RunFolder:
         found: dict[str, Done] = {}
         for path in sorted((self.path / "cells").glob("*.parquet")):
             try:
-                row = read_columns([path], "cells", ["cell_id", "status", "attempt"]).to_pylist()[0]
+                row = read_columns([path], "cells", ["cell_id", "status", "attempt", "env_id"]).to_pylist()[0]
             except (StoreError, IndexError):
                 continue
             if row["status"] != "ok" or self._tables_whole(row["cell_id"]):
-                found[row["cell_id"]] = Done(row["status"], row["attempt"])
+                found[row["cell_id"]] = Done(row["status"], row["attempt"], row["env_id"] or "")
         return found
 
     def _tables_whole(self, cell_id: str) -> bool:
@@ -156,6 +157,12 @@ class RunFolder:
             part.replace(self.path / RUN_FILE)
             for name in ("cells", *CELL_TABLES, "logs", "solutions"):
                 (self.path / name).mkdir(exist_ok=True)
+
+
+def latest_log(path: Path, cell_id: str) -> Path | None:
+    """Return the log of a cell's latest attempt in the run at ``path``: its output and traceback; None without one."""
+    found = list((path / "logs").glob(f"{cell_id}.*.txt"))
+    return max(found, key=lambda file: int(file.suffixes[-2].lstrip(".")), default=None)
 
 
 @contextmanager
