@@ -45,7 +45,8 @@ def run_job(job: Job, registry: Registry, config: WorkerConfig, progress: Progre
     except BaseException as error:
         outcome = _failure(error)
         if outcome["log"] and job.cell.backend in registry.backends:
-            outcome["log"] = f"{registry.backends.origin(job.cell.backend)}\n{outcome['log']}"
+            blamed = str(error) if isinstance(error, PluginError) else registry.backends.origin(job.cell.backend)
+            outcome["log"] = f"{blamed}\n{outcome['log']}"
     return Outcome(
         **outcome,
         started_at=started,
@@ -60,7 +61,7 @@ def _solve(job: Job, registry: Registry, config: WorkerConfig, progress: Progres
     references = {label: load_solution(Path(job.solutions), key) for label, key in cell.references.items()}
     spec = registry.backends.get(cell.backend)
     require_available(spec, registry)
-    model, solve = (registry.backends.imported(cell.backend, what) for what in ("parameters", "target"))
+    model, solve = registry.backends.parameters_of(cell.backend), registry.backends.imported(cell.backend)
     request = _request(job, problem, references, model, config, progress)
     with redirect_stdout(sys.stderr):
         solution: Solution = solve(request)

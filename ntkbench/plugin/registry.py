@@ -27,6 +27,8 @@ from .specs import BackendSpec, MetricSpec, StudySpec, TaskSpec, import_target
 if TYPE_CHECKING:
     from types import ModuleType
 
+    from pydantic import BaseModel
+
 S = TypeVar("S", TaskSpec, BackendSpec, MetricSpec, StudySpec)
 
 ENTRY_POINT_GROUP = "ntkbench"
@@ -103,14 +105,27 @@ class NamedRegistry(Generic[S]):
         target = getattr(self.specs[name], "target", None)
         return f'plugin "{self.owners[name]}": {self.kind} "{name}"' + (f" ({target})" if target else "")
 
-    def imported(self, name: str, what: str = "target") -> Any:
-        """Import the ``target`` or the ``parameters`` of a spec.
+    def imported(self, name: str) -> Any:
+        """Import the target of a spec.
 
         :raises PluginError: naming the plugin, the spec and the target.
         """
-        target = getattr(self.specs[name], what)
-        with blaming(f"{self.origin(name)}: the import of {target}"):
-            return import_target(target)
+        with blaming(f"{self.origin(name)}: the import of its target"):
+            return import_target(getattr(self.specs[name], "target"))  # noqa: B009 - studies have none
+
+    def parameters_of(self, name: str) -> type[BaseModel]:
+        """Import the model of a task's or backend's parameters.
+
+        :raises PluginError: naming the plugin and the spec, also if it is no pydantic model.
+        """
+        from pydantic import BaseModel
+
+        target = getattr(self.specs[name], "parameters")  # noqa: B009 - metrics and studies have none
+        with blaming(f"{self.origin(name)}: the import of its parameters {target}"):
+            model = import_target(target)
+        if not (isinstance(model, type) and issubclass(model, BaseModel)):
+            raise PluginError(f"{self.origin(name)}: its parameters {target} are no pydantic model")
+        return model
 
     def call(self, name: str, function: str, *arguments: Any, **options: Any) -> Any:
         """Call one of the light functions of a spec, such as ``sizes``.

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
-from ..errors import PluginError, suggestion
+from ..errors import suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -119,7 +119,7 @@ class MethodFacts:
 def import_target(target: str) -> Any:
     """Import ``"module:attribute"`` and return the attribute.
 
-    :raises PluginError: if the module, imported, has no such attribute.
+    :raises AttributeError: if the module has no such attribute, with the nearest name.
     """
     name, _, attribute = target.partition(":")
     module = import_module(name)
@@ -127,7 +127,7 @@ def import_target(target: str) -> Any:
         return getattr(module, attribute)
     except AttributeError:
         near = suggestion(attribute, vars(module))
-        raise PluginError(f'target "{target}": {name} has no "{attribute}"{near}') from None
+        raise AttributeError(f'{name} has no "{attribute}"{near}') from None
 
 
 def _always() -> None:

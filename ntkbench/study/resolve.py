@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel
-
 from ..errors import NtkbenchError, PluginError, PluginWarning, UnknownNameError, suggestion
 from ..plugin.guard import blaming, watching
 from ..plugin.registry import unavailable_reason
@@ -20,6 +18,8 @@ from .validation import ValidationErrors
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from pydantic import BaseModel
 
     from ..plugin.registry import NamedRegistry, Registry
     from ..plugin.specs import BackendSpec, MethodFacts, MetricSpec, TaskSpec
@@ -141,9 +141,7 @@ class _Resolver:
         self, known: NamedRegistry[Any], spec: Any, own: dict[str, Any], entry: type[BaseModel], path: str
     ) -> Any:
         """Return the validated parameters of a task or backend, or None; report a target that does not exist."""
-        model = known.imported(spec.name, "parameters")
-        if not (isinstance(model, type) and issubclass(model, BaseModel)):
-            raise PluginError(f"{known.origin(spec.name)}: its parameters {spec.parameters} are no pydantic model")
+        model = known.parameters_of(spec.name)
         if unavailable_reason(spec, self.registry) is None and (mistake := target_mistake(spec.target)):
             self.errors.add(path, f"{known.origin(spec.name)} cannot be used: {mistake}")
         with blaming(f"{known.origin(spec.name)}: the validation of its parameters"):
