@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import NtkbenchError, PluginError, PluginWarning, UnknownNameError, suggestion
 from ..plugin.guard import blaming, watching
-from ..plugin.registry import unavailable_reason
+from ..plugin.registry import is_strict, unavailable_reason
 from ..plugin.targets import target_mistake
 from ..theory.claims import JUDGED
 from .load import Overrides, edited, read_study
@@ -91,6 +91,15 @@ def _no_quantity(name: str) -> str:
     return f'no quantity is called "{name}"{suggestion(name, JUDGED)} (known: {", ".join(sorted(JUDGED))})'
 
 
+def _warn_of_drawings(study: Study) -> None:
+    """Warn of figures and pages that cannot be made; a run's tables do not depend on them."""
+    for what, targets in (("figure", study.figures), ("page", study.pages)):
+        for target in targets:
+            if mistake := target_mistake(target):
+                message = f'study "{study.name}": {what} {target} will not be made: {mistake}'
+                warnings.warn(message, PluginWarning, stacklevel=2)
+
+
 class _Resolver:
     def __init__(self, registry: Registry, errors: ValidationErrors) -> None:
         self.registry, self.errors = registry, errors
@@ -122,6 +131,7 @@ class _Resolver:
         self._check_layers(study)
         self._check_optimizer(study, (*references, *subjects))
         self._check_training(study, (*references, *subjects))
+        _warn_of_drawings(study)
         return ResolvedStudy(
             study,
             tuple(task for task in tasks if task),
@@ -311,7 +321,9 @@ class _Resolver:
         if study.metrics is None:
             usual = {spec: target_mistake(spec.target) for spec in metrics if spec.default}
             for spec, mistake in usual.items():
-                if mistake:
+                if mistake and is_strict():
+                    self.errors.add("metrics", f"{metrics.origin(spec.name)} cannot be used: {mistake}")
+                elif mistake:
                     warnings.warn(f"{metrics.origin(spec.name)} is left out: {mistake}", PluginWarning, stacklevel=2)
             return tuple(spec for spec, mistake in usual.items() if not mistake)
         found = [spec for name in study.metrics if (spec := self._lookup(metrics, name, "metrics")) is not None]

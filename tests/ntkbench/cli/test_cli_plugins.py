@@ -72,6 +72,24 @@ def test_one_that_fails_or_takes_a_name_costs_the_others_nothing(installed, monk
     assert "Traceback" not in capsys.readouterr().err
 
 
+def test_an_interrupt_while_plugins_load_is_exit_code_130(installed, monkeypatch, capfd, tmp_path):
+    slow = tmp_path / "slow.py"
+    slow.write_text("raise KeyboardInterrupt\n")
+    installed(slow)
+    assert run_main(monkeypatch, "list", "metrics") == 130
+    assert 'interrupted in plugin "slow"' in capfd.readouterr().err
+
+
+def test_what_is_no_command_is_not_added(installed, monkeypatch, capsys, tmp_path):
+    odd = tmp_path / "odd.py"
+    odd.write_text(
+        "import ntkbench\n@ntkbench.hookimpl\ndef ntkbench_register_commands(cli):\n    cli.commands['odd'] = print\n"
+    )
+    installed(odd)
+    assert run_main(monkeypatch, "--help") == 0
+    assert "the command 'odd' is <built-in function print>, expected a click.Command" in capsys.readouterr().err
+
+
 def test_strict_loading_ends_with_a_message(installed, monkeypatch, capsys, tmp_path):
     broken = tmp_path / "broken.py"
     broken.write_text("import nothing_of_this_name\n")

@@ -149,6 +149,21 @@ def test_a_cell_says_what_came_back_and_from_whom(plugin, tmp_path, fault):
     assert message in row["reason"]
 
 
+@pytest.mark.parametrize("what", ["figure", "page"])
+def test_plan_warns_of_what_will_not_be_drawn(plugin, tmp_path, what):
+    with pytest.warns(PluginWarning, match=f'study "toy": {what} toy:lien will not be made: toy has no "lien"'):
+        assert run(tmp_path, plugin(), **{f"{what}s": ["toy:lien"]}).summary.counts == {"ok": 2}
+
+
+def test_a_default_metric_that_cannot_be_imported_is_left_out(plugin, tmp_path, monkeypatch):
+    path = plugin(metric="target='mine:nam', default=True")
+    with pytest.warns(PluginWarning, match='plugin "mine": metric "mine" .mine:nam. is left out: mine has no "nam"'):
+        assert run(tmp_path, path).summary.counts == {"ok": 2}
+    monkeypatch.setenv("NTKBENCH_STRICT_PLUGINS", "1")
+    with pytest.raises(StudyError, match=r'metric "mine" \(mine:nam\) cannot be used'):
+        run(tmp_path, path)
+
+
 def test_a_task_that_delivers_other_sizes_than_it_declares(plugin, tmp_path):
     path = plugin(task="sizes=lambda p: Sizes(12, 3, 2, 1, 9)")
     row = failure(run(tmp_path, path))
