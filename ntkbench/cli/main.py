@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import faulthandler
 import warnings
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -63,6 +65,9 @@ for _command in (
 def main() -> None:
     """Entry point: the commands of ntkbench and of installed plugins, after a line about each that misbehaves."""
     warnings.showwarning = _show_warning
+    if not faulthandler.is_enabled():  # a plugin that crashes the interpreter shows in its stack
+        with suppress(OSError, ValueError):
+            faulthandler.enable()
     try:
         registry = load_registry()
         problems = add_plugin_commands(cli, registry)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from functools import cache
 from importlib import util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +30,7 @@ def changed_code(
     plan: Plan, done: Mapping[str, Done], environments: Mapping[str, Any], registry: Registry
 ) -> list[str]:
     """Return a sentence for each package whose code has changed since cells of the plan, now kept, were computed."""
+    current = code_of(plan, registry)
     cells: dict[str, set[str]] = {}
     specs: dict[str, dict[str, None]] = {}
     files: dict[str, set[str]] = {}
@@ -39,7 +39,7 @@ def changed_code(
         recorded = environments.get(before.env_id, {}).get("code", {}) if before and before.status == "ok" else {}
         for known, name in _specs_of(cell, registry) if recorded else ():
             root = _root(known, name)
-            if root not in recorded or not (changed := _differing(recorded[root], _digests(root))):
+            if root not in recorded or not (changed := _differing(recorded[root], current[root])):
                 continue
             cells.setdefault(root, set()).add(cell.cell_id)
             specs.setdefault(root, {})[f'{known.kind} "{name}" (version {known.specs[name].version})'] = None
@@ -76,7 +76,6 @@ def _root(known: NamedRegistry[Any], name: str) -> str:
     return module.rpartition(".")[0] if top == _CORE else top
 
 
-@cache
 def _digests(root: str) -> dict[str, str]:
     """Return digests of a package's source files, of each subfolder one; of a module that of its only file."""
     try:

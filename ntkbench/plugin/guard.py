@@ -22,25 +22,34 @@ _KEPT_BYTES = 4000
 _LONGEST_QUOTE = 80
 _calls: list[tuple[str, float]] = []
 _CORE = str(Path(__file__).parents[1])
+_LIBRARY = str(Path(os.__file__).parent)
 
 
 def described(error: BaseException) -> str:
     """Return ``RuntimeError: not today (acme.py, line 3)``; of an error of ntkbench's own only its message."""
     if isinstance(error, NtkbenchError):
         return str(error)
-    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    try:
+        message = str(error)
+    except Exception:  # whose __str__ fails, too
+        message = ""
+    text = type(error).__name__ + (f": {message}" if message else "")
     place = None if isinstance(error, SyntaxError) else _place(error)
     return f"{text} ({place})" if place else text
 
 
 def _place(error: BaseException) -> str | None:
-    """Return the file and line where an exception arose; None if that is in ntkbench or in the import system."""
+    """Return the last file and line on the way to an exception that is neither ntkbench's nor Python's, or None."""
     from traceback import extract_tb
 
-    frames = [frame for frame in extract_tb(error.__traceback__) if not frame.filename.startswith("<")]
-    if not frames or frames[-1].filename.startswith(_CORE + os.sep):
-        return None
-    return f"{frames[-1].filename}, line {frames[-1].lineno}"
+    frames = [frame for frame in extract_tb(error.__traceback__) if not _is_ours(frame.filename)]
+    return f"{frames[-1].filename}, line {frames[-1].lineno}" if frames else None
+
+
+def _is_ours(file: str) -> bool:
+    """Return whether a file is part of the core or of Python itself."""
+    library = file.startswith(_LIBRARY + os.sep) and "site-packages" not in file
+    return library or file.startswith(("<", _CORE + os.sep))
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from importlib import import_module, metadata, util
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import pluggy
@@ -25,8 +26,6 @@ from .spec_checks import check_spec, checked_result
 from .specs import BackendSpec, MetricSpec, StudySpec, TaskSpec, import_target
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
     from pydantic import BaseModel
 
 S = TypeVar("S", TaskSpec, BackendSpec, MetricSpec, StudySpec)
@@ -287,7 +286,10 @@ def _from_entry_point(point: metadata.EntryPoint) -> _Candidate:
         name, version = "", ""
     ours = name == _DISTRIBUTION
     source = f"installed: {point.value}" + (f" of {name}" if name and not ours else "")
-    return _Candidate(point.name, source, version or "", point.load, first_party=ours)
+    load = point.load
+    if not metadata.EntryPoint.pattern.match(point.value):
+        load = partial(_raise, f'its entry point {point.value!r} names no module; expected one such as "acme.plugin"')
+    return _Candidate(point.name, source, version or "", load, first_party=ours)
 
 
 def _from_path(path: Path) -> list[_Candidate]:
@@ -366,6 +368,8 @@ def _admit(registry: Registry, candidate: _Candidate, *, strict: bool) -> None:
 
 def _load(registry: Registry, candidate: _Candidate) -> None:
     module = candidate.load()
+    if not isinstance(module, ModuleType):
+        raise PluginError(f"its entry point is a {type(module).__name__}, expected a module")
     _check_hooks(module)
     _check_new(registry, module, candidate)
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from math import inf
-from numbers import Integral
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, get_args
 
@@ -63,7 +63,7 @@ def checked_result(what: str, function: str, result: Any) -> Any:
             return Sizes(*result)
         expected = f"Sizes of positive integers ({', '.join(Sizes._fields)})"
     elif function == "estimate":
-        if isinstance(result, tuple) and len(result) == len(Estimate._fields) and all(0 <= x < inf for x in result):
+        if isinstance(result, tuple) and len(result) == len(Estimate._fields) and all(map(_is_finite_cost, result)):
             return Estimate(*result)
         expected = "an Estimate of finite flops and bytes"
     elif function == "facts":
@@ -83,6 +83,10 @@ def checked_result(what: str, function: str, result: Any) -> Any:
 
 def _is_positive(number: Any) -> bool:
     return isinstance(number, Integral) and not isinstance(number, bool) and number > 0  # type: ignore[operator]
+
+
+def _is_finite_cost(number: Any) -> bool:
+    return isinstance(number, Real) and 0 <= float(number) < inf
 
 
 def _mistakes(spec: TaskSpec | BackendSpec | MetricSpec | StudySpec) -> Iterator[str]:

@@ -66,9 +66,7 @@ def plugin(tmp_path):
         path.write_text(PLUGIN.format(backend=backend, task=task, metric=metric, **names))
         return path
 
-    source_code._digests.cache_clear()
     yield write
-    source_code._digests.cache_clear()
     for name in set(sys.modules) - before:
         if name == "mine":
             del sys.modules[name]
@@ -213,7 +211,6 @@ class TestChangedCode:
             warnings.simplefilter("error")
             assert run(tmp_path, path).summary.kept == 2
         path.write_text(path.read_text() + "# edited\n")
-        source_code._digests.cache_clear()
         expected = re.escape(
             "the code has changed since 1 finished cell was computed, which this run keeps: mine.py, used by backend "
             '"mine" (version 1); if results change with it, raise the version of that spec, or compute all again'
@@ -235,10 +232,8 @@ class TestChangedCode:
             file = tmp_path / "kit_of_code" / name
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text("")
-        source_code._digests.cache_clear()
         before = source_code._digests("kit_of_code")
         assert sorted(before) == ["kit_of_code/__init__.py", "kit_of_code/parts/", "kit_of_code/solve.py"]
         (tmp_path / "kit_of_code" / "parts" / "deep" / "a.py").write_text("edited")
-        source_code._digests.cache_clear()
         assert source_code._differing(before, source_code._digests("kit_of_code")) == {"kit_of_code/parts/"}
         assert source_code._digests("no_kit_of_code") == {}

@@ -298,6 +298,19 @@ class TestClashes:
             "zours and thief"
         )
 
+    @pytest.mark.parametrize(
+        ("value", "reason"),
+        [
+            ("1 + 2", """its entry point '1 + 2' names no module; expected one such as "acme.plugin\""""),
+            ("json:dumps", "its entry point is a function, expected a module"),
+            ("json.absent", "ModuleNotFoundError: No module named 'json.absent'"),
+        ],
+    )
+    def test_an_entry_point_that_is_no_module(self, monkeypatch, value, reason):
+        points = [metadata.EntryPoint("mine", value, "ntkbench")]
+        monkeypatch.setattr(metadata, "entry_points", lambda group: points)
+        assert report(load_registry(), "mine").reason == reason
+
     def test_one_whose_entry_points_cannot_be_read(self, tmp_path, monkeypatch):
         about = tmp_path / "garbage-1.dist-info"
         about.mkdir()
