@@ -87,7 +87,7 @@ def _plan_of(name: str, registry: Registry, overrides: Overrides) -> PlannedStud
 
 
 def _claim_of(path: Path) -> str | None:
-    claim = tomllib.loads(path.read_text(encoding="utf-8")).get("claim", {}).get("id")
+    claim = tomllib.loads(path.read_text(encoding="utf-8-sig")).get("claim", {}).get("id")
     return claim if isinstance(claim, str) else None
 
 

@@ -168,12 +168,13 @@ def execute(
     path, listener = run_path(plan, out), listener or NullProgress()
     with open_run(path, plan, fresh=options.fresh) as folder:
         environment = describe_environment(registry, code_of(plan, registry))
-        folder.write_run_file(plan, arguments or {"overrides": asdict(overrides)}, environment)
         done = folder.done()
         warn_of_changed_code(path, plan, done, registry)
         work = plan_work(
             plan, done, folder.solutions, rerun_failed=options.rerun_failed, memory=options.memory()
         )  # fmt: skip
+        if work.pending or not folder.is_of(plan):  # a call that computes nothing changes no provenance
+            folder.write_run_file(plan, arguments or {"overrides": asdict(overrides)}, environment)
         listener.started(plan, work, path)
         executor = _executor(options, registry, folder, listener)
         summary = Runner(

@@ -36,7 +36,10 @@ def _reason(spec: Any, registry: Registry) -> str | None:
 @PLUGIN_OPTION
 @JSON_OPTION
 def list_command(kind: str, plugins: tuple[str, ...], as_json: bool) -> None:
-    """List tasks, backends, metrics or studies; say which are unavailable here and why."""
+    """List tasks, backends, metrics or studies.
+
+    Says which are unavailable here, and why.
+    """
     registry = _registry(plugins)
     known = getattr(registry, kind)
     rows = [(spec.name, spec.summary, _reason(spec, registry), known.owners[spec.name]) for spec in known]
@@ -70,7 +73,10 @@ def plugins_command(plugins: tuple[str, ...], as_json: bool) -> None:
 @click.argument("name")
 @PLUGIN_OPTION
 def show_command(name: str, plugins: tuple[str, ...]) -> None:
-    """Show a task, backend, metric or study: parameters, defaults, source, licence, citation."""
+    """Show a task, backend, metric or study in full.
+
+    With its parameters, their defaults, source, licence and citation.
+    """
     from ..errors import UnknownNameError, suggestion
 
     registry = _registry(plugins)

@@ -22,10 +22,11 @@ CELLS_FAILED, CLAIM_FAILED, INTERRUPTED = 1, 3, 130
 @claims_options
 @JSON_OPTION
 def claims_command(claims: tuple[str, ...], **options: Any) -> None:
-    """Measure the claims of the theory (C1 to C17; default: all) and print their verdicts.
+    """Measure the claims of the theory and print their verdicts.
 
-    Runs the studies of each claim, one folder per study under --out, and judges them as one family. Rerunning skips
-    finished cells. On several seeds, each has its own folder. Exit code 3: a claim failed.
+    CLAIMS are some of C1 to C17; default: all. Runs the studies of each, one folder per study under --out, and judges
+    them as one family. Rerunning skips finished cells. On several seeds, each has its own folder. Exit code 3: a claim
+    failed.
     """
     from .progress import StudyDisplays
     from .scoreboard import board_record, show_board

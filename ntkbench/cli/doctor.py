@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..plugin.options import JSON_OPTION, PLUGIN_OPTION
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_FEW = 3
 
 
 @click.command("doctor")
 @PLUGIN_OPTION
 @JSON_OPTION
 def doctor_command(plugins: tuple[str, ...], as_json: bool) -> None:
-    """Check this installation: versions, plugins, devices, and what is missing."""
+    """Check this installation, and say what is missing."""
     report = examine(plugins)
     report["commands"] = click.get_current_context().find_root().obj or []
     if as_json:
@@ -59,8 +64,24 @@ def _show(report: dict[str, Any]) -> None:
     for problem in report["commands"]:
         click.echo(f"commands   {problem}")
     click.echo(f"available  {', '.join(report['available'])}")
-    for name, reason in report["unavailable"].items():
+    for name, reason in _grouped(report["unavailable"]).items():
         click.echo(f"missing    {name}: {reason}")
+    works = len(report["available"])
+    click.echo(f"\n{works} of {works + len(report['unavailable'])} backends and tasks work. Try: ntkbench run")
+
+
+def _grouped(unavailable: Mapping[str, str]) -> dict[str, str]:
+    """Return reasons by name; of many names in one group, one line with an example."""
+    groups: dict[str, list[str]] = {}
+    for name in unavailable:
+        groups.setdefault(name.rpartition("/")[0], []).append(name)
+    lines = {}
+    for group, names in groups.items():
+        if group and len(names) > _FEW:
+            lines[f"{len(names)} tasks {group}/..., such as {names[0]}"] = unavailable[names[0]]
+        else:
+            lines |= {name: unavailable[name] for name in names}
+    return lines
 
 
 def _memory(memory: int | None, quantity: Any) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import faulthandler
+import sys
 import warnings
 from contextlib import suppress
-from typing import Any
+from io import TextIOWrapper
+from typing import Any, TextIO
 
 import click
 
@@ -62,8 +64,16 @@ for _command in (
     cli.add_command(_command)
 
 
+def _print_anything(*streams: TextIO) -> None:
+    """Make streams write characters that their encoding lacks as escapes: no run is lost to a glyph."""
+    for stream in streams:
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def main() -> None:
     """Entry point: the commands of ntkbench and of installed plugins, after a line about each that misbehaves."""
+    _print_anything(sys.stdout, sys.stderr)
     warnings.showwarning = _show_warning
     if not faulthandler.is_enabled():  # a plugin that crashes the interpreter shows in its stack
         with suppress(OSError, ValueError):

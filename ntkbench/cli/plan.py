@@ -26,7 +26,7 @@ _LISTED = 40
 @JSON_OPTION
 @click.option("--all", "everything", is_flag=True, help=f"List every cell, not only the first {_LISTED}.")
 def plan_command(**options: Any) -> None:
-    """Show what `run` would do, without loading data or computing anything."""
+    """Show what `run` would do, without computing anything."""
     from ..api.run import Options, plan_study, run_path, warn_of_changed_code
     from ..execution.schedule import decide
     from ..store.folder import RunFolder, check_extends, check_own

@@ -6,15 +6,16 @@ import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from ..api.run import NullProgress
-from ..plugin.terminal import duration
+from ..plugin.terminal import duration, make_console
 from .formatting import cell_words, too_large
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from rich.console import Console
 
     from ..execution.progress import Progress as RunProgress
     from ..execution.schedule import RunWork
@@ -48,9 +49,9 @@ class LineDisplay(QuietDisplay):
         self._cells = len(work.pending)
         done = sum(decision == "done" for decision in work.decisions.values())
         text = f"{plan.run_id}: {len(plan.cells)} cells, {done} finished before, {self._cells} to run, in {path}"
-        self.console.print(text, highlight=False, soft_wrap=True)
+        self.console.print(text, soft_wrap=True)
         if warning := too_large(work.pending, work.schedule.memory):
-            self.console.print(f"warning: {warning}", highlight=False, markup=False, soft_wrap=True)
+            self.console.print(f"warning: {warning}", soft_wrap=True)
         self._next = time.monotonic() + _LINE_SECONDS
 
     def tick(self, progress: RunProgress, running: tuple[Cell, ...]) -> None:
@@ -58,7 +59,7 @@ class LineDisplay(QuietDisplay):
         if time.monotonic() >= self._next and running:
             self._next = time.monotonic() + _LINE_SECONDS
             names = "; ".join(cell_words(cell) for cell in running)
-            self.console.print(f"{_estimate(progress)}: {names}", highlight=False, soft_wrap=True)
+            self.console.print(f"{_estimate(progress)}: {names}", soft_wrap=True)
 
     def finished(self, cell: Cell, outcome: Outcome, progress: RunProgress) -> None:
         """Print how a cell ended: every cell if verbose, else only those that are not ok."""
@@ -67,7 +68,7 @@ class LineDisplay(QuietDisplay):
             took = "" if outcome.wall_seconds is None else f" in {duration(outcome.wall_seconds)}"
             reason = f": {outcome.reason}" if outcome.reason else ""
             text = f"[{self._done}/{self._cells}] {cell_words(cell)}: {outcome.status}{took}{reason}"
-            self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+            self.console.print(text, soft_wrap=True)
 
 
 class Bar(LineDisplay):
@@ -102,7 +103,7 @@ def _estimate(progress: RunProgress) -> str:
 
 def make_progress_display(*, quiet: bool, verbose: bool) -> QuietDisplay:
     """Return the display that suits standard error."""
-    console = Console(stderr=True)
+    console = make_console(stderr=True)
     if quiet:
         return QuietDisplay()
     return (Bar if console.is_terminal else LineDisplay)(console, verbose=verbose)
@@ -113,7 +114,7 @@ class StudyDisplays:
 
     def __init__(self, *, quiet: bool, verbose: bool) -> None:
         self._quiet, self._verbose = quiet, verbose
-        self._console = Console(stderr=True)
+        self._console = make_console(stderr=True)
         self._stack = ExitStack()
 
     def __enter__(self) -> StudyDisplays:
@@ -127,5 +128,5 @@ class StudyDisplays:
         self._stack.close()
         if not self._quiet:
             place = "" if seed is None else f"seed {seed}, "
-            self._console.print(f"{place}study {number} of {count}", highlight=False)
+            self._console.print(f"{place}study {number} of {count}")
         return self._stack.enter_context(make_progress_display(quiet=self._quiet, verbose=self._verbose))

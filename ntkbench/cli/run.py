@@ -23,9 +23,9 @@ INTERRUPTED = 130
 @execution_options
 @JSON_OPTION
 def run_command(**options: Any) -> None:
-    """Run STUDY (a name or a .toml file; default: the quickstart) and show the comparison.
+    """Run a study and show the comparison.
 
-    Rerunning skips finished cells.
+    STUDY is a name or a .toml file; default: the quickstart. Rerunning skips finished cells.
     """
     from ..api.run import execute
     from .progress import make_progress_display

@@ -56,7 +56,7 @@ def show_board(board: Board) -> None:
             f"Verdicts are on {seeds} together; each by itself: {board.path / 'replication.md'}", soft_wrap=True
         )
     legend = _legend(family, board.report.error)
-    console.print(f"{legend} Tables, figures: {board.path}", soft_wrap=True, highlight=False)
+    console.print(f"{legend} Tables, figures: {board.path}", soft_wrap=True)
 
 
 def show_run(session: Session) -> None:
@@ -64,13 +64,13 @@ def show_run(session: Session) -> None:
     console = make_console()
     family = session.report.compared
     _show_scores(console, session.report.scores, family, session.report.error)
-    console.print(_legend(family, session.report.error), soft_wrap=True, highlight=False)
+    console.print(_legend(family, session.report.error), soft_wrap=True)
 
 
 def _show_scores(console: Console, found: Sequence[Score], family: int, error: float) -> None:
     """Print the measurements of each claim and what came of its negative controls."""
     for score in found:
-        console.print(f"\n[bold]{score.claim}[/bold] {score.statement}", soft_wrap=True, highlight=False)
+        console.print(Text.assemble("\n", (score.claim, "bold"), f" {score.statement}"), soft_wrap=True)
         console.print(_findings(score, family, error))
         if score.negative_controls:
             console.print(_controls(score))

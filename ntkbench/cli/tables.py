@@ -57,20 +57,22 @@ def show_comparisons(report: Report) -> None:
         if comparison.rates:
             console.print(_rate_table(comparison))
         if said := conclusion(comparison):
-            console.print(f"[bold]{said}[/bold]")
+            console.print(said, style="bold")
     for run in report.runs:
         _say_what_is_left_out(run, console)
     if found:
         console.print(_LEGEND)
 
 
-def _heading(comparison: Comparison, digits: int) -> tuple[str, str]:
+def _heading(comparison: Comparison, digits: int) -> tuple[Text, str]:
     """Return what is compared, and how it was trained."""
     key, facts = comparison.key, comparison.facts
     splits = "" if comparison.splits == 1 else f", mean of {comparison.splits} splits"
     sizes = f"{_count(facts['n_features'], 'feature')}, {_count(facts['n_outputs'], 'output')}"
     return (
-        f"\n[bold]{task_words(key.task)}[/bold]: {subject_words(key)} against {key.reference or 'nothing'}",
+        Text.assemble(
+            "\n", (task_words(key.task), "bold"), f": {subject_words(key)} against {key.reference or 'nothing'}"
+        ),
         f"{architecture_words(key.architecture, digits)}; {facts['n_train']} training and {facts['n_test']} test "
         f"points, {sizes}{splits}; {training_words(facts)}, "
         f"{facts['dtype']}, seed {facts['seed']}; {_members(comparison)} per width",
@@ -99,14 +101,14 @@ def show_pages(results: Results, names: Sequence[str]) -> None:
     for name, page in study_pages(results, names):
         console.print()
         if isinstance(page, str):
-            console.print(f'page "{name}" is not made: {page}', markup=False)
+            console.print(f'page "{name}" is not made: {page}')
             continue
         if len(page.rows) > _LONGEST_PAGE:
-            console.print(f"{page.title}: {len(page.rows)} rows, in figures/{name}.md", markup=False)
+            console.print(f"{page.title}: {len(page.rows)} rows, in figures/{name}.md")
             continue
         print_table(page.title, page.headings, page.rows)
         for note in page.notes:
-            console.print(note, markup=False)
+            console.print(note)
 
 
 def _say_what_is_left_out(run: RunReport, console: Console) -> None:
@@ -216,7 +218,7 @@ def show_problems(session: Session) -> None:
     console, summary = make_console(), session.summary
     for cell, status, reason in summary.problems:
         where = _log_words(session.path, cell.cell_id)
-        console.print(f"{cell_words(cell)}: {status}: {reason}{where}", markup=False, soft_wrap=True)
+        console.print(f"{cell_words(cell)}: {status}: {reason}{where}", soft_wrap=True)
     counts = ", ".join(f"{count} {status}" for status, count in summary.counts.items()) or "nothing to do"
     kept = f", {summary.kept} finished before" if summary.kept else ""
     console.print(
@@ -238,4 +240,4 @@ def show_failed_cells(results: Results) -> None:
         width = "" if row["width"] is None or row["width"] != row["width"] else f" width {row['width']}"
         log = next((words for path in results.paths if (words := _log_words(path, row["cell_id"]))), "")
         text = f"{row['task']} {row['label']}{width}: {row['status']}: {row['reason'] or ''}{log}"
-        console.print(text, markup=False, soft_wrap=True)
+        console.print(text, soft_wrap=True)

@@ -15,19 +15,21 @@ if TYPE_CHECKING:
 _LOG_WIDTH = 150
 
 
-def make_console() -> Console:
-    """Return a console on standard output."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=_LOG_WIDTH)
+def make_console(*, stderr: bool = False) -> Console:
+    """Return a console that prints text as it is: square brackets in a path or a name are no markup."""
+    console = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    if not console.is_terminal:
+        console.width = _LOG_WIDTH
+    return console
 
 
 def print_table(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table; cells are plain text, not markup, since a reason may contain square brackets."""
+    """Print a table."""
     table = Table(title=Text(title, style="bold"), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in headings:
-        table.add_column(Text(heading), overflow="fold", vertical="bottom")
+        table.add_column(heading, overflow="fold", vertical="bottom")
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*row)
     make_console().print(table)
 
 

@@ -134,7 +134,7 @@ def read_columns(
         schema = pa.schema([schema.field(name) for name in columns])
     if coded:
         schema = pa.schema([field.with_type(_coded(field.type)) for field in schema])
-    return pa.concat_tables([pa.Table.from_batches([], schema=schema), *(_read_file(file, schema) for file in files)])
+    return pa.concat_tables([_read_file(file, schema) for file in files] or [schema.empty_table()])
 
 
 def _coded(type_: pa.DataType) -> pa.DataType:

@@ -135,6 +135,14 @@ class RunFolder:
             shutil.rmtree(self.path / name, ignore_errors=True)
             part.replace(self.path / name)
 
+    def is_of(self, plan: Plan) -> bool:
+        """Return whether ``run.json`` is of this very plan, with all that its report depends on."""
+        if not (self.path / RUN_FILE).exists():
+            return False
+        old, study = read_run_file(self.path), plan.study.study
+        words = study.title, study.description.strip()
+        return (old.get("title"), old.get("description")) == words and bool(old["resolved"] == plan.resolved)
+
     def write_run_file(self, plan: Plan, arguments: Mapping[str, Any], environment: Mapping[str, Any]) -> None:
         """Write ``run.json``, keeping the environments of earlier sessions, and make the folders of the tables."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -153,7 +161,11 @@ class RunFolder:
         }
         part = self.temporary / RUN_FILE
         with _said(self.path / RUN_FILE):
-            part.write_text(json.dumps(text, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+            part.write_text(
+                json.dumps(text, indent=2, ensure_ascii=False) + "\n",
+                encoding="utf-8",
+                errors="backslashreplace",  # bytes of a path that are no UTF-8 become JSON's own escapes
+            )
             part.replace(self.path / RUN_FILE)
             for name in ("cells", *CELL_TABLES, "logs", "solutions"):
                 (self.path / name).mkdir(exist_ok=True)

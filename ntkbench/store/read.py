@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 
 from ..errors import StoreError
@@ -18,24 +19,46 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+_PART_ROWS = 200_000
 _NUMBERS = [
-    *("run_id", "cell_id", "attempt", "metric", "reference", "reference_cell_id", "split", "split_index"),
+    *("run_id", "cell_id", "metric", "reference", "reference_cell_id", "split", "split_index"),
     *("member", "step", "time", "component", "value"),
 ]
 
 
-def _frame(table: pa.Table, name: str) -> pd.DataFrame:
-    """Return an Arrow table as a DataFrame; nullable integers become ``Int64``."""
+def _frame(table: pa.Table, name: str, *, share: bool = False) -> pd.DataFrame:
+    """Return an Arrow table as a DataFrame; nullable integers become ``Int64``.
+
+    :param share: let it share the memory of the table, so that nobody can write to it.
+    """
     import pandas as pd
 
     nullable = {c.name for c in SCHEMAS[name] if c.nullable and c.type == "int64"} & {*table.column_names}
-    frame: pd.DataFrame = table.drop_columns(list(nullable)).to_pandas()
+    frame: pd.DataFrame = table.drop_columns(list(nullable)).to_pandas(split_blocks=share)
     for place, column in enumerate(table.column_names):
         if column in nullable:
-            values = table[column]
-            numbers, missing = values.fill_null(0).to_numpy(), values.is_null().to_numpy()
-            frame.insert(place, column, pd.Series(pd.arrays.IntegerArray(numbers, missing)))
+            frame.insert(place, column, pd.Series(_integers(table[column]), copy=not share))
     return frame
+
+
+def _integers(column: pa.ChunkedArray) -> pd.arrays.IntegerArray:
+    import pandas as pd
+
+    if not column.null_count:
+        return pd.arrays.IntegerArray(column.to_numpy(), np.zeros(len(column), dtype=bool))
+    return pd.arrays.IntegerArray(column.fill_null(0).to_numpy(), column.is_null().to_numpy())
+
+
+def _in_parts(tables: Iterable[pa.Table], rows: int) -> Iterator[list[pa.Table]]:
+    """Yield consecutive tables that have at most this many rows together, or one that has more."""
+    part: list[pa.Table] = []
+    for table in tables:
+        if part and sum(each.num_rows for each in part) + table.num_rows > rows:
+            yield part
+            part = []
+        part.append(table)
+    if part:
+        yield part
 
 
 class Results:
@@ -75,15 +98,19 @@ class Results:
         return self._committed("measurements")
 
     @cached_property
-    def coded_measurements(self) -> pd.DataFrame:
-        """``measurements`` without units and goals, text as categories: several times faster to read and to search."""
-        read = [
-            part
+    def measurement_parts(self) -> list[pd.DataFrame]:
+        """What ``measurements`` say, without units and the like, text as categories: several times faster to read.
+
+        In parts of whole cells, one at least: small cells together, large ones alone.
+        """
+        cells = (
+            part.select(_NUMBERS)
             for path, cells in self._attempts.items()
-            for part in _committed_parts(path, cells, "measurements", columns=_NUMBERS, coded=True)
-        ]
+            for part in _committed_parts(path, cells, "measurements", columns=[*_NUMBERS, "attempt"], coded=True)
+        )
+        parts = [pa.concat_tables(tables).unify_dictionaries() for tables in _in_parts(cells, _PART_ROWS)]
         empty = read_columns([], "measurements", _NUMBERS, coded=True)
-        return _frame(pa.concat_tables([empty, *read]).unify_dictionaries(), "measurements")
+        return [_frame(part, "measurements", share=True) for part in parts or [empty]]
 
     @cached_property
     def predictions(self) -> pd.DataFrame:
@@ -134,11 +161,19 @@ def _committed_parts(path: Path, cells: Mapping[str, int], table: str, **options
 def load(*paths: str | Path) -> Results:
     """Return the results of runs: each path is a run's folder, or a folder of runs.
 
-    :raises StoreError: if a path holds no run, or a run of another schema.
+    A cell_id repeats in other runs: (run_id, cell_id) is the key of a cell in all tables.
+
+    :raises StoreError: if a path holds no run, or a run of another schema, or two folders hold the same run.
     """
     found = [run for path in paths or ("results",) for run in find_runs(Path(path))]
     results = Results(list({run.resolve(): run for run in found}.values()))
-    _ = results.runs
+    folders: dict[str, Path] = {}
+    for path, run in zip(results.paths, results.runs, strict=True):
+        if (other := folders.setdefault(run["run_id"], path)) != path:
+            raise StoreError(
+                f"{other} and {path} hold the same run ({run['run_id']}), whose rows could not be told apart; "
+                "load them one by one"
+            )
     return results
 
 

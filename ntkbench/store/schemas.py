@@ -181,9 +181,12 @@ SCHEMAS: dict[str, tuple[Column, ...]] = {
 CELL_TABLES = ("measurements", "predictions", "spectra")
 RUN_TABLES = ("cells", *CELL_TABLES, "verdicts")
 MEANINGS = {
-    "cells": "One row per cell. Key: cell_id. A file here means that the other tables of the cell are complete.",
+    "cells": (
+        "One row per cell. Key: run_id, cell_id. A file here means that the other tables of the cell are complete."
+    ),
     "measurements": (
-        "One row per number. Key: cell_id, metric, reference, split, split_index, member, step, time, component."
+        "One row per number. Key: run_id, cell_id, metric, reference, split, split_index, member, step, time, "
+        "component."
     ),
     "predictions": "One row per predicted value; by default on the test split at the last recorded step.",
     "spectra": "One row per leading eigenvalue of a reference's kernel, and output.",

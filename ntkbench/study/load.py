@@ -52,7 +52,7 @@ def read_study(source: str | Path | Mapping[str, Any] | Study, registry: Registr
 
 def _parse(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors begin a file with a byte order mark
     except OSError as error:
         raise StudyError(f"{path}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError as error:

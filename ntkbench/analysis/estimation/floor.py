@@ -14,7 +14,7 @@ correction of the exponent's interval, of the same powers: a wrong floor would r
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
@@ -59,8 +59,23 @@ class Floor:
         return all(_score(self.curve, self.exponent, 0.0, power) > reach for power in self.curve.powers)
 
     @cached_property
-    def _scores(self) -> list[np.ndarray]:
-        return [np.array([_score(self.curve, self.exponent, f, power) for f in _GRID]) for power in self.curve.powers]
+    def _scores(self) -> list[_Scores]:
+        return [_Scores(self.curve, self.exponent, power) for power in self.curve.powers]
+
+
+@dataclass(frozen=True, eq=False)
+class _Scores:
+    """The scores of all floors of the grid, each computed when it is first asked for."""
+
+    curve: Curve | Curves
+    exponent: float
+    power: float
+    found: dict[int, float] = field(default_factory=dict)
+
+    def __getitem__(self, place: int) -> float:
+        if place not in self.found:
+            self.found[place] = _score(self.curve, self.exponent, float(_GRID[place]), self.power)
+        return self.found[place]
 
 
 @lru_cache(maxsize=1024)
@@ -85,7 +100,7 @@ def _score(curve: Curve | Curves, exponent: float, f: float, power: float) -> fl
     return float(ndtri(stdtr(found.dof, found.estimate / found.standard_error).clip(1e-300, ndtr(8.0))))
 
 
-def _ends(score: np.ndarray, reach: float) -> tuple[float, float]:
+def _ends(score: _Scores, reach: float) -> tuple[float, float]:
     """Return where the score first falls through +-reach; it need not fall further where no f fits at all."""
     low, high = _crossing(score, reach), _crossing(score, -reach)
     without_low = -np.inf if score[0] < reach else 1.0
@@ -93,11 +108,10 @@ def _ends(score: np.ndarray, reach: float) -> tuple[float, float]:
     return without_low if np.isnan(low) else low, without_high if np.isnan(high) else high
 
 
-def _crossing(score: np.ndarray, level: float) -> float:
+def _crossing(score: _Scores, level: float) -> float:
     """Return the share at which the score first falls through the level, interpolated; NaN if it does not."""
-    below = np.flatnonzero((score[1:] <= level) & (score[:-1] > level))
-    if not len(below):
+    i = next((i for i in range(len(_GRID) - 1) if score[i] > level >= score[i + 1]), None)
+    if i is None:
         return float("nan")
-    i = int(below[0])
     part = (score[i] - level) / (score[i] - score[i + 1])
     return float(_SHARES[i] + part * (_SHARES[i + 1] - _SHARES[i]))

@@ -60,7 +60,7 @@ def output_fourth_moment(rates: Rates) -> Iterator[FittedRate]:
         group = found[found["series"] == series]
         if series in cells.hidden or group.empty:
             continue
-        missing = missing_cells(cells.planned[cells.planned["series"] == series], {*group["cell_id"]})
+        missing = missing_cells(cells.planned_of[series], {*group["cell_id"]})
         yield FittedRate(
             key,
             "output_fourth_moment",

@@ -13,12 +13,14 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+import pandas as pd
+
 from ..series.planned import NEVER_RAN
+from ..series.records import first_of_each, group_codes
 
 if TYPE_CHECKING:
     from collections.abc import Collection
-
-    import pandas as pd
 
 _WORDS = {
     "timeout": "ran out of time",
@@ -46,9 +48,9 @@ class Missing:
 
 def missing_cells(planned: pd.DataFrame, measured: Collection[str]) -> Missing:
     """Return what is missing of a series' planned cells (cell_id, x, status, reason), given those with a number."""
-    lost = planned[~planned["cell_id"].isin(list(measured))]
-    if lost.empty:
+    if {*planned["cell_id"]} <= {*measured}:
         return Missing("", None)
+    lost = planned[~planned["cell_id"].isin(list(measured))]
     words = cell_words(lost, len(planned))
     if selective := {*lost["status"]} - _WHATEVER_THE_NUMBERS:
         which = lost[lost["status"].isin(list(selective))]
@@ -59,9 +61,13 @@ def missing_cells(planned: pd.DataFrame, measured: Collection[str]) -> Missing:
 
 def missing_members(rows: pd.DataFrame) -> str | None:
     """Return how many members lack the number, over cells that have it of others; rows are of members."""
-    of_cell = rows[rows["members"].notna()].groupby("cell_id", sort=False)
-    planned, there = of_cell["members"].first().astype("int64"), of_cell["member"].nunique()
-    lost = int((planned - there).clip(lower=0).sum())
+    known = rows["members"].notna().to_numpy()
+    rows = rows if known.all() else rows[known]
+    cells, names = pd.factorize(rows["cell_id"])
+    planned = np.zeros(len(names), dtype=np.int64)
+    planned[cells] = rows["members"].to_numpy(dtype=np.int64)
+    there = cells[first_of_each(group_codes(rows, ["cell_id", "member"]))]
+    lost = int((planned - np.bincount(there, minlength=len(names))).clip(min=0).sum())
     return f"members without this number: {lost} of {planned.sum()}" if lost else None
 
 

@@ -49,7 +49,7 @@ __all__ = [
 
 _FEWEST_WIDTHS = 3
 _FOUND = ["exponent", "ci_low", "ci_high", "n_widths", "n_members", "method"]
-_COLUMNS = ["task", "architecture", "label", "reference", "metric", *_FOUND]
+_COLUMNS = ["run_id", "task", "architecture", "label", "reference", "metric", *_FOUND]
 
 
 @dataclass(frozen=True)
@@ -81,9 +81,9 @@ def convergence_rates(results: Results, metric: str | Sequence[str] | None = Non
     :param results: with ``cells`` and ``measurements`` as :func:`ntkbench.load` returns them.
     :param metric: one or several of :data:`QUANTITIES`; None: all of them. ``function_distance`` is at the last
         recorded step, ``function_distance_max`` is each member's largest over recorded steps.
-    :returns: task, architecture, label, reference, metric, exponent, ci_low, ci_high (95 %), n_widths, n_members (the
-        fewest at a width), method. If nothing can be fitted the numbers are NaN and the method says why; an end
-        of the interval that the data do not bound is infinite.
+    :returns: run_id, task, architecture, label, reference, metric, exponent, ci_low, ci_high (95 %), n_widths,
+        n_members (the fewest at a width), method. If nothing can be fitted the numbers are NaN and the method says why;
+        an end of the interval that the data do not bound is infinite.
     :raises NtkbenchError: for a metric that is not fitted.
     """
     names = list(QUANTITIES) if metric is None else [metric] if isinstance(metric, str) else list(metric)
@@ -99,7 +99,7 @@ def rate_table(rates: Sequence[FittedRate]) -> pd.DataFrame:
 def _row(rate: FittedRate, digits: int) -> tuple[Any, ...]:
     fit, key = rate.fit, rate.key
     names = (task_words(key.task), series_architecture(key, digits), subject_words(key), key.reference, rate.metric)
-    return (*names, fit.estimate, *fit.interval(), fit.n_widths, fit.n_members, fit.words)
+    return (key.run_id, *names, fit.estimate, *fit.interval(), fit.n_widths, fit.n_members, fit.words)
 
 
 def sorted_rates(rates: Iterable[FittedRate]) -> list[FittedRate]:
@@ -183,8 +183,8 @@ class Rates:
                 reference=reference if isinstance(reference, str) else None,
                 component=int(component[0]) if component else None,
             )
-            twins = rows[rows["series"] == cells.twins.get(series, -1)]
-            yield self._rate(key, name, everything, twins, cells.planned[cells.planned["series"] == series])
+            twins = rows[rows["series"] == cells.twins[series]] if series in cells.twins else rows.iloc[:0]
+            yield self._rate(key, name, everything, twins, cells.planned_of[series])
 
     def _rate(
         self, key: SeriesKey, name: str, everything: pd.DataFrame, twins: pd.DataFrame, planned: pd.DataFrame
@@ -195,12 +195,12 @@ class Rates:
         every = points_of(group, quantity.summary)
         floor = rounding_floor(group, twins) if quantity.summary == "members" else None
         points = above(every, floor)
-        cells = {*everything["cell_id"]}
+        cells = {*everything["cell_id"].unique()}
         missing = missing_cells(planned, cells)
         remarks = [missing.words] if missing.words else []
         if len(points) < len(every):
             remarks.append(f"left out at the floor of rounding: {len(every) - len(points)}")
-        if left_out := everything["split_index"].nunique() - group["split_index"].nunique():
+        if left_out := _splits(everything) - _splits(group):
             remarks.append(f"splits left out because some width lacks them: {left_out}")
         facts = self._caveats.cells[key.run_id, str(everything["cell_id"].iloc[0])]
         fit = _fit(points, quantity, tau, correction_powers(quantity))
@@ -213,8 +213,13 @@ class Rates:
             missing_members(everything) if quantity.summary in ("members", "mean") else None,
         )
         censored = "; ".join(reason for reason in reasons if reason) or None
-        points = every.drop(columns="samples").assign(rounding=floor)
-        return FittedRate(key, name, fit, caveat, points, facts, censored)
+        del every["samples"]
+        every["rounding"] = floor
+        return FittedRate(key, name, fit, caveat, every, facts, censored)
+
+
+def _splits(rows: pd.DataFrame) -> int:
+    return len(np.unique(rows["split_index"].to_numpy()))
 
 
 def _grouped(rows: pd.DataFrame, keys: list[str]) -> Iterator[tuple[tuple[Any, ...], pd.DataFrame]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -35,6 +36,11 @@ class SeriesCells:
     keys: tuple[SeriesKey, ...]
     twins: Mapping[int, int]
     hidden: frozenset[int]
+
+    @cached_property
+    def planned_of(self) -> dict[int, pd.DataFrame]:
+        """The planned cells of each series, by its number."""
+        return {int(number): group for number, group in self.planned.groupby("series", sort=False)}  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)

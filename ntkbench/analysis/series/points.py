@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-
-if TYPE_CHECKING:
-    from collections.abc import Hashable
 
 _COLUMNS = ["x", "value", "standard_error", "floor", "members", "samples"]
 
@@ -16,8 +13,16 @@ _COLUMNS = ["x", "value", "standard_error", "floor", "members", "samples"]
 def in_common_splits(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of the splits that every position has, so that all are compared on the same data."""
     axis = "x" if "x" in rows else "width"
+    if has_one_split(rows):
+        return rows
     places = rows.groupby("split_index")[axis].nunique()
     return rows[rows["split_index"].isin(places.index[places == rows[axis].nunique()])]
+
+
+def has_one_split(rows: pd.DataFrame) -> bool:
+    """Return whether all rows are of the same split."""
+    splits = rows["split_index"].to_numpy()
+    return bool((splits == splits[:1]).all())
 
 
 def points_of(group: pd.DataFrame, summary: Literal["members", "mean", "ensemble", "bias"]) -> pd.DataFrame:
@@ -32,14 +37,24 @@ def points_of(group: pd.DataFrame, summary: Literal["members", "mean", "ensemble
 
 
 def _of_members(group: pd.DataFrame, summary: str) -> pd.DataFrame:
-    splits = group.groupby("x")["split_index"].nunique()
     power = 2 if summary == "members" else 1
-    means = group.assign(power=group["value"] ** power).groupby(["x", "member"])["power"].agg(["mean", "size"])
-    in_every_split = means["size"] == splits.reindex(means.index.get_level_values("x")).to_numpy()
-    values = means.loc[in_every_split, "mean"] ** (1 / power)
-    samples: dict[Hashable, Any] = {x: v.to_numpy() for x, v in values.groupby(level="x")}
+    samples = {x: powers ** (1 / power) for x, powers in _over_splits(group, group["value"] ** power).items()}
     rows = [(x, *_summarised(v, summary), np.nan, len(v), v) for x, v in samples.items()]
     return pd.DataFrame(rows, columns=_COLUMNS)
+
+
+def _over_splits(group: pd.DataFrame, powers: pd.Series[float]) -> dict[float, Any]:
+    """Return, by position, the mean over splits of the powers of each member that has every split, in their order."""
+    x, member, means = group["x"].to_numpy(), group["member"].to_numpy(), powers.to_numpy()
+    order = np.lexsort((member, x))
+    repeated = (np.diff(x[order]) == 0) & (np.diff(member[order]) == 0)
+    if not has_one_split(group) or repeated.any():
+        splits = group.groupby("x")["split_index"].nunique()
+        found = group.assign(power=powers).groupby(["x", "member"])["power"].agg(["mean", "size"]).reset_index()
+        found = found[found["size"] == found["x"].map(splits)]
+        x, means, order = found["x"].to_numpy(), found["mean"].to_numpy(), np.arange(len(found))
+    places, first = np.unique(x[order], return_index=True)
+    return dict(zip(places.tolist(), np.split(means[order], first[1:]), strict=True))
 
 
 def _summarised(samples: Any, summary: str) -> tuple[float, float]:
@@ -57,23 +72,29 @@ def _summarised(samples: Any, summary: str) -> tuple[float, float]:
 
 def _of_ensembles(group: pd.DataFrame, *, squares: bool) -> pd.DataFrame:
     if not squares:
-        found = group.groupby("x")[["value", "standard_error", "floor", "members"]].mean().reset_index()
-        return found.assign(samples=None)
+        return _at_each_place(group, ["value", "standard_error", "floor", "members"]).assign(samples=None)
     group = group.assign(
         square=group["value"] ** 2,
         product=group["value"] * group["standard_error"],
         floor_square=group["floor"] ** 2,
     )
-    by_x = group.groupby("x")[["square", "product", "floor_square"]].mean()
-    values = np.sqrt(by_x["square"].to_numpy())
-    errors = np.divide(by_x["product"].to_numpy(), values, out=np.zeros_like(values), where=values > 0)
+    means = _at_each_place(group, ["square", "product", "floor_square"])
+    values = np.sqrt(means["square"].to_numpy())
+    errors = np.divide(means["product"].to_numpy(), values, out=np.zeros_like(values), where=values > 0)
     return pd.DataFrame(
         {
-            "x": by_x.index.to_numpy(dtype=np.float64),
+            "x": means["x"].to_numpy(dtype=np.float64),
             "value": values,
             "standard_error": errors,
-            "floor": np.sqrt(by_x["floor_square"].to_numpy()),
+            "floor": np.sqrt(means["floor_square"].to_numpy()),
             "members": group.groupby("x")["members"].min().to_numpy(),
             "samples": None,
         }
     )
+
+
+def _at_each_place(group: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    """Return, by position, the means of columns over splits."""
+    if group["x"].is_unique:
+        return group[["x", *columns]].astype("float64").sort_values("x", ignore_index=True)
+    return group.groupby("x")[columns].mean().reset_index()

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from ...plugin.types import Float, Int
     from ...store.read import Results
     from .quantities import Quantity
 
@@ -16,50 +21,113 @@ _COLUMNS = [
     *("run_id", "cell_id", "split_index", "split", "reference", "reference_cell_id"),
     *("member", "component", "step", "time", "value"),
 ]
+_PAIR = ["run_id", "cell_id", "reference"]
+_NOWHERE = np.empty(0, dtype=np.int64)
 
 
 class MetricRows:
     """The table ``measurements`` by metric, searched once."""
 
-    def __init__(self, measurements: pd.DataFrame) -> None:
-        """Index the rows of each metric."""
-        self._rows = measurements[[name for name in _COLUMNS if name in measurements]]
-        codes, metrics = pd.factorize(measurements["metric"])
-        ends = np.cumsum(np.bincount(codes, minlength=len(metrics)))
-        order = np.argsort(codes, kind="stable")
-        self._places = dict(zip(map(str, metrics), np.split(order, ends[:-1]), strict=True)) if len(metrics) else {}
+    def __init__(self, parts: pd.DataFrame | Sequence[pd.DataFrame]) -> None:
+        """Index the rows of each metric.
 
-    def of(self, metric: str) -> pd.DataFrame:
-        """Return the rows of a metric, in the table's order."""
-        return as_text(self.coded(metric))
+        :param parts: the table, or parts of whole cells, one at least.
+        """
+        self._parts = [_Part(part) for part in ([parts] if isinstance(parts, pd.DataFrame) else parts)]
 
-    def coded(self, metric: str) -> pd.DataFrame:
-        """Return the rows of a metric as stored; text may be categories."""
-        return self._rows.take(self._places.get(metric, np.empty(0, dtype=np.intp)))
+    def of(self, metric: str, columns: Sequence[str] = _COLUMNS) -> pd.DataFrame:
+        """Return the rows of a metric, in the table's order; of these columns those that there are."""
+        return _joined([as_text(part) for part in self.in_parts(metric, columns)])
+
+    def in_parts(self, metric: str, columns: Sequence[str] = _COLUMNS) -> list[pd.DataFrame]:
+        """Return the same in parts of whole cells, one at least, as stored: text may be categories."""
+        found = [part.of(metric, columns) for part in self._parts if metric in part.places]
+        return found or [self._parts[0].of(metric, columns)]
 
     def everything(self) -> pd.DataFrame:
         """Return the rows of all metrics, with the column ``metric``."""
-        metrics = np.empty(len(self._rows), dtype=object)
-        for metric, places in self._places.items():
-            metrics[places] = metric
-        return as_text(self._rows).assign(metric=metrics)
+        return _joined([as_text(part.rows) for part in self._parts])
 
     @cached_property
     def compared(self) -> pd.DataFrame:
         """Each pair of a cell and a reference: run_id, cell_id, reference, reference_cell_id."""
-        names = ["run_id", "cell_id", "reference"]
-        codes = np.zeros(len(self._rows), dtype=np.int64)
-        for name in names:
-            own, values = pd.factorize(self._rows[name], use_na_sentinel=False)
-            codes = codes * len(values) + own
-        pairs = self._rows[[*names, "reference_cell_id"]].take(np.unique(codes, return_index=True)[1])
-        return as_text(pairs[pairs["reference"].notna()])
+        return _joined([as_text(part.compared()) for part in self._parts])
+
+
+class _Part:
+    """Some rows of ``measurements``, and where those of each metric are."""
+
+    def __init__(self, measurements: pd.DataFrame) -> None:
+        self.rows = measurements[[name for name in [*_COLUMNS, "metric"] if name in measurements]]
+        codes = group_codes(measurements, ["metric"])
+        order = np.argsort(codes, kind="stable")
+        places = np.split(order, np.flatnonzero(np.diff(codes[order])) + 1) if len(order) else []
+        self.places = {str(measurements["metric"].iloc[own[0]]): own for own in places}
+
+    def of(self, metric: str, columns: Sequence[str]) -> pd.DataFrame:
+        """Return the rows of a metric; they are copied only if there are others."""
+        rows, places = self.rows[[name for name in columns if name in self.rows]], self.places.get(metric, _NOWHERE)
+        return rows if 0 < len(places) == len(rows) else rows.take(places)
+
+    def compared(self) -> pd.DataFrame:
+        """Return the first row of each cell and reference."""
+        first = first_of_each(group_codes(self.rows, _PAIR))
+        pairs = self.rows[[*_PAIR, "reference_cell_id"]].take(first)
+        return pairs[pairs["reference"].notna()]
+
+
+def _joined(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    return parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)
+
+
+def group_codes(rows: pd.DataFrame, names: Sequence[str]) -> Int:
+    """Return a number per row, the same where all of these columns are; missing values are equal.
+
+    The numbers are from 0 and fewer than the rows, or than a thousand.
+    """
+    codes, count = np.zeros(len(rows), dtype=np.int64), 1
+    for name in names if len(rows) else ():
+        own, values = _codes(rows[name])
+        if values > 1:
+            codes, count = codes * values + own, count * values
+        if count > max(len(rows), 1000):
+            codes, kept = pd.factorize(codes)
+            count = len(kept)
+    return codes
+
+
+def _codes(column: pd.Series[Any]) -> tuple[Any, int]:
+    """Return a number from 0 per value of a column, and how many numbers there may be."""
+    if _is_coded(column):
+        numbers = column.cat.codes.to_numpy()
+    elif pd.api.types.is_integer_dtype(column.dtype) and not column.hasnans:
+        numbers = column.to_numpy(dtype=np.int64)
+    else:
+        numbers = pd.factorize(column, use_na_sentinel=False)[0]
+    lowest, count = numbers.min(), int(numbers.max()) - int(numbers.min()) + 1
+    return (numbers - lowest, count) if count <= len(numbers) else (pd.factorize(numbers)[0], len(numbers))
+
+
+def first_of_each(codes: Int) -> Int:
+    """Return the place of the first of each number of :func:`group_codes`, in order of appearance."""
+    places = np.full(codes.max(initial=0) + 1, -1)
+    places[codes[::-1]] = np.arange(len(codes))[::-1]  # of several, the one that is written last stays
+    return np.sort(places[places >= 0])
 
 
 def as_text(rows: pd.DataFrame) -> pd.DataFrame:
     """Return rows with categories converted to text."""
-    coded = [name for name in rows if isinstance(rows[name].dtype, pd.CategoricalDtype)]
-    return rows.astype(dict.fromkeys(coded, "str"))
+    return rows.assign(**{str(name): _text(rows[name]) for name in rows if _is_coded(rows[name])})
+
+
+def _is_coded(column: pd.Series[Any]) -> bool:
+    return isinstance(column.dtype, pd.CategoricalDtype)
+
+
+def _text(coded: pd.Series[Any]) -> pd.Series[Any]:
+    """Return a column of categories as text: each category is converted once, not each row."""
+    texts = coded.cat.categories.astype("str").array
+    return pd.Series(texts.take(coded.cat.codes.to_numpy(), allow_fill=True), index=coded.index)
 
 
 class Tables:
@@ -82,8 +150,8 @@ class Tables:
     @cached_property
     def measured(self) -> MetricRows:
         """The measurements by metric."""
-        coded = getattr(self._results, "coded_measurements", None)
-        return MetricRows(self._results.measurements if coded is None else coded)
+        parts = getattr(self._results, "measurement_parts", None)
+        return MetricRows(self._results.measurements if parts is None else parts)
 
 
 def recorded(stored: str, quantity: Quantity, measurements: MetricRows) -> pd.DataFrame:
@@ -91,21 +159,36 @@ def recorded(stored: str, quantity: Quantity, measurements: MetricRows) -> pd.Da
 
     A member without a finite value at the last record has diverged, and has no largest value either.
     """
-    found = measurements.coded(stored)
-    of_split = found["split"].isna() if quantity.split is None else found["split"] == quantity.split
     keys = ["run_id", "cell_id", "split_index", "reference", "member"]
     keys += ["component"] if quantity.layers else []
-    rows = found.loc[of_split, [*keys, "time", "value"]].astype({"time": "float64", "value": "float64"})
-    rows = rows[np.isfinite(rows["value"])].fillna({"time": 0.0})
-    times = rows["time"].groupby([rows["run_id"], rows["cell_id"]])
-    at_record = rows[rows["time"] == times.transform("min" if quantity.record == "first" else "max")]
-    at_record = as_text(at_record)
-    if quantity.record == "max":
-        rows = as_text(rows)
-        largest = rows.groupby(keys, dropna=False, as_index=False)["value"].max()
-        at_record = largest.merge(at_record[keys], on=keys, how="inner")
-    chosen: pd.DataFrame = at_record[[*keys, "value"]]
-    return chosen
+    parts = measurements.in_parts(stored, [*keys, "split", "time", "value"])
+    rows = _joined([_at_record(part, quantity, keys) for part in parts])
+    return rows.sort_values(keys, ignore_index=True) if quantity.record == "max" else rows
+
+
+def _at_record(found: pd.DataFrame, quantity: Quantity, keys: list[str]) -> pd.DataFrame:
+    """Return the rows of whole cells, of one metric, at a quantity's record: keys and value."""
+    of_split = found["split"].isna() if quantity.split is None else found["split"] == quantity.split
+    found = found.astype({"time": "float64", "value": "float64"}).fillna({"time": 0.0})
+    kept = np.flatnonzero(of_split.to_numpy() & np.isfinite(found["value"].to_numpy()))
+    times, cells = found["time"].to_numpy()[kept], group_codes(found, ["run_id", "cell_id"])[kept]
+    extreme: Int = kept[_is_extreme(times, cells, first=quantity.record == "first")]
+    rows: pd.DataFrame = found[[*keys, "value"]]
+    at_record = as_text(rows.take(extreme))
+    if quantity.record != "max":
+        return at_record
+    rows = rows.take(kept)
+    largest = rows.groupby(keys, dropna=False, sort=False, observed=True, as_index=False)[["value"]].max()
+    return as_text(largest).merge(at_record[keys], on=keys, how="inner")
+
+
+def _is_extreme(times: Float, cells: Int, *, first: bool) -> NDArray[np.bool_]:
+    """Return which times are the first, or else the last, of their cells."""
+    signed = -times if first else times
+    largest = np.full(cells.max(initial=0) + 1, -np.inf)
+    np.maximum.at(largest, cells, signed)
+    extreme: NDArray[np.bool_] = signed == largest[cells]
+    return extreme
 
 
 def over_layers(rows: pd.DataFrame, layers: Literal["first", "last", "middle", "all", "each"] | None) -> pd.DataFrame:

@@ -43,14 +43,22 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ExpectedRow:
-    """A number that a study planned: ``key`` without a component, and ``lacking``, what is missing of its cells."""
+    """A number that a study planned: ``key`` without a component, and ``cells``, the planned ones that it is about."""
 
     key: SeriesKey
     metric: str
     facts: Mapping[str, Any]
-    lacking: str = ""
+    cells: pd.DataFrame | None = None
+
+    @property
+    def lacking(self) -> str:
+        """What is missing of its cells: how those that are not ok ended; if all are, none gave the number."""
+        if self.cells is None:
+            return ""
+        lost = self.cells[self.cells["status"] != "ok"]
+        return cell_words(self.cells if lost.empty else lost, len(self.cells))
 
 
 @dataclass(frozen=True)
@@ -107,13 +115,13 @@ def _of_quantity(plan: PlannedStudy, name: str) -> Iterator[ExpectedRow]:
     elif name in ALL:
         cells = plan.along(ALL[name].axis)
         for number, key in enumerate(cells.keys):
-            group = cells.planned[cells.planned["series"] == number]
+            group = cells.planned_of[number]
             if number not in cells.hidden and _is_curve(ALL[name], group):
                 yield from _of_series(plan, name, key, group)
     else:  # a number of the whole series, or of its narrowest width
         cells = plan.along("width")
         for number, key in enumerate(cells.keys):
-            group = cells.planned[cells.planned["series"] == number]
+            group = cells.planned_of[number]
             if name == "time_over_linearization_narrowest":
                 narrowest = float(group["width"].min())
                 key, group = replace(key, width=narrowest), group[group["width"] == narrowest]
@@ -134,24 +142,18 @@ def _of_series(plan: PlannedStudy, name: str, key: SeriesKey, group: pd.DataFram
     if mine and all(source.given_by(entry["observe"], metrics) for entry in mine):
         facts = plan.facts[str(group["cell_id"].iloc[0])]
         for reference in mine[0]["compare_with"] if source.by_reference else (None,):
-            yield ExpectedRow(replace(key, reference=reference), name, facts, _lacking(group))
-
-
-def _lacking(planned: pd.DataFrame) -> str:
-    """Say which of the cells are not ok; if all are, none gave the number."""
-    lost = planned[planned["status"] != "ok"]
-    return cell_words(planned if lost.empty else lost, len(planned))
+            yield ExpectedRow(replace(key, reference=reference), name, facts, group)
 
 
 def _of_eigenvalues(plan: PlannedStudy) -> Iterator[ExpectedRow]:
     """Yield a row for each kernel, and for each ensemble that observes its own."""
     observed = {str(entry["label"]): entry["observe"] for entry in plan.resolved.get("subject", ())}
-    rows: list[Row] = plan.cells.to_dict("records")  # type: ignore[assignment]
+    rows = list(plan.facts.values())
     for row, task in zip(rows, task_keys(rows), strict=True):
         name = "smallest_eigenvalue" if row["role"] == "reference" else "ntk_smallest_eigenvalue"
         if row["role"] == "reference" or SOURCES[name].given_by(observed.get(row["label"], ()), ()):
-            words = _lacking(plan.cells[plan.cells["cell_id"] == row["cell_id"]])
-            yield ExpectedRow(eigenvalue_key(row, task), name, {"distinct_inputs": None, **row}, words)
+            mine = plan.cells[plan.cells["cell_id"] == row["cell_id"]]
+            yield ExpectedRow(eigenvalue_key(row, task), name, {"distinct_inputs": None, **row}, mine)
 
 
 def _promised(plan: PlannedStudy, name: str) -> Iterator[ExpectedRow]:

@@ -67,7 +67,7 @@ def _defaults(parameters: dict[str, Any]) -> str:
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 @JSON_OPTION
 def kernel_command(**options: Any) -> None:
-    """Compute the kernels of infinitely wide networks between your own points.
+    """Compute kernels of infinitely wide networks.
 
     X1 and X2 are .npy, .npz or text files (.csv, .tsv, .txt) of numbers, a row per point and a column per feature;
     without X2, X1 with itself. Nothing is centred or scaled. The summary gives accuracy and conditioning. FILE.npz
@@ -187,9 +187,10 @@ def _expansion_error(request: KernelRequest) -> float:
 
 def _status(options: dict[str, Any], text: str) -> AbstractContextManager[Any]:
     """Show progress on a terminal."""
-    from rich.console import Console
     from rich.markup import escape
 
-    console = Console(stderr=True)
+    from ntkbench.plugin.terminal import make_console
+
+    console = make_console(stderr=True)
     quiet = options["quiet"] or options["as_json"] or not console.is_terminal
     return nullcontext() if quiet else console.status(escape(text))

@@ -5,14 +5,15 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+from ntkbench.plugin.terminal import make_console
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _COLUMNS = (
-    TextColumn("{task.description}"),
+    TextColumn("{task.description}", markup=False),
     BarColumn(),
     DownloadColumn(),
     TransferSpeedColumn(),
@@ -26,7 +27,7 @@ def downloads(quiet: bool) -> Iterator[Callable[[str, int, int | None], None]]:
 
     On a terminal each address has a line; elsewhere, or if ``quiet``, nothing is shown.
     """
-    console = Console(stderr=True)
+    console = make_console(stderr=True)
     with Progress(*_COLUMNS, console=console, transient=True, disable=quiet or not console.is_terminal) as bar:
         lines = {}
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 import subprocess
 import sys
 
@@ -73,6 +74,7 @@ def test_every_verb_has_help(verb):
     assert found.exit_code == 0
     summary = found.output.split("\n\n")[1].strip()
     assert summary.endswith(".")
+    assert "..." not in invoke(*verb[:-1], "--help").output.partition("Commands:")[2]  # it has them whole
     assert summary[0].isupper()
 
 
@@ -282,6 +284,8 @@ class TestCatalogue:
         assert "toy-kernel" in report["available"]
         assert report["environment"]["python"] == sys.version.split()[0]
         text = invoke("doctor", "--plugin", TOY).output
+        assert len(text.splitlines()) < 40
+        assert text.rstrip().endswith("backends and tasks work. Try: ntkbench run")
         assert "toy ok" in text
 
     def test_a_broken_plugin_is_the_doctors_concern_and_nobody_elses(self, monkeypatch, tmp_path):
@@ -295,6 +299,34 @@ class TestCatalogue:
         assert "mine broken: ImportError: no such thing" in found.output
         assert invoke("list", "metrics").exit_code == 0
         assert "ImportError: no such thing" in invoke("plugins").output
+
+
+class TestAnyText:
+    """Names and paths are printed as they are, on any terminal."""
+
+    @pytest.mark.parametrize("name", ["runs[/old]", "[bold]", ":smile:"], ids=ascii)
+    @pytest.mark.parametrize("encoding", ["utf-8", "ascii", "cp1252"])
+    def test_a_finished_run_is_shown(self, finished, tmp_path, name, encoding):
+        shutil.copytree(finished / "run", tmp_path / name)
+        options = ("--plugin", TOY, "--out", name)
+        found = shell(tmp_path, "run", finished / "toy.toml", *options, PYTHONIOENCODING=encoding, PYTHONUTF8="0")
+        assert (found.returncode, found.stderr.count("Traceback")) == (0, 0)
+        assert f"Tables and figures: {name}".encode(errors="backslashreplace").decode() in found.stdout
+
+    def test_a_byte_order_mark_begins_a_study(self, finished, tmp_path):
+        study = tmp_path / "toy.toml"
+        study.write_bytes(b"\xef\xbb\xbf" + (finished / "toy.toml").read_bytes())
+        assert invoke("plan", study, "--plugin", TOY).exit_code == 0
+
+
+def test_a_run_with_nothing_to_do_keeps_its_provenance(finished, tmp_path):
+    shutil.copytree(finished / "run", tmp_path / "run")
+    before = (tmp_path / "run" / "run.json").read_bytes()
+    command = ("run", finished / "toy.toml", "--plugin", TOY, "--out", tmp_path / "run")
+    assert invoke(*command, "--device", "cuda").exit_code == 0
+    assert (tmp_path / "run" / "run.json").read_bytes() == before
+    assert invoke(*command, "--set", "title='another'").exit_code == 0
+    assert b"another" in (tmp_path / "run" / "run.json").read_bytes()
 
 
 class TestResults:
@@ -318,6 +350,35 @@ class TestResults:
         path = tmp_path / "table.parquet"
         assert invoke(*arguments, "--format", "parquet", "-o", path).output == ""
         assert len(pd.read_parquet(path)) == len(lines)
+
+    def test_a_file_has_the_format_of_its_name_and_is_not_overwritten(self, finished, tmp_path):
+        export = ("results", "export", finished / "run", "--table", "cells", "-o")
+        path = tmp_path / "table.parquet"
+        assert invoke(*export, path).exit_code == 0
+        assert len(pd.read_parquet(path)) == 4
+        again = invoke(*export, path)
+        assert (again.exit_code, "exists; choose another name, or give --force" in again.output) == (2, True)
+        assert invoke(*export, path, "--force").exit_code == 0
+        other = invoke(*export, tmp_path / "table.csv", "--format", "json")
+        assert (other.exit_code, "is the name of a csv file, but --format is json" in other.output) == (2, True)
+
+    def test_a_run_is_found_by_its_id(self, finished, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        shutil.copytree(finished / "run", tmp_path / "results" / "mine")
+        run_id = json.loads((finished / "run" / "run.json").read_text())["run_id"]
+        assert "network against ntk" in invoke("results", "show", run_id).output
+        assert "network against ntk" in invoke("results", "show", "mine").output
+        shutil.copytree(finished / "run", tmp_path / "results" / "other")
+        assert "name one of these folders" in invoke("results", "show", run_id).output
+        assert "hold the same run" in invoke("results", "show", "results").output
+
+    def test_one_broken_run_hides_no_other(self, finished, tmp_path):
+        shutil.copytree(finished / "run", tmp_path / "whole")
+        (tmp_path / "broken").mkdir()
+        (tmp_path / "broken" / "run.json").write_text("{")
+        broken, whole = json.loads(invoke("results", "list", tmp_path, "--json").stdout)
+        assert whole["cells"] == "4 ok"
+        assert "not the run file of a run" in broken["cells"]
 
     def test_a_run_without_cells_can_be_looked_at(self, finished, tmp_path):
         (tmp_path / "run").mkdir()

@@ -17,7 +17,9 @@ import pytest
 from toy_runs import TOY, as_toml, command_line, invoke, rows, session, shell, study, subject, wait_for
 
 import ntkbench
+from ntkbench.analysis.series.records import as_text
 from ntkbench.errors import StoreError
+from ntkbench.store import read
 from ntkbench.store.arrow import is_whole, row_table, to_table, write_parquet
 from ntkbench.store.read import Results
 from ntkbench.store.run_file import differences
@@ -78,6 +80,20 @@ class TestTables:
             if column.type.startswith("timestamp"):
                 assert isinstance(empty[column.name].dtype, pd.DatetimeTZDtype)
 
+    @pytest.mark.parametrize("rows", [1, 10**9])
+    def test_measurements_in_parts_are_the_same_rows(self, done, monkeypatch, rows):
+        monkeypatch.setattr(read, "_PART_ROWS", rows)
+        results = ntkbench.load(done)
+        parts, cells = results.measurement_parts, results.measurements["cell_id"].nunique()
+        assert len(parts) == (cells if rows == 1 else 1)
+        assert sum(part["cell_id"].nunique() for part in parts) == cells
+        text = [as_text(part) for part in parts]
+        pd.testing.assert_frame_equal(pd.concat(text, ignore_index=True), results.measurements[text[0].columns])
+
+    def test_no_measurements_are_one_empty_part(self):
+        (part,) = Results([]).measurement_parts
+        pd.testing.assert_frame_equal(as_text(part), Results([]).measurements[part.columns])
+
     def test_keys_are_unique(self, done):
         results = ntkbench.load(done)
         assert results.cells["cell_id"].is_unique
@@ -103,12 +119,11 @@ class TestTables:
         assert gone.stem in set(before["cell_id"])
         assert gone.stem not in set(after["cell_id"])
 
-    def test_two_runs_of_the_same_cells_are_not_mixed_up(self, done, mine):
+    def test_two_folders_of_the_same_run_are_refused(self, done, mine):
         """Copies of a run, as from two machines, have the same run_id and cell_ids."""
-        one, two = ntkbench.load(done), ntkbench.load(done, mine)
-        assert len(two.cells) == 2 * len(one.cells)
-        assert len(two.measurements) == 2 * len(one.measurements)
-        assert len(ntkbench.load(done, done).cells) == len(one.cells)
+        with pytest.raises(StoreError, match=r"hold the same run .* load them one by one"):
+            ntkbench.load(done, mine)
+        assert len(ntkbench.load(done, done).cells) == len(ntkbench.load(done).cells)
 
     def test_load_finds_the_runs_of_a_folder(self, done):
         assert ntkbench.load(done.parent).paths == (done,)
@@ -127,7 +142,7 @@ class TestTables:
             resolved = {role: [{"label": label} for label in found] for role, found in labels.items()}
             (tmp_path / name).mkdir()
             (tmp_path / name / "run.json").write_text(
-                json.dumps({"schema_version": SCHEMA_VERSION, "resolved": resolved})
+                json.dumps({"schema_version": SCHEMA_VERSION, "run_id": name, "resolved": resolved})
             )
         assert ntkbench.load(tmp_path).labels == ["z", "a", "y", "b", "m", "c"]
 
@@ -329,7 +344,8 @@ class TestDamage:
     def test_the_command_line_names_the_damaged_file(self, mine):
         file = sorted((mine / "cells").glob("*.parquet"))[0]
         file.write_bytes(b"PAR1")
-        for arguments in (("results", "show", mine), ("results", "export", mine), ("results", "list", mine)):
+        assert str(file) in json.loads(invoke("results", "list", mine, "--json").stdout)[0]["cells"]
+        for arguments in (("results", "show", mine), ("results", "export", mine)):
             found = invoke(*arguments)
             assert found.exit_code == 2
             assert str(file) in found.stderr

@@ -14,6 +14,7 @@ from ntkbench.analysis.derived.stability import (
     stability_onset_ratio,
 )
 from ntkbench.analysis.derived.stopping import early_stopping, late_excess_kernel, late_excess_network
+from ntkbench.analysis.derived.table import series
 from ntkbench.analysis.estimation.missing import missing_members
 from ntkbench.analysis.series.records import Tables
 
@@ -66,6 +67,27 @@ def residuals(component, speed, steps, members=6, seed=0):
     """Return residuals of members that decay ``speed`` times as fast as the kernel says, from starts of their own."""
     starts = 1 + np.random.default_rng(seed).random((members, 1))
     return starts * (1 - RATE * EIGENVALUES[component] / N) ** (speed * np.asarray(steps, dtype=float))
+
+
+def test_only_the_series_that_are_wanted_are_looked_at():
+    steps, asked = np.arange(4), []
+    tables = results(*(rows("kernel_residual", residuals(i, 1.0, steps), steps=steps, component=i) for i in (3, 0, 1)))
+
+    def wanted(key):
+        asked.append(key["component"])
+        return key["component"] != 0
+
+    every, some = (
+        list(series(tables, "kernel_residual", "train")),
+        list(series(tables, "kernel_residual", "train", wanted)),
+    )
+    assert asked == [3, 0, 1]
+    assert [key["component"] for key, *_ in some] == [3, 1]
+    for ours, theirs in zip(some, (every[0], every[2]), strict=True):
+        assert ours[0] == theirs[0]
+        assert all(map(np.array_equal, ours[1:], theirs[1:]))
+    assert not list(series(tables, "kernel_residual", "train", lambda _: False))
+    assert not list(series(tables, "absent", "train"))
 
 
 @pytest.mark.parametrize("speed", [1.0, 1.05])

@@ -76,7 +76,7 @@ def make_rows(n, members):
 
 def test_convergence_rates():
     rates = convergence_rates(make_results())
-    columns = "task architecture label reference metric exponent ci_low ci_high n_widths n_members method"
+    columns = "run_id task architecture label reference metric exponent ci_low ci_high n_widths n_members method"
     assert list(rates.columns) == columns.split()
     found = rates.set_index("metric")
     assert set(found.index) == set(QUANTITIES) - {"ntk_distance_operator"}
@@ -114,6 +114,16 @@ def test_layers_are_taken_together_by_their_root_mean_square():
     for width in (32, 128):
         expected = np.sqrt(np.mean(member[member["cell_id"] == f"{width}-0"]["value"].astype(float) ** 2))
         assert together.loc[together["width"] == width, "value"].tolist() == pytest.approx([expected], rel=1e-14)
+
+
+@pytest.mark.parametrize("name", QUANTITIES)
+def test_parts_of_cells_and_categories_give_the_same_rows(name):
+    whole = make_results().measurements
+    text = [column for column in whole if whole[column].dtype == "str"]
+    parts = [part.astype(dict.fromkeys(text, "category")) for _, part in whole.groupby("cell_id", sort=False)]
+    quantity, found = QUANTITIES[name], [MetricRows(whole), MetricRows(parts)]
+    for rows in ([recorded(quantity.stored, quantity, each) for each in found], [each.compared for each in found]):
+        pd.testing.assert_frame_equal(*(each.reset_index(drop=True) for each in rows))
 
 
 def test_splits_share_members():
