@@ -25,6 +25,10 @@ class PluginError(NtkbenchError):
     """A plugin that fails to import or registers something invalid."""
 
 
+class PluginWarning(UserWarning):
+    """A plugin misbehaved and was passed over; the message names it."""
+
+
 class UnknownNameError(NtkbenchError):
     """An unregistered task, backend, metric or study."""
 

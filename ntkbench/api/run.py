@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -10,14 +11,17 @@ from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from ..errors import PluginWarning
 from ..execution.environment import describe_environment
 from ..execution.job import WorkerConfig
 from ..execution.runner import CellListener, Runner, RunSummary
 from ..execution.schedule import RunWork, plan_work
+from ..execution.source_code import changed_code, code_of
 from ..plugin.machine import cores, memory_bytes
 from ..plugin.registry import Registry, load_registry
 from ..store.folder import RunFolder, open_run
 from ..store.read import Results, load
+from ..store.run_file import read_run_file
 from ..study.load import DEFAULT_STUDY, Overrides
 from ..study.plan import Plan, make_plan
 from ..study.resolve import resolve_study
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
     from ..execution.progress import Progress
     from ..plugin.cell import Cell
     from ..plugin.outcome import Outcome
+    from ..store.folder import Done
     from ..study.model import Study
 
 
@@ -143,6 +148,13 @@ def run_path(plan: Plan, out: str | Path | None) -> Path:
     return Path("results") / plan.run_id if out is None else Path(out)
 
 
+def warn_of_changed_code(path: Path, plan: Plan, done: Mapping[str, Done], registry: Registry) -> None:
+    """Warn if plugins' code has changed, but not their versions, since the cells that the run keeps were computed."""
+    if done:
+        for sentence in changed_code(plan, done, read_run_file(path)["environments"], registry):
+            warnings.warn(sentence, PluginWarning, stacklevel=3)
+
+
 def execute(
     study: str | Path | Mapping[str, Any] | Study,
     overrides: Overrides,
@@ -155,8 +167,9 @@ def execute(
     plan, registry = plan_study(study, overrides, options)
     path, listener = run_path(plan, out), listener or NullProgress()
     with open_run(path, plan, fresh=options.fresh) as folder:
-        environment = describe_environment(registry)
+        environment = describe_environment(registry, code_of(plan, registry))
         done = folder.done()
+        warn_of_changed_code(path, plan, done, registry)
         work = plan_work(
             plan, done, folder.solutions, rerun_failed=options.rerun_failed, memory=options.memory()
         )  # fmt: skip

@@ -11,7 +11,9 @@ import click
 from ..plugin.options import JSON_OPTION, PLUGIN_OPTION
 
 if TYPE_CHECKING:
-    from ..plugin.registry import Registry
+    from pydantic.fields import FieldInfo
+
+    from ..plugin.registry import NamedRegistry, Registry
 
 _KINDS = ("tasks", "backends", "metrics", "studies")
 
@@ -63,8 +65,8 @@ def plugins_command(plugins: tuple[str, ...], as_json: bool) -> None:
         return
     for report in reports:
         click.echo(f"{report.name:<12}  {report.status:<8}  {report.version:<8}  {report.source}")
-        if report.reason:
-            click.echo(f"{'':<12}  {report.reason}")
+        for remark in filter(None, (report.reason, report.note)):
+            click.echo(f"{'':<12}  {remark}")
 
 
 @click.command("show")
@@ -79,20 +81,22 @@ def show_command(name: str, plugins: tuple[str, ...]) -> None:
 
     registry = _registry(plugins)
     kinds = [(kind, getattr(registry, kind)) for kind in _KINDS]
-    found = [(kind, known.get(name), known.owners[name]) for kind, known in kinds if name in known]
+    found = [(kind, known.get(name), known) for kind, known in kinds if name in known]
     if not found:
-        known = [spec.name for _, known in kinds for spec in known]
+        names = [spec.name for _, known in kinds for spec in known]
         kind_names = "no task, backend, metric or study"
-        raise UnknownNameError(f'{kind_names} "{name}"{suggestion(name, known)} (see: ntkbench list)')
-    for kind, spec, owner in found:
-        _show(kind, spec, owner, registry)
+        refused = [known for _, known in kinds if name in known.refused] or [registry.studies]
+        message = f'{kind_names} "{name}"{suggestion(name, names)} (see: ntkbench list){refused[0].absence(name)}'
+        raise UnknownNameError(message)
+    for kind, spec, known in found:
+        _show(kind, spec, known, registry)
 
 
-def _show(kind: str, spec: Any, owner: str, registry: Registry) -> None:
+def _show(kind: str, spec: Any, known: NamedRegistry[Any], registry: Registry) -> None:
     if kind == "studies":
         click.echo(spec.path.read_text(encoding="utf-8").rstrip())
         return
-    click.echo(f"{spec.name} (version {spec.version}, from plugin {owner})\n  {spec.summary}")
+    click.echo(f"{spec.name} (version {spec.version}, from plugin {known.owners[spec.name]})\n  {spec.summary}")
     if reason := _reason(spec, registry):
         click.echo(f"  unavailable: {reason}")
     for label in ("role", "unit", "goal", "source", "licence", "citation", "requires", "requires_plugins"):
@@ -100,19 +104,16 @@ def _show(kind: str, spec: Any, owner: str, registry: Registry) -> None:
             click.echo(f"  {label.replace('_', ' ')}: {', '.join(value) if isinstance(value, tuple) else value}")
     if not getattr(spec, "default", True):
         click.echo("  only in studies that list it")
-    if known := getattr(spec, "observables", None):
-        usual = known if spec.observed_by_default is None else spec.observed_by_default
+    if observables := getattr(spec, "observables", None):
+        usual = observables if spec.observed_by_default is None else spec.observed_by_default
         click.echo("  observables (* measured by default):")
-        for name, meaning in known.items():
+        for name, meaning in observables.items():
             click.echo(f"    {'*' if name in usual else ' '} {name}: {meaning}")
     if hasattr(spec, "parameters"):
-        _show_parameters(spec)
+        _show_parameters(known.parameters_of(spec.name).model_fields)
 
 
-def _show_parameters(spec: Any) -> None:
-    from ..plugin.specs import import_target
-
-    fields = import_target(spec.parameters).model_fields
+def _show_parameters(fields: dict[str, FieldInfo]) -> None:
     click.echo("  parameters:" if fields else "  parameters: none")
     for name, field in fields.items():
         default = "required" if field.is_required() else f"default {json.dumps(field.default, default=str)}"

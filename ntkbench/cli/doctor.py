@@ -21,11 +21,12 @@ _FEW = 3
 def doctor_command(plugins: tuple[str, ...], as_json: bool) -> None:
     """Check this installation, and say what is missing."""
     report = examine(plugins)
+    report["commands"] = click.get_current_context().find_root().obj or []
     if as_json:
         click.echo(json.dumps(report, indent=2))
     else:
         _show(report)
-    if any(plugin["status"] == "broken" for plugin in report["plugins"]):
+    if report["commands"] or any(plugin["status"] == "broken" for plugin in report["plugins"]):
         raise click.exceptions.Exit(1)
 
 
@@ -58,8 +59,10 @@ def _show(report: dict[str, Any]) -> None:
     for name, fact in environment.get("plugins", {}).items():
         click.echo(f"{name:<9}  {fact}")
     for plugin in report["plugins"]:
-        reason = f": {plugin['reason']}" if plugin["reason"] else ""
-        click.echo(f"plugin     {plugin['name']} {plugin['status']}{reason}")
+        remarks = "; ".join(text for text in (plugin["reason"], plugin["note"]) if text)
+        click.echo(f"plugin     {plugin['name']} {plugin['status']}" + (f": {remarks}" if remarks else ""))
+    for problem in report["commands"]:
+        click.echo(f"commands   {problem}")
     click.echo(f"available  {', '.join(report['available'])}")
     for name, reason in _grouped(report["unavailable"]).items():
         click.echo(f"missing    {name}: {reason}")

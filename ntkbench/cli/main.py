@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import faulthandler
 import sys
+import warnings
+from contextlib import suppress
 from io import TextIOWrapper
 from typing import Any, TextIO
 
 import click
 
 from .. import __version__
-from ..errors import NtkbenchError
+from ..errors import NtkbenchError, PluginWarning
 from ..plugin.registry import load_registry
 from .catalogue import list_command, plugins_command, show_command
 from .claims import claims_command
@@ -20,6 +23,7 @@ from .results import results_group
 from .run import run_command
 
 INTERRUPTED = 130
+_show_other_warning = warnings.showwarning
 
 
 class UserMistake(click.ClickException):
@@ -68,13 +72,28 @@ def _print_anything(*streams: TextIO) -> None:
 
 
 def main() -> None:
-    """Entry point: the commands of ntkbench and of installed plugins."""
+    """Entry point: the commands of ntkbench and of installed plugins, after a line about each that misbehaves."""
     _print_anything(sys.stdout, sys.stderr)
+    warnings.showwarning = _show_warning
+    if not faulthandler.is_enabled():  # a plugin that crashes the interpreter shows in its stack
+        with suppress(OSError, ValueError):
+            faulthandler.enable()
     try:
-        problems = add_plugin_commands(cli, load_registry())
+        registry = load_registry()
+        problems = add_plugin_commands(cli, registry)
     except NtkbenchError as error:
         UserMistake(str(error)).show()
         raise SystemExit(UserMistake.exit_code) from None
-    for problem in problems:
-        click.echo(f"{problem}; its commands are not available", err=True)
-    cli()
+    except KeyboardInterrupt:
+        raise SystemExit(INTERRUPTED) from None
+    for sentence in [*(text for report in registry.plugins for text in report.sentences()), *problems]:
+        click.echo(sentence, err=True)
+    cli(obj=problems)
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+    """Print a warning about a plugin as one line, others as Python does."""
+    if issubclass(category, PluginWarning):
+        click.echo(f"warning: {message}", err=True)
+    else:
+        _show_other_warning(message, category, *place, **more)

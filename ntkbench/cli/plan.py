@@ -27,7 +27,7 @@ _LISTED = 40
 @click.option("--all", "everything", is_flag=True, help=f"List every cell, not only the first {_LISTED}.")
 def plan_command(**options: Any) -> None:
     """Show what `run` would do, without computing anything."""
-    from ..api.run import Options, plan_study, run_path
+    from ..api.run import Options, plan_study, run_path, warn_of_changed_code
     from ..execution.schedule import decide
     from ..store.folder import RunFolder, check_extends, check_own
 
@@ -37,6 +37,7 @@ def plan_command(**options: Any) -> None:
     check_own(path)
     check_extends(path, plan)
     done = RunFolder(path, plan.run_id).done()
+    warn_of_changed_code(path, plan, done, registry)
     rows = [(cell, decide(cell, done, rerun_failed=False)) for cell in plan.cells]
     powers = _powers(plan, registry, options["size"])
     if options["as_json"]:

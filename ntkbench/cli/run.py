@@ -84,6 +84,7 @@ def _show(session: Session) -> None:
 def _record(session: Session) -> dict[str, Any]:
     from ..analysis.estimation.rates import rate_table
     from ..analysis.verdicts.table import as_table
+    from ..store.folder import latest_log
 
     summary = session.summary
     done = not summary.interrupted
@@ -96,7 +97,14 @@ def _record(session: Session) -> dict[str, Any]:
         "failures": summary.failures,
         "interrupted": summary.interrupted,
         "problems": [
-            {"cell_id": cell.cell_id, "task": cell.task, "label": cell.label, "status": status, "reason": reason}
+            {
+                "cell_id": cell.cell_id,
+                "task": cell.task,
+                "label": cell.label,
+                "status": status,
+                "reason": reason,
+                "log": None if (log := latest_log(session.path, cell.cell_id)) is None else str(log),
+            }
             for cell, status, reason in summary.problems
         ],
         "rates": _records(rate_table(session.report.rates)) if done else [],

@@ -17,9 +17,12 @@ from ..analysis.report.words import band, training_words
 from ..analysis.series.names import architecture_words, digits_needed, subject_words, task_words
 from ..analysis.series.quantities import quantity_name
 from ..plugin.terminal import make_console, print_table
+from ..store.folder import latest_log
 from .formatting import cell_words
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console
 
     from ..analysis.estimation.rates import FittedRate
@@ -214,12 +217,19 @@ def show_problems(session: Session) -> None:
     """Print what was not as it should be, and where everything lies."""
     console, summary = make_console(), session.summary
     for cell, status, reason in summary.problems:
-        console.print(f"{cell_words(cell)}: {status}: {reason}", soft_wrap=True)
+        where = _log_words(session.path, cell.cell_id)
+        console.print(f"{cell_words(cell)}: {status}: {reason}{where}", soft_wrap=True)
     counts = ", ".join(f"{count} {status}" for status, count in summary.counts.items()) or "nothing to do"
     kept = f", {summary.kept} finished before" if summary.kept else ""
     console.print(
         f"\n{len(session.plan.cells)} cells: {counts}{kept}. Tables and figures: {session.path}", soft_wrap=True
     )
+
+
+def _log_words(path: Path, cell_id: str) -> str:
+    """Return where a cell's traceback and output are; nothing if it left none."""
+    log = latest_log(path, cell_id)
+    return f" (log: {log})" if log else ""
 
 
 def show_failed_cells(results: Results) -> None:
@@ -228,5 +238,6 @@ def show_failed_cells(results: Results) -> None:
     failed = results.cells[results.cells["status"] != "ok"]
     for row in failed.to_dict("records"):
         width = "" if row["width"] is None or row["width"] != row["width"] else f" width {row['width']}"
-        text = f"{row['task']} {row['label']}{width}: {row['status']}: {row['reason'] or ''}"
+        log = next((words for path in results.paths if (words := _log_words(path, row["cell_id"]))), "")
+        text = f"{row['task']} {row['label']}{width}: {row['status']}: {row['reason'] or ''}{log}"
         console.print(text, soft_wrap=True)

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import DataError
+from ..plugin.guard import blaming
 from ..plugin.registry import require_available
 from ..plugin.specs import import_target
+from .check import check_problem
 
 if TYPE_CHECKING:
     from ..plugin.cell import Cell
@@ -25,17 +27,21 @@ def load_problem(cell: Cell, registry: Registry) -> Problem:
     """Return the problem of a cell, scaled for training; the last few are cached.
 
     :raises DataError: if the task's data are not finite or do not fit together.
+    :raises PluginError: if the task fails, or delivers other sizes than it declares.
     """
     spec = registry.tasks.get(cell.task)
     require_available(spec, registry)
     parameters = json.dumps(cell.task_parameters, sort_keys=True)
-    return _load(spec, parameters, cell.split_index, cell.seed, cell.loss)
+    return _load(registry.tasks.origin(cell.task), spec, parameters, cell.split_index, cell.seed, cell.loss)
 
 
 @lru_cache(maxsize=4)
-def _load(spec: TaskSpec, parameters: str, split_index: int, seed: int, loss: Loss | None) -> Problem:
-    model = import_target(spec.parameters).model_validate_json(parameters)
-    problem = import_target(spec.target)(model, split_index, seed)
+def _load(who: str, spec: TaskSpec, parameters: str, split_index: int, seed: int, loss: Loss | None) -> Problem:
+    with blaming(who):
+        model = import_target(spec.parameters).model_validate_json(parameters)
+        problem = import_target(spec.target)(model, split_index, seed)
+        sizes = spec.sizes(model)
+    check_problem(who, problem, sizes)
     problem = with_loss(problem, loss or problem.loss)
     targets = spec.standardise_targets and problem.loss != "cross-entropy"
     return scaled(problem, inputs=spec.standardise_inputs, targets=targets)

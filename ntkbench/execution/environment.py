@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import subprocess
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 _PACKAGES = ("ntkbench", "numpy", "scipy", "pandas", "pyarrow", "pydantic", "jax", "jaxlib", "torch", "scikit-learn")
 
 
-def describe_environment(registry: Registry) -> dict[str, Any]:
-    """Return the environment with its ``env_id``, a hash of everything else."""
+def describe_environment(registry: Registry, code: Mapping[str, Mapping[str, str]] | None = None) -> dict[str, Any]:
+    """Return the environment with its ``env_id``, a hash of everything else; ``code`` has digests of plugins' code."""
     facts: dict[str, Any] = {
         "python": platform.python_version(),
         "platform": platform.platform(),
@@ -30,14 +31,20 @@ def describe_environment(registry: Registry) -> dict[str, Any]:
     }
     if found := _plugin_facts(registry):
         facts["plugins"] = found
+    if code:
+        facts["code"] = {package: dict(files) for package, files in code.items()}
     return {"env_id": digest(facts, 12), **facts}
 
 
 def _plugin_facts(registry: Registry) -> dict[str, str]:
-    try:
-        return {str(k): str(v) for found in registry.hook.ntkbench_environment() for k, v in dict(found).items()}
-    except Exception as error:  # a plugin that fails here must not end a run
-        return {"ntkbench_environment": f"failed: {error!r}"}
+    """Return the facts that plugins record, and for one whose facts are no mapping, that they are not."""
+    facts: dict[str, str] = {}
+    for plugin, found in registry.call("ntkbench_environment"):
+        if isinstance(found, Mapping):
+            facts |= {str(key): str(value) for key, value in found.items()}
+        else:
+            facts[plugin] = f"ntkbench_environment returned {type(found).__name__}, expected a mapping"
+    return facts
 
 
 def _processor() -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
@@ -148,10 +147,8 @@ class Runner:
         if outcome.status != "ok" or outcome.reason:
             self.summary.problems.append((cell, outcome.status, outcome.reason or ""))
         self.listener.finished(cell, outcome, self.progress)
-        try:
-            self.registry.hook.ntkbench_cell_finished(cell=cell, outcome=outcome)
-        except Exception as error:  # a failing listener must not end the run
-            warnings.warn(f"a plugin's ntkbench_cell_finished failed: {error!r}", stacklevel=2)
+        for _ in self.registry.call("ntkbench_cell_finished", cell=cell, outcome=outcome):
+            pass  # a failing listener does not end the run
 
     def _attempt(self, cell: Cell) -> int:
         before = self.done.get(cell.cell_id)

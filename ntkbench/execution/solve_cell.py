@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from dataclasses import replace
 from operator import index
 from pathlib import Path
@@ -11,10 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import NtkbenchError
+from ..errors import NtkbenchError, PluginError
 from ..plugin.outcome import Outcome
 from ..plugin.registry import require_available
-from ..plugin.specs import import_target
 from ..plugin.types import Request
 from ..store.solution_cache import load_solution, save_solution
 from ..theory.input_geometry import input_geometry
@@ -33,14 +34,19 @@ ProgressCallback = Callable[[float, float], None]
 
 
 def run_job(job: Job, registry: Registry, config: WorkerConfig, progress: ProgressCallback) -> Outcome:
-    """Solve a job's cell. An exception becomes the outcome's status and reason; only exits are raised."""
+    """Solve a job's cell. An exception, exits included, becomes the outcome's status and reason."""
     started, clock = time.time(), time.perf_counter()
     reset_peak_memory()
     try:
         status, reason, facts, tables = _solve(job, registry, config, progress)
         outcome: dict[str, Any] = {"status": status, "reason": reason, "facts": facts, "tables": tables}
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         outcome = _failure(error)
+        if outcome["log"] and job.cell.backend in registry.backends:
+            blamed = str(error) if isinstance(error, PluginError) else registry.backends.origin(job.cell.backend)
+            outcome["log"] = f"{blamed}\n{outcome['log']}"
     return Outcome(
         **outcome,
         started_at=started,
@@ -55,9 +61,11 @@ def _solve(job: Job, registry: Registry, config: WorkerConfig, progress: Progres
     references = {label: load_solution(Path(job.solutions), key) for label, key in cell.references.items()}
     spec = registry.backends.get(cell.backend)
     require_available(spec, registry)
-    request = _request(job, problem, references, import_target(spec.parameters), config, progress)
-    solution: Solution = import_target(spec.target)(request)
-    check_solution(cell.backend, cell.role, request, solution)
+    model, solve = registry.backends.parameters_of(cell.backend), registry.backends.imported(cell.backend)
+    request = _request(job, problem, references, model, config, progress)
+    with redirect_stdout(sys.stderr):
+        solution: Solution = solve(request)
+    check_solution(registry.backends.origin(cell.backend), cell.role, request, solution)
     if cell.role == "subject" and solution.training is None:
         solution = replace(solution, training=request.training)
     if cell.role == "reference":
@@ -134,22 +142,23 @@ def _facts(problem: Problem, solution: Solution) -> dict[str, Any]:
     }
 
 
-def _failure(error: Exception) -> dict[str, Any]:
+def _failure(error: BaseException) -> dict[str, Any]:
     """Return an exception as status, reason and log; the log has its traceback, unless it is a user's mistake."""
     import traceback
 
-    memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or _names_memory(error)
+    cause = error.__cause__ if isinstance(error, PluginError) and error.__cause__ else error
+    memory = isinstance(cause, MemoryError) or type(cause).__name__ == "OutOfMemoryError" or _names_memory(cause)
     text = (str(error) or type(error).__name__).encode(errors="backslashreplace").decode()
     return {
         "status": "out_of_memory" if memory else "failed",
         "reason": text.splitlines()[0] if isinstance(error, NtkbenchError) else f"{type(error).__name__}: {text}",
         "exception_type": type(error).__name__,
         "exception_message": text,
-        "log": "" if isinstance(error, NtkbenchError) else traceback.format_exc(),
+        "log": "" if isinstance(cause, NtkbenchError) else "".join(traceback.format_exception(cause)),
     }
 
 
-def _names_memory(error: Exception) -> bool:
+def _names_memory(error: BaseException) -> bool:
     """Return whether a RuntimeError of torch or XLA means that an allocation failed."""
     text = str(error)
     return isinstance(error, RuntimeError) and ("can't allocate memory" in text or "RESOURCE_EXHAUSTED" in text)

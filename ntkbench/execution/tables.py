@@ -10,9 +10,10 @@ import numpy as np
 
 from ..errors import PluginError
 from ..metrics.errors import predictions_from, shared_predictions
-from ..plugin.specs import import_target
+from ..plugin.guard import blaming
 from ..plugin.types import Float, Measurement, Problem, Solution
 from ..store.arrow import to_table
+from .check import check_measurements
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from ..plugin.cell import Cell
     from ..plugin.outcome import Columns
     from ..plugin.registry import Registry
+    from ..plugin.specs import MetricSpec
 
 _FIELDS = tuple(f.name for f in fields(Measurement))
 
@@ -28,20 +30,31 @@ def measure(
     cell: Cell, problem: Problem, solution: Solution, references: Mapping[str, Solution], registry: Registry
 ) -> Iterator[Measurement]:
     """Yield the backend's own measurements, then every metric of the study that this solution allows."""
-    yield from solution.measurements
+    yield from check_measurements(registry.backends.origin(cell.backend), solution.measurements)
     yield from _divergences(solution)
     compared = {label: references[label] for label in cell.compare_with}
     for name in cell.metrics:
         spec = registry.metrics.get(name)
         if any(getattr(solution, field) is None for field in spec.needs):
             continue
-        function = import_target(spec.target)
         if not spec.needs_reference:
-            yield from function(problem, solution, None)
+            yield from _measured(registry, spec, problem, solution, None)
             continue
         for label, reference in compared.items():
-            for row in function(problem, solution, reference):
+            for row in _measured(registry, spec, problem, solution, reference):
                 yield replace(row, reference=label)
+
+
+def _measured(
+    registry: Registry, spec: MetricSpec, problem: Problem, solution: Solution, reference: Solution | None
+) -> list[Measurement]:
+    """Return the rows of a metric.
+
+    :raises PluginError: naming the metric, its plugin and its target, if it fails or yields what it must not.
+    """
+    who, function = registry.metrics.origin(spec.name), registry.metrics.imported(spec.name)
+    with blaming(who):
+        return check_measurements(who, function(problem, solution, reference), spec)
 
 
 def _divergences(solution: Solution) -> Iterator[Measurement]:

@@ -19,6 +19,7 @@ import time
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
+from ..errors import NtkbenchError
 from ..plugin.registry import load_registry
 from .solve_cell import run_job
 
@@ -39,7 +40,10 @@ def main(descriptor: int) -> None:
     threading.Thread(target=_listen, args=(connection, inbox), daemon=True).start()
     config: WorkerConfig = inbox.get()
     _apply(config)
-    registry = load_registry(config.plugins)
+    try:
+        registry = load_registry(config.plugins)
+    except NtkbenchError as error:
+        raise SystemExit(str(error)) from None
     connection.send(("ready", os.getpid()))
     while True:
         job = inbox.get()

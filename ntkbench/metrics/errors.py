@@ -250,7 +250,8 @@ def function_distance(problem: Problem, subject: Solution, reference: Solution |
         yield from _series(f"function_distance_of_mean{suffix}", series, subject, None)
     members, _, _, outputs = difference.shape
     for suffix, (value,) in _of_mean(difference.reshape(members, 1, -1, outputs)).items():
-        yield row_at(f"function_distance_of_mean_over_time{suffix}", float(value), subject, -1, None)
+        if np.isfinite(value):
+            yield row_at(f"function_distance_of_mean_over_time{suffix}", float(value), subject, -1, None)
 
 
 def _of_mean(difference: Float) -> dict[str, Float]:

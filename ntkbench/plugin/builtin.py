@@ -79,12 +79,25 @@ def _comparisons() -> list[MetricSpec]:
             "1",
             "mean, variance, covariance and kurtosis of members against a law (C8, C16)",
             version=2,
+            measures=(
+                "law_mean_slope",
+                "law_variance_ratio",
+                "law_variance_left",
+                "law_covariance_slope",
+                "law_covariance_distance",
+                "law_kurtosis",
+            ),
         ),
     ]
 
 
 def _comparison(
-    target: str, unit: str, summary: str, goal: Literal["min", "none"] = "none", version: int = 1
+    target: str,
+    unit: str,
+    summary: str,
+    goal: Literal["min", "none"] = "none",
+    version: int = 1,
+    measures: tuple[str, ...] = (),
 ) -> MetricSpec:
     """Return a comparison of an ensemble with a reference; a study must list it to get it."""
     return MetricSpec(
@@ -96,6 +109,7 @@ def _comparison(
         target=target,
         needs=("members_test",),
         needs_reference=True,
+        measures=measures,
         default=False,
     )
 

@@ -6,41 +6,55 @@ A plugin that cannot be imported, or registers something invalid, is reported wi
 from __future__ import annotations
 
 import os
-import re
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from functools import cache
+from contextlib import nullcontext, redirect_stdout
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
 from importlib import import_module, metadata, util
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import pluggy
 
-from ..errors import NtkbenchError, PluginError, UnavailableError, UnknownNameError, suggestion
+from ..errors import PluginError, PluginWarning, UnavailableError, UnknownNameError, suggestion
 from . import hookspecs
-from .specs import BackendSpec, MetricSpec, StudySpec, TaskSpec
+from .guard import blaming, captured, described, entered, stdout_to_stderr, watching
+from .spec_checks import check_spec, checked_result
+from .specs import BackendSpec, MetricSpec, StudySpec, TaskSpec, import_target
 
 if TYPE_CHECKING:
-    from types import ModuleType
+    from pydantic import BaseModel
 
 S = TypeVar("S", TaskSpec, BackendSpec, MetricSpec, StudySpec)
 
 ENTRY_POINT_GROUP = "ntkbench"
 BUILT_IN = "ntkbench.plugin.builtin"
 _HOOK_NAMES = frozenset(name for name in vars(hookspecs) if name.startswith("ntkbench_"))
-_NAME = re.compile(r"[a-z0-9][a-z0-9_.+-]*(/[a-z0-9][a-z0-9_.+-]*)*")
+_DISTRIBUTION = "ntkbench"
 
 
 @dataclass(frozen=True)
 class PluginReport:
-    """The result of loading one plugin: ``status`` is ``ok``, ``broken`` or ``disabled``."""
+    """The result of loading one plugin: ``status`` is ``ok``, ``broken`` or ``disabled``.
+
+    ``note`` is something else worth knowing, such as that it printed while it was loaded.
+    """
 
     name: str
     source: str
     version: str
     status: str
     reason: str = ""
+    note: str = ""
+
+    def sentences(self) -> list[str]:
+        """Return what a user must know: that the plugin is set aside, and why; its note."""
+        who = f'plugin "{self.name}" ({self.source})'
+        aside = [f"{who} is set aside: {self.reason}"] if self.status == "broken" else []
+        return aside + ([f"{who} {self.note}"] if self.note else [])
 
 
 @dataclass(frozen=True)
@@ -49,15 +63,22 @@ class _Candidate:
     source: str
     version: str
     load: Callable[[], ModuleType]
+    first_party: bool = False
 
 
 @dataclass
 class NamedRegistry(Generic[S]):
-    """The specs of one kind, by name, with their owners."""
+    """The specs of one kind, by name, with their owners.
+
+    ``plugins`` are the reports on all plugins; ``refused`` has the plugins, by the names of the specs that they would
+    have registered, had they not been set aside.
+    """
 
     kind: str
     specs: dict[str, S] = field(default_factory=dict)
     owners: dict[str, str] = field(default_factory=dict)
+    plugins: list[PluginReport] = field(default_factory=list)
+    refused: dict[str, str] = field(default_factory=dict)
 
     def add(self, spec: S, owner: str) -> None:
         """Register a spec; its name must be free."""
@@ -69,13 +90,63 @@ class NamedRegistry(Generic[S]):
     def get(self, name: str) -> S:
         """Return the spec called ``name``.
 
-        :raises UnknownNameError: with the nearest known name.
+        :raises UnknownNameError: with the nearest known name, and the plugins that may have it but are not loaded.
         """
         if name not in self.specs:
             raise UnknownNameError(
                 f'no {self.kind} "{name}"{suggestion(name, self.specs)} (see: ntkbench list {plural(self.kind)})'
+                + self.absence(name)
             )
         return self.specs[name]
+
+    def origin(self, name: str) -> str:
+        """Return who is to blame for a spec: ``plugin "acme": backend "acme" (acme:solve)``."""
+        target = getattr(self.specs[name], "target", None)
+        return f'plugin "{self.owners[name]}": {self.kind} "{name}"' + (f" ({target})" if target else "")
+
+    def imported(self, name: str) -> Any:
+        """Import the target of a spec.
+
+        :raises PluginError: naming the plugin, the spec and the target.
+        """
+        with blaming(f"{self.origin(name)}: the import of its target"):
+            return import_target(getattr(self.specs[name], "target"))  # noqa: B009 - studies have none
+
+    def parameters_of(self, name: str) -> type[BaseModel]:
+        """Import the model of a task's or backend's parameters.
+
+        :raises PluginError: naming the plugin and the spec, also if it is no pydantic model.
+        """
+        from pydantic import BaseModel
+
+        target = getattr(self.specs[name], "parameters")  # noqa: B009 - metrics and studies have none
+        with blaming(f"{self.origin(name)}: the import of its parameters {target}"):
+            model = import_target(target)
+        if not (isinstance(model, type) and issubclass(model, BaseModel)):
+            raise PluginError(f"{self.origin(name)}: its parameters {target} are no pydantic model")
+        return model
+
+    def call(self, name: str, function: str, *arguments: Any, **options: Any) -> Any:
+        """Call one of the light functions of a spec, such as ``sizes``.
+
+        :raises PluginError: naming the plugin, the spec and the function, if it raises anything, exits included, but an
+            error of ntkbench's own; or if it returns something of another kind.
+        """
+        what = f"{self.origin(name)}: {function}()"
+        with blaming(what):
+            result = getattr(self.specs[name], function)(*arguments, **options)
+        return checked_result(what, function, result)
+
+    def absence(self, name: str) -> str:
+        """Return which plugins that are not loaded have a spec of this name, or may have it; "" without any."""
+        owner = self.refused.get(name)
+        missing = [report for report in self.plugins if report.status != "ok" and owner in (None, report.name)]
+        which = "; ".join(
+            f'"{report.name}", {report.status}' + (f": {report.reason}" if report.reason else "") for report in missing
+        )
+        if not which:
+            return ""
+        return f"; it {'may belong' if owner is None else 'belongs'} to a plugin that is not loaded: {which}"
 
     def __iter__(self) -> Iterator[S]:
         return iter(sorted(self.specs.values(), key=lambda spec: spec.name))
@@ -99,6 +170,11 @@ class Registry:
     metrics: NamedRegistry[MetricSpec] = field(default_factory=lambda: NamedRegistry("metric"))
     studies: NamedRegistry[StudySpec] = field(default_factory=lambda: NamedRegistry("study"))
     plugins: list[PluginReport] = field(default_factory=list)
+    own: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        for _, _, known in self.kinds():
+            known.plugins = self.plugins
 
     @property
     def hook(self) -> Any:
@@ -114,6 +190,34 @@ class Registry:
             ("ntkbench_register_studies", StudySpec, self.studies),
         )
 
+    def call(self, hook_name: str, *, raising: bool = False, **arguments: Any) -> Iterator[tuple[str, Any]]:
+        """Yield (plugin, result) of a hook for one plugin after another, in pluggy's order, without results None.
+
+        A plugin that fails is named in a :class:`PluginWarning` and passed over.
+
+        :raises PluginError: with ``raising``, if the plugin is the user's own, or all are strict.
+        """
+        caller: pluggy.HookCaller = getattr(self.hook, hook_name)
+        for impl in reversed(caller.get_hookimpls()):
+            try:
+                with entered(f'plugin "{impl.plugin_name}": {hook_name}'), redirect_stdout(sys.stderr):
+                    result = impl.function(*(arguments[name] for name in impl.argnames))
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
+                message = f'plugin "{impl.plugin_name}": {hook_name} failed: {described(error)}'
+                if raising and (is_strict() or impl.plugin_name in self.own):
+                    raise PluginError(message) from error
+                warnings.warn(message, PluginWarning, stacklevel=3)
+            else:
+                if result is not None:
+                    yield impl.plugin_name, result
+
+
+def is_strict() -> bool:
+    """Return whether a broken plugin is an error."""
+    return os.environ.get("NTKBENCH_STRICT_PLUGINS") == "1"
+
 
 def load_registry(paths: Iterable[str | Path] = ()) -> Registry:
     """Load the built-ins, the installed plugins, and the user's own files or folders in ``paths``.
@@ -125,29 +229,67 @@ def load_registry(paths: Iterable[str | Path] = ()) -> Registry:
     """
     registry = Registry(pluggy.PluginManager(hookspecs.PROJECT))
     registry.manager.add_hookspecs(hookspecs)
-    strict = os.environ.get("NTKBENCH_STRICT_PLUGINS") == "1"
-    disabled = {name.strip() for name in os.environ.get("NTKBENCH_DISABLE_PLUGINS", "").split(",")}
-    for candidate in [_built_in(), *_installed()]:
-        if candidate.name in disabled:
-            registry.plugins.append(PluginReport(candidate.name, candidate.source, candidate.version, "disabled"))
-        else:
-            _admit(registry, candidate, strict=strict)
-    for path in paths:
-        for candidate in _from_path(Path(path)):
-            _admit(registry, candidate, strict=True)
+    strict = is_strict()
+    disabled = {name.strip() for name in os.environ.get("NTKBENCH_DISABLE_PLUGINS", "").split(",")} - {""}
+    with watching():
+        for candidate in [_built_in(), *_installed()]:
+            if candidate.name in disabled:
+                registry.plugins.append(PluginReport(candidate.name, candidate.source, candidate.version, "disabled"))
+            else:
+                _admit(registry, candidate, strict=strict)
+        for path in paths:
+            for candidate in _from_path(Path(path)):
+                registry.own.add(candidate.name)
+                _admit(registry, candidate, strict=True)
     return registry
 
 
 def _built_in() -> _Candidate:
-    return _Candidate("ntkbench", "built in", metadata.version("ntkbench"), lambda: import_module(BUILT_IN))
+    version = metadata.version(_DISTRIBUTION)
+    return _Candidate("ntkbench", "built in", version, lambda: import_module(BUILT_IN), first_party=True)
 
 
 def _installed() -> list[_Candidate]:
-    points = sorted(metadata.entry_points(group=ENTRY_POINT_GROUP), key=lambda point: point.name)
-    return [
-        _Candidate(point.name, f"installed: {point.value}", point.dist.version if point.dist else "", point.load)
-        for point in points
-    ]
+    """Return the plugins of the entry points, ours first: a name that two of them want is ours."""
+    try:
+        found = [_from_entry_point(point) for point in metadata.entry_points(group=ENTRY_POINT_GROUP)]
+    except Exception:  # one distribution whose entry points cannot be read
+        found = list(_one_by_one())
+    return sorted(found, key=lambda candidate: (not candidate.first_party, candidate.name))
+
+
+def _one_by_one() -> Iterator[_Candidate]:
+    """Yield the plugins of each distribution; for one whose entry points cannot be read, a plugin that is broken."""
+    seen = set()
+    for distribution in metadata.distributions():
+        place = str(getattr(distribution, "_path", "a distribution"))
+        name = Path(place).name.partition("-")[0]
+        if name in seen:
+            continue
+        seen.add(name)
+        try:
+            points = [point for point in distribution.entry_points if point.group == ENTRY_POINT_GROUP]
+        except Exception as error:
+            yield _Candidate(name, place, "", partial(_raise, f"its entry points cannot be read: {described(error)}"))
+        else:
+            yield from map(_from_entry_point, points)
+
+
+def _raise(reason: str) -> ModuleType:
+    raise PluginError(reason)
+
+
+def _from_entry_point(point: metadata.EntryPoint) -> _Candidate:
+    try:
+        name, version = (point.dist.name, point.dist.version) if point.dist else ("", "")
+    except Exception:  # a distribution without metadata
+        name, version = "", ""
+    ours = name == _DISTRIBUTION
+    source = f"installed: {point.value}" + (f" of {name}" if name and not ours else "")
+    load = point.load
+    if not metadata.EntryPoint.pattern.match(point.value):
+        load = partial(_raise, f'its entry point {point.value!r} names no module; expected one such as "acme.plugin"')
+    return _Candidate(point.name, source, version or "", load, first_party=ours)
 
 
 def _from_path(path: Path) -> list[_Candidate]:
@@ -201,26 +343,42 @@ def _search(file: Path) -> list[str] | None:
 
 
 def _admit(registry: Registry, candidate: _Candidate, *, strict: bool) -> None:
-    """Import one plugin and register its specs: all of them or none."""
-    name, source, version = candidate.name, candidate.source, candidate.version
-    try:
-        module = candidate.load()
-        _check_hooks(module)
-        _check_new(registry, module, candidate)
+    """Import one plugin and register its specs: all of them or none.
+
+    An installed plugin's output is kept off the screen and becomes its note; that of the user's own goes to stderr.
+    """
+    name, source = candidate.name, candidate.source
+    report = PluginReport(name, source, candidate.version, "ok")
+    own = name in registry.own
+    quiet = nullcontext() if candidate.first_party else stdout_to_stderr() if own else captured()
+    hint = "" if own else f" (NTKBENCH_DISABLE_PLUGINS={name} leaves it out)"
+    with entered(f'plugin "{name}" ({source}), being loaded{hint}'), quiet as printed:
         try:
-            registry.manager.register(module, name=name)
-            _take(registry, module, name)
-        except BaseException:
-            if registry.manager.is_registered(module):
-                registry.manager.unregister(module)
+            _load(registry, candidate)
+        except KeyboardInterrupt:
             raise
-    except Exception as error:
-        reason = str(error) if isinstance(error, NtkbenchError) else f"{type(error).__name__}: {error}"
-        if strict:
-            raise PluginError(f'plugin "{name}" ({source}): {reason}') from error
-        registry.plugins.append(PluginReport(name, source, version, "broken", reason))
-    else:
-        registry.plugins.append(PluginReport(name, source, version, "ok"))
+        except BaseException as error:
+            report = replace(report, status="broken", reason=described(error))
+            if strict:
+                raise PluginError(f'plugin "{name}" ({source}): {report.reason}') from error
+    if printed is not None and (sentence := printed.sentence()):
+        report = replace(report, note=f"{sentence} while it was loaded")
+    registry.plugins.append(report)
+
+
+def _load(registry: Registry, candidate: _Candidate) -> None:
+    module = candidate.load()
+    if not isinstance(module, ModuleType):
+        raise PluginError(f"its entry point is a {type(module).__name__}, expected a module")
+    _check_hooks(module)
+    _check_new(registry, module, candidate)
+    try:
+        registry.manager.register(module, name=candidate.name)
+        _take(registry, module, candidate.name)
+    except BaseException:
+        if registry.manager.is_registered(module):
+            registry.manager.unregister(module)
+        raise
 
 
 def _check_new(registry: Registry, module: ModuleType, candidate: _Candidate) -> None:
@@ -239,33 +397,35 @@ def _check_hooks(module: ModuleType) -> None:
             raise PluginError(f'"{name}" is not a hook{suggestion(name, _HOOK_NAMES)}')
         if not hasattr(value, "ntkbench_impl"):
             raise PluginError(f'"{name}" is not marked: put @ntkbench.hookimpl above it')
+        marks = value.ntkbench_impl
+        if marks.get("wrapper") or marks.get("hookwrapper"):
+            raise PluginError(f'"{name}" is a wrapper: each plugin is called by itself, so there is nothing to wrap')
 
 
 def _take(registry: Registry, module: ModuleType, owner: str) -> None:
+    """Register all specs of a plugin; of one that fails, remember only the names of the specs it has."""
+    offered: list[tuple[NamedRegistry[Any], Any]] = []
     taken: list[tuple[NamedRegistry[Any], Any]] = []
     try:
         for hook_name, spec_type, known in registry.kinds():
-            for spec in _registered_by(registry, hook_name, module):
-                _check_spec(spec, spec_type, hook_name)
+            specs = _registered_by(registry, hook_name, module)
+            offered += [(known, spec) for spec in specs if isinstance(spec, spec_type)]
+            for spec in specs:
+                check_spec(spec, spec_type, hook_name)
                 known.add(spec, owner)
                 taken.append((known, spec))
     except BaseException:
         for known, spec in taken:
             del known.specs[spec.name], known.owners[spec.name]
+        for known, spec in offered:
+            if isinstance(spec.name, str):
+                known.refused[spec.name] = owner
         raise
 
 
 def _registered_by(registry: Registry, hook_name: str, module: ModuleType) -> list[Any]:
     caller: pluggy.HookCaller = getattr(registry.hook, hook_name)
     return [spec for impl in caller.get_hookimpls() if impl.plugin is module for spec in impl.function()]  # type: ignore[attr-defined]
-
-
-def _check_spec(spec: Any, spec_type: type, hook_name: str) -> None:
-    if not isinstance(spec, spec_type):
-        raise PluginError(f"{hook_name} returned {spec!r}, expected {spec_type.__name__}")
-    name = spec.name  # type: ignore[attr-defined]
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise PluginError(f'{hook_name}: the name {name!r} must look like "task" or "family/task", in lower case')
 
 
 @cache
@@ -315,10 +475,15 @@ def unavailable_reason(spec: TaskSpec | BackendSpec, registry: Registry | None =
         if reason is None and spec.requires_plugins:
             reason = missing_plugin(spec.requires_plugins, load_registry() if registry is None else registry)
         if reason is None and isinstance(spec, TaskSpec):
-            reason = spec.available()
-    except Exception as error:
+            with entered(f'task "{spec.name}": available()'), redirect_stdout(sys.stderr):
+                reason = spec.available()
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         return f"its check failed with {type(error).__name__}: {error}"
-    return reason
+    if reason is None or isinstance(reason, str):
+        return reason
+    return f"its check returned {reason!r}, expected None or a reason"
 
 
 def require_available(spec: TaskSpec | BackendSpec, registry: Registry | None = None) -> None:

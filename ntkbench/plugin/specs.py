@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
+from ..errors import suggestion
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
@@ -13,6 +15,33 @@ if TYPE_CHECKING:
     from ..architecture.nodes import Architecture
     from ..theory.losses import Loss
     from ..theory.optimizers import Optimizer
+
+
+# The fields of ``types.Solution``: a metric may need them. They are listed here because ``types`` imports numpy.
+SOLUTION_FIELDS = (
+    "times",
+    "steps",
+    "training",
+    "mean_train",
+    "mean_test",
+    "variance_train",
+    "variance_test",
+    "members_train",
+    "members_test",
+    "kernel_train",
+    "kernel_test",
+    "eigenvalues",
+    "eigenvectors",
+    "rho",
+    "covariance_test",
+    "time_scale",
+    "mode_residuals",
+    "stopped_at",
+    "diverged_at",
+    "measurements",
+    "parameters",
+    "compile_seconds",
+)
 
 
 def common_width(hidden_widths: tuple[int, ...] | None) -> int | None:
@@ -88,9 +117,17 @@ class MethodFacts:
 
 
 def import_target(target: str) -> Any:
-    """Import ``"module:attribute"`` and return the attribute."""
-    module, _, attribute = target.partition(":")
-    return getattr(import_module(module), attribute)
+    """Import ``"module:attribute"`` and return the attribute.
+
+    :raises AttributeError: if the module has no such attribute, with the nearest name.
+    """
+    name, _, attribute = target.partition(":")
+    module = import_module(name)
+    try:
+        return getattr(module, attribute)
+    except AttributeError:
+        near = suggestion(attribute, vars(module))
+        raise AttributeError(f'{name} has no "{attribute}"{near}') from None
 
 
 def _always() -> None:
@@ -207,6 +244,8 @@ class MetricSpec:
     :param needs_reference: True for comparisons: ``measure`` is then called once per reference.
     :param target: ``"module:measure"``; ``measure(problem, solution, reference)`` yields
         :class:`~ntkbench.plugin.types.Measurement`.
+    :param measures: names of its rows beside its own. Each of these names may have endings, such as
+        ``rmse_standard_error``.
     :param default: whether studies that list no metrics measure it.
     """
 
@@ -218,6 +257,7 @@ class MetricSpec:
     target: str
     needs: tuple[str, ...] = ()
     needs_reference: bool = False
+    measures: tuple[str, ...] = ()
     default: bool = True
 
 

@@ -36,10 +36,11 @@ _OWN_FOLDERS = ("figures", "solutions", "checkpoints", _TEMPORARY)
 
 @dataclass(frozen=True)
 class Done:
-    """A committed cell: how it ended, and on which attempt."""
+    """A committed cell: how it ended, on which attempt, and in which environment."""
 
     status: str
     attempt: int
+    env_id: str = ""
 
 
 class RunFolder:
@@ -78,16 +79,12 @@ class RunFolder:
         found: dict[str, Done] = {}
         for path in sorted((self.path / "cells").glob("*.parquet")):
             try:
-                (row,) = (
-                    read_sealed(path, "cells")
-                    .select(["run_id", "cell_id", "status", "attempt", "digests_json"])
-                    .to_pylist()
-                )
+                (row,) = read_sealed(path, "cells").to_pylist()
             except (StoreError, ValueError):
                 continue
             own = (row["run_id"], row["cell_id"]) == (self.run_id, path.stem)
             if own and self._is_intact(path.stem, json.loads(row["digests_json"])):
-                found[path.stem] = Done(row["status"], row["attempt"])
+                found[path.stem] = Done(row["status"], row["attempt"], row["env_id"])
         return found
 
     def _is_intact(self, cell_id: str, digests: Mapping[str, str]) -> bool:
@@ -183,6 +180,12 @@ class RunFolder:
             part.replace(self.path / RUN_FILE)
             for name in ("cells", *CELL_TABLES, "logs", "solutions"):
                 (self.path / name).mkdir(exist_ok=True)
+
+
+def latest_log(path: Path, cell_id: str) -> Path | None:
+    """Return the log of a cell's latest attempt in the run at ``path``: its output and traceback; None without one."""
+    found = list((path / "logs").glob(f"{cell_id}.*.txt"))
+    return max(found, key=lambda file: int(file.suffixes[-2].lstrip(".")), default=None)
 
 
 @contextmanager

@@ -230,7 +230,7 @@ def describe() -> str:
         "",
         "| entry | contents |",
         "|---|---|",
-        "| `run.json` | arguments, resolved study, environments |",
+        "| `run.json` | arguments, resolved study, environments with digests of the plugins' code |",
         "| `cells/`, `measurements/`, `predictions/`, `spectra/` | one parquet file per cell: `<cell_id>.parquet` |",
         "| `verdicts/` | one parquet file per study |",
         "| `figures/` | figures as PNG and SVG, pages as Markdown |",

@@ -45,7 +45,7 @@ def read_study(source: str | Path | Mapping[str, Any] | Study, registry: Registr
     if path.suffix != ".toml" and not path.exists():
         raise StudyError(
             f'no study "{source}"{suggestion(str(source), registry.studies.specs)} '
-            "(a name from `ntkbench list studies`, or the path of a .toml file)"
+            "(a name from `ntkbench list studies`, or the path of a .toml file)" + registry.studies.absence(str(source))
         )
     return _parse(path), str(path)
 

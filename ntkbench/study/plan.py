@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ..errors import PluginError
 from ..hashing import digest
 from ..plugin.cell import Cell
+from ..plugin.guard import watching
 from ..plugin.registry import unavailable_reason
 from ..plugin.specs import Workload
 from .model import SubjectEntry
@@ -42,7 +42,8 @@ class Plan:
 def make_plan(study: ResolvedStudy, registry: Registry) -> Plan:
     """Expand a study to its cells."""
     expansion = _Expansion(study, registry)
-    cells = tuple({cell.cell_id: cell for cell in expansion.cells()}.values())
+    with watching():
+        cells = tuple({cell.cell_id: cell for cell in expansion.cells()}.values())
     resolved = _resolved_text(study)
     return Plan(study, cells, f"{study.study.name}-{digest(resolved, 8)}", resolved)
 
@@ -94,10 +95,10 @@ def _task_facts(task: ResolvedTask, registry: Registry) -> _TaskFacts:
         name=spec.name,
         label=task.entry.label,
         version=spec.version,
-        fingerprint=spec.fingerprint(task.parameters),
+        fingerprint=registry.tasks.call(spec.name, "fingerprint", task.parameters),
         parameters=task.parameters.model_dump(mode="json"),
         loss=task.entry.loss,
-        sizes=spec.sizes(task.parameters),
+        sizes=registry.tasks.call(spec.name, "sizes", task.parameters),
         unavailable=unavailable_reason(spec, registry),
     )
 
@@ -165,7 +166,7 @@ class _Expansion:
             backend=backend.name,
             backend_version=backend.version,
             parameters=method.parameters.model_dump(mode="json"),
-            facts=backend.facts(method.parameters),
+            facts=method.facts,
             dtype=entry.dtype,
             hidden_widths=place.hidden_widths,
             members=_members(place, method),
@@ -181,7 +182,8 @@ class _Expansion:
             estimate=self._estimate(place, method),
         )
         cell = replace(cell, cell_id=digest(cell.identity(), 16))
-        reason = task.unavailable or unavailable_reason(backend, self.registry) or backend.supports(place.architecture)
+        reason = task.unavailable or unavailable_reason(backend, self.registry)
+        reason = reason or self.registry.backends.call(backend.name, "supports", place.architecture)
         return replace(cell, skip=reason or self._skip_reason(cell))
 
     def _estimate(self, place: _Place, method: ResolvedMethod) -> Estimate:
@@ -199,11 +201,11 @@ class _Expansion:
             observe=method.observe,
             parameters=method.parameters,
         )
-        return method.backend.estimate(workload)
+        estimate: Estimate = self.registry.backends.call(method.backend.name, "estimate", workload)
+        return estimate
 
     def _skip_reason(self, cell: Cell) -> str | None:
-        try:
-            reason = self.registry.hook.ntkbench_skip_cell(cell=cell)
-        except Exception as error:
-            raise PluginError(f"a plugin's ntkbench_skip_cell failed: {error!r}") from error
-        return None if reason is None else str(reason)
+        """Return the first reason that a plugin has; one that fails is passed over, unless it is the user's own."""
+        for _, reason in self.registry.call("ntkbench_skip_cell", raising=True, cell=cell):
+            return str(reason)
+        return None

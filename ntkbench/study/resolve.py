@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..errors import NtkbenchError, StudyError, UnknownNameError, suggestion
-from ..plugin.specs import BackendSpec, MetricSpec, TaskSpec, import_target
+from ..errors import NtkbenchError, PluginError, PluginWarning, UnknownNameError, suggestion
+from ..plugin.guard import blaming, watching
+from ..plugin.registry import is_strict, unavailable_reason
+from ..plugin.targets import target_mistake
 from ..theory.claims import JUDGED
 from .load import Overrides, edited, read_study
 from .model import WIDTH_TWICE, ControlPair, FractionOfMaxStable, ReferenceEntry, Study, SubjectEntry, TaskEntry
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from ..plugin.registry import NamedRegistry, Registry
+    from ..plugin.specs import BackendSpec, MethodFacts, MetricSpec, TaskSpec
     from ..theory.losses import Loss
 
 
@@ -38,6 +42,7 @@ class ResolvedMethod:
     entry: ReferenceEntry | SubjectEntry
     backend: BackendSpec
     parameters: Any
+    facts: MethodFacts
     observe: tuple[str, ...] = ()
 
 
@@ -57,7 +62,7 @@ class ResolvedStudy:
         rate = self.study.training.learning_rate
         if not isinstance(rate, FractionOfMaxStable):
             return None
-        tangent = [method for method in self.references if method.backend.facts(method.parameters).kernel == "ntk"]
+        tangent = [method for method in self.references if method.facts.kernel == "ntk"]
         return rate.reference or (tangent or list(self.references))[0].entry.label
 
 
@@ -72,17 +77,27 @@ def resolve_study(
     errors = ValidationErrors(where)
     data = edited(data, overrides or Overrides())
     resolver = _Resolver(registry, errors)
-    if (study := errors.validate(Study, data)) is None:
-        resolver.check_entries(data)
-        errors.raise_if_any()
-        raise AssertionError("a study that failed to validate reported no mistake")
-    result = resolver.resolved(study)
+    with watching():
+        if (study := errors.validate(Study, data)) is None:
+            resolver.check_entries(data)
+            errors.raise_if_any()
+            raise AssertionError("a study that failed to validate reported no mistake")
+        result = resolver.resolved(study)
     errors.raise_if_any()
     return result
 
 
 def _no_quantity(name: str) -> str:
     return f'no quantity is called "{name}"{suggestion(name, JUDGED)} (known: {", ".join(sorted(JUDGED))})'
+
+
+def _warn_of_drawings(study: Study) -> None:
+    """Warn of figures and pages that cannot be made; a run's tables do not depend on them."""
+    for what, targets in (("figure", study.figures), ("page", study.pages)):
+        for target in targets:
+            if mistake := target_mistake(target):
+                message = f'study "{study.name}": {what} {target} will not be made: {mistake}'
+                warnings.warn(message, PluginWarning, stacklevel=2)
 
 
 class _Resolver:
@@ -101,7 +116,7 @@ class _Resolver:
                 path, name = f"{key}[{i}]", entry.get(naming) if isinstance(entry, dict) else None
                 if isinstance(name, str) and (spec := self._lookup(known, name, f"{path}.{naming}")):
                     own = {k: value for k, value in entry.items() if k not in model.model_fields}
-                    self._parameters(spec.parameters, own, model, path)
+                    self._parameters(known, spec, own, model, path)
 
     def resolved(self, study: Study) -> ResolvedStudy:
         """Return the study with its specs and parameters, without the entries that have mistakes."""
@@ -116,6 +131,7 @@ class _Resolver:
         self._check_layers(study)
         self._check_optimizer(study, (*references, *subjects))
         self._check_training(study, (*references, *subjects))
+        _warn_of_drawings(study)
         return ResolvedStudy(
             study,
             tuple(task for task in tasks if task),
@@ -131,20 +147,26 @@ class _Resolver:
             self.errors.add(path, str(error))
             return None
 
-    def _parameters(self, target: str, own: dict[str, Any], entry: type[BaseModel], path: str) -> Any:
-        try:
-            model = import_target(target)
-        except Exception as error:
-            raise StudyError(f"{path}: the plugin's parameters {target} cannot be imported: {error}") from error
-        return self.errors.validate(model, own, path, also_known=entry.model_fields)
+    def _parameters(
+        self, known: NamedRegistry[Any], spec: Any, own: dict[str, Any], entry: type[BaseModel], path: str
+    ) -> Any:
+        """Return the validated parameters of a task or backend, or None; report a target that does not exist."""
+        model = known.parameters_of(spec.name)
+        if unavailable_reason(spec, self.registry) is None and (mistake := target_mistake(spec.target)):
+            self.errors.add(path, f"{known.origin(spec.name)} cannot be used: {mistake}")
+        with blaming(f"{known.origin(spec.name)}: the validation of its parameters"):
+            return self.errors.validate(model, own, path, also_known=entry.model_fields)
 
     def _task(self, entry: TaskEntry, path: str) -> ResolvedTask | None:
         if (spec := self._lookup(self.registry.tasks, entry.name, f"{path}.name")) is None:
             return None
-        if (parameters := self._parameters(spec.parameters, entry.parameters, type(entry), path)) is None:
+        parameters = self._parameters(self.registry.tasks, spec, entry.parameters, type(entry), path)
+        if parameters is None:
             return None
         try:
-            offered = spec.sizes(parameters).splits
+            offered = self.registry.tasks.call(spec.name, "sizes", parameters).splits
+        except PluginError:
+            raise
         except NtkbenchError as error:
             self.errors.add(path, str(error))
             return None
@@ -158,9 +180,12 @@ class _Resolver:
         if spec.role != role:
             self.errors.add(f"{path}.backend", f'"{spec.name}" is a {spec.role}, not a {role}')
             return None
-        parameters = self._parameters(spec.parameters, entry.parameters, type(entry), path)
+        parameters = self._parameters(self.registry.backends, spec, entry.parameters, type(entry), path)
         observe = self._observe(study, entry, spec, path) if isinstance(entry, SubjectEntry) else ()
-        return None if parameters is None else ResolvedMethod(entry, spec, parameters, observe)
+        if parameters is None:
+            return None
+        facts = self.registry.backends.call(spec.name, "facts", parameters)
+        return ResolvedMethod(entry, spec, parameters, facts, observe)
 
     def _observe(self, study: Study, entry: SubjectEntry, spec: BackendSpec, path: str) -> tuple[str, ...]:
         for name in entry.observe or ():
@@ -180,8 +205,14 @@ class _Resolver:
         )
         losses: set[Loss] = {entry.loss or "squared-error" for entry in study.task}
         reasons = [
-            spec.inapplicable(
-                name, optimizer=training.optimizer, loss=loss, batch_size=training.batch_size, **non_gradient
+            self.registry.backends.call(
+                spec.name,
+                "inapplicable",
+                name,
+                optimizer=training.optimizer,
+                loss=loss,
+                batch_size=training.batch_size,
+                **non_gradient,
             )
             for loss in sorted(losses)
         ]
@@ -282,7 +313,21 @@ class _Resolver:
                 self.errors.add("training.stop_loss", f'the backend "{spec.name}" trains to the last step')
 
     def _metrics(self, study: Study) -> tuple[MetricSpec, ...]:
+        """Return the metrics that a study lists, or else the usual ones.
+
+        A usual one that cannot be imported is left out with a warning: no study has asked for it.
+        """
+        metrics = self.registry.metrics
         if study.metrics is None:
-            return tuple(spec for spec in self.registry.metrics if spec.default)
-        found = [self._lookup(self.registry.metrics, name, "metrics") for name in study.metrics]
-        return tuple(spec for spec in found if spec is not None)
+            usual = {spec: target_mistake(spec.target) for spec in metrics if spec.default}
+            for spec, mistake in usual.items():
+                if mistake and is_strict():
+                    self.errors.add("metrics", f"{metrics.origin(spec.name)} cannot be used: {mistake}")
+                elif mistake:
+                    warnings.warn(f"{metrics.origin(spec.name)} is left out: {mistake}", PluginWarning, stacklevel=2)
+            return tuple(spec for spec, mistake in usual.items() if not mistake)
+        found = [spec for name in study.metrics if (spec := self._lookup(metrics, name, "metrics")) is not None]
+        for spec in found:
+            if mistake := target_mistake(spec.target):
+                self.errors.add("metrics", f"{metrics.origin(spec.name)} cannot be used: {mistake}")
+        return tuple(found)

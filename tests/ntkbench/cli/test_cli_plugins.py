@@ -45,7 +45,7 @@ def test_a_plugin_that_fails_to_add_one_takes_nothing_else_down(installed, monke
     captured = capsys.readouterr()
     assert "rmse" in captured.out
     assert "ntkbench_register_commands failed" in captured.err
-    assert "OSError('oh')" in captured.err
+    assert "OSError: oh" in captured.err
 
 
 def test_one_that_fails_or_takes_a_name_costs_the_others_nothing(installed, monkeypatch, capsys, tmp_path):
@@ -70,6 +70,24 @@ def test_one_that_fails_or_takes_a_name_costs_the_others_nothing(installed, monk
     monkeypatch.setenv("NTKBENCH_STRICT_PLUGINS", "1")
     assert run_main(monkeypatch, "shout", "hello") == 2
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_an_interrupt_while_plugins_load_is_exit_code_130(installed, monkeypatch, capfd, tmp_path):
+    slow = tmp_path / "slow.py"
+    slow.write_text("raise KeyboardInterrupt\n")
+    installed(slow)
+    assert run_main(monkeypatch, "list", "metrics") == 130
+    assert 'interrupted in plugin "slow"' in capfd.readouterr().err
+
+
+def test_what_is_no_command_is_not_added(installed, monkeypatch, capsys, tmp_path):
+    odd = tmp_path / "odd.py"
+    odd.write_text(
+        "import ntkbench\n@ntkbench.hookimpl\ndef ntkbench_register_commands(cli):\n    cli.commands['odd'] = print\n"
+    )
+    installed(odd)
+    assert run_main(monkeypatch, "--help") == 0
+    assert "the command 'odd' is <built-in function print>, expected a click.Command" in capsys.readouterr().err
 
 
 def test_strict_loading_ends_with_a_message(installed, monkeypatch, capsys, tmp_path):

@@ -63,7 +63,7 @@ EXPECTED = {
     "diverge-one": ("ok", None, "1 of 3 members diverged"),
     "shape": ("failed", "PluginError", "members_test has shape (3, 6, 2, 2), expected (3, 6, 3, 2)"),
     "nothing": ("failed", "PluginError", "returned NoneType, expected a Solution"),
-    "word": ("failed", "ValueError", "table measurements, column value"),
+    "word": ("failed", "PluginError", "\"ntk_distance_frobenius\" is 'far', expected a finite number"),
     "fact": ("failed", "TypeError", "'str' object cannot be interpreted as an integer"),
     "stranger": ("failed", "PluginError", "measurements name references ['stranger'], but this cell has ['ntk']"),
     "print": ("ok", None, None),

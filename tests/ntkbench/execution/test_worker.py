@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -12,12 +13,12 @@ from hypothesis.extra.numpy import arrays
 from toy_runs import rows, session, study, subject
 
 from ntkbench.errors import DataError, NtkbenchError, PluginError
-from ntkbench.execution.check import check_solution
+from ntkbench.execution.check import check_measurements, check_problem, check_solution
 from ntkbench.execution.data import scaled
 from ntkbench.execution.memory import peak_memory_bytes, reset_peak_memory
 from ntkbench.execution.solve_cell import _training
 from ntkbench.execution.tables import measurement_columns, prediction_columns, spectrum_columns
-from ntkbench.plugin.specs import MethodFacts
+from ntkbench.plugin.specs import MethodFacts, MetricSpec, Sizes
 from ntkbench.plugin.types import Measurement, Problem, Request, Solution, Training
 from ntkbench.store.solution_cache import has_solution, load_solution, save_solution
 
@@ -145,41 +146,115 @@ MEMBERS = {
 
 class TestCheck:
     def test_what_keeps_the_contract_passes(self):
-        check_solution("b", "reference", request("reference"), Solution(**GOOD))
-        check_solution("b", "subject", request(), Solution(times=GOOD["times"], steps=GOOD["steps"], **MEMBERS))
+        check_solution('backend "b"', "reference", request("reference"), Solution(**GOOD))
+        check_solution(
+            'backend "b"', "subject", request(), Solution(times=GOOD["times"], steps=GOOD["steps"], **MEMBERS)
+        )
 
     @pytest.mark.parametrize("name", [name for name in GOOD if name != "times"])
     def test_every_shape_of_a_law(self, name):
         wrong = GOOD | {name: np.concatenate([GOOD[name], GOOD[name][:1]])}
         with pytest.raises(PluginError, match=rf'backend "b": {name} has shape'):
-            check_solution("b", "reference", request("reference"), Solution(**wrong))
+            check_solution('backend "b"', "reference", request("reference"), Solution(**wrong))
 
     @pytest.mark.parametrize("name", MEMBERS)
     def test_every_shape_of_an_ensemble(self, name):
         wrong = MEMBERS | {name: MEMBERS[name][:-1]}
         with pytest.raises(PluginError, match=rf'backend "b": {name} has shape'):
-            check_solution("b", "subject", request(), Solution(times=GOOD["times"], **wrong))
+            check_solution('backend "b"', "subject", request(), Solution(times=GOOD["times"], **wrong))
 
     @pytest.mark.parametrize("name", ["members_train", "members_test"])
     def test_an_ensemble_has_members(self, name):
         with pytest.raises(PluginError, match=f"{name} is missing"):
-            check_solution("b", "subject", request(), Solution(times=GOOD["times"], **MEMBERS | {name: None}))
+            check_solution('backend "b"', "subject", request(), Solution(times=GOOD["times"], **MEMBERS | {name: None}))
 
     @pytest.mark.parametrize("name", ["mean_train", "mean_test", "kernel_train", "kernel_test"])
     def test_a_law_is_finite(self, name):
         wrong = GOOD | {name: np.full_like(GOOD[name], np.nan)}
         with pytest.raises(PluginError, match=f"{name} holds values that are not finite"):
-            check_solution("b", "reference", request("reference"), Solution(**wrong))
+            check_solution('backend "b"', "reference", request("reference"), Solution(**wrong))
 
     @pytest.mark.parametrize("factor", [0.0, -1.0, np.nan, np.inf])
     def test_a_time_scale_is_positive(self, factor):
         with pytest.raises(PluginError, match="time_scale is"):
-            check_solution("b", "reference", request("reference"), Solution(**GOOD, time_scale=factor))
+            check_solution('backend "b"', "reference", request("reference"), Solution(**GOOD, time_scale=factor))
+
+    @pytest.mark.parametrize("name", ["variance_test", "covariance_test", "eigenvalues", "eigenvectors"])
+    def test_so_are_its_variance_and_its_spectrum(self, name):
+        wrong = GOOD | {name: np.full_like(GOOD[name], np.inf)}
+        with pytest.raises(PluginError, match=f"{name} holds values that are not finite"):
+            check_solution('backend "b"', "reference", request("reference"), Solution(**wrong))
+
+    @pytest.mark.parametrize("end", [-1, None, 2])
+    def test_a_member_that_is_not_finite_has_diverged_by_then(self, end):
+        lost = MEMBERS["members_test"].copy()
+        lost[1, 1:] = np.nan
+        ends = {"diverged_at": None if end is None else np.array([-1, end, *[-1] * (E - 2)])}
+        good = MEMBERS | {"members_test": lost, "diverged_at": np.array([-1, 1, *[-1] * (E - 2)])}
+        check_solution('backend "b"', "subject", request(), Solution(times=GOOD["times"], **good))
+        said = "missing" if end is None else end
+        message = f"members_test of member 1 is not finite at step 1, but its diverged_at is {said}"
+        with pytest.raises(PluginError, match=message):
+            check_solution('backend "b"', "subject", request(), Solution(times=GOOD["times"], **good | ends))
+
+    def test_it_diverges_at_a_recorded_step(self):
+        wrong = MEMBERS | {"diverged_at": np.full(E, 99)}
+        with pytest.raises(PluginError, match=r"diverged_at is .*, expected recorded steps, or -1 for never"):
+            check_solution('backend "b"', "subject", request(), Solution(times=GOOD["times"], **wrong))
+
+    @pytest.mark.parametrize(("value", "kind"), [([[0.0]], "a list"), (np.array("a"), "an array of <U1")])
+    def test_fields_are_arrays_of_numbers(self, value, kind):
+        with pytest.raises(PluginError, match=f"mean_test is {kind}, expected an array of numbers"):
+            check_solution('backend "b"', "reference", request("reference"), Solution(**GOOD | {"mean_test": value}))
 
     @pytest.mark.parametrize("rubbish", [None, {}, "solved"])
     def test_it_is_a_solution(self, rubbish):
         with pytest.raises(PluginError, match="expected a Solution"):
-            check_solution("b", "subject", request(), rubbish)
+            check_solution('backend "b"', "subject", request(), rubbish)
+
+
+class TestMeasurementsOfPlugins:
+    SPEC: ClassVar = MetricSpec(
+        name="mine", version=1, summary="a", unit="1", goal="none", target="a:b", measures=("other",)
+    )
+
+    def row(self, metric="mine", value=1.0):
+        return Measurement(metric=metric, value=value, unit="1")
+
+    @pytest.mark.parametrize("name", ["mine", "mine_standard_error", "other", "other_floor"])
+    def test_declared_names_pass(self, name):
+        assert check_measurements("m", [self.row(name)], self.SPEC) == [self.row(name)]
+
+    @pytest.mark.parametrize("name", ["mines", "rmse", "min", "", None])
+    def test_others_are_refused(self, name):
+        with pytest.raises(PluginError, match=r'm: yielded ".*", which it does not declare; .* \(\'other\',\)'):
+            check_measurements("m", [self.row(name)], self.SPEC)
+
+    @pytest.mark.parametrize("value", [np.nan, np.inf, "far", None, 1j])
+    def test_a_value_is_a_finite_number(self, value):
+        with pytest.raises(PluginError, match=r'm: "mine" is .*, expected a finite number; .* yield no row'):
+            check_measurements("m", [self.row(value=value)], self.SPEC)
+
+    @pytest.mark.parametrize("value", [1, np.float32(1), np.int64(1), True])
+    def test_numbers_of_all_kinds_pass(self, value):
+        assert check_measurements("m", [self.row(value=value)], self.SPEC)
+
+    def test_a_row_is_a_measurement(self):
+        with pytest.raises(PluginError, match="m: yielded 3, expected a Measurement"):
+            check_measurements("m", [3], self.SPEC)
+
+
+class TestSizes:
+    def test_a_task_delivers_what_it_declares(self):
+        check_problem("t", problem(), Sizes(N, M, F, O, 1))
+        with pytest.raises(PluginError) as caught:
+            check_problem("t", problem(), Sizes(N + 2, M, F, O + 1, 1))
+        assert str(caught.value) == (
+            f"t: sizes() declares n_train = {N + 2}, n_outputs = {O + 1}, but load() delivered n_train = {N}, "
+            f"n_outputs = {O}"
+        )
+        with pytest.raises(PluginError, match="t returned NoneType, expected a Problem"):
+            check_problem("t", None, Sizes(N, M, F, O, 1))
 
 
 class TestSolutions:

@@ -1,16 +1,26 @@
 """Plugins come one by one: a bad one is set aside by name, with its reason, and leaves nothing behind."""
 
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from importlib import metadata
+from typing import ClassVar
 
 import pytest
 from toy_runs import TOY
 
 from ntkbench.errors import NtkbenchError, PluginError, UnavailableError, UnknownNameError, suggestion
+from ntkbench.plugin import guard
 from ntkbench.plugin import registry as registries
-from ntkbench.plugin.registry import load_registry, missing_requirement, require_available, unavailable_reason
-from ntkbench.plugin.specs import Sizes, TaskSpec, import_target
+from ntkbench.plugin.registry import (
+    NamedRegistry,
+    load_registry,
+    missing_requirement,
+    require_available,
+    unavailable_reason,
+)
+from ntkbench.plugin.spec_checks import check_spec
+from ntkbench.plugin.specs import SOLUTION_FIELDS, BackendSpec, Sizes, TaskSpec, import_target
+from ntkbench.plugin.types import Solution
 
 FIRST_PARTY = {"reproductions", "features", "jax", "torch", "synthetic", "uci", "sklearn", "files"}
 
@@ -127,6 +137,21 @@ BROKEN = {
     "field": (hook("register_metrics", "return [MetricSpec(nam='x')]"), "unexpected keyword argument 'nam'"),
     "hook raises": (hook("register_studies", "raise OSError('no disk')"), "OSError: no disk"),
     "argument": (hook("skip_cell", "return None", "cells"), "'cells'"),
+    "exit": ("import sys\nsys.exit(3)\n", "SystemExit: 3"),
+    "hook exits": (hook("register_studies", "raise SystemExit"), "SystemExit"),
+    "wrapper": (
+        "@ntkbench.hookimpl(wrapper=True)\ndef ntkbench_skip_cell(cell):\n    return (yield)\n",
+        '"ntkbench_skip_cell" is a wrapper: each plugin is called by itself',
+    ),
+    "goal": (
+        hook("register_metrics", f"return [{metric('x').replace('none', 'least')}]"),
+        """metric "x": goal has 'least' (known: min, max, none)""",
+    ),
+    "study": (
+        "from pathlib import Path\n"
+        + hook("register_studies", "return [StudySpec(name='x', summary='a', path=Path('/absent.toml'))]"),
+        'study "x": there is no file /absent.toml; path must be the pathlib.Path of its .toml file',
+    ),
 }
 
 
@@ -152,6 +177,149 @@ def test_a_broken_plugin_is_set_aside_and_the_others_go_on(plugin, installed, ca
     assert "mine" not in {owner for _, _, known in found.kinds() for owner in known.owners.values()}
     assert "mine" not in {impl.plugin_name for impl in found.hook.ntkbench_cell_finished.get_hookimpls()}
     assert found.manager.get_plugin("mine") is None
+
+
+class TestSpecs:
+    """Every field of a spec is checked when it is registered."""
+
+    TASK: ClassVar = {"name": "x", "version": 1, "summary": "a", "parameters": "a:A", "target": "a:b"}
+    LIGHT: ClassVar = {"sizes": lambda p: None, "fingerprint": lambda p: ""}
+    METHOD: ClassVar = {"role": "subject", "supports": lambda a: None, "estimate": lambda w: None}
+
+    @pytest.mark.parametrize(
+        ("field", "value", "message"),
+        [
+            ("role", "networks", "role has 'networks' (known: reference, subject)"),
+            ("version", "2", "version is '2', expected an integer"),
+            ("summary", None, "summary is None, expected a text"),
+            ("target", "a.b", "target is 'a.b', expected \"module:attribute\""),
+            ("parameters", dict, "parameters is <class 'dict'>, expected \"module:attribute\""),
+            ("supports", "all", "supports is 'all', expected a function"),
+            ("optimizers", ("sgd",), "optimizers has 'sgd' (known: gradient-descent,"),
+            ("losses", "huber", "losses is 'huber', expected a tuple of texts"),
+            ("batches", 1, "batches is 1, expected True or False"),
+            ("requires", ["torch"], "requires is ['torch'], expected a tuple of texts"),
+            ("observables", ("ntk",), "observables is ('ntk',), expected a mapping of names to descriptions"),
+            ("observed_by_default", ("ntk",), "observed_by_default has 'ntk' (known: none)"),
+        ],
+    )
+    def test_a_wrong_field_is_named_with_what_would_be_right(self, field, value, message):
+        spec = BackendSpec(**self.TASK, **self.METHOD)
+        check_spec(spec, BackendSpec, "hook")
+        with pytest.raises(PluginError) as caught:
+            check_spec(replace(spec, **{field: value}), BackendSpec, "hook")
+        assert str(caught.value).startswith(f'backend "x": {message}')
+
+    def test_a_metric_needs_fields_of_solutions(self):
+        assert tuple(field.name for field in fields(Solution)) == SOLUTION_FIELDS
+
+    @pytest.mark.parametrize(
+        ("function", "result", "expected"),
+        [
+            ("sizes", Sizes(4, 3, 2, 1, 0), "Sizes of positive integers (n_train, n_test, n_features, n_outputs,"),
+            ("sizes", None, "Sizes of positive integers"),
+            ("fingerprint", 3, "a text"),
+            ("sizes", (4, 3), "Sizes of positive integers"),
+        ],
+    )
+    def test_what_a_light_function_returns(self, function, result, expected):
+        known = NamedRegistry(
+            "task", {"x": TaskSpec(**self.TASK, **self.LIGHT | {function: lambda p: result})}, {"x": "me"}
+        )
+        with pytest.raises(PluginError) as caught:
+            known.call("x", function, None)
+        assert str(caught.value).startswith(f'plugin "me": task "x" (a:b): {function}() returned {result!r}, expected')
+        assert expected in str(caught.value)
+
+    def test_a_light_function_that_exits(self):
+        known = NamedRegistry("task", {"x": TaskSpec(**self.TASK, **self.LIGHT | {"sizes": sys.exit})}, {"x": "me"})
+        with pytest.raises(PluginError, match=r'plugin "me": task "x" \(a:b\): sizes\(\) failed: SystemExit: 7'):
+            known.call("x", "sizes", 7)
+
+
+class TestSlow:
+    """A plugin that takes long to load, or never ends, is named while it does."""
+
+    def test_one_that_hangs_is_named_after_some_seconds(self, plugin, installed, monkeypatch, capsys):
+        monkeypatch.setattr(guard, "_NOTICE_SECONDS", 0.1)
+        installed(plugin("mine", "import time\ntime.sleep(0.5)\n"))
+        assert report(load_registry(), "mine").status == "ok"
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line == (
+            'ntkbench: still waiting for plugin "mine" (installed: at.mine), being loaded '
+            "(NTKBENCH_DISABLE_PLUGINS=mine leaves it out), 0.1 s so far"
+        )
+
+    def test_an_interrupt_says_where_it_struck(self, plugin, installed, monkeypatch, capfd):
+        installed(plugin("mine", "raise KeyboardInterrupt\n"))
+        with pytest.raises(KeyboardInterrupt):
+            load_registry()
+        assert 'ntkbench: interrupted in plugin "mine"' in capfd.readouterr().err
+
+
+class TestPrinting:
+    def test_what_an_installed_one_prints_becomes_its_note(self, plugin, installed, capfd):
+        text = "import os, sys\nprint('one')\nos.write(1, b'two')\nprint('three', file=sys.stderr)\n"
+        installed(plugin("mine", text))
+        assert report(load_registry(), "mine").note == 'printed 13 B, beginning with "one" while it was loaded'
+        assert capfd.readouterr() == ("", "")
+
+    def test_what_ones_own_prints_goes_to_standard_error(self, plugin, capfd):
+        load_registry([plugin("mine", "import os\nprint('one')\nos.write(1, b'two')\n")])
+        found = capfd.readouterr()
+        assert found.out == ""
+        assert {"one", "two"} <= {*found.err.replace("two", "two ").split()}
+
+    def test_a_stream_that_a_plugin_keeps_writes_on(self, plugin, installed, capfd):
+        """As a logging handler does that is made at import."""
+        installed(plugin("mine", "import sys\nstream = sys.stderr\nstream.write('kept')\n"))
+        module = load_registry().manager.get_plugin("mine")
+        module.stream.write("passed on")
+        assert capfd.readouterr().err == "passed on"
+
+
+class TestClashes:
+    """Ours come first, whatever the names."""
+
+    def test_a_name_of_ours_stays_ours(self, plugin, monkeypatch):
+        path = plugin("thief", hook("register_metrics", f"return [{metric('ours')}, {metric('own')}]"))
+        plugin("zours", hook("register_metrics", f"return [{metric('ours')}]"))
+        points = [metadata.EntryPoint("thief", "thief", "ntkbench"), metadata.EntryPoint("zours", "zours", "ntkbench")]
+        points[1] = points[1]._for(metadata.distribution("ntkbench"))
+        monkeypatch.setattr(metadata, "entry_points", lambda group: points)
+        monkeypatch.syspath_prepend(str(path.parent))
+        found = load_registry()
+        assert found.metrics.owners["ours"] == "zours"
+        assert report(found, "thief").reason == 'metric "ours" is registered by both zours and thief'
+        with pytest.raises(UnknownNameError) as caught:
+            found.metrics.get("own")
+        assert str(caught.value).endswith(
+            '; it belongs to a plugin that is not loaded: "thief", broken: metric "ours" is registered by both '
+            "zours and thief"
+        )
+
+    @pytest.mark.parametrize(
+        ("value", "reason"),
+        [
+            ("1 + 2", """its entry point '1 + 2' names no module; expected one such as "acme.plugin\""""),
+            ("json:dumps", "its entry point is a function, expected a module"),
+            ("json.absent", "ModuleNotFoundError: No module named 'json.absent'"),
+        ],
+    )
+    def test_an_entry_point_that_is_no_module(self, monkeypatch, value, reason):
+        points = [metadata.EntryPoint("mine", value, "ntkbench")]
+        monkeypatch.setattr(metadata, "entry_points", lambda group: points)
+        assert report(load_registry(), "mine").reason == reason
+
+    def test_one_whose_entry_points_cannot_be_read(self, tmp_path, monkeypatch):
+        about = tmp_path / "garbage-1.dist-info"
+        about.mkdir()
+        (about / "METADATA").write_text("Metadata-Version: 2.1\nName: garbage\nVersion: 1\n")
+        (about / "entry_points.txt").write_text("[ntkbench]\nno equals sign\n")
+        monkeypatch.syspath_prepend(str(tmp_path))
+        found = load_registry()
+        assert report(found, "garbage").reason.startswith("its entry points cannot be read: ")
+        assert {report.name for report in found.plugins if report.status == "ok"} == FIRST_PARTY | {"ntkbench"}
 
 
 def test_strict_makes_it_an_error(plugin, installed, monkeypatch):

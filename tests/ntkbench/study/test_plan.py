@@ -325,7 +325,7 @@ class TestSkipping:
     def test_a_plugin_that_fails_to_answer_is_named(self, plan, tmp_path):
         mute = tmp_path / "mute.py"
         mute.write_text("import ntkbench\n@ntkbench.hookimpl\ndef ntkbench_skip_cell(cell):\n    raise OSError('oh')\n")
-        with pytest.raises(PluginError, match=r"ntkbench_skip_cell failed: OSError\('oh'\)"):
+        with pytest.raises(PluginError, match=r"ntkbench_skip_cell failed: OSError: oh"):
             plan(study(), load_registry([TOY, mute]))
 
     def test_skipping_is_no_part_of_the_name(self, plan):
