@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ntkbench.plugin import TaskSpec, hookimpl
 
-from .table import fingerprint, sizes
+from .table import data_summary, fingerprint, sizes
 
 
 @hookimpl
@@ -13,12 +13,13 @@ def ntkbench_register_tasks() -> list[TaskSpec]:
     return [
         TaskSpec(
             name="file/table",
-            version=1,
-            summary="your own .csv or .parquet file: learn one column from the others, random splits",
+            version=2,
+            summary="your own table (.csv, .tsv, .txt, .parquet): learn one column from the others, random splits",
             parameters="ntkbench_files.parameters:TableParameters",
             target="ntkbench_files.table:load",
             sizes=sizes,
             fingerprint=fingerprint,
+            data_summary=data_summary,
             source="the file that path names",
             licence="the file's own",
         )

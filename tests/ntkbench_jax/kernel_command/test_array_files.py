@@ -69,9 +69,9 @@ def test_numbers_are_read_to_the_last_bit(tmp_path_factory, rows):
         (",0,1\n0,1.5,2.5\n", "first column has no name.*index=False"),
         ('"","x"\n"1",2\n', "first column has no name.*row.names=FALSE"),
         ("0,1,2\n5,6,7\n", "line 1 is 0, 1, 2: say --header or --no-header"),
-        ("a,b\n", "a header, line 1, and no numbers"),
-        ("\n  \n# nothing\n", "holds no numbers"),
-        ("", "holds no numbers"),
+        ("a,b\n", "a header, line 1, and no rows"),
+        ("\n  \n# nothing\n", "holds no rows"),
+        ("", "holds no rows"),
         ("1,2\n3,\x004\n", "line 2, column 2 is"),
         (bytes(range(256)), "not a table in a text file in UTF-8"),
         ("1,2\n".encode("utf-16"), "not a table in a text file in UTF-8"),
@@ -149,7 +149,7 @@ def test_files_that_are_not_what_their_name_says(tmp_path):
     with pytest.raises(DataError, match="there is no such file"):
         read_matrix(tmp_path / "gone.csv")
     with pytest.raises(DataError, match=r"is not called \.npy"):
-        read_matrix(tmp_path / "x.parquet")
+        read_matrix(tmp_path / "x.xlsx")
     (tmp_path / "folder.csv").mkdir()
     with pytest.raises(DataError, match="is not a file"):
         read_matrix(tmp_path / "folder.csv")

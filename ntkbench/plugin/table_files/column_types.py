@@ -1,0 +1,251 @@
+"""Give a column of a table its type: the declared one, the file's own, or the one that all its texts have."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ...errors import DataError
+from .columns import TypedColumn
+from .numbers import looks_like_number, parse_numbers, share_a_unit
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .columns import ColumnType, DeclaredType
+    from .table_file import TableFile
+
+_MANY = 20  # different texts: if also more than half as many as rows, they are no categories
+_MOSTLY = 0.5
+_SHOWN = 40  # characters
+_TIMES = (pa.date32(), pa.timestamp("s"), pa.timestamp("ns"), pa.timestamp("s", "UTC"), pa.timestamp("ns", "UTC"))
+_NOTATIONS: tuple[dict[str, Any], ...] = (
+    {"decimal": ","},
+    {"thousands": ","},
+    {"decimal": ",", "thousands": "."},
+    *({"thousands": mark} for mark in (" ", "'", "_")),
+    *({"decimal": ",", "thousands": mark} for mark in (" ", "'")),
+)
+_UNITS = {"D": "days", "s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
+
+
+class _Present(NamedTuple):
+    """The values of a column that are not missing, and which are."""
+
+    table: TableFile
+    name: str
+    array: Any
+    missing: NDArray[np.bool_]
+
+    def error(self, position: int, message: str) -> DataError:
+        """Return an error about one of the values."""
+        row = int(np.flatnonzero(~self.missing)[position])
+        return DataError(f"{self.table.path}: {self.table.place(row, self.name)} is {message}")
+
+    def column(self, kind: ColumnType, values: NDArray[Any], unit: str = "", *, whole: bool = False) -> TypedColumn:
+        """Return the column; ``values`` are those that are not missing."""
+        spread = np.zeros(len(self.missing), dtype=values.dtype)
+        spread[~self.missing] = values
+        return TypedColumn(self.name, kind, spread, self.missing, unit, whole)
+
+
+def typed_column(table: TableFile, name: str, declared: DeclaredType | None = None) -> TypedColumn:
+    """Return a column with its type.
+
+    :raises DataError: for a text among numbers, numbers in another notation, texts that are no categories, infinite
+        numbers, and values that are neither numbers nor text, naming the place.
+    """
+    present = _present(table, name)
+    if declared is None and pa.types.is_dictionary(table.columns[table.index_of(name)].type):
+        declared = "category"
+    if not _is_text(present.array.type):
+        return _of_values(present, declared)
+    if declared == "category":
+        return present.column("category", _as_text(present.array))
+    if declared == "number":
+        return _of_numbers(present, f'; types = {{ "{name}" = "category" }} takes it for categories')
+    return _of_text(present)
+
+
+def number_column(table: TableFile, name: str, hint: str = "") -> TypedColumn:
+    """Return a column of numbers, booleans or dates.
+
+    :param hint: is added to the message about the first text that is none of these.
+    :raises DataError: as :func:`typed_column`, and for text.
+    """
+    present = _present(table, name)
+    if not _is_text(present.array.type):
+        return _of_values(present, None)
+    column = _of_whole_numbers(present) or _of_words_for_values(present)
+    return column or _of_numbers(present, hint)
+
+
+def label_column(table: TableFile, name: str, declared: DeclaredType | None = None) -> TypedColumn:
+    """Return a column of classes: numbers if all are, else categories of any text.
+
+    :raises DataError: as :func:`typed_column`, but not for texts that are no categories.
+    """
+    present = _present(table, name)
+    if declared is None and _is_text(present.array.type):
+        numbers = table.text is not None and parse_numbers(present.array, table.form)[1].all()
+        declared = "number" if numbers else "category"
+    return typed_column(table, name, declared)
+
+
+def _present(table: TableFile, name: str) -> _Present:
+    array = table.columns[table.index_of(name)]
+    if pa.types.is_dictionary(array.type):
+        array = array.cast(array.type.value_type)
+    missing = np.array(array.is_null(nan_is_null=True).to_numpy(zero_copy_only=False), dtype=bool)
+    if _is_text(array.type):
+        array = pc.utf8_trim_whitespace(array.cast(pa.string()))
+        marks = pa.array(table.form.missing, pa.string())
+        missing |= np.asarray(pc.is_in(array, marks).to_numpy(zero_copy_only=False), dtype=bool)
+    if missing.all():
+        raise DataError(f'{table.path}: column "{name}" has no values')
+    return _Present(table, name, array.filter(pa.array(~missing)), missing)
+
+
+def _is_text(kind: Any) -> bool:
+    view = getattr(pa.types, "is_string_view", lambda _: False)
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or view(kind))
+
+
+def _as_text(array: Any) -> NDArray[np.str_]:
+    return np.asarray(array.to_pylist(), dtype=str)
+
+
+def _of_values(present: _Present, declared: DeclaredType | None) -> TypedColumn:
+    """Return a column of a file that stores values, with the file's own type."""
+    array, kind, types = present.array, present.array.type, pa.types
+    column: ColumnType = "number"
+    unit, whole = "", bool(types.is_integer(kind) or types.is_decimal(kind))
+    if types.is_decimal(kind):
+        values = np.array(array.to_pylist(), dtype=np.float64)  # pyarrow's own cast may round twice
+    elif types.is_boolean(kind):
+        column, values = "boolean", array.to_numpy(zero_copy_only=False).astype(np.float64)
+    elif types.is_integer(kind) or types.is_floating(kind):
+        values = array.to_numpy(zero_copy_only=False).astype(np.float64)
+    elif types.is_date(kind) or types.is_timestamp(kind) or types.is_duration(kind):
+        column, (values, unit) = "date", _dates(array)
+    else:
+        raise DataError(
+            f'{present.table.path}: column "{present.name}" holds {kind}, expected numbers, text, booleans or dates; '
+            f'types = {{ "{present.name}" = "ignore" }} leaves it out'
+        )
+    if not np.isfinite(values).all():
+        position = int(np.argmin(np.isfinite(values)))
+        raise present.error(position, f"{values[position]}; numbers must be finite")
+    if declared == "category":
+        return present.column("category", values)
+    return present.column(column, values, unit, whole=whole)
+
+
+def _dates(array: Any) -> tuple[NDArray[np.float64], str]:
+    """Return dates or durations as numbers, and their unit."""
+    found = array.to_numpy(zero_copy_only=False)
+    since = "" if found.dtype.kind == "m" else " since 1970"
+    return found.astype(np.float64), _UNITS[np.datetime_data(found.dtype)[0]] + since
+
+
+def _of_text(present: _Present) -> TypedColumn:
+    """Return a column of text with the type that all texts have.
+
+    Only a text file's are taken for numbers and dates unasked: in others the file says that they are text.
+    """
+    array = present.array
+    distinct = pc.unique(array).to_pylist()
+    if present.table.text is not None:
+        column = _of_whole_numbers(present) or _of_words_for_values(present)
+        if column or parse_numbers(array, present.table.form)[1].all():
+            return column or _of_numbers(present, "")
+    _check_categories(present, distinct)
+    return present.column("category", _as_text(array))
+
+
+def _of_whole_numbers(present: _Present) -> TypedColumn | None:
+    try:
+        values = present.array.cast(pa.int64())
+    except pa.ArrowInvalid:
+        return None
+    return present.column("number", values.to_numpy(zero_copy_only=False).astype(np.float64), whole=True)
+
+
+def _of_words_for_values(present: _Present) -> TypedColumn | None:
+    """Return a column of ``true`` and ``false``, or of dates of ISO 8601; None for others."""
+    try:
+        values = present.array.cast(pa.bool_())
+        return present.column("boolean", values.to_numpy(zero_copy_only=False).astype(np.float64))
+    except pa.ArrowInvalid:
+        pass
+    for kind in _TIMES:
+        try:
+            return present.column("date", *_dates(present.array.cast(kind)))
+        except pa.ArrowInvalid:
+            continue
+    return None
+
+
+def _of_numbers(present: _Present, hint: str) -> TypedColumn:
+    """Return a column of numbers.
+
+    :raises DataError: naming the first text that is none, or that is not finite.
+    """
+    form = present.table.form
+    values, valid = parse_numbers(present.array, form)
+    if not valid.all():
+        position = int(np.argmin(valid))
+        text = present.array[position].as_py()
+        raise present.error(position, f"{_short(text)}, not a number{_notation(present)}{hint}")
+    if not np.isfinite(values).all():
+        position = int(np.argmin(np.isfinite(values)))
+        text = present.array[position].as_py()
+        beyond = "; numbers must be finite" if text.lower().strip("+-")[:3] in ("inf", "nan") else ", beyond float64"
+        raise present.error(position, f"{text}{beyond}")
+    return present.column("number", values)
+
+
+def _check_categories(present: _Present, distinct: list[str]) -> None:
+    """Raise :class:`DataError` for texts that are numbers, or too many to be categories."""
+    path, name = present.table.path, present.name
+    valid = parse_numbers(present.array, present.table.form)[1]
+    declare = f'types = {{ "{name}" = "category" }} takes them for categories, "ignore" leaves the column out'
+    alike = {text for text in distinct if looks_like_number(text)}
+    if len(distinct) > _MANY and share_a_unit(distinct):
+        alike = set(distinct)
+    cells = pc.is_in(present.array, pa.array(sorted(alike), pa.string())).to_numpy(zero_copy_only=False)
+    if alike and max(cells.mean(), len(alike) / len(distinct)) >= _MOSTLY:
+        if valid.all():
+            raise DataError(f'{path}: column "{name}" holds text that reads as numbers; write numbers, or {declare}')
+        position = int(np.argmin(valid))
+        text = present.array[position].as_py()
+        others = int((~valid).sum()) - 1
+        more = f" (and {others} more of {len(valid)})" if others else ""
+        raise present.error(position, f"{_short(text)}, not a number{_notation(present)}{more}; {declare}")
+    if len(distinct) > max(_MANY, _MOSTLY * len(present.array)):
+        example = _short(present.array[0].as_py())
+        raise DataError(
+            f'{path}: column "{name}" has {len(distinct)} different texts, such as {example}, in {len(present.array)} '
+            f"rows; {declare}"
+        )
+
+
+def _notation(present: _Present) -> str:
+    """Return the options that would read more of the texts as numbers, as a hint."""
+    form = present.table.form
+    best, hint = int(parse_numbers(present.array, form)[1].sum()), ""
+    for options in _NOTATIONS:
+        found = int(parse_numbers(present.array, replace(form, **options))[1].sum())
+        if found > best:
+            words = " and ".join(f'{key} = "{mark}"' for key, mark in options.items())
+            share = "all are" if found == len(present.array) else f"{found} of {len(present.array)} are"
+            best, hint = found, f"; with {words} {share} numbers"
+    return hint
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "...")
