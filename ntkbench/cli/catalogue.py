@@ -66,12 +66,27 @@ def plugins_command(plugins: tuple[str, ...], as_json: bool) -> None:
 
 @click.command("show")
 @click.argument("name")
+@click.option(
+    "--set",
+    "assignments",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A parameter of a task: shows what it reads with these parameters.",
+)
 @PLUGIN_OPTION
-def show_command(name: str, plugins: tuple[str, ...]) -> None:
-    """Show a task, backend, metric or study: parameters, defaults, source, licence, citation."""
-    from ..errors import UnknownNameError, suggestion
+def show_command(name: str, assignments: tuple[str, ...], plugins: tuple[str, ...]) -> None:
+    """Show a task, backend, metric or study: parameters, defaults, source, licence, citation.
+
+    NAME may be a study of your own, a .toml file: then also what its tasks read from your own files.
+    """
+    from ..errors import StudyError, UnknownNameError, suggestion
 
     registry = _registry(plugins)
+    if assignments and name not in registry.tasks:
+        raise StudyError(f'--set gives the parameters of a task, and "{name}" is none (see: ntkbench list tasks)')
+    if name.endswith(".toml"):
+        _show_own_study(name, registry)
+        return
     kinds = [(kind, getattr(registry, kind)) for kind in _KINDS]
     found = [(kind, known.get(name), known.owners[name]) for kind, known in kinds if name in known]
     if not found:
@@ -80,6 +95,35 @@ def show_command(name: str, plugins: tuple[str, ...]) -> None:
         raise UnknownNameError(f'{kind_names} "{name}"{suggestion(name, known)} (see: ntkbench list)')
     for kind, spec, owner in found:
         _show(kind, spec, owner, registry)
+    if assignments:
+        _show_task_data(name, assignments, registry)
+
+
+def _show_own_study(path: str, registry: Registry) -> None:
+    """Print a study's file, and what its tasks read."""
+    from pathlib import Path
+
+    from ..study.resolve import resolve_study
+    from .task_data import data_records, show_data
+
+    resolved = resolve_study(path, registry)
+    click.echo(Path(path).read_text(encoding="utf-8").rstrip())
+    show_data(data_records(resolved.tasks))
+
+
+def _show_task_data(name: str, assignments: tuple[str, ...], registry: Registry) -> None:
+    """Print what a task reads with these parameters."""
+    from ..study.edit import parse_assignment, set_path
+    from ..study.resolve import resolve_task
+    from .task_data import data_records, show_data
+
+    entry: dict[str, Any] = {"name": name}
+    for key, value in map(parse_assignment, assignments):
+        set_path(entry, key, value)
+    records = data_records([resolve_task(entry, registry)])
+    show_data(records)
+    if not records:
+        click.echo(f"\n{name} reads no file of yours")
 
 
 def _show(kind: str, spec: Any, owner: str, registry: Registry) -> None:
@@ -125,6 +169,8 @@ def kind_words(kind: Any) -> str:
         return " or ".join(json.dumps(value) for value in parts)
     if origin in (Union, UnionType):
         return " or ".join(kind_words(part) for part in parts if part is not NoneType)
+    if origin is dict:
+        return f"table of {kind_words(parts[1])}"
     if origin in (list, tuple):
         return "list of " + " or ".join(dict.fromkeys(kind_words(part) for part in parts if part is not ...))
     return getattr(kind, "__name__", None) or str(kind)

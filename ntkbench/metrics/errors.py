@@ -98,8 +98,13 @@ def rmse_of_network(problem: Problem, solution: Solution, reference: Solution | 
 def rmse_unscaled(problem: Problem, solution: Solution, reference: Solution | None) -> Iterator[Measurement]:
     """Yield :func:`rmse` in the data's own units, those of the unscaled targets."""
     truth = (("train", problem.y_train), ("test", problem.y_test))
-    scale = 1.0 if problem.target_std is None else problem.target_std
-    return _score("rmse_unscaled", "data", "min", solution, truth, lambda outputs, y: rms((outputs - y) * scale))  # type: ignore[arg-type]
+    scale = np.ones(1) if problem.target_std is None else problem.target_std
+    # In units of a power of two, which changes no digit: squares neither overflow nor vanish, whatever the data's unit.
+    exponent = np.frexp(scale.max())[1]
+    units = np.ldexp(scale, -exponent)
+    return _score(
+        "rmse_unscaled", "data", "min", solution, truth, lambda f, y: np.ldexp(rms((f - y) * units), exponent)
+    )
 
 
 def loss(problem: Problem, solution: Solution, reference: Solution | None) -> Iterator[Measurement]:
