@@ -102,9 +102,11 @@ def rmse_unscaled(problem: Problem, solution: Solution, reference: Solution | No
     # In units of a power of two, which changes no digit: squares neither overflow nor vanish, whatever the data's unit.
     exponent = np.frexp(scale.max())[1]
     units = np.ldexp(scale, -exponent)
-    return _score(
-        "rmse_unscaled", "data", "min", solution, truth, lambda f, y: np.ldexp(rms((f - y) * units), exponent)
-    )
+
+    def score(outputs: Float, y: Float | Int) -> Float:
+        return np.ldexp(rms((outputs - y) * units), exponent)
+
+    return _score("rmse_unscaled", "data", "min", solution, truth, score)  # type: ignore[arg-type]
 
 
 def loss(problem: Problem, solution: Solution, reference: Solution | None) -> Iterator[Measurement]:

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ntkbench.plugin import TaskSpec, hookimpl
 
-from .table import data_summary, fingerprint, sizes
+from .table import fingerprint, sizes
+
+if TYPE_CHECKING:
+    from .parameters import TableParameters
+
+
+def data_summary(parameters: TableParameters) -> tuple[str, ...]:
+    """Return what was read from the file, in lines."""
+    from .summary import summary_lines
+
+    return summary_lines(parameters)
 
 
 @hookimpl

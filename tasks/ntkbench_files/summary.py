@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .selected import select_columns
+from .table import read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -42,8 +43,36 @@ def _lines(parameters: TableParameters) -> Iterator[str]:
             yield f"{column.name}: {_count(len(values), 'category', 'categories')} ({_some(values)})"
     for name, reason in found.left_out.items():
         yield f"left out: {name} ({reason})"
+    yield from (f"note: {note}" for note in _notes(parameters, target, features))
+
+
+def _notes(parameters: TableParameters, target: TypedColumn, features: Sequence[TypedColumn]) -> Iterator[str]:
+    """Yield what may be wrong: constants, an index, identifiers, codes for missing values, and rows that repeat."""
+    if _is_constant(target):
+        yield f"the target is constant ({target.categories()[0]})"
+    if constant := [f"{column.name} ({column.categories()[0]})" for column in features if _is_constant(column)]:
+        yield f"constant, so of no use: {_some(constant)}"
+    if counting := [column.name for column in features if column.counts_rows()]:
+        yield f"counts the rows, as an index does: {_some(counting)}"
+    if rounded := [column.name for column in (target, *features) if column.rounded()]:
+        yield f"integers beyond 2^53, which are rounded; an identifier? {_some(rounded)}"
     for column in (target, *features):
-        yield from (f"note: {note}" for note in column.notes())
+        if outlier := column.outlier():
+            value, other = outlier
+            yield f"{column.name} holds {value:g}, all others are within {other:g}: a code for a missing value?"
+    if repeated := _repeated(parameters):
+        yield f"rows that repeat an earlier one: {repeated}; test rows may be training rows too"
+
+
+def _is_constant(column: TypedColumn) -> bool:
+    return len(column.categories()) == 1
+
+
+def _repeated(parameters: TableParameters) -> int:
+    """Return how many rows equal an earlier one, target included."""
+    columns = read(parameters)
+    rows = np.column_stack([columns.x, columns.targets])
+    return len(rows) - len(np.unique(rows, axis=0))
 
 
 def _count(number: int, noun: str, plural: str = "") -> str:

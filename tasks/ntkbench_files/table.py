@@ -118,10 +118,3 @@ def _labels(parameters: TableParameters, selected: SelectedColumns) -> tuple[Int
             "one to train on and one to test on"
         )
     return labels.astype(np.int64), len(found)
-
-
-def data_summary(parameters: TableParameters) -> tuple[str, ...]:
-    """Return what was read from the file, in lines."""
-    from .summary import summary_lines
-
-    return summary_lines(parameters)

@@ -1,4 +1,4 @@
-"""A column with a type: numbers, booleans, dates or categories; and what is noteworthy about it."""
+"""A column with a type: numbers, booleans, dates or categories; and what may be wrong with it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ColumnType = Literal["number", "boolean", "date", "category"]
 DeclaredType = Literal["number", "category"]
 
 _EXACT = 2**53
-_SENTINEL = 1e10  # how much larger than all others a number is that looks like a code
+_FAR = 1e10
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,30 +40,17 @@ class TypedColumn:
         """Return the different values, sorted."""
         return np.unique(self.values)
 
-    def notes(self) -> list[str]:
-        """Return what may be wrong with the column, in sentences; it has no missing values."""
-        different = self.categories()
-        if len(different) == 1:
-            return [f'column "{self.name}" is constant ({self._shown(different[0])})']
-        if self.type == "category":
-            return []
-        found = (self._counting(), self._rounded(), self._sentinel())
-        return [f'column "{self.name}" {note}' for note in found if note]
+    def rounded(self) -> bool:
+        """Return whether the file holds integers that float64 may not."""
+        return self.whole and self.type == "number" and bool(np.abs(self.values).max() > _EXACT)
 
-    def _shown(self, value: Any) -> str:
-        return str(value) if self.type == "category" else f"{value:g}"
+    def counts_rows(self) -> bool:
+        """Return whether the values are consecutive integers, as those of an index."""
+        return self.type == "number" and len(self.values) > 2 and bool(np.all(np.diff(self.values) == 1))
 
-    def _counting(self) -> str:
-        counts = self.type == "number" and len(self.values) > 2 and bool(np.all(np.diff(self.values) == 1))
-        return "counts the rows: is it an index?" if counts else ""
-
-    def _rounded(self) -> str:
-        rounded = self.whole and bool(np.abs(self.values).max() > _EXACT)
-        return "has integers beyond 2^53, which are rounded: is it an identifier?" if rounded else ""
-
-    def _sentinel(self) -> str:
-        sizes = np.unique(np.abs(self.values))
-        if len(sizes) < 3 or sizes[-1] / _SENTINEL <= sizes[-2]:
-            return ""
-        value = self.values[np.argmax(np.abs(self.values))]
-        return f"holds {value:g}, and no other number beyond {sizes[-2]:g}: is it a code for a missing value?"
+    def outlier(self) -> tuple[float, float] | None:
+        """Return the value that is ten orders of magnitude beyond all others, and the next magnitude, or None."""
+        sizes = np.unique(np.abs(self.values)) if self.type == "number" else np.zeros(0)
+        if len(sizes) < 3 or sizes[-1] / _FAR <= sizes[-2]:
+            return None
+        return float(self.values[np.argmax(np.abs(self.values))]), float(sizes[-2])

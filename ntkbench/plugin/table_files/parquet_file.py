@@ -28,7 +28,8 @@ def read_parquet_table(path: Path) -> ParquetTable:
     import pyarrow.parquet
 
     try:
-        table = pa.parquet.read_table(path, partitioning=None)
+        with pa.parquet.ParquetFile(path) as file:  # not a data set, which cannot have one name twice
+            table = file.read()
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from None
     columns = tuple(column.combine_chunks() for column in table.columns)

@@ -51,14 +51,16 @@ class TableFile:
             return self.names.index(name)
         known = ", ".join(self.names)
         hint = suggestion(name, self.names)
-        if not hint and all(re.fullmatch(r"[-+]?[0-9.]+(e[-+]?[0-9]+)?", name) for name in self.names):
+        if not hint and len(self.names) == 1 and self.text is not None:
+            hint = "; give the separator of columns"
+        elif not hint and all(re.fullmatch(r"[-+]?[0-9.]+(e[-+]?[0-9]+)?", name) for name in self.names):
             hint = "; its first line holds numbers: has it no header?"
         raise DataError(f'{self.path}: no column "{name}"{hint} (columns: {known}; {self.described})')
 
     def text_of(self, row: int, name: str) -> str:
         """Return a cell as the file has it, or ``null``."""
         value = self.columns[self.index_of(name)][row].as_py()
-        return "null" if value is None else repr(value)
+        return "null" if value is None else repr(value) if value != "" else "empty"
 
     def place(self, row: int, name: str) -> str:
         """Return where a cell is, its row counted from 0: ``line 4, column 2 ("b")``, or ``row 3, column "b"``."""

@@ -43,7 +43,7 @@ class TextFormat:
         separator = self.separator
         forbidden = _NO_SEPARATOR + (self.comment or "")
         if separator is not None and (len(separator) != 1 or separator in forbidden or separator.isalnum()):
-            raise DataError(f"the delimiter is {separator!r}, expected one character such as ',', ';', a tab, or ' '")
+            raise DataError(f"the separator is {separator!r}, expected one character such as ',', ';', a tab, or ' '")
         if self.comment is not None and (len(self.comment) != 1 or self.comment in _NO_SEPARATOR):
             raise DataError(f"comments start with {self.comment!r}, expected one character such as '#'")
         if self.decimal not in (".", ","):
@@ -52,7 +52,9 @@ class TextFormat:
             marks = ", ".join(repr(mark) for mark in _GROUP_MARKS if mark != self.decimal)
             raise DataError(f"the mark of thousands is {self.thousands!r}, expected one of {marks}")
         try:
-            b"".decode(self.encoding)
+            b"a".decode(self.encoding)
+        except UnicodeError:
+            pass  # a letter takes more than one byte
         except (LookupError, ValueError):  # ValueError: a name with a null character
             raise DataError(f'"{self.encoding}" is no encoding of text; expected utf-8, latin-1, ...') from None
 

@@ -135,10 +135,11 @@ def _raise_unequal(layout: TextLayout, reason: str) -> NoReturn:
         hint = ""
         if any("\n" in cell for cell in record.cells):
             hint = "; a quotation mark there may not be closed"
-        elif found == layout.width + 1 and layout.names:
-            hint = (
-                "; it ends in a separator" if not record.cells[-1]
-                else "; row names, as R writes them, need a name too (or row.names=FALSE)"
-            )  # fmt: skip
+        elif layout.names and layout.names[0].startswith("#"):
+            hint = '; with comment = "#" lines that start so are no header'
+        elif found == layout.width + 1 and not record.cells[-1]:
+            hint = "; it ends in a separator"
+        elif found == layout.width + 1 and layout.width > 1:
+            hint = "; row names, as R writes them, need a name too (or row.names=FALSE)"
         raise DataError(f"{layout.path}: line {record.line} has {found} column(s), {by} has {layout.width}{hint}")
     raise DataError(f"{layout.path}: cannot be read: {reason.splitlines()[0]}")
