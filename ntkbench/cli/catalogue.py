@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_
 import click
 
 from ..plugin.options import JSON_OPTION, PLUGIN_OPTION
+from .task_data import data_records, show_data
 
 if TYPE_CHECKING:
     from ..plugin.registry import Registry
@@ -93,10 +94,12 @@ def show_command(name: str, assignments: tuple[str, ...], plugins: tuple[str, ..
         known = [spec.name for _, known in kinds for spec in known]
         kind_names = "no task, backend, metric or study"
         raise UnknownNameError(f'{kind_names} "{name}"{suggestion(name, known)} (see: ntkbench list)')
+    data = _task_data(name, assignments, registry) if assignments else []
     for kind, spec, owner in found:
         _show(kind, spec, owner, registry)
-    if assignments:
-        _show_task_data(name, assignments, registry)
+    if assignments and not data:
+        click.echo("  reads no file of yours")
+    show_data(data)
 
 
 def _show_own_study(path: str, registry: Registry) -> None:
@@ -104,26 +107,21 @@ def _show_own_study(path: str, registry: Registry) -> None:
     from pathlib import Path
 
     from ..study.resolve import resolve_study
-    from .task_data import data_records, show_data
 
     resolved = resolve_study(path, registry)
     click.echo(Path(path).read_text(encoding="utf-8").rstrip())
     show_data(data_records(resolved.tasks))
 
 
-def _show_task_data(name: str, assignments: tuple[str, ...], registry: Registry) -> None:
-    """Print what a task reads with these parameters."""
+def _task_data(name: str, assignments: tuple[str, ...], registry: Registry) -> list[dict[str, Any]]:
+    """Return what a task reads with these parameters."""
     from ..study.edit import parse_assignment, set_path
     from ..study.resolve import resolve_task
-    from .task_data import data_records, show_data
 
     entry: dict[str, Any] = {"name": name}
     for key, value in map(parse_assignment, assignments):
         set_path(entry, key, value)
-    records = data_records([resolve_task(entry, registry)])
-    show_data(records)
-    if not records:
-        click.echo(f"\n{name} reads no file of yours")
+    return data_records([resolve_task(entry, registry)])
 
 
 def _show(kind: str, spec: Any, owner: str, registry: Registry) -> None:

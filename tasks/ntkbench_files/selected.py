@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -10,12 +9,12 @@ import numpy as np
 
 from ntkbench.plugin import DataError, TableFile, label_column, number_column, open_table, typed_column
 
-from .parameters import TableParameters
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ntkbench.plugin import TypedColumn
+
+    from .parameters import TableParameters
 
 
 class SelectedColumns(NamedTuple):
@@ -29,18 +28,10 @@ class SelectedColumns(NamedTuple):
 
 
 def select_columns(parameters: TableParameters) -> SelectedColumns:
-    """Return the columns that a task uses; a file is read once, and again when it has changed.
+    """Read the columns that a task uses.
 
     :raises DataError: for a file that cannot be read as this table, naming the column and the line.
     """
-    path = Path(parameters.path)
-    stamp = (path.stat().st_mtime_ns, path.stat().st_size) if path.is_file() else (0, 0)
-    return _select(parameters.model_dump_json(), stamp)
-
-
-@lru_cache(maxsize=4)
-def _select(text: str, stamp: tuple[int, int]) -> SelectedColumns:
-    parameters = TableParameters.model_validate_json(text)
     table = open_table(Path(parameters.path), parameters.text_format())
     left_out = _left_out(parameters, table)
     names = parameters.features or tuple(

@@ -39,7 +39,7 @@ def _lines(parameters: TableParameters) -> Iterator[str]:
             yield f"{len(names)} {plural if len(names) > 1 else kind}: {_some(names)}"
     for column in features:
         if column.type == "category":
-            values = [str(value) for value in column.categories()]
+            values = [column.shown(value) for value in column.categories()]
             yield f"{column.name}: {_count(len(values), 'category', 'categories')} ({_some(values)})"
     for name, reason in found.left_out.items():
         yield f"left out: {name} ({reason})"
@@ -49,9 +49,10 @@ def _lines(parameters: TableParameters) -> Iterator[str]:
 def _notes(parameters: TableParameters, target: TypedColumn, features: Sequence[TypedColumn]) -> Iterator[str]:
     """Yield what may be wrong: constants, an index, identifiers, codes for missing values, and rows that repeat."""
     if _is_constant(target):
-        yield f"the target is constant ({target.categories()[0]})"
-    if constant := [f"{column.name} ({column.categories()[0]})" for column in features if _is_constant(column)]:
-        yield f"constant, so of no use: {_some(constant)}"
+        yield f"the target is constant ({target.shown(target.categories()[0])})"
+    if constant := [column for column in features if _is_constant(column)]:
+        named = [f"{column.name} ({column.shown(column.values[0])})" for column in constant]
+        yield f"constant, so of no use: {_some(named)}"
     if counting := [column.name for column in features if column.counts_rows()]:
         yield f"counts the rows, as an index does: {_some(counting)}"
     if rounded := [column.name for column in (target, *features) if column.rounded()]:
@@ -71,8 +72,8 @@ def _is_constant(column: TypedColumn) -> bool:
 def _repeated(parameters: TableParameters) -> int:
     """Return how many rows equal an earlier one, target included."""
     columns = read(parameters)
-    rows = np.column_stack([columns.x, columns.targets])
-    return len(rows) - len(np.unique(rows, axis=0))
+    rows = np.column_stack([columns.x, columns.targets]) + 0.0  # -0.0 is 0.0
+    return len(rows) - len(np.unique(rows.view(np.dtype((np.void, rows.strides[0])))))
 
 
 def _count(number: int, noun: str, plural: str = "") -> str:
@@ -95,5 +96,5 @@ def _values(column: TypedColumn) -> str:
 
 def _classes(column: TypedColumn) -> str:
     found, counts = np.unique(column.values, return_counts=True)
-    sizes = [f"{value}: {_count(int(count), 'row')}" for value, count in zip(found, counts, strict=True)]
+    sizes = [f"{column.shown(value)}: {_count(int(count), 'row')}" for value, count in zip(found, counts, strict=True)]
     return f"{len(found)} classes ({_some(sizes)})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ntkbench.plugin import DataError, Sizes
 
 if TYPE_CHECKING:
-    from ntkbench.plugin import Float, Int, Problem
+    from ntkbench.plugin import Float, Int, Problem, TypedColumn
 
     from .parameters import TableParameters
     from .selected import SelectedColumns
@@ -76,24 +77,33 @@ def read(parameters: TableParameters) -> Columns:
 
     :raises DataError: if the file, a column or a value is missing, or a value is not what its column holds.
     """
+    path = Path(parameters.path)
+    stamp = (path.stat().st_mtime_ns, path.stat().st_size) if path.is_file() else (0, 0)
+    return _read(parameters.model_dump_json(), stamp)
+
+
+@lru_cache(maxsize=2)
+def _read(text: str, stamp: tuple[int, int]) -> Columns:
     import numpy as np
 
+    from .parameters import TableParameters
     from .selected import select_columns
 
+    parameters = TableParameters.model_validate_json(text)
     selected = select_columns(parameters)
-    x = np.concatenate(
-        [
-            np.asarray(column.values[:, None] == column.categories(), dtype=np.float64)
-            if column.type == "category"
-            else column.values[:, None]
-            for column in selected.features
-        ],
-        axis=1,
-    )
+    x = np.concatenate([_inputs(column) for column in selected.features], axis=1)
     if parameters.kind == "regression":
         return Columns(x, selected.target.values, None)
     labels, classes = _labels(parameters, selected)
     return Columns(x, labels, classes)
+
+
+def _inputs(column: TypedColumn) -> Float:
+    """Return a feature as inputs (rows, 1), or (rows, values) for categories."""
+    if column.type != "category":
+        return column.values[:, None]
+    inputs: Float = (column.values[:, None] == column.categories()).astype(float)
+    return inputs
 
 
 def _labels(parameters: TableParameters, selected: SelectedColumns) -> tuple[Int, int]:
@@ -106,7 +116,7 @@ def _labels(parameters: TableParameters, selected: SelectedColumns) -> tuple[Int
     found, labels, counts = np.unique(selected.target.values, return_inverse=True, return_counts=True)
     where = f'{parameters.path}: column "{parameters.target}"'
     if len(found) < 2:
-        raise DataError(f"{where} has only one class, {found[0]}")
+        raise DataError(f"{where} has only one class, {selected.target.shown(found[0])}")
     if len(found) > len(labels) / 2:
         advice = "" if selected.target.type == "category" else '; to learn numbers set kind = "regression"'
         raise DataError(f"{where} has {len(found)} different values in {len(labels)} rows: no classes{advice}")
@@ -114,7 +124,7 @@ def _labels(parameters: TableParameters, selected: SelectedColumns) -> tuple[Int
         alone = found[counts < 2]
         others = f" (and {len(alone) - 1} more)" if len(alone) > 1 else ""
         raise DataError(
-            f"{where} has only one row of class {alone[0]}{others}; a split needs at least two, "
+            f"{where} has only one row of class {selected.target.shown(alone[0])}{others}; a split needs at least two, "
             "one to train on and one to test on"
         )
     return labels.astype(np.int64), len(found)

@@ -25,10 +25,8 @@ _SHOWN = 40  # characters
 _TIMES = (pa.date32(), pa.timestamp("s"), pa.timestamp("ns"), pa.timestamp("s", "UTC"), pa.timestamp("ns", "UTC"))
 _NOTATIONS: tuple[dict[str, Any], ...] = (
     {"decimal": ","},
-    {"thousands": ","},
-    {"decimal": ",", "thousands": "."},
-    *({"thousands": mark} for mark in (" ", "'", "_")),
-    *({"decimal": ",", "thousands": mark} for mark in (" ", "'")),
+    *({"thousands": mark} for mark in (",", " ", "'", "_")),
+    *({"decimal": ",", "thousands": mark} for mark in (".", " ", "'")),
 )
 _UNITS = {"D": "days", "s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
 
@@ -235,16 +233,16 @@ def _check_categories(present: _Present, distinct: list[str]) -> None:
 
 
 def _notation(present: _Present) -> str:
-    """Return the options that would read more of the texts as numbers, as a hint."""
+    """Return the fewest options that read the most texts as numbers, as a hint; "" if none reads more."""
     form = present.table.form
-    best, hint = int(parse_numbers(present.array, form)[1].sum()), ""
-    for options in _NOTATIONS:
-        found = int(parse_numbers(present.array, replace(form, **options))[1].sum())
-        if found > best:
-            words = " and ".join(f'{key} = "{mark}"' for key, mark in options.items())
-            share = "all are" if found == len(present.array) else f"{found} of {len(present.array)} are"
-            best, hint = found, f"; with {words} {share} numbers"
-    return hint
+    counts = [int(parse_numbers(present.array, replace(form, **options))[1].sum()) for options in _NOTATIONS]
+    if max(counts) <= int(parse_numbers(present.array, form)[1].sum()):
+        return ""
+    best = [options for options, count in zip(_NOTATIONS, counts, strict=True) if count == max(counts)]
+    fewest = [options for options in best if len(options) == len(best[0])]
+    words = " or ".join(" and ".join(f'{key} = "{mark}"' for key, mark in options.items()) for options in fewest)
+    share = "all are" if max(counts) == len(present.array) else f"{max(counts)} of {len(present.array)} are"
+    return f"; with {words} {share} numbers"
 
 
 def _short(text: str) -> str:

@@ -40,9 +40,17 @@ class TypedColumn:
         """Return the different values, sorted."""
         return np.unique(self.values)
 
+    def shown(self, value: Any) -> str:
+        """Return one of the values as the file may have it: ``1`` and not ``1.0``."""
+        if isinstance(value, str):
+            return str(value)
+        if self.type == "boolean":
+            return "true" if value else "false"
+        return str(int(value)) if float(value).is_integer() and abs(value) < _EXACT else repr(float(value))
+
     def rounded(self) -> bool:
         """Return whether the file holds integers that float64 may not."""
-        return self.whole and self.type == "number" and bool(np.abs(self.values).max() > _EXACT)
+        return self.whole and self.type == "number" and bool(np.abs(self.values).max() >= _EXACT)
 
     def counts_rows(self) -> bool:
         """Return whether the values are consecutive integers, as those of an index."""

@@ -14,12 +14,14 @@ if TYPE_CHECKING:
 _NUMBER = r"^[+-]?(?:(?:[0-9]+(?:{point}[0-9]*)?|{point}[0-9]+)(?:[eE][+-]?[0-9]+)?|(?i:inf|infinity|nan))$"
 _GROUPED = r"^[+-]?[0-9]{{1,3}}(?:{mark}[0-9]{{3}})+(?:{point}[0-9]*)?$"
 _POINT = re.compile(_NUMBER.format(point=r"\."))
-# Signs, brackets and currencies around digits with any marks between them, such as "1.234,5", "<0.1", "12 %", "$5".
+# Signs, brackets and currencies around digits with any marks between them: "1.234,5", "12 %", "$5"; but not "<5" or
+# "65+", which are groups.
 _LOOKS = re.compile(
-    r"[-+<>=~($€£¥₹\s\u2212\u2264\u2265\u2248\u00b1]*"
+    r"[-+($€£¥₹\s\u2212]*"
     r"(?:0[xX][0-9a-fA-F]+|[.,]?[0-9][0-9.,'\u2019 \u00a0\u202f_]*(?:[eEdD][+-]?[0-9]+)?)"
-    r"[-+%)$€£¥₹\s\u2030]*"
+    r"[-%)$€£¥₹\s\u2030]*"
 )
+_VARIANTS = {" ": "\u00a0\u202f\u2009", "'": "\u2019"}  # no-break and thin spaces, the typographic apostrophe
 _WITH_UNIT = re.compile(r"[-+]?[0-9][0-9.,]*\s*([A-Za-z\u00b0\u00b5\u03bc][A-Za-z/\u00b2\u00b3]{0,5})")
 _ORDINALS = {"st", "nd", "rd", "th"}
 
@@ -52,6 +54,8 @@ def parse_numbers(cells: Any, form: TextFormat) -> tuple[NDArray[np.float64], ND
 
     point = re.escape(form.decimal)
     if form.thousands is not None:
+        for variant in _VARIANTS.get(form.thousands, ()):
+            cells = pc.replace_substring(cells, variant, form.thousands)
         grouped = pc.match_substring_regex(cells, _GROUPED.format(mark=re.escape(form.thousands), point=point))
         cells = pc.if_else(grouped, pc.replace_substring(cells, form.thousands, ""), cells)
     valid = pc.match_substring_regex(cells, _NUMBER.format(point=point))

@@ -14,7 +14,7 @@ MISSING = (
 """The texts that pandas writes or reads as missing values, and the question mark of the UCI repository."""
 
 _NO_SEPARATOR = '"\n\r.+-'
-_GROUP_MARKS = (",", ".", "'", " ", "_", "\u00a0", "\u202f")
+_GROUP_MARKS = (",", ".", "'", " ", "_")
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class TextFormat:
     :param separator: of columns, one character; ``" "`` for any white space; None to detect it.
     :param encoding: a codec of Python, such as ``latin-1``; a byte-order mark of UTF-8 is skipped.
     :param decimal: the decimal mark, ``.`` or ``,``.
-    :param thousands: the mark between groups of three digits; None if there is none.
+    :param thousands: the mark between groups of three digits, ``" "`` for any space; None if there is none.
     :param comment: the character after which the rest of a line is ignored; None if there is none.
     :param header: whether the first line holds names; None to detect it: it does if none of its cells is a number.
     :param missing: the cells that hold no value, after white space around them is removed.
