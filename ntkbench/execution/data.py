@@ -31,11 +31,12 @@ def load_problem(cell: Cell, registry: Registry) -> Problem:
     spec = registry.tasks.get(cell.task)
     require_available(spec, registry)
     parameters = json.dumps(cell.task_parameters, sort_keys=True)
-    return _load(spec, parameters, cell.split_index, cell.seed, cell.loss)
+    return _load(spec, parameters, cell.fingerprint, cell.split_index, cell.seed, cell.loss)
 
 
 @lru_cache(maxsize=4)
-def _load(spec: TaskSpec, parameters: str, split_index: int, seed: int, loss: Loss | None) -> Problem:
+def _load(spec: TaskSpec, parameters: str, fingerprint: str, split_index: int, seed: int, loss: Loss | None) -> Problem:
+    """Load and scale a problem; other data, with another ``fingerprint``, are another problem."""
     model = import_target(spec.parameters).model_validate_json(parameters)
     problem = import_target(spec.target)(model, split_index, seed)
     problem = with_loss(problem, loss or problem.loss)
