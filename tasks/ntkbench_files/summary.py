@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .selected import select_columns
-from .table import read
+from .table import read, selected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -26,7 +25,7 @@ def summary_lines(parameters: TableParameters) -> tuple[str, ...]:
 
 
 def _lines(parameters: TableParameters) -> Iterator[str]:
-    found = select_columns(parameters)
+    found = selected(parameters)
     target, features = found.target, found.features
     rows = len(target.values)
     dropped = f", {found.rows - rows} of them dropped for missing values" if rows < found.rows else ""

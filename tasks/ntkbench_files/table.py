@@ -77,25 +77,37 @@ def read(parameters: TableParameters) -> Columns:
 
     :raises DataError: if the file, a column or a value is missing, or a value is not what its column holds.
     """
+    return _read(parameters)[1]
+
+
+def selected(parameters: TableParameters) -> SelectedColumns:
+    """Return a table's columns as they were selected and typed.
+
+    :raises DataError: as :func:`read`.
+    """
+    return _read(parameters)[0]
+
+
+def _read(parameters: TableParameters) -> tuple[SelectedColumns, Columns]:
     path = Path(parameters.path)
     stamp = (path.stat().st_mtime_ns, path.stat().st_size) if path.is_file() else (0, 0)
-    return _read(parameters.model_dump_json(), stamp)
+    return _read_once(parameters.model_dump_json(), stamp)
 
 
 @lru_cache(maxsize=2)
-def _read(text: str, stamp: tuple[int, int]) -> Columns:
+def _read_once(text: str, stamp: tuple[int, int]) -> tuple[SelectedColumns, Columns]:
     import numpy as np
 
     from .parameters import TableParameters
     from .selected import select_columns
 
     parameters = TableParameters.model_validate_json(text)
-    selected = select_columns(parameters)
-    x = np.concatenate([_inputs(column) for column in selected.features], axis=1)
+    found = select_columns(parameters)
+    x = np.concatenate([_inputs(column) for column in found.features], axis=1)
     if parameters.kind == "regression":
-        return Columns(x, selected.target.values, None)
-    labels, classes = _labels(parameters, selected)
-    return Columns(x, labels, classes)
+        return found, Columns(x, found.target.values, None)
+    labels, classes = _labels(parameters, found)
+    return found, Columns(x, labels, classes)
 
 
 def _inputs(column: TypedColumn) -> Float:
@@ -118,7 +130,7 @@ def _labels(parameters: TableParameters, selected: SelectedColumns) -> tuple[Int
     if len(found) < 2:
         raise DataError(f"{where} has only one class, {selected.target.shown(found[0])}")
     if len(found) > len(labels) / 2:
-        advice = "" if selected.target.type == "category" else '; to learn numbers set kind = "regression"'
+        advice = "" if found.dtype.kind == "U" else '; to learn numbers set kind = "regression"'
         raise DataError(f"{where} has {len(found)} different values in {len(labels)} rows: no classes{advice}")
     if counts.min() < 2:
         alone = found[counts < 2]

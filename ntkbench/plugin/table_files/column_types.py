@@ -23,6 +23,12 @@ _MANY = 20  # different texts: if also more than half as many as rows, they are 
 _MOSTLY = 0.5
 _SHOWN = 40  # characters
 _TIMES = (pa.date32(), pa.timestamp("s"), pa.timestamp("ns"), pa.timestamp("s", "UTC"), pa.timestamp("ns", "UTC"))
+_PATTERNS = {
+    pa.int64(): r"^(?:-?[0-9]{1,19}|0[xX][0-9a-fA-F]{1,16})$",
+    pa.bool_(): r"^(?i:true|false|0|1)$",
+}
+_ISO_8601 = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[ T][0-9:.]+(?:Z|[-+][0-9:]+)?)?$"
+_HEAD = 100  # cells
 _NOTATIONS: tuple[dict[str, Any], ...] = (
     {"decimal": ","},
     *({"thousands": mark} for mark in (",", " ", "'", "_")),
@@ -83,15 +89,26 @@ def number_column(table: TableFile, name: str, hint: str = "") -> TypedColumn:
 
 
 def label_column(table: TableFile, name: str, declared: DeclaredType | None = None) -> TypedColumn:
-    """Return a column of classes: numbers if all are, else categories of any text.
+    """Return a column of classes: numbers or booleans if all are, whole numbers as integers, else any text.
 
     :raises DataError: as :func:`typed_column`, but not for texts that are no categories.
     """
     present = _present(table, name)
-    if declared is None and _is_text(present.array.type):
-        numbers = table.text is not None and parse_numbers(present.array, table.form)[1].all()
-        declared = "number" if numbers else "category"
-    return typed_column(table, name, declared)
+    array = present.array
+    if declared is not None:
+        return typed_column(table, name, declared)
+    if pa.types.is_integer(array.type):
+        return present.column("number", array.to_numpy(zero_copy_only=False))
+    if not _is_text(array.type):
+        return typed_column(table, name)
+    if table.text is not None:
+        if (numbers := _as_type(array, pa.int64())) is not None:
+            return present.column("number", numbers.to_numpy(zero_copy_only=False))
+        if parse_numbers(array, table.form)[1].all():
+            return _of_numbers(present, "")
+        if (words := _as_type(array, pa.bool_())) is not None:
+            return present.column("boolean", words.to_numpy(zero_copy_only=False).astype(np.float64))
+    return present.column("category", _as_text(array))
 
 
 def _present(table: TableFile, name: str) -> _Present:
@@ -155,37 +172,47 @@ def _of_text(present: _Present) -> TypedColumn:
 
     Only a text file's are taken for numbers and dates unasked: in others the file says that they are text.
     """
-    array = present.array
-    distinct = pc.unique(array).to_pylist()
+    array, form = present.array, present.table.form
     if present.table.text is not None:
-        column = _of_whole_numbers(present) or _of_words_for_values(present)
-        if column or parse_numbers(array, present.table.form)[1].all():
-            return column or _of_numbers(present, "")
-    _check_categories(present, distinct)
+        if column := _of_whole_numbers(present) or _of_words_for_values(present):
+            return column
+        if parse_numbers(array[:_HEAD], form)[1].all() and parse_numbers(array, form)[1].all():
+            return _of_numbers(present, "")
+    _check_categories(present, pc.unique(array).to_pylist())
     return present.column("category", _as_text(array))
 
 
 def _of_whole_numbers(present: _Present) -> TypedColumn | None:
-    try:
-        values = present.array.cast(pa.int64())
-    except pa.ArrowInvalid:
+    values = _as_type(present.array, pa.int64())
+    if values is None:
         return None
     return present.column("number", values.to_numpy(zero_copy_only=False).astype(np.float64), whole=True)
 
 
 def _of_words_for_values(present: _Present) -> TypedColumn | None:
     """Return a column of ``true`` and ``false``, or of dates of ISO 8601; None for others."""
-    try:
-        values = present.array.cast(pa.bool_())
+    if (values := _as_type(present.array, pa.bool_())) is not None:
         return present.column("boolean", values.to_numpy(zero_copy_only=False).astype(np.float64))
-    except pa.ArrowInvalid:
-        pass
     for kind in _TIMES:
-        try:
-            return present.column("date", *_dates(present.array.cast(kind)))
-        except pa.ArrowInvalid:
-            continue
+        if (values := _as_type(present.array, kind)) is not None:
+            return present.column("date", *_dates(values))
     return None
+
+
+def _as_type(array: Any, kind: Any) -> Any:
+    """Return texts as another type of pyarrow; None if one of them is none of it.
+
+    pyarrow's cast of text that is none takes long, for its messages: it is tried only where it may do.
+    """
+    pattern = _PATTERNS.get(kind, _ISO_8601)
+    try:
+        for part in (array[:_HEAD], array):
+            if not pc.all(pc.match_substring_regex(part, pattern)).as_py():
+                return None
+            found = part.cast(kind)
+    except pa.ArrowInvalid:
+        return None
+    return found
 
 
 def _of_numbers(present: _Present, hint: str) -> TypedColumn:

@@ -19,7 +19,7 @@ _FAR = 1e10
 
 @dataclass(frozen=True, eq=False)
 class TypedColumn:
-    """The values (rows,) of a column: float64, but for categories, which are texts or numbers; and which are missing.
+    """The values (rows,) of a column, and which are missing: float64, but texts of categories, integers of labels.
 
     ``unit`` is that of dates; ``whole`` tells whether the file holds integers or exact decimals, which float64 may
     round.
@@ -42,7 +42,7 @@ class TypedColumn:
 
     def shown(self, value: Any) -> str:
         """Return one of the values as the file may have it: ``1`` and not ``1.0``."""
-        if isinstance(value, str):
+        if isinstance(value, str | np.integer):
             return str(value)
         if self.type == "boolean":
             return "true" if value else "false"

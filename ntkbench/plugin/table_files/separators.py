@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import re
-from io import StringIO
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -30,16 +29,17 @@ class _Lines:
     """Iterates over the lines that hold more than white space and comments, and knows where it is."""
 
     def __init__(self, text: str, comment: str | None, *, keep_first: bool) -> None:
-        self._lines = StringIO(text, newline="\n")
+        self._text = text
         self._comment = comment
         self._keep_next = keep_first
         self.number = self.offset = 0
         self.first: int | None = None
 
     def __iter__(self) -> Iterator[str]:
-        for line in self._lines:
-            self.number += 1
-            self.offset += len(line)
+        while self.offset < len(self._text):
+            start, end = self.offset, self._text.find("\n", self.offset) + 1
+            self.number, self.offset = self.number + 1, end or len(self._text)
+            line = self._text[start : self.offset]
             content = line if self._comment is None else line.partition(self._comment)[0]
             if not content.strip():
                 continue

@@ -191,6 +191,11 @@ def test_numbers_alone_and_classes(tmp_path):
         number_column(table, "x", "; say so")
     assert label_column(table, "x").values.tolist() == ["1", "2", "x"]
     assert label_column(text(tmp_path, ["2", "10", "1.0"]), "x").values.tolist() == [2, 10, 1]
+    large = [2**60, 2**60 + 1]
+    for table in (text(tmp_path, large), parquet(tmp_path, pa.array(large))):
+        found = label_column(table, "x")
+        assert [found.shown(value) for value in found.categories()] == [*map(str, large)]
+    assert label_column(text(tmp_path, ["true", "True", "false"]), "x").values.tolist() == [1, 1, 0]
     assert number_column(text(tmp_path, ["true", "false"]), "x").values.tolist() == [1, 0]
     assert number_column(parquet(tmp_path, pa.array(["1", "2"])), "x").values.tolist() == [1, 2]
 
