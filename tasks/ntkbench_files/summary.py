@@ -21,7 +21,7 @@ _PLURALS = {"number": "numbers", "boolean": "booleans", "date": "dates"}
 
 def summary_lines(parameters: TableParameters) -> tuple[str, ...]:
     """Return what a task reads from its file: what it holds, and notes on what may be wrong."""
-    return tuple(_lines(parameters))
+    return tuple(line.replace("\n", " ") for line in _lines(parameters))  # a name may hold a line end
 
 
 def _lines(parameters: TableParameters) -> Iterator[str]:

@@ -234,11 +234,29 @@ def _of_numbers(present: _Present, hint: str) -> TypedColumn:
     return present.column("number", values)
 
 
+def _check_dates(present: _Present) -> None:
+    """Raise :class:`DataError` for a text among dates, or a day that is none, such as 30 February."""
+    texts = present.array
+    alike = np.asarray(pc.match_substring_regex(texts, _ISO_8601).to_numpy(zero_copy_only=False), dtype=bool)
+    if present.table.text is None or alike.mean() < _MOSTLY:
+        return
+    others = (
+        k for k, text in enumerate(texts) if not alike[k] or all(_as_type(pa.array([text]), t) is None for t in _TIMES)
+    )
+    if (position := next(others, None)) is not None:
+        raise present.error(position, f"{_short(texts[position].as_py())}, not a date; {_declare(present.name)}")
+
+
+def _declare(name: str) -> str:
+    return f'types = {{ "{name}" = "category" }} takes them for categories, "ignore" leaves the column out'
+
+
 def _check_categories(present: _Present, distinct: list[str]) -> None:
     """Raise :class:`DataError` for texts that are numbers, or too many to be categories."""
     path, name = present.table.path, present.name
+    _check_dates(present)
     valid = parse_numbers(present.array, present.table.form)[1]
-    declare = f'types = {{ "{name}" = "category" }} takes them for categories, "ignore" leaves the column out'
+    declare = _declare(name)
     alike = {text for text in distinct if looks_like_number(text)}
     if len(distinct) > _MANY and share_a_unit(distinct):
         alike = set(distinct)

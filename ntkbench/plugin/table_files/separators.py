@@ -25,12 +25,18 @@ class TextRecord(NamedTuple):
     end: int
 
 
+def _blank(separator: str) -> str:
+    """Return the characters of blank lines: a tab that separates columns is none."""
+    return " \f\v\n" if separator == "\t" else " \t\f\v\n"
+
+
 class _Lines:
     """Iterates over the lines that hold more than white space and comments, and knows where it is."""
 
-    def __init__(self, text: str, comment: str | None, *, keep_first: bool) -> None:
+    def __init__(self, text: str, separator: str, comment: str | None, *, keep_first: bool) -> None:
         self._text = text
         self._comment = comment
+        self._blank = _blank(separator)
         self._keep_next = keep_first
         self.number = self.offset = 0
         self.first: int | None = None
@@ -41,7 +47,7 @@ class _Lines:
             self.number, self.offset = self.number + 1, end or len(self._text)
             line = self._text[start : self.offset]
             content = line if self._comment is None else line.partition(self._comment)[0]
-            if not content.strip():
+            if not content.strip(self._blank):
                 continue
             self.first = self.first or self.number
             yield line if self._keep_next else content
@@ -54,7 +60,7 @@ def records(text: str, separator: str, comment: str | None, *, keep_first: bool 
     :param keep_first: whether the first record is whole, with what may be a comment: names may hold a ``#``.
     :raises csv.Error: for a cell beyond the limit of the module ``csv``.
     """
-    lines = _Lines(text, comment, keep_first=keep_first)
+    lines = _Lines(text, separator, comment, keep_first=keep_first)
     rows: Iterator[list[str]]
     if separator == WHITE_SPACE:
         rows = (cells for line in lines for cells in csv.reader([" ".join(line.split())], delimiter=" "))
@@ -91,6 +97,6 @@ def is_plain(text: str, separator: str, comment: str | None) -> bool:
     """Return whether a parser that knows neither comments, blank lines nor padded quotes reads the same records."""
     if separator == WHITE_SPACE or (comment is not None and comment in text):
         return False
-    if re.search(r"^[ \t\f\v]+$", text, re.MULTILINE):
+    if re.search(rf"^[{_blank(separator)[:-1]}]+$", text, re.MULTILINE):
         return False
     return '"' not in text or re.search(rf'(^|{re.escape(separator)})[ \t]+"', text, re.MULTILINE) is None

@@ -48,6 +48,8 @@ def read_text(path: Path, encoding: str) -> str:
     utf8 = encoding.lower().replace("_", "-") in ("utf-8", "utf8")
     try:
         text = content.decode("utf-8-sig" if utf8 else encoding)
+        if utf8 and b"\0" in content[:2]:
+            raise UnicodeError("every second byte is null; give its encoding, such as utf-16-le")
         if not utf8:
             text.encode()  # half a character of UTF-16 cannot be written as UTF-8
     except UnicodeError as error:

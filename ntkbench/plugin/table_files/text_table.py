@@ -9,7 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ...errors import DataError
-from .numbers import is_number
+from .numbers import is_number, looks_like_number
 from .separators import TextRecord, detect_separator, is_plain, records
 from .text_file import read_text, text_suffix
 
@@ -79,6 +79,8 @@ def _layout(path: Path, text: str, form: TextFormat) -> TextLayout:
     first = next(records(text, separator, form.comment, keep_first=True), None)
     if first is None:
         raise DataError(f"{path}: holds no rows")
+    if first.cells[0].lower().startswith("sep="):
+        raise DataError(f"{path}: line {first.line} is a note for Excel, {first.cells[0]}; remove it")
     header = form.header
     if header is None:
         if len(first.cells) > 1 and first.cells == [str(k) for k in range(len(first.cells))]:
@@ -139,7 +141,9 @@ def _raise_unequal(layout: TextLayout, reason: str) -> NoReturn:
             hint = '; with comment = "#" lines that start so are no header'
         elif found == layout.width + 1 and not record.cells[-1]:
             hint = "; it ends in a separator"
-        elif found == layout.width + 1 and layout.width > 1:
+        elif layout.separator == "," and found > layout.width and all(map(looks_like_number, record.cells)):
+            hint = "; decimal commas and commas between thousands need quotation marks"
+        elif layout.separator in "\t " and found == layout.width + 1 and layout.width > 1:
             hint = "; row names, as R writes them, need a name too (or row.names=FALSE)"
         raise DataError(f"{layout.path}: line {record.line} has {found} column(s), {by} has {layout.width}{hint}")
     raise DataError(f"{layout.path}: cannot be read: {reason.splitlines()[0]}")

@@ -35,7 +35,7 @@ def read_matrix(
     header: bool | None = None,
     encoding: str = "utf-8",
 ) -> Matrix:
-    """Return the points (N, F) of a file, N, F >= 1, all finite; float32 if the file holds float32, else float64.
+    """Return the points (N, F) of a file, N, F >= 1, all finite; float32 for arrays of float32, else float64.
 
     :param array: name of an array of an .npz; needed if it holds several.
     :param delimiter: separator of the columns of a text file, ``" "`` for any white space; detected by default.

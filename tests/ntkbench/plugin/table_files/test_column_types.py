@@ -50,6 +50,7 @@ def test_the_type_of_text_is_the_one_that_all_texts_have(tmp_path, texts, type_,
 
 
 NUMBERS = [str(k / 7) for k in range(ROWS)]
+DAYS = [f"2020-01-{k % 30 + 1:02d}" for k in range(ROWS)]
 PLACE = r'x\.csv: line 4, column 2 \("x"\) is '
 
 
@@ -72,6 +73,8 @@ PLACE = r'x\.csv: line 4, column 2 \("x"\) is '
         ([f"{k / 3:.1f} kg" for k in range(ROWS)], "is '0.0 kg', not a number"),
         ([f"name {k}" for k in range(ROWS)], f"has {ROWS} different texts, such as 'name 0', in {ROWS} rows; types = "),
         ([f"01/{k:02d}/2020" for k in range(ROWS)], "different texts"),
+        ([*DAYS[:2], "soon", *DAYS[3:]], PLACE + "'soon', not a date; types = "),
+        ([*DAYS[:2], "2020-02-30", *DAYS[3:]], PLACE + "'2020-02-30', not a date"),
         ([*NUMBERS[:2], "inf", *NUMBERS[3:]], PLACE + "inf; numbers must be finite"),
         ([*NUMBERS[:2], "-Infinity", *NUMBERS[3:]], PLACE + "-Infinity; numbers must be finite"),
         ([*NUMBERS[:2], "1.8e308", *NUMBERS[3:]], PLACE + "1.8e308, beyond float64"),

@@ -83,6 +83,12 @@ def test_what_the_module_csv_writes_is_read(tmp_path_factory, rows):
     assert [[cell.strip() for cell in column] for column in cells(found)] == stripped
 
 
+def test_a_row_without_values_is_a_row(tmp_path):
+    for separator in (",", ";", "\t"):
+        table = read_text_table(written(tmp_path, "a,b\n1,2\n,\n \n3,4\n".replace(",", separator)), TextFormat())
+        assert cells(table) == [["1", "", "3"], ["2", "", "4"]]
+
+
 def test_comments_where_they_are_declared(tmp_path):
     path = written(tmp_path, "# made by hand\na,#b\n1,x # here\n# half\n2,y\n")
     table = read_text_table(path, TextFormat(comment="#"))
@@ -123,6 +129,9 @@ def test_other_encodings_are_read_where_they_are_declared(tmp_path, encoding):
         ("a,b\n1,2\n3\n", r"line 3 has 1 column\(s\), the header has 2$"),
         ("a,b\n1,2,\n3,4,\n", r"line 2 has 3 column\(s\), the header has 2; it ends in a separator"),
         ('"a" "b"\n"1" 1 2\n"2" 3 4\n', "row names, as R writes them, need a name too"),
+        ("a,b\n1,5,2\n2,5,3\n", "the header has 2; decimal commas and commas between thousands need quotation marks"),
+        ("sep=;\na;b\n1;2\n", "line 1 is a note for Excel, sep=; remove it"),
+        (PLAIN.encode("utf-16-le"), "every second byte is null; give its encoding, such as utf-16-le"),
         ("# mine\na,b\n1,2\n", 'with comment = "#" lines that start so are no header'),
         ('a,b\n"1,2\n3,4\n', "line 2 has 1 column.*a quotation mark there may not be closed"),
         ("a,b\n" + "1" * 200_000 + ",2\n", "field larger"),
