@@ -280,10 +280,12 @@ def _check_categories(present: _Present, distinct: list[str]) -> None:
 def _notation(present: _Present) -> str:
     """Return the fewest options that read the most texts as numbers, as a hint; "" if none reads more."""
     form = present.table.form
-    counts = [int(parse_numbers(present.array, replace(form, **options))[1].sum()) for options in _NOTATIONS]
+    now = {"decimal": form.decimal, "thousands": form.thousands}
+    possible = [options for options in _NOTATIONS if len({*(now | options).values()}) == 2]
+    counts = [int(parse_numbers(present.array, replace(form, **options))[1].sum()) for options in possible]
     if max(counts) <= int(parse_numbers(present.array, form)[1].sum()):
         return ""
-    best = [options for options, count in zip(_NOTATIONS, counts, strict=True) if count == max(counts)]
+    best = [options for options, count in zip(possible, counts, strict=True) if count == max(counts)]
     fewest = [options for options in best if len(options) == len(best[0])]
     words = " or ".join(" and ".join(f'{key} = "{mark}"' for key, mark in options.items()) for options in fewest)
     share = "all are" if max(counts) == len(present.array) else f"{max(counts)} of {len(present.array)} are"

@@ -96,6 +96,15 @@ def test_declared_notations_are_read(tmp_path):
         assert (found.type, found.values[3]) == ("number", value)
 
 
+@pytest.mark.parametrize(
+    "options", [{"decimal": ","}, {"thousands": ","}, {"decimal": ",", "thousands": "."}, {"thousands": " "}]
+)
+def test_a_word_is_the_mistake_in_any_notation(tmp_path, options):
+    for texts in (["1", "2", "word"], ["1,5", "2,5", "word"]):
+        with pytest.raises(DataError, match="not a number"):
+            typed_column(text(tmp_path, texts, **options), "x", "number")
+
+
 @pytest.mark.parametrize("mark", ["", "?", "NA", "N/A", "nan", "NULL", " ? "])
 def test_missing_values_are_known_in_numbers_and_in_text(tmp_path, mark):
     for texts in (["1", mark, "3"], ["a", mark, "b"]):
