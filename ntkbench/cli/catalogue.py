@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_
 import click
 
 from ..plugin.options import JSON_OPTION, PLUGIN_OPTION
+from .task_data import data_records, show_data
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -71,15 +72,28 @@ def plugins_command(plugins: tuple[str, ...], as_json: bool) -> None:
 
 @click.command("show")
 @click.argument("name")
+@click.option(
+    "--set",
+    "assignments",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A parameter of a task: shows what it reads with these parameters.",
+)
 @PLUGIN_OPTION
-def show_command(name: str, plugins: tuple[str, ...]) -> None:
+def show_command(name: str, assignments: tuple[str, ...], plugins: tuple[str, ...]) -> None:
     """Show a task, backend, metric or study in full.
 
-    With its parameters, their defaults, source, licence and citation.
+    With its parameters, their defaults, source, licence and citation. NAME may be a study of your own, a .toml file: then
+    also what its tasks read from your own files.
     """
-    from ..errors import UnknownNameError, suggestion
+    from ..errors import StudyError, UnknownNameError, suggestion
 
     registry = _registry(plugins)
+    if assignments and name not in registry.tasks:
+        raise StudyError(f'--set gives the parameters of a task, and "{name}" is none (see: ntkbench list tasks)')
+    if name.endswith(".toml"):
+        _show_own_study(name, registry)
+        return
     kinds = [(kind, getattr(registry, kind)) for kind in _KINDS]
     found = [(kind, known.get(name), known) for kind, known in kinds if name in known]
     if not found:
@@ -88,8 +102,34 @@ def show_command(name: str, plugins: tuple[str, ...]) -> None:
         refused = [known for _, known in kinds if name in known.refused] or [registry.studies]
         message = f'{kind_names} "{name}"{suggestion(name, names)} (see: ntkbench list){refused[0].absence(name)}'
         raise UnknownNameError(message)
+    data = _task_data(name, assignments, registry) if assignments else []
     for kind, spec, known in found:
         _show(kind, spec, known, registry)
+    if assignments and not data:
+        click.echo("  reads no file of yours")
+    show_data(data)
+
+
+def _show_own_study(path: str, registry: Registry) -> None:
+    """Print a study's file, and what its tasks read."""
+    from pathlib import Path
+
+    from ..study.resolve import resolve_study
+
+    resolved = resolve_study(path, registry)
+    click.echo(Path(path).read_text(encoding="utf-8").rstrip())
+    show_data(data_records(resolved.tasks))
+
+
+def _task_data(name: str, assignments: tuple[str, ...], registry: Registry) -> list[dict[str, Any]]:
+    """Return what a task reads with these parameters."""
+    from ..study.edit import parse_assignment, set_path
+    from ..study.resolve import resolve_task
+
+    entry: dict[str, Any] = {"name": name}
+    for key, value in map(parse_assignment, assignments):
+        set_path(entry, key, value)
+    return data_records([resolve_task(entry, registry)])
 
 
 def _show(kind: str, spec: Any, known: NamedRegistry[Any], registry: Registry) -> None:
@@ -132,6 +172,8 @@ def kind_words(kind: Any) -> str:
         return " or ".join(json.dumps(value) for value in parts)
     if origin in (Union, UnionType):
         return " or ".join(kind_words(part) for part in parts if part is not NoneType)
+    if origin is dict:
+        return f"table of {kind_words(parts[1])}"
     if origin in (list, tuple):
         return "list of " + " or ".join(dict.fromkeys(kind_words(part) for part in parts if part is not ...))
     return getattr(kind, "__name__", None) or str(kind)

@@ -11,6 +11,7 @@ import click
 from ..plugin.options import JSON_OPTION
 from .options import overrides_from, study_options
 from .power import power_record, show_power
+from .task_data import data_records, show_data
 
 if TYPE_CHECKING:
     from ..analysis.verdicts.power import PlannedPower
@@ -26,7 +27,10 @@ _LISTED = 40
 @JSON_OPTION
 @click.option("--all", "everything", is_flag=True, help=f"List every cell, not only the first {_LISTED}.")
 def plan_command(**options: Any) -> None:
-    """Show what `run` would do, without computing anything."""
+    """Show what `run` would do, without computing anything.
+
+    Also what it reads from your own files.
+    """
     from ..api.run import Options, plan_study, run_path, warn_of_changed_code
     from ..execution.schedule import decide
     from ..store.folder import RunFolder, check_extends, check_own
@@ -40,12 +44,14 @@ def plan_command(**options: Any) -> None:
     warn_of_changed_code(path, plan, done, registry)
     rows = [(cell, decide(cell, done, rerun_failed=False)) for cell in plan.cells]
     powers = _powers(plan, registry, options["size"])
+    data = data_records(plan.study.tasks)
     if options["as_json"]:
         cells = [_record(cell, decision) for cell, decision in rows]
-        record = {"run_id": plan.run_id, "path": str(path), "cells": cells}
+        record = {"run_id": plan.run_id, "path": str(path), "cells": cells, "data": data}
         click.echo(json.dumps(record | {"power": [power_record(power) for power in powers]}, indent=2))
     else:
         _show(plan.run_id, str(path), rows, None if options["everything"] else _LISTED, choice.memory())
+        show_data(data)
         if powers:
             show_power(powers)
 

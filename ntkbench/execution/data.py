@@ -16,6 +16,8 @@ from ..plugin.specs import import_target
 from .check import check_problem
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from ..plugin.cell import Cell
     from ..plugin.registry import Registry
     from ..plugin.specs import TaskSpec
@@ -32,11 +34,15 @@ def load_problem(cell: Cell, registry: Registry) -> Problem:
     spec = registry.tasks.get(cell.task)
     require_available(spec, registry)
     parameters = json.dumps(cell.task_parameters, sort_keys=True)
-    return _load(registry.tasks.origin(cell.task), spec, parameters, cell.split_index, cell.seed, cell.loss)
+    who = registry.tasks.origin(cell.task)
+    return _load(who, spec, parameters, cell.fingerprint, cell.split_index, cell.seed, cell.loss)
 
 
 @lru_cache(maxsize=4)
-def _load(who: str, spec: TaskSpec, parameters: str, split_index: int, seed: int, loss: Loss | None) -> Problem:
+def _load(
+    who: str, spec: TaskSpec, parameters: str, fingerprint: str, split_index: int, seed: int, loss: Loss | None
+) -> Problem:
+    """Load and scale a problem; other data, with another ``fingerprint``, are another problem."""
     with blaming(who):
         model = import_target(spec.parameters).model_validate_json(parameters)
         problem = import_target(spec.target)(model, split_index, seed)
@@ -77,18 +83,30 @@ def scaled(problem: Problem, *, inputs: bool, targets: bool) -> Problem:
     tuning = tuple(scaled(part, inputs=inputs, targets=targets) for part in problem.tuning)
     changes: dict[str, Any] = {"tuning": tuning}
     if inputs:
-        mean, std = _statistics(problem.x_train)
-        changes |= {"x_train": (problem.x_train - mean) / std, "x_test": (problem.x_test - mean) / std}
+        _, _, (train, test) = _standardised(problem.x_train, problem.x_test)
+        changes |= {"x_train": train, "x_test": test}
     if targets:
-        mean, std = _statistics(problem.y_train)
-        changes |= {"y_train": (problem.y_train - mean) / std, "y_test": (problem.y_test - mean) / std}
-        changes |= {"target_mean": mean, "target_std": std}
+        mean, std, (train, test) = _standardised(problem.y_train, problem.y_test)
+        changes |= {"y_train": train, "y_test": test, "target_mean": mean, "target_std": std}
     return replace(problem, **changes)
 
 
-def _statistics(columns: Float) -> tuple[Float, Float]:
+def _standardised(train: Float, test: Float) -> tuple[Float, Float, tuple[Float, Float]]:
+    """Return mean and scale per column of ``train``, and both parts centred and scaled by them.
+
+    Computed in units of a power of two near the largest magnitude, which changes no digit: squares neither overflow nor
+    vanish, whatever the data's own unit.
+    """
+    constant = train.min(axis=0) == train.max(axis=0)
+    exponent = np.where(constant, 0, np.frexp(np.abs(train).max(axis=0))[1])
+    with np.errstate(over="ignore"):  # of a test value beyond the range of the scaled data: the problem refuses it
+        here, there = np.ldexp(train, -exponent), np.ldexp(test, -exponent)
+        mean, std = _statistics(here, constant)
+        parts = (here - mean) / std, (there - mean) / std
+    return np.ldexp(mean, exponent), np.ldexp(std, exponent), parts
+
+
+def _statistics(columns: Float, constant: NDArray[np.bool_]) -> tuple[Float, Float]:
     """Return mean and scale per column; the rounding error of a constant column does not count as a spread."""
-    constant = columns.min(axis=0) == columns.max(axis=0)
     mean = np.where(constant, columns[0], columns.mean(axis=0))
-    std = np.where(constant, 1.0, columns.std(axis=0))
-    return mean, np.where(std > 0, std, 1.0)
+    return mean, np.where(constant, 1.0, columns.std(axis=0))

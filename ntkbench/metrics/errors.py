@@ -98,8 +98,15 @@ def rmse_of_network(problem: Problem, solution: Solution, reference: Solution | 
 def rmse_unscaled(problem: Problem, solution: Solution, reference: Solution | None) -> Iterator[Measurement]:
     """Yield :func:`rmse` in the data's own units, those of the unscaled targets."""
     truth = (("train", problem.y_train), ("test", problem.y_test))
-    scale = 1.0 if problem.target_std is None else problem.target_std
-    return _score("rmse_unscaled", "data", "min", solution, truth, lambda outputs, y: rms((outputs - y) * scale))  # type: ignore[arg-type]
+    scale = np.ones(1) if problem.target_std is None else problem.target_std
+    # In units of a power of two, which changes no digit: squares neither overflow nor vanish, whatever the data's unit.
+    exponent = np.frexp(scale.max())[1]
+    units = np.ldexp(scale, -exponent)
+
+    def score(outputs: Float, y: Float | Int) -> Float:
+        return np.ldexp(rms((outputs - y) * units), exponent)
+
+    return _score("rmse_unscaled", "data", "min", solution, truth, score)  # type: ignore[arg-type]
 
 
 def loss(problem: Problem, solution: Solution, reference: Solution | None) -> Iterator[Measurement]:

@@ -44,6 +44,13 @@ if TYPE_CHECKING:
     )
     from .splits import random_rows, stratified_rows
     from .statistics import fraction_correct, jackknife_error, rms
+    from .table_files.column_types import label_column, number_column, typed_column
+    from .table_files.columns import TypedColumn
+    from .table_files.numbers import parse_numbers
+    from .table_files.table_file import TableFile, open_table
+    from .table_files.text_file import TEXT_SUFFIXES, text_suffix
+    from .table_files.text_format import TextFormat
+    from .table_files.text_table import TextTable, read_text_table
     from .terminal import duration, make_console, print_table, quantity
     from .types import Float, Int, Measurement, Problem, Request, Solution, Training
 
@@ -88,6 +95,18 @@ _HOMES = {
     "DATA_DIR_OPTION": "options",
     "JSON_OPTION": "options",
     "PLUGIN_OPTION": "options",
+    "label_column": "table_files.column_types",
+    "number_column": "table_files.column_types",
+    "typed_column": "table_files.column_types",
+    "TypedColumn": "table_files.columns",
+    "parse_numbers": "table_files.numbers",
+    "TableFile": "table_files.table_file",
+    "open_table": "table_files.table_file",
+    "TEXT_SUFFIXES": "table_files.text_file",
+    "text_suffix": "table_files.text_file",
+    "TextFormat": "table_files.text_format",
+    "TextTable": "table_files.text_table",
+    "read_text_table": "table_files.text_table",
     "duration": "terminal",
     "make_console": "terminal",
     "print_table": "terminal",
@@ -116,6 +135,7 @@ __all__ = [
     "JSON_OPTION",
     "MARKERS",
     "PLUGIN_OPTION",
+    "TEXT_SUFFIXES",
     "THEORY_COLOUR",
     "BackendSpec",
     "Cell",
@@ -141,8 +161,12 @@ __all__ = [
     "StoreError",
     "StudyError",
     "StudySpec",
+    "TableFile",
     "TaskSpec",
+    "TextFormat",
+    "TextTable",
     "Training",
+    "TypedColumn",
     "UnavailableError",
     "UnknownNameError",
     "Workload",
@@ -154,19 +178,26 @@ __all__ = [
     "hookimpl",
     "import_target",
     "jackknife_error",
+    "label_column",
     "load_registry",
     "make_console",
     "memory_bytes",
     "missing_plugin",
+    "number_column",
+    "open_table",
+    "parse_numbers",
     "print_table",
     "quantity",
     "random_rows",
+    "read_text_table",
     "require_available",
     "rms",
     "select",
     "stratified_rows",
     "suggestion",
+    "text_suffix",
     "tuning_problems",
+    "typed_column",
     "unavailable_reason",
 ]
 

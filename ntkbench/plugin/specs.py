@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 from ..errors import suggestion
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from ..architecture.nodes import Architecture
@@ -134,6 +134,10 @@ def _always() -> None:
     return None
 
 
+def _no_summary(parameters: Any) -> Sequence[str]:
+    return ()
+
+
 def _no_facts(parameters: Any) -> MethodFacts:
     return MethodFacts()
 
@@ -166,6 +170,8 @@ class TaskSpec:
     :param sizes: ``sizes(parameters)``, light.
     :param fingerprint: ``fingerprint(parameters)``, a hash of the data (not of the parameters), light; "" if the
         parameters and the seed determine the data.
+    :param data_summary: ``data_summary(parameters)``, what was read from a user's own data, in lines, for ``plan``
+        and ``show``; light.
     :param available: returns None, or why the data is not available here; light.
     :param standardise_inputs: whether the core scales inputs by training statistics.
     :param standardise_targets: whether the core scales targets by training statistics.
@@ -181,6 +187,7 @@ class TaskSpec:
     target: str
     sizes: Callable[[Any], Sizes]
     fingerprint: Callable[[Any], str]
+    data_summary: Callable[[Any], Sequence[str]] = _no_summary
     available: Callable[[], str | None] = _always
     standardise_inputs: bool = True
     standardise_targets: bool = True

@@ -87,6 +87,19 @@ def resolve_study(
     return result
 
 
+def resolve_task(data: Mapping[str, Any], registry: Registry) -> ResolvedTask:
+    """Validate a task's entry on its own, outside a study.
+
+    :raises StudyError: listing every mistake.
+    """
+    errors = ValidationErrors(f'task "{data["name"]}"')
+    entry = errors.validate(TaskEntry, data)
+    task = entry and _Resolver(registry, errors).task(entry, "task")
+    errors.raise_if_any()
+    assert task
+    return task
+
+
 def _no_quantity(name: str) -> str:
     return f'no quantity is called "{name}"{suggestion(name, JUDGED)} (known: {", ".join(sorted(JUDGED))})'
 
@@ -120,7 +133,7 @@ class _Resolver:
 
     def resolved(self, study: Study) -> ResolvedStudy:
         """Return the study with its specs and parameters, without the entries that have mistakes."""
-        tasks = [self._task(entry, f"task[{i}]") for i, entry in enumerate(study.task)]
+        tasks = [self.task(entry, f"task[{i}]") for i, entry in enumerate(study.task)]
         references = [self._method(study, e, f"reference[{i}]", "reference") for i, e in enumerate(study.reference)]
         subjects = [self._method(study, e, f"subject[{i}]", "subject") for i, e in enumerate(study.subject)]
         self._check_labels(study)
@@ -157,7 +170,8 @@ class _Resolver:
         with blaming(f"{known.origin(spec.name)}: the validation of its parameters"):
             return self.errors.validate(model, own, path, also_known=entry.model_fields)
 
-    def _task(self, entry: TaskEntry, path: str) -> ResolvedTask | None:
+    def task(self, entry: TaskEntry, path: str) -> ResolvedTask | None:
+        """Return an entry with its spec and parameters, or record its mistakes."""
         if (spec := self._lookup(self.registry.tasks, entry.name, f"{path}.name")) is None:
             return None
         parameters = self._parameters(self.registry.tasks, spec, entry.parameters, type(entry), path)

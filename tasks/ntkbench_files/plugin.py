@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ntkbench.plugin import TaskSpec, hookimpl
 
 from .table import fingerprint, sizes
+
+if TYPE_CHECKING:
+    from .parameters import TableParameters
+
+
+def data_summary(parameters: TableParameters) -> tuple[str, ...]:
+    """Return what was read from the file, in lines."""
+    from .summary import summary_lines
+
+    return summary_lines(parameters)
 
 
 @hookimpl
@@ -13,12 +25,13 @@ def ntkbench_register_tasks() -> list[TaskSpec]:
     return [
         TaskSpec(
             name="file/table",
-            version=1,
-            summary="your own .csv or .parquet file: learn one column from the others, random splits",
+            version=2,
+            summary="your own table (.csv, .tsv, .txt, .parquet): learn one column from the others, random splits",
             parameters="ntkbench_files.parameters:TableParameters",
             target="ntkbench_files.table:load",
             sizes=sizes,
             fingerprint=fingerprint,
+            data_summary=data_summary,
             source="the file that path names",
             licence="the file's own",
         )

@@ -1,18 +1,19 @@
-"""Read a table, count its rows and columns, and cut random splits from it."""
+"""The task ``file/table``: its sizes, its random splits, and what was read."""
 
 from __future__ import annotations
 
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from ntkbench.plugin import DataError, Sizes, suggestion
+from ntkbench.plugin import DataError, Sizes
 
 if TYPE_CHECKING:
-    from ntkbench.plugin import Float, Int, Problem
+    from ntkbench.plugin import Float, Int, Problem, TypedColumn
 
     from .parameters import TableParameters
+    from .selected import SelectedColumns
 
 _SPLITS = 2**31 - 1
 
@@ -28,21 +29,32 @@ class Columns(NamedTuple):
 def sizes(parameters: TableParameters) -> Sizes:
     """Return the sizes of the task; the file is read once, and again when it has changed.
 
-    :raises DataError: for a file that cannot be read as this table, or has too few rows.
+    :raises DataError: for a file that cannot be read as this table, has too few rows, or classes that cannot be split.
     """
     columns = read(parameters)
     rows, classes = len(columns.x), columns.classes
     n_train = parameters.n_train or max(1, 3 * rows // 4)
     n_test = parameters.n_test or rows - n_train
-    least = classes or 1
-    if n_train + n_test > rows or min(n_train, n_test) < least:
-        per_class = f", each at least {least} for {classes} classes" if classes else ""
-        raise DataError(
-            f"{parameters.path} has {rows} rows: n_train {n_train} and n_test {n_test} do not fit; their sum may be at "
-            f"most {rows}{per_class}"
-        )
+    _check_sizes(parameters, rows, classes, n_train, n_test)
     outputs = 1 if classes is None or classes == 2 else classes
     return Sizes(n_train, n_test, columns.x.shape[1], outputs, _SPLITS)
+
+
+def _check_sizes(parameters: TableParameters, rows: int, classes: int | None, n_train: int, n_test: int) -> None:
+    if rows < 2:
+        raise DataError(f"{parameters.path} has 1 row; at least 2 are needed, one to train on and one to test on")
+    if n_test < 1 or n_train + n_test > rows:
+        raise DataError(
+            f"{parameters.path} has {rows} rows: n_train {n_train} and n_test {n_test} do not fit; "
+            f"each must be at least 1, and their sum at most {rows}"
+        )
+    for name, count in (("n_train", n_train), ("n_test", n_test)):
+        if classes is not None and count < classes:
+            default = "" if getattr(parameters, name) else " by default"
+            raise DataError(
+                f'{parameters.path}: {name} is {count}{default}; the {classes} classes of "{parameters.target}" need '
+                f"at least {classes} training and {classes} test rows"
+            )
 
 
 def fingerprint(parameters: TableParameters) -> str:
@@ -61,83 +73,70 @@ def load(parameters: TableParameters, split_index: int, seed: int) -> Problem:
 
 
 def read(parameters: TableParameters) -> Columns:
-    """Return a table's columns; a text feature becomes one column of 0 and 1 per category.
+    """Return a table's columns; a category becomes one column of 0 and 1 per value.
 
-    :raises DataError: if the file, a column or a value is missing, or a value is not a number.
+    :raises DataError: if the file, a column or a value is missing, or a value is not what its column holds.
     """
+    return _read(parameters)[1]
+
+
+def selected(parameters: TableParameters) -> SelectedColumns:
+    """Return a table's columns as they were selected and typed.
+
+    :raises DataError: as :func:`read`.
+    """
+    return _read(parameters)[0]
+
+
+def _read(parameters: TableParameters) -> tuple[SelectedColumns, Columns]:
     path = Path(parameters.path)
-    if not path.is_file():
-        raise DataError(f"file/table: no file {path}; its path is relative to {Path.cwd()}")
-    stat = path.stat()
-    return _read(parameters, stat.st_mtime_ns, stat.st_size)
+    stamp = (path.stat().st_mtime_ns, path.stat().st_size) if path.is_file() else (0, 0)
+    return _read_once(parameters.model_dump_json(), stamp)
 
 
-@lru_cache(maxsize=4)
-def _read(parameters: TableParameters, modified: int, size: int) -> Columns:
+@lru_cache(maxsize=2)
+def _read_once(text: str, stamp: tuple[int, int]) -> tuple[SelectedColumns, Columns]:
     import numpy as np
 
-    table = _arrow(Path(parameters.path))
-    names = table.column_names
-    for name in (parameters.target, *(parameters.features or ())):
-        if name not in names:
-            raise DataError(
-                f'{parameters.path}: no column "{name}"{suggestion(name, names)} (columns: {", ".join(names)})'
-            )
-    features = parameters.features or tuple(name for name in names if name != parameters.target)
-    if not features or not len(table):
-        raise DataError(f"{parameters.path}: no rows, or no columns besides the target")
-    x = np.concatenate([_inputs(table[name], name, parameters.path) for name in features], axis=1)
-    target = table[parameters.target]
+    from .parameters import TableParameters
+    from .selected import select_columns
+
+    parameters = TableParameters.model_validate_json(text)
+    found = select_columns(parameters)
+    x = np.concatenate([_inputs(column) for column in found.features], axis=1)
     if parameters.kind == "regression":
-        return Columns(x, _numbers(target, parameters.target, parameters.path), None)
-    found, labels = np.unique(_present(target, parameters.target, parameters.path), return_inverse=True)
+        return found, Columns(x, found.target.values, None)
+    labels, classes = _labels(parameters, found)
+    return found, Columns(x, labels, classes)
+
+
+def _inputs(column: TypedColumn) -> Float:
+    """Return a feature as inputs (rows, 1), or (rows, values) for categories."""
+    if column.type != "category":
+        return column.values[:, None]
+    inputs: Float = (column.values[:, None] == column.categories()).astype(float)
+    return inputs
+
+
+def _labels(parameters: TableParameters, selected: SelectedColumns) -> tuple[Int, int]:
+    """Return the classes (rows,), counted from 0 in the order of their names, and how many there are.
+
+    :raises DataError: for one class, a class of one row, or as many classes as a number has values.
+    """
+    import numpy as np
+
+    found, labels, counts = np.unique(selected.target.values, return_inverse=True, return_counts=True)
+    where = f'{parameters.path}: column "{parameters.target}"'
     if len(found) < 2:
-        raise DataError(f'{parameters.path}: column "{parameters.target}" has only one class')
-    return Columns(x, labels.astype(np.int64), len(found))
-
-
-def _arrow(path: Path) -> Any:
-    import pyarrow as pa
-    import pyarrow.csv
-    import pyarrow.parquet
-
-    try:
-        if path.suffix == ".parquet":
-            return pa.parquet.read_table(path)
-        if path.suffix == ".csv":
-            return pa.csv.read_csv(path)
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from error
-    raise DataError(f"{path}: expected a .csv or .parquet file")
-
-
-def _present(column: Any, name: str, path: str) -> Any:
-    if column.null_count:
+        raise DataError(f"{where} has only one class, {selected.target.shown(found[0])}")
+    if len(found) > len(labels) / 2:
+        advice = "" if found.dtype.kind == "U" else '; to learn numbers set kind = "regression"'
+        raise DataError(f"{where} has {len(found)} different values in {len(labels)} rows: no classes{advice}")
+    if counts.min() < 2:
+        alone = found[counts < 2]
+        others = f" (and {len(alone) - 1} more)" if len(alone) > 1 else ""
         raise DataError(
-            f'{path}: column "{name}" has {column.null_count} missing values; fill them in or drop the rows'
+            f"{where} has only one row of class {selected.target.shown(alone[0])}{others}; a split needs at least two, "
+            "one to train on and one to test on"
         )
-    return column.to_numpy()
-
-
-def _numbers(column: Any, name: str, path: str) -> Float:
-    import numpy as np
-
-    values = _present(column, name, path)
-    try:
-        numbers = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        hint = 'for classes set kind = "classification"'
-        raise DataError(f'{path}: column "{name}" holds {column.type}, not numbers; {hint}') from error
-    if not np.isfinite(numbers).all():
-        raise DataError(f'{path}: column "{name}", row {int(np.argmin(np.isfinite(numbers))) + 1}: not a finite number')
-    return numbers
-
-
-def _inputs(column: Any, name: str, path: str) -> Float:
-    import numpy as np
-    import pyarrow as pa
-
-    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        values = np.asarray(_present(column, name, path), dtype=str)
-        return np.asarray(values[:, None] == np.unique(values), dtype=np.float64)
-    return _numbers(column, name, path)[:, None]
+    return labels.astype(np.int64), len(found)

@@ -1,4 +1,4 @@
-"""Read a user's matrices from .npy, .npz and text files; write arrays as .npz, atomically."""
+"""Read a user's matrices from .npy, .npz, .parquet and text files; write arrays as .npz, atomically."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ntkbench.plugin import DataError, StoreError, suggestion
+from ntkbench.plugin import TEXT_SUFFIXES as TEXT
+from ntkbench.plugin import DataError, StoreError, suggestion, text_suffix
 
-from .text_matrix import read_text_matrix
+from .text_matrix import read_parquet_matrix, read_text_matrix
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,30 +23,39 @@ if TYPE_CHECKING:
     Matrix = NDArray[np.float32] | NDArray[np.float64]
 
 BINARY = (".npy", ".npz")
-TEXT = (".csv", ".tsv", ".txt")
+PARQUET = ".parquet"
 _NPY = b"\x93NUMPY"
 
 
 def read_matrix(
-    path: Path, *, array: str | None = None, delimiter: str | None = None, header: bool | None = None
+    path: Path,
+    *,
+    array: str | None = None,
+    delimiter: str | None = None,
+    header: bool | None = None,
+    encoding: str = "utf-8",
 ) -> Matrix:
-    """Return the points (N, F) of a file, N, F >= 1, all finite; float32 if the file holds float32, else float64.
+    """Return the points (N, F) of a file, N, F >= 1, all finite; float32 for arrays of float32, else float64.
 
     :param array: name of an array of an .npz; needed if it holds several.
     :param delimiter: separator of the columns of a text file, ``" "`` for any white space; detected by default.
     :param header: whether a text file's first line holds names; by default, if none of its fields is a number.
+    :param encoding: of a text file.
     :raises DataError: for a missing or unreadable file, or other contents, naming the place.
     """
     suffix = path.suffix.lower()
-    if suffix not in (*BINARY, *TEXT):
-        raise DataError(f"{path}: is not called {', '.join(BINARY)}, {', '.join(TEXT[:-1])} or {TEXT[-1]}")
+    text = text_suffix(path) is not None
+    if not text and suffix not in (*BINARY, PARQUET):
+        raise DataError(f"{path}: is not called {', '.join((*BINARY, *TEXT))} or {PARQUET}")
     if not path.exists():
         raise DataError(f"{path}: there is no such file")
     if not path.is_file():
         raise DataError(f"{path}: is not a file")
     try:
-        if suffix in TEXT:
-            return read_text_matrix(path, delimiter, header)
+        if text:
+            return read_text_matrix(path, delimiter, header, encoding)
+        if suffix == PARQUET:
+            return read_parquet_matrix(path)
         return _read_binary(path, array)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from None

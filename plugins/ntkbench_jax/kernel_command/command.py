@@ -53,6 +53,7 @@ def _defaults(parameters: dict[str, Any]) -> str:
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:N.")
 @click.option("--array", "arrays", multiple=True, metavar="NAME", help="Array of an .npz; twice: of X1, of X2.")
 @click.option("--delimiter", help="Separator of columns in a text file; ' ' is any white space.  [default: detected]")
+@click.option("--encoding", default="utf-8", show_default=True, help="Of a text file, such as latin-1.")
 @click.option("--header/--no-header", default=None, help="Whether a text file starts with names.  [default: detected]")
 @click.option(
     "--out", type=_FILE, metavar="FILE.npz", help="Write the kernels, and the architecture as JSON, to this file."
@@ -69,9 +70,10 @@ def _defaults(parameters: dict[str, Any]) -> str:
 def kernel_command(**options: Any) -> None:
     """Compute kernels of infinitely wide networks.
 
-    X1 and X2 are .npy, .npz or text files (.csv, .tsv, .txt) of numbers, a row per point and a column per feature;
-    without X2, X1 with itself. Nothing is centred or scaled. The summary gives accuracy and conditioning. FILE.npz
-    holds the arrays nngp and ntk and, as JSON, the architecture and the summary without the spectrum.
+    X1 and X2 are .npy, .npz, .parquet or text files (.csv, .tsv, .txt; also .gz, .bz2, .xz) of numbers, a row per point
+    and a column per feature; without X2, X1 with itself. Nothing is centred or scaled. The summary gives accuracy and
+    conditioning. FILE.npz holds the arrays nngp and ntk and, as JSON, the architecture and the summary without the
+    spectrum.
     """
     from .array_files import write_npz
 
@@ -151,7 +153,7 @@ def _inputs(options: dict[str, Any]) -> tuple[Matrix, Matrix | None]:
         raise click.UsageError("--diagonal applies to X1 only; leave X2 out")
     delimiter = "\t" if options["delimiter"] == "\\t" else options["delimiter"]
     found = [
-        read_matrix(path, array=name, delimiter=delimiter, header=options["header"])
+        read_matrix(path, array=name, delimiter=delimiter, header=options["header"], encoding=options["encoding"])
         for path, name in zip(paths, [*arrays[:1] * (len(paths) - len(arrays)), *arrays] or [None] * 2, strict=False)
     ]
     return found[0], found[1] if x2 is not None else None

@@ -80,6 +80,31 @@ class TestScaling:
             np.testing.assert_array_equal(getattr(found, name), getattr(data, name))
         assert found.target_std.tolist() == [1, 1]
 
+    @pytest.mark.parametrize("unit", [1e-300, 1e-170, 1e170, 1e300])
+    def test_squares_of_any_unit_neither_overflow_nor_vanish(self, unit):
+        data = problem()
+        changed = {name: getattr(data, name) * unit for name in ("x_train", "x_test", "y_train", "y_test")}
+        one, two = (scaled(d, inputs=True, targets=True) for d in (data, replace(data, **changed)))
+        for name in changed:
+            np.testing.assert_allclose(getattr(two, name), getattr(one, name), rtol=1e-12)
+        np.testing.assert_allclose(two.target_std, one.target_std * unit, rtol=1e-12)
+        np.testing.assert_allclose(two.target_mean, one.target_mean * unit, rtol=1e-12)
+
+    def test_the_largest_numbers_there_are(self):
+        largest = np.finfo(float).max
+        y = np.array([[largest], [-largest], [largest], [-largest], [0.0]])
+        found = scaled(problem(y_train=y, y_test=y[:M]), inputs=False, targets=True)
+        np.testing.assert_allclose(found.y_train[:, 0], np.array([1, -1, 1, -1, 0]) * 5**0.5 / 2)
+        assert found.target_std[0] == pytest.approx(largest * (2 / 5**0.5))
+
+    def test_powers_of_two_change_no_bit(self):
+        """Scaling in units of a power of two gives what plain statistics give."""
+        data = problem()
+        found = scaled(data, inputs=True, targets=True)
+        mean, std = data.x_train.mean(axis=0), data.x_train.std(axis=0)
+        assert found.x_test.tobytes() == ((data.x_test - mean) / std).tobytes()
+        assert found.target_std.tobytes() == data.y_train.std(axis=0).tobytes()
+
     @given(arrays(np.float64, (N, F), elements=st.floats(-1e6, 1e6, width=32)))
     def test_scaled_inputs_are_finite_and_of_scale_1_or_0(self, x):
         found = scaled(problem(x_train=x), inputs=True, targets=False).x_train

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ntkbench.dynamics import decompose, kernel_dynamics
-from ntkbench.metrics.errors import accuracy, function_distance, predictions_from, rmse, rmse_of_network
+from ntkbench.metrics.errors import accuracy, function_distance, predictions_from, rmse, rmse_of_network, rmse_unscaled
 from ntkbench.plugin.types import Problem, Solution, Training
 
 STEPS = np.array([0, 3, 10])
@@ -296,3 +296,12 @@ class TestFunctionDistance:
         bare = Solution(times=RATE * STEPS, steps=STEPS, training=TRAINING)
         with pytest.raises(ValueError, match="kernels and eigenvectors"):
             list(function_distance(data, ensemble(), bare))
+
+
+@pytest.mark.parametrize("unit", [1e-250, 1.0, 1e250])
+def test_errors_in_units_near_the_limits_of_float64(unit):
+    y, outputs, scale = np.zeros((4, 2)), np.full((4, 2), 0.5), np.array([2 * unit, unit])
+    found = Problem(x_train=y, y_train=y, x_test=y, y_test=y, target_mean=np.zeros(2), target_std=scale)
+    solution = Solution(times=np.array([np.inf]), mean_train=outputs[None], mean_test=outputs[None])
+    for row in rmse_unscaled(found, solution, None):
+        assert row.value == pytest.approx(0.5 * 2.5**0.5 * unit, rel=1e-14)

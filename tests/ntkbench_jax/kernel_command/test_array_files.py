@@ -1,6 +1,7 @@
 """A user's own files: every way to write a matrix, and every way to get it wrong."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -69,9 +70,9 @@ def test_numbers_are_read_to_the_last_bit(tmp_path_factory, rows):
         (",0,1\n0,1.5,2.5\n", "first column has no name.*index=False"),
         ('"","x"\n"1",2\n', "first column has no name.*row.names=FALSE"),
         ("0,1,2\n5,6,7\n", "line 1 is 0, 1, 2: say --header or --no-header"),
-        ("a,b\n", "a header, line 1, and no numbers"),
-        ("\n  \n# nothing\n", "holds no numbers"),
-        ("", "holds no numbers"),
+        ("a,b\n", "a header, line 1, and no rows"),
+        ("\n  \n# nothing\n", "holds no rows"),
+        ("", "holds no rows"),
         ("1,2\n3,\x004\n", "line 2, column 2 is"),
         (bytes(range(256)), "not a table in a text file in UTF-8"),
         ("1,2\n".encode("utf-16"), "not a table in a text file in UTF-8"),
@@ -149,10 +150,36 @@ def test_files_that_are_not_what_their_name_says(tmp_path):
     with pytest.raises(DataError, match="there is no such file"):
         read_matrix(tmp_path / "gone.csv")
     with pytest.raises(DataError, match=r"is not called \.npy"):
-        read_matrix(tmp_path / "x.parquet")
+        read_matrix(tmp_path / "x.xlsx")
     (tmp_path / "folder.csv").mkdir()
     with pytest.raises(DataError, match="is not a file"):
         read_matrix(tmp_path / "folder.csv")
+
+
+def test_parquet_compressed_text_and_other_encodings(tmp_path):
+    frame = pd.DataFrame(X, columns=["größe", "b", "c"])
+    frame.to_parquet(tmp_path / "x.parquet")
+    frame.to_csv(tmp_path / "x.csv.gz", index=False, float_format="%.17g")
+    frame.to_csv(tmp_path / "l.csv", index=False, float_format="%.17g", encoding="latin-1")
+    for name, encoding in (("x.parquet", "utf-8"), ("x.csv.gz", "utf-8"), ("l.csv", "latin-1")):
+        assert read_matrix(tmp_path / name, encoding=encoding).tobytes() == X.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("frame", "message"),
+    [
+        (pd.DataFrame({"a": [1.0, 2]}, index=[5, 3]), '"__index_level_0__" is no feature.*index=False'),
+        (pd.DataFrame({"a": [1.0, None]}), 'row 2, column "a" is missing; inputs must be finite'),
+        (pd.DataFrame({"a": [1.0, np.inf]}), 'row 2, column "a" is inf'),
+        (pd.DataFrame({"a": ["1", "x"]}), """row 2, column "a" is 'x', not a number"""),
+        (pd.DataFrame({"a": [[1.0], [2.0]]}), 'column "a" holds list'),
+        (pd.DataFrame({"a": []}), "holds no rows"),
+    ],
+)
+def test_parquet_that_is_no_points(tmp_path, frame, message):
+    frame.to_parquet(tmp_path / "x.parquet")
+    with pytest.raises(DataError, match=message):
+        read_matrix(tmp_path / "x.parquet")
 
 
 class TestWriting:
