@@ -83,8 +83,8 @@ def plugins_command(plugins: tuple[str, ...], as_json: bool) -> None:
 def show_command(name: str, assignments: tuple[str, ...], plugins: tuple[str, ...]) -> None:
     """Show a task, backend, metric or study in full.
 
-    With its parameters, their defaults, source, licence and citation. NAME may be a study of your own, a .toml file: then
-    also what its tasks read from your own files.
+    With its parameters, their defaults, source, licence and citation. NAME may be a study of your own, a .toml file:
+    then also what its tasks read from your own files.
     """
     from ..errors import StudyError, UnknownNameError, suggestion
 

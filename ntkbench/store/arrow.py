@@ -134,7 +134,13 @@ def sealed(table: pa.Table) -> pa.Table:
 
 
 def _rows_digest(table: pa.Table) -> str:
-    return digest_of(json.dumps(table.to_pylist(), default=str, sort_keys=True).encode())
+    plain = pa.Table.from_arrays([_as_numbers(column) for column in table.columns], names=table.column_names)
+    return digest_of(json.dumps(plain.to_pylist(), sort_keys=True).encode())
+
+
+def _as_numbers(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return times as numbers: as objects they would take pandas to read."""
+    return column.cast(pa.int64()) if pa.types.is_timestamp(column.type) else column
 
 
 def empty_table(table: str, columns: Sequence[str] | None = None, *, coded: bool = False) -> pa.Table:

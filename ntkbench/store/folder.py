@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _LOCK = ".lock"
 _TEMPORARY = ".tmp"
+_OF_DONE = ["run_id", "cell_id", "status", "attempt", "env_id", "digests_json"]
 _OWN_FOLDERS = ("figures", "solutions", "checkpoints", _TEMPORARY)
 
 
@@ -79,7 +80,7 @@ class RunFolder:
         found: dict[str, Done] = {}
         for path in sorted((self.path / "cells").glob("*.parquet")):
             try:
-                (row,) = read_sealed(path, "cells").to_pylist()
+                (row,) = read_sealed(path, "cells").select(_OF_DONE).to_pylist()
             except (StoreError, ValueError):
                 continue
             own = (row["run_id"], row["cell_id"]) == (self.run_id, path.stem)

@@ -33,7 +33,7 @@ class MetricRows:
 
         :param parts: the table, or parts of whole cells, one at least.
         """
-        self._parts = [_Part(part) for part in ([parts] if isinstance(parts, pd.DataFrame) else parts)]
+        self._parts = [_RowPart(part) for part in ([parts] if isinstance(parts, pd.DataFrame) else parts)]
 
     def of(self, metric: str, columns: Sequence[str] = _COLUMNS) -> pd.DataFrame:
         """Return the rows of a metric, in the table's order; of these columns those that there are."""
@@ -54,7 +54,7 @@ class MetricRows:
         return _joined([as_text(part.compared()) for part in self._parts])
 
 
-class _Part:
+class _RowPart:
     """Some rows of ``measurements``, and where those of each metric are."""
 
     def __init__(self, measurements: pd.DataFrame) -> None:
