@@ -26,6 +26,15 @@ INTERRUPTED = 130
 _show_other_warning = warnings.showwarning
 
 
+_LONGEST = 4000
+
+
+def _readable(message: str) -> str:
+    """Return a message that fits on a page: what a user gave may be quoted at any length."""
+    left = len(message) - _LONGEST
+    return message if left <= 0 else f"{message[:_LONGEST]} ... ({left} more characters)"
+
+
 class UserMistake(click.ClickException):
     """A mistake the user can fix."""
 
@@ -40,7 +49,7 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except NtkbenchError as error:
-            raise UserMistake(str(error)) from error
+            raise UserMistake(_readable(str(error))) from error
         except KeyboardInterrupt:
             raise click.exceptions.Exit(INTERRUPTED) from None
 

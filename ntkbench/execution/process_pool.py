@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _LOG_BYTES = 1_000_000
 _DEATH_SECONDS = 10.0
 _START_SECONDS = 60.0
+_STARTS = 3
 _PROC, _GROUPS = Path("/proc"), Path("/sys/fs/cgroup")
 
 
@@ -47,6 +48,7 @@ class WorkerPool:
     def __init__(self, jobs: int, config: WorkerConfig, timeout: float | None, folder: Path) -> None:
         self._jobs, self._config, self._timeout, self._folder = jobs, config, timeout, folder
         self._workers: list[_WorkerProcess] = []
+        self._failed_starts = 0
 
     def free(self) -> int:
         """Return how many more jobs can be submitted now."""
@@ -117,14 +119,14 @@ class WorkerPool:
             while worker.job and worker.connection.poll():
                 kind, content = worker.connection.recv()
                 if kind == "ready":
-                    worker.ready, worker.clock = True, time.monotonic()
+                    worker.ready, worker.clock, self._failed_starts = True, time.monotonic(), 0
                 elif kind == "progress":
                     done, total = content
                     found.append(Progressed(worker.job.cell.cell_id, done / (total or 1)))
                 else:
                     found.append(self._finish(worker, content))
         except (EOFError, OSError):
-            found.append(self._died(worker))
+            found += self._died(worker)
         return found
 
     def _finish(self, worker: _WorkerProcess, outcome: Outcome) -> Finished:
@@ -134,14 +136,28 @@ class WorkerPool:
         log = "\n".join(text for text in (printed, outcome.log) if text)
         return Finished(cell_id, _with_log(outcome, log))
 
-    def _died(self, worker: _WorkerProcess) -> Event:
-        """Return how a worker died, by its exit code; raise if it never started, since no other would."""
+    def _died(self, worker: _WorkerProcess) -> list[Event]:
+        """Return how a worker died; one that never started has lost nothing, and another one gets its cell."""
         try:
             code = worker.process.wait(_DEATH_SECONDS)
         except subprocess.TimeoutExpired:
-            return self._end(worker, "crashed", "its worker closed the connection and hung")
-        if not worker.ready:
-            raise NtkbenchError(f"a worker could not start (exit code {code}):\n{_log_of(worker).strip()[-2000:]}")
+            return [self._end(worker, "crashed", "its worker closed the connection and hung")]
+        if worker.ready:
+            return [self._killed(worker, code)]
+        self._failed_starts += 1
+        if self._failed_starts >= _STARTS:
+            said = _log_of(worker).strip()[-2000:]
+            raise NtkbenchError(f"a worker could not start, {_STARTS} times in a row (exit code {code}):\n{said}")
+        job = worker.job
+        self._workers.remove(worker)
+        _kill(worker)
+        worker.log.close()
+        if job is not None:
+            self.submit(job)
+        return []
+
+    def _killed(self, worker: _WorkerProcess, code: int) -> Event:
+        """Return how a worker died while it solved a cell, by its exit code."""
         if code == -signal.SIGKILL and _oom_kills() > worker.oom_kills:
             return self._end(worker, "out_of_memory", "the system ran out of memory and killed its worker", -code)
         if code < 0:

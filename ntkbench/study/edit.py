@@ -11,6 +11,9 @@ from typing import Any
 from ..errors import StudyError, suggestion
 
 SIZES = ("small", "full")
+_INDEX = re.compile(r"[0-9]{1,9}")
+_DEEPEST = 32
+_TOO_DEEP = "is nested too deeply"
 _BARE_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_./:()=-]*")
 
 
@@ -24,7 +27,9 @@ def parse_assignment(text: str) -> tuple[str, Any]:
         raise StudyError(f"--set {text}: expected key.path=VALUE, such as --set training.steps=100")
     try:
         return key.strip(), tomllib.loads(f"value = {literal}")["value"]
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError:
+        raise StudyError(f"--set {key.strip()}: the value {_TOO_DEEP}") from None
+    except ValueError as error:  # a TOMLDecodeError, or a number of thousands of digits
         if _BARE_WORD.fullmatch(literal.strip()):
             return key.strip(), literal.strip()
         raise StudyError(f"--set {text}: {literal!r} is not a TOML value ({error}); quote text as '\"...\"'") from None
@@ -43,6 +48,20 @@ def apply_size(data: Mapping[str, Any], size: str) -> dict[str, Any]:
     return result
 
 
+def check_depth(data: Mapping[str, Any]) -> None:
+    """Refuse a study whose tables are nested beyond any use.
+
+    :raises StudyError: if they are.
+    """
+    level: list[Any] = [data]
+    for _ in range(_DEEPEST):
+        inner = [item.values() if isinstance(item, dict) else item for item in level if isinstance(item, dict | list)]
+        level = [each for items in inner for each in items]
+        if not level:
+            return
+    raise StudyError(f"the study {_TOO_DEEP}: more than {_DEEPEST} levels of tables and lists")
+
+
 def set_path(data: dict[str, Any], path: str, value: Any) -> None:
     """Set ``path`` in place. In a list, an index selects one table (``task.0.n_train``), no index all of them."""
     _set(data, path.split("."), value, path)
@@ -51,7 +70,7 @@ def set_path(data: dict[str, Any], path: str, value: Any) -> None:
 def _merge(data: dict[str, Any], changes: Mapping[str, Any], path: list[str]) -> None:
     for key, value in changes.items():
         here = [*path, key]
-        numbers = isinstance(value, dict) and all(name.isdigit() for name in value)  # such as members of each width
+        numbers = isinstance(value, dict) and all(map(_INDEX.fullmatch, value))  # such as members of each width
         if isinstance(value, dict) and not numbers and isinstance(_peek(data, here), dict | list):
             _merge(data, value, here)
         else:
@@ -83,7 +102,7 @@ def _set(data: Any, path: list[str], value: Any, whole: str) -> None:
 
 
 def _chosen(data: list[Any], head: str, path: list[str], whole: str) -> list[tuple[Any, list[str]]]:
-    if not head.isdigit():
+    if not _INDEX.fullmatch(head):
         return [(item, path) for item in data]
     if int(head) >= len(data):
         raise StudyError(f"{whole}: index {head} is past the end of a list of {len(data)}")

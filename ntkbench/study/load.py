@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import StudyError, suggestion
-from .edit import apply_size, set_path
+from .edit import apply_size, check_depth, set_path
 from .model import Study
 
 if TYPE_CHECKING:
@@ -57,7 +57,9 @@ def _parse(path: Path) -> dict[str, Any]:
         raise StudyError(f"{path}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError as error:
         raise StudyError(f"{path}: not a text file in UTF-8 ({error.reason} at byte {error.start})") from None
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError:
+        raise StudyError(f"{path}: is nested too deeply") from None
+    except ValueError as error:  # a TOMLDecodeError, or a number of thousands of digits
         raise StudyError(f"{path}: not TOML: {error}") from None
 
 
@@ -90,6 +92,7 @@ def _members_at(data: Mapping[str, Any], widths: Sequence[int]) -> None:
 
 def edited(data: Mapping[str, Any], overrides: Overrides) -> dict[str, Any]:
     """Return the study's data with its size and all overrides applied; not validated yet."""
+    check_depth(data)
     result = apply_size(data, overrides.size)
     if overrides.tasks:
         entries = result["task"] if isinstance(result.get("task"), list) else []
@@ -106,4 +109,5 @@ def edited(data: Mapping[str, Any], overrides: Overrides) -> dict[str, Any]:
         result["seed"] = overrides.seed
     for path, value in overrides.set.items():
         set_path(result, path, value)
+    check_depth(result)
     return result

@@ -15,6 +15,7 @@ from ..theory.optimizers import Optimizer, momentum_mistake
 
 Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")]
 INT64_MAX = 2**63 - 1
+MOST_RECORDS = 100_000
 PositiveInt = Annotated[int, Field(ge=1, le=INT64_MAX)]
 WIDTH_TWICE = "a width is listed twice"
 FigureName = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
@@ -187,7 +188,7 @@ class TrainingEntry(_Frozen):
         if self.spacing == "log" and last > 0:
             later = np.unique(np.rint(np.geomspace(1, last, self.records)))
             return (0, *(int(s) for s in later))
-        return tuple(int(s) for s in np.unique(np.rint(np.linspace(0, last, self.records + 1))))
+        return tuple(int(s) for s in np.unique(np.rint(np.linspace(0, last, min(self.records, max(last, 1)) + 1))))
 
     def as_training(self, batch_seed: int) -> Training:
         """Return the training of every cell of a study; its learning rate may still be a fraction."""
@@ -208,6 +209,9 @@ class TrainingEntry(_Frozen):
 
     @model_validator(mode="after")
     def _within(self) -> TrainingEntry:
+        recorded = self.records if isinstance(self.records, int) else len(self.records)
+        if recorded > MOST_RECORDS:
+            raise ValueError(f"records asks for {recorded} recorded steps; at most {MOST_RECORDS} are possible")
         if not isinstance(self.records, int) and self.records and max(self.records) > self.last_step:
             raise ValueError(f"records holds step {max(self.records)}, but training ends at step {self.last_step}")
         if self.spacing == "log" and not isinstance(self.records, int):

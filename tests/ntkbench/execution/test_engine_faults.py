@@ -250,11 +250,29 @@ def test_fail_fast_stops_at_the_first_failure(tmp_path):
     assert sum(rows(again)["status"] == "ok") == 26
 
 
+@pytest.mark.parametrize("deaths", [1, 2])
+def test_a_worker_killed_while_it_starts_is_replaced(tmp_path, deaths):
+    plugin = tmp_path / f"fragile_{deaths}.py"  # a module of one name is loaded once
+    plugin.write_text(
+        "import os, pathlib, signal, sys\n"
+        "if sys.argv[0].endswith('worker_process.py'):\n"
+        f"    for name in range({deaths}):\n"
+        "        try:\n"
+        f"            pathlib.Path({str(tmp_path)!r}, str(name)).touch(exist_ok=False)\n"
+        "        except FileExistsError:\n"
+        "            continue\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    found = session(study(), tmp_path / "run", plugins=(str(TOY), str(plugin)), jobs=1)
+    assert found.summary.counts == {"ok": 4}
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name.isdigit()) == ["0", "1"][:deaths]
+
+
 def test_a_worker_that_cannot_start_ends_the_run_with_a_message(tmp_path):
     """A plugin that loads here but not in the worker: nothing else could run either."""
     plugin = tmp_path / "shy.py"
     plugin.write_text("import sys\nif sys.argv[0].endswith('worker_process.py'):\n    sys.exit(7)\n")
-    with pytest.raises(NtkbenchError, match="a worker could not start"):
+    with pytest.raises(NtkbenchError, match="a worker could not start, 3 times in a row"):
         session(study(), tmp_path / "run", plugins=(str(TOY), str(plugin)))
     found = rows(tmp_path / "run")
     assert (found["status"] == "interrupted").all()

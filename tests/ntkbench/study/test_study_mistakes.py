@@ -184,6 +184,21 @@ def test_a_wrong_number_of_members_is_named_by_its_width(complaint, width, count
     assert complaint(data) == ["study: 1 mistake", f"  {expected}"]
 
 
+def nested(levels):
+    data = {}
+    for _ in range(levels):
+        data = {"x": data}
+    return data
+
+
+@pytest.mark.parametrize("key", ["training", "sizes"])
+@pytest.mark.parametrize("levels", [40, 5000])
+def test_tables_without_end_are_refused(complaint, key, levels):
+    assert complaint(study(**{key: nested(levels)})) == [
+        "the study is nested too deeply: more than 32 levels of tables and lists"
+    ]
+
+
 def test_labels_are_used_once(complaint):
     assert 'label "ntk" is used twice' in complaint(study(subject=[subject("ntk")]))[1]
 
