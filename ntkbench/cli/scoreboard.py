@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..analysis.report.words import (
+    band,
     control_words,
     curve_words,
     detected_words,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from ..api.claims import Board
     from ..api.run import Session
 
+_WIDE = 140
 _STYLES = {"holds": "green", "fails": "bold red", "inconclusive": "yellow", "reported": "dim"}
 
 
@@ -71,7 +73,7 @@ def _show_scores(console: Console, found: Sequence[Score], family: int, error: f
     """Print the measurements of each claim and what came of its negative controls."""
     for score in found:
         console.print(Text.assemble("\n", (score.claim, "bold"), f" {score.statement}"), soft_wrap=True)
-        console.print(_findings(score, family, error))
+        console.print((_findings if console.width >= _WIDE else _narrow_findings)(score, family, error))
         if score.negative_controls:
             console.print(_controls(score))
         if score.power_curves:
@@ -130,6 +132,25 @@ def _findings(score: Score, family: int, error: float) -> Table:
             _detects(finding, family, error),
             str(fit.n_widths),
             str(fit.n_members),
+            Text(finding.verdict, style=_STYLES[finding.verdict]),
+        )
+    return table
+
+
+def _narrow_findings(score: Score, family: int, error: float) -> Table:
+    """Return the table for a terminal of 80 columns: names above their points and members, values above intervals."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("quantity, of\npoints x members", overflow="fold")
+    for heading in ("measured,\n95 % interval", "expected,\nband", "detects"):
+        table.add_column(heading, justify="right", overflow="fold")
+    table.add_column("verdict", no_wrap=True)
+    for finding, subject in zip(score.findings, distinct_subjects(score.findings), strict=True):
+        fit, found = finding.rate.fit, finding.expectation
+        table.add_row(
+            f"{quantity_name(finding.rate.metric)}; {subject}\n{fit.n_widths} x {fit.n_members}",
+            f"{number(fit.estimate)}\n{interval(*fit.interval())}",
+            band(found) if found.one_sided else f"{found.value:g}\n{band(found)}",
+            _detects(finding, family, error),
             Text(finding.verdict, style=_STYLES[finding.verdict]),
         )
     return table
