@@ -57,8 +57,8 @@ def show_board(board: Board) -> None:
         console.print(
             f"Verdicts are on {seeds} together; each by itself: {board.path / 'replication.md'}", soft_wrap=True
         )
-    legend = _legend(family, board.report.error)
-    console.print(f"{legend} Tables, figures: {board.path}", soft_wrap=True)
+    console.print(_legend(family, board.report.error))
+    console.print(f"Tables, figures: {board.path}", soft_wrap=True)
 
 
 def show_run(session: Session) -> None:
@@ -66,7 +66,7 @@ def show_run(session: Session) -> None:
     console = make_console()
     family = session.report.compared
     _show_scores(console, session.report.scores, family, session.report.error)
-    console.print(_legend(family, session.report.error), soft_wrap=True)
+    console.print(_legend(family, session.report.error))
 
 
 def _show_scores(console: Console, found: Sequence[Score], family: int, error: float) -> None:
@@ -106,9 +106,9 @@ def _power(score: Score) -> Table:
 def _legend(family: int, error: float) -> str:
     return (
         f"holds: the {100 * (1 - error):.3g} % interval lies in the band. fails: an interval at 1 - {error:.2g} / m, "
-        f"for all m comparisons judged\ntogether (m = {family}), is disjoint from it. A claim holds if all that is "
-        "judged of it holds. 'detects': the deviation for which\nthe interval alone would exclude the band with "
-        "probability 0.8; 'points': the widths, or other places on the axis, behind\na number; 'members': the fewest "
+        f"for all m comparisons judged together (m = {family}), is disjoint from it. A claim holds if all that is "
+        "judged of it holds. 'detects': the deviation for which the interval alone would exclude the band with "
+        "probability 0.8; 'points': the widths, or other places on the axis, behind a number; 'members': the fewest "
         "networks at any.\n"
         "`ntkbench show STUDY` says what is measured and why."
     )
