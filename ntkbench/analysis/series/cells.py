@@ -114,7 +114,7 @@ def _joined(subjects: list[_Subject], places: list[float], axis: Axis) -> list[_
     result = {}
     for parts in taken.values():
         apart = sum(map(len, parts.values())) == len(set().union(*parts.values()))
-        labels = tuple(part.key.labels[0] for part in parts)
+        labels = tuple(part.key.labels[0] for part in sorted(parts, key=lambda part: min(parts[part])))
         for part in parts:
             result[part] = replace(part, key=replace(part.key, labels=labels)) if apart else part
     return [result[subject] for subject in subjects]

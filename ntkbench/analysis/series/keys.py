@@ -46,8 +46,8 @@ class ArchitectureKey:
 class SeriesKey:
     """The facts that identify a series.
 
-    :param labels: labels of the subjects (or the one reference) that the numbers describe, in the order of the study;
-        several if subjects differ only in the parameter that the series follows.
+    :param labels: labels of the subjects (or the one reference) that the numbers describe, several if subjects
+        differ only in the parameter that the series follows, then in its order.
     :param along: the axis that the series follows.
     :param width: the width, if the series has only one.
     :param component: the component, for a quantity with one series per component.
