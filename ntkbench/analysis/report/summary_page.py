@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 from ..series.names import task_words
 from ..series.quantities import quantity_name
-from .words import distinct_subjects
+from .words import distinct_subjects, task_and_study
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,33 +22,38 @@ if TYPE_CHECKING:
 
 _STYLES = {"holds": ("#009E73", "o"), "fails": ("#D55E00", "X"), "inconclusive": ("#E69F00", "s")}
 _REACH = 4.0
-_LINE_INCHES = 0.2
+_INCHES = 11
+_LINE_INCHES = 0.25
+_LETTERS = 74
 
 
 def draw_summary(scores: Sequence[Score], path: Path) -> None:
     """Write the page: a line per judged quantity, 0 what is expected, -1 and 1 the ends of its band."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.transforms import blended_transform_factory
 
     lines = sum(len(score.judged) for score in scores)
-    figure = Figure(figsize=(16, 2.2 + _LINE_INCHES * (lines + 2 * len(scores))), layout="constrained")
+    figure = Figure(figsize=(_INCHES, 2.2 + _LINE_INCHES * (lines + 2 * len(scores))), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     axes.axvspan(-1, 1, color="#DDDDDD", zorder=0)
     axes.axvline(0, color="#000000", linestyle="--", linewidth=1)
+    beside = blended_transform_factory(figure.transFigure, axes.transData)
     ticks: list[tuple[float, str]] = []
     place = 0.0
     for score in scores:
         place += 1.2
-        axes.text(-_REACH, place, _heading(score), va="center", fontsize="small", weight="bold")
-        for finding, words in zip(score.judged, distinct_subjects(score.judged, _task), strict=True):
+        heading = _heading(score)
+        axes.text(0.01, place, heading, va="center", fontsize="small", weight="bold", transform=beside, in_layout=False)
+        for finding, words in zip(score.judged, _subjects(score.judged), strict=True):
             place += 1
             _draw(axes, place, finding)
-            ticks.append((place, f"{quantity_name(finding.rate.metric)}: {words}"))
+            ticks.append((place, fill(f"{quantity_name(finding.rate.metric)}: {words}", _LETTERS)))
     axes.set_yticks([y for y, _ in ticks], [text for _, text in ticks], fontsize="x-small")
     axes.set(xlim=(-_REACH, _REACH), ylim=(place + 1, 0))
-    axes.set_xlabel("deviation from what is expected, in half-widths of its band; 95 % intervals (arrows: beyond)")
-    axes.set_title("The claims of the theory: measured against expected. Grey: the band in which a claim holds")
+    axes.set_xlabel("deviation from what is expected, in half-widths\nof its band; 95 % intervals (arrows: beyond)")
+    figure.suptitle("The claims of the theory: measured against expected.\nGrey: the band in which a claim holds")
     figure.savefig(path, dpi=130, metadata={"Date": None} if path.suffix == ".svg" else None)
 
 
@@ -55,6 +61,12 @@ def _heading(score: Score) -> str:
     known = len(score.negative_controls)
     controls = f"; controls refuted: {score.refuted_controls} of {known}" if known else ""
     return f"{score.claim} {score.verdict}: {score.statement}{controls}"
+
+
+def _subjects(found: Sequence[Finding]) -> list[str]:
+    """Return what each finding is of, with its study where a claim has several."""
+    several = len({finding.rate.key.study for finding in found}) > 1
+    return distinct_subjects(found, task_and_study if several else _task)
 
 
 def _task(key: SeriesKey) -> str:

@@ -40,25 +40,6 @@ PUBLISHED = Path(__file__).parents[4] / "results" / "reference" / "claims" / "ve
 CONFIG = SimpleNamespace(device="cpu", threads=1)
 EXPONENTS = {"erf": -1.0, "relu": -0.8}
 WORDS = {"failed": "failed", "out_of_memory": "ran out of memory", "skipped": "skipped"}
-SINCE_REDESIGNED = {"claim-c14"}  # until the claims are measured and published again
-GRADED = {"sham", "weight-std-0.25", "weight-std-0.5", "weight-std-1", "weight-std-5"}
-ADDED_SINCE = {  # quantities and labels that no published run has
-    "claim-c1": {"output_fourth_moment"},
-    "claim-c2": GRADED,
-    "claim-c7-mean": GRADED,
-    "claim-c9": GRADED,
-    "claim-c3": {"narrow-last-layer"},
-    "claim-c5": {"log10_cost_left", "mean-field"},
-    "claim-c6": {"mean-field"},
-    "claim-c8": {"law_variance_ratio_train", "law_variance_left"},
-    "claim-c10": {"noise-free"},
-    "claim-c11": {"weight-std-off"},
-    "claim-c11-tangent": {"nngp"},
-    "claim-c12": {"weight-std-off"},
-    "claim-c12-labels": {"few-features"},
-}
-TOLD_APART_SINCE = {("noise", 0.5)}  # from a task that a control has added
-SINCE_RENAMED = {"claim-c7-swirl": "claim-c7-non-gradient", "clock_ratio": "learning_speed_ratio"}
 
 
 def without_control():
@@ -208,16 +189,10 @@ def test_a_quantity_that_no_subject_gives_is_inconclusive_for_each_architecture(
     assert all("nothing was measured" in row.reason for row in rows)
 
 
-@pytest.mark.parametrize("name", [name for name in STUDIES if name not in SINCE_REDESIGNED])
+@pytest.mark.parametrize("name", STUDIES)
 def test_the_expected_rows_are_those_of_a_published_run(name):
-    """A published row's components are one expected row, and theory says nothing of some kernels of C13 once solved.
-
-    What a study has gained since is left out; the rest of it must be what was published.
-    """
-    rows, new = plan_of(plan(name).resolved).expected, ADDED_SINCE.get(name, set())
-    old = [row for row in rows if not {row.metric, row.key.reference, *row.key.labels} & new]
-    assert new <= {word for row in rows for word in (row.metric, row.key.reference, *row.key.labels)}
-    found = Counter(row_words(row.key, row.metric) for row in old)
+    """A published row's components are one expected row, and theory says nothing of some kernels of C13 once solved."""
+    found = Counter(row_words(row.key, row.metric) for row in plan_of(plan(name).resolved).expected)
     published = Counter(words for words, _ in {*published_rows(name)})
     assert published
     if name == "claim-c13":
@@ -228,7 +203,7 @@ def test_the_expected_rows_are_those_of_a_published_run(name):
 
 
 def row_words(key, metric):
-    told = [pair for pair in key.task.differing if pair[1] is not None and pair not in TOLD_APART_SINCE]
+    told = [pair for pair in key.task.differing if pair[1] is not None]
     task = replace(key.task, differing=tuple(told))
     return task_words(task), series_architecture(key), metric, key.reference if metric in COMPARED else None
 
@@ -240,10 +215,9 @@ def published_rows(study):
     """Yield what a row is of, as :func:`row_words` says it, and its subject."""
     with PUBLISHED.open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
-            if SINCE_RENAMED.get(row["study"], row["study"]) != study:
+            if row["study"] != study:
                 continue
             quantity, _, compared = row["quantity"].partition(" [")
-            quantity = SINCE_RENAMED.get(quantity, quantity)
             subject, _, reference = compared.rstrip("]").partition(" against ")
             alone = "ntk" if quantity in COMPARED else None  # the only reference is not named
             task = row["task"].replace(" loss=squared-error", "")
