@@ -40,8 +40,11 @@ _MARKS = (
     "open: controls, wrong on purpose; last bar of a limit: its value at infinite width, 95 %"
 )
 _UNITS = {
+    "function_distance_relative": "",  # a share
     "function_distance": "RMS on test points, target units",
-    "linearization": "RMS on test points, target units",
+    "linearization_distance": "RMS on test points, target units",
+    "linearization_split": "RMS on test points, target units",
+    "ntk_smallest": "",  # a ratio, as its name says
     "ntk": "relative to the kernel",
     "nngp": "relative to the kernel",
     "weight": "relative change",
