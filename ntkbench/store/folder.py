@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _LOCK = ".lock"
 _TEMPORARY = ".tmp"
-_OF_DONE = ["run_id", "cell_id", "status", "attempt", "env_id", "digests_json"]
+_OF_DONE = ["cell_id", "status", "attempt", "env_id", "digests_json"]
 _OWN_FOLDERS = ("figures", "solutions", "checkpoints", _TEMPORARY)
 
 
@@ -83,8 +83,7 @@ class RunFolder:
                 (row,) = read_sealed(path, "cells").select(_OF_DONE).to_pylist()
             except (StoreError, ValueError):
                 continue
-            own = (row["run_id"], row["cell_id"]) == (self.run_id, path.stem)
-            if own and self._is_intact(path.stem, json.loads(row["digests_json"])):
+            if row["cell_id"] == path.stem and self._is_intact(path.stem, json.loads(row["digests_json"])):
                 found[path.stem] = Done(row["status"], row["attempt"], row["env_id"])
         return found
 

@@ -150,18 +150,18 @@ class Results:
     @cached_property
     def _cells(self) -> dict[Path, pa.Table]:
         """By run: the rows of its cells, against which every other table is checked."""
-        return {path: _cells_of(path, run["run_id"]) for path, run in zip(self.paths, self.runs, strict=True)}
+        return {path: _cells_of(path) for path in self.paths}
 
 
-def _cells_of(path: Path, run_id: str) -> pa.Table:
+def _cells_of(path: Path) -> pa.Table:
     """Return the rows of a run's cells.
 
-    :raises StoreError: if a file holds another cell than its name says, or a cell of another run.
+    :raises StoreError: if a file holds another cell than its name says.
     """
     rows = []
     for file in sorted((path / "cells").glob("*.parquet")):
         row = read_sealed(file, "cells")
-        if (row["run_id"].to_pylist(), row["cell_id"].to_pylist()) != ([run_id], [file.stem]):
+        if row["cell_id"].to_pylist() != [file.stem]:
             raise StoreError(f"{file}: holds another cell than its name says; run the study again to redo it")
         rows.append(row)
     return pa.concat_tables([empty_table("cells"), *rows])

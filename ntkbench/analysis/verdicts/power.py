@@ -86,7 +86,7 @@ def planned_power(plan: PlannedStudy, comparisons: int = 0) -> Iterator[PlannedP
         if found is None or not found.judged or plan.claim.is_control(row.key):
             continue
         power = _UNKNOWN
-        if row.metric in SCATTER:
+        if row.metric in SCATTER and replace(row.key, reference=None) in plan.along(ALL[row.metric].axis).keys:
             same = row.metric, _planned(plan, row), found
             if same not in known:
                 known[same] = _power(*same, family)

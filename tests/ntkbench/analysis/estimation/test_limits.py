@@ -168,7 +168,7 @@ def test_methods_name_what_is_no_width_and_count_what_is_left_out():
     assert "at depth 8" in fit_limit([8], [1.0], [0.1], 9, along="depth").method
     summaries = fit_exponent_of_summaries([1, 2, 4, 8], values, errors, 9, along="depth")
     assert "n is the depth" in summaries.method
-    assert "left out: 1" in summaries.method
+    assert "left out: 1" in summaries.words
     samples = [[v, 1.1 * v] for v in values]
     assert "n is the depth" in fit_exponent([1, 2, 4, 8], samples, along="depth").method
     assert "two values of the depth" in fit_exponent([1], samples[:1], along="depth").method
