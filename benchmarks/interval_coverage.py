@@ -21,7 +21,8 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from ntkbench.analysis.estimation import exponents
-from ntkbench.analysis.estimation.exponents import ExponentFit, fit_exponent, fit_exponent_of_mean
+from ntkbench.analysis.estimation.bias_of_mean import fit_exponent_of_mean
+from ntkbench.analysis.estimation.exponents import ExponentFit, fit_exponent
 
 QUICK = 32.0 * 4 ** np.arange(4)
 FULL = 64.0 * 2 ** np.arange(7)
@@ -77,7 +78,7 @@ def _delta(x: np.ndarray) -> float:
 def _fit(n: np.ndarray, samples: list[np.ndarray], tau: float, spread: Callable[[np.ndarray], float]) -> ExponentFit:
     y = np.log([np.sqrt(np.mean(x**2)) for x in samples])
     counts = np.array([len(x) for x in samples])
-    return exponents._mixed_fit(n, y, np.array([spread(x) for x in samples]), counts, tau)
+    return exponents._mixed_fit(n, y, np.array([spread(x) for x in samples]), counts, tau, powers=(1.0,))
 
 
 def _own_weights(n: np.ndarray, samples: list[np.ndarray]) -> tuple[float, float, float]:
