@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import PluginWarning
 from ..execution.environment import describe_environment
+from ..execution.interrupts import raise_if_interrupted
 from ..execution.job import WorkerConfig
 from ..execution.runner import CellListener, Runner, RunSummary
 from ..execution.schedule import RunWork, plan_work
@@ -140,7 +141,9 @@ def plan_study(
     if options.data_dir is not None:
         os.environ["NTKBENCH_DATA"] = options.data_dir
     registry = load_registry(options.plugins)
-    return make_plan(resolve_study(study, registry, overrides), registry), registry
+    plan = make_plan(resolve_study(study, registry, overrides), registry)
+    raise_if_interrupted()  # planning imports what users' tables are read with
+    return plan, registry
 
 
 def run_path(plan: Plan, out: str | Path | None) -> Path:

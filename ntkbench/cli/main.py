@@ -13,6 +13,7 @@ import click
 
 from .. import __version__
 from ..errors import NtkbenchError, PluginWarning
+from ..execution.interrupts import noted_interrupts, was_interrupted
 from ..plugin.registry import load_registry
 from .catalogue import list_command, plugins_command, show_command
 from .claims import claims_command
@@ -47,8 +48,11 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the chosen command."""
         try:
-            return super().invoke(ctx)
+            with noted_interrupts():
+                return super().invoke(ctx)
         except NtkbenchError as error:
+            if was_interrupted():  # whatever it interrupted says that it failed
+                raise click.exceptions.Exit(INTERRUPTED) from None
             raise UserMistake(_readable(str(error))) from error
         except KeyboardInterrupt:
             raise click.exceptions.Exit(INTERRUPTED) from None

@@ -1,11 +1,15 @@
 """Every verb of the command line: what it prints, what it imports, how it ends."""
 
+import contextlib
 import csv
 import io
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 
 import click
 import pandas as pd
@@ -13,6 +17,7 @@ import pytest
 from toy_runs import TOY, as_toml, invoke, shell, study, subject
 
 import ntkbench
+from ntkbench.api import run as api_run
 from ntkbench.cli import main
 from ntkbench.plugin import registry
 
@@ -299,6 +304,26 @@ class TestCatalogue:
         assert "mine broken: ImportError: no such thing" in found.output
         assert invoke("list", "metrics").exit_code == 0
         assert "ImportError: no such thing" in invoke("plugins").output
+
+
+def test_an_interrupt_that_a_library_swallows_is_not_lost(finished, tmp_path, monkeypatch):
+    """As where Ctrl-C meets the import of a module that catches everything."""
+
+    def swallowing(*arguments):
+        with contextlib.suppress(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(5)
+        return make_plan(*arguments)
+
+    make_plan = api_run.make_plan
+    monkeypatch.setattr(api_run, "make_plan", swallowing)
+    before = signal.getsignal(signal.SIGINT)
+    command = ("run", finished / "toy.toml", "--plugin", TOY, "--out", tmp_path / "run")
+    assert invoke(*command).exit_code == 130
+    assert not (tmp_path / "run").exists()
+    assert signal.getsignal(signal.SIGINT) is before
+    monkeypatch.undo()
+    assert invoke("plan", finished / "toy.toml", "--plugin", TOY).exit_code == 0  # it is forgotten
 
 
 class TestAnyText:
