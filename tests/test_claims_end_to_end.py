@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from ntkbench.api.claims import comparisons_of_claims
 from ntkbench.cli.main import cli
-from ntkbench.plugin.registry import load_registry
+from ntkbench.plugin.loading import load_registry
 
 # Networks that learn features at every width, put forward as if they were lazy: C4 must fail, and say so.
 FEATURE_LEARNING = """

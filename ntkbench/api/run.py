@@ -18,8 +18,8 @@ from ..execution.job import WorkerConfig
 from ..execution.runner import CellListener, Runner, RunSummary
 from ..execution.schedule import RunWork, plan_work
 from ..execution.source_code import changed_code, code_of
+from ..plugin.loading import load_registry
 from ..plugin.machine import cores, memory_bytes
-from ..plugin.registry import Registry, load_registry
 from ..store.folder import RunFolder, open_run
 from ..store.read import Results, load
 from ..store.run_file import read_run_file
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from ..execution.progress import Progress
     from ..plugin.cell import Cell
     from ..plugin.outcome import Outcome
+    from ..plugin.registry import Registry
     from ..store.folder import Done
     from ..study.model import Study
 

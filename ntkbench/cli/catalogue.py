@@ -14,19 +14,20 @@ from .task_data import data_records, show_data
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
-    from ..plugin.registry import NamedRegistry, Registry
+    from ..plugin.named_registry import NamedRegistry
+    from ..plugin.registry import Registry
 
 _KINDS = ("tasks", "backends", "metrics", "studies")
 
 
 def _registry(plugins: tuple[str, ...]) -> Registry:
-    from ..plugin.registry import load_registry
+    from ..plugin.loading import load_registry
 
     return load_registry(plugins)
 
 
 def _reason(spec: Any, registry: Registry) -> str | None:
-    from ..plugin.registry import unavailable_reason
+    from ..plugin.availability import unavailable_reason
     from ..plugin.specs import BackendSpec, TaskSpec
 
     return unavailable_reason(spec, registry) if isinstance(spec, TaskSpec | BackendSpec) else None

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import DataError
+from ..plugin.availability import require_available
 from ..plugin.guard import blaming
-from ..plugin.registry import require_available
 from ..plugin.specs import import_target
 from .check import check_problem
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import NtkbenchError, PluginError
+from ..plugin.availability import require_available
 from ..plugin.outcome import Outcome
-from ..plugin.registry import require_available
 from ..plugin.types import Request
 from ..store.solution_cache import load_solution, save_solution
 from ..theory.input_geometry import input_geometry

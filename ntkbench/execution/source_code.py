@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from ..plugin.cell import Cell
-    from ..plugin.registry import NamedRegistry, Registry
+    from ..plugin.named_registry import NamedRegistry
+    from ..plugin.registry import Registry
     from ..store.folder import Done
     from ..study.plan import Plan
 

@@ -20,7 +20,7 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
 from ..errors import NtkbenchError
-from ..plugin.registry import load_registry
+from ..plugin.loading import load_registry
 from .solve_cell import run_job
 
 if TYPE_CHECKING:

@@ -20,15 +20,16 @@ if TYPE_CHECKING:
         UnknownNameError,
         suggestion,
     )
+    from .availability import missing_plugin, require_available, unavailable_reason
     from .cell import Cell
     from .data_table import DataTable, centred_targets
     from .figure_style import BAND_COLOUR, COLOURS, DASHES, MARKERS, THEORY_COLOUR
     from .hookspecs import hookimpl
+    from .loading import load_registry
     from .machine import cores, memory_bytes
     from .options import DATA_DIR_OPTION, JSON_OPTION, PLUGIN_OPTION
     from .outcome import Outcome
     from .page import Page
-    from .registry import load_registry, missing_plugin, require_available, unavailable_reason
     from .result_tables import ResultTables
     from .selection import Selected, SelectionCache, at_grid_edge, select, tuning_problems
     from .specs import (
@@ -68,10 +69,10 @@ _HOMES = {
     "cores": "machine",
     "memory_bytes": "machine",
     "Page": "page",
-    "load_registry": "registry",
-    "missing_plugin": "registry",
-    "require_available": "registry",
-    "unavailable_reason": "registry",
+    "load_registry": "loading",
+    "missing_plugin": "availability",
+    "require_available": "availability",
+    "unavailable_reason": "availability",
     "Selected": "selection",
     "SelectionCache": "selection",
     "at_grid_edge": "selection",

@@ -19,7 +19,7 @@ from toy_runs import TOY, as_toml, invoke, shell, study, subject
 import ntkbench
 from ntkbench.api import run as api_run
 from ntkbench.cli import main
-from ntkbench.plugin import registry
+from ntkbench.plugin import availability, discovery, loading
 
 HEAVY = {"torch", "jax", "pandas", "scipy", "sklearn", "matplotlib"}
 NOT_FOR_HELP = HEAVY | {"numpy", "pydantic", "pyarrow", "rich"}
@@ -241,7 +241,7 @@ class TestClaims:
 class TestCatalogue:
     @pytest.mark.parametrize("kind", ["tasks", "backends", "metrics", "studies"])
     def test_list(self, kind):
-        known = getattr(registry.load_registry(), kind)
+        known = getattr(loading.load_registry(), kind)
         found = invoke("list", kind)
         assert [line.split()[0] for line in found.output.splitlines()] == [spec.name for spec in known]
         rows = json.loads(invoke("list", kind, "--json").stdout)
@@ -253,13 +253,13 @@ class TestCatalogue:
 
     def test_unavailable_things_say_what_to_type(self, monkeypatch):
         monkeypatch.setattr(
-            registry, "missing_requirement", lambda requires, install: install and f"missing: {install}"
+            availability, "missing_requirement", lambda requires, install: install and f"missing: {install}"
         )
         assert 'unavailable: missing: pip install "ntkbench[torch]"' in invoke("list", "backends").output
         assert 'unavailable: missing: pip install "ntkbench[torch]"' in invoke("show", "torch").output
 
     def test_show_everything_there_is(self):
-        found = registry.load_registry()
+        found = loading.load_registry()
         for known in (found.tasks, found.backends, found.metrics, found.studies):
             for spec in known:
                 shown = invoke("show", spec.name)
@@ -297,8 +297,8 @@ class TestCatalogue:
         def broken():
             raise ImportError("no such thing")
 
-        candidate = registry._Candidate("mine", "installed: mine", "1.0", broken)
-        monkeypatch.setattr(registry, "_installed", lambda: [candidate])
+        candidate = discovery.FoundPlugin("mine", "installed: mine", "1.0", broken)
+        monkeypatch.setattr(loading, "installed", lambda: [candidate])
         found = invoke("doctor")
         assert found.exit_code == 1
         assert "mine broken: ImportError: no such thing" in found.output

@@ -10,7 +10,7 @@ from ntkbench.api.run import Options
 from ntkbench.cli.formatting import too_large
 from ntkbench.cli.main import cli
 from ntkbench.plugin import machine
-from ntkbench.plugin.registry import load_registry
+from ntkbench.plugin.loading import load_registry
 from ntkbench.plugin.specs import Estimate
 from ntkbench.study.plan import make_plan
 from ntkbench.study.resolve import resolve_study

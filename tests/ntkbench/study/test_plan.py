@@ -12,7 +12,7 @@ from toy_runs import LISTENER, TOY, session, study, subject
 from ntkbench.api.run import Options, plan_study
 from ntkbench.errors import PluginError, StudyError
 from ntkbench.hashing import canonical_json, digest
-from ntkbench.plugin.registry import load_registry
+from ntkbench.plugin.loading import load_registry
 from ntkbench.plugin.specs import MethodFacts
 from ntkbench.study.load import Overrides
 from ntkbench.study.plan import make_plan

@@ -209,7 +209,7 @@ class TestMistakes:
 
     def test_without_jax_it_says_what_to_type(self, folder, monkeypatch):
         monkeypatch.setattr(
-            "ntkbench.plugin.registry.missing_requirement", lambda *_: 'jax is not installed: pip install "x"'
+            "ntkbench.plugin.availability.missing_requirement", lambda *_: 'jax is not installed: pip install "x"'
         )
         found = kernel("x.npy")
         assert found.exit_code == 2
