@@ -21,7 +21,7 @@ CORE = sorted((ROOT / "ntkbench").rglob("*.py"))
 PACKAGES = [ROOT / "ntkbench", *sorted(path.parent for path in ROOT.glob("[pt]*/ntkbench_*/plugin.py"))]
 # The rooms of the core from the ground up. One imports its own modules and those of lower floors.
 FLOORS = (
-    ("errors", "hashing"),
+    ("errors",),
     ("theory",),
     ("architecture",),
     ("plugin", "dynamics"),

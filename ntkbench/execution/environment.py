@@ -9,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..hashing import digest
+from ..plugin.hashing import digest
 from ..plugin.machine import cores, memory_bytes
 
 if TYPE_CHECKING:

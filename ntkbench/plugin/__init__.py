@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .cell import Cell
     from .data_table import DataTable, centred_targets
     from .figure_style import BAND_COLOUR, COLOURS, DASHES, MARKERS, THEORY_COLOUR
+    from .hashing import digest_of_bytes
     from .hookspecs import hookimpl
     from .loading import load_registry
     from .machine import cores, memory_bytes
@@ -64,6 +65,7 @@ _HOMES = {
     "DASHES": "figure_style",
     "MARKERS": "figure_style",
     "THEORY_COLOUR": "figure_style",
+    "digest_of_bytes": "hashing",
     "hookimpl": "hookspecs",
     "Outcome": "outcome",
     "cores": "machine",
@@ -174,6 +176,7 @@ __all__ = [
     "at_grid_edge",
     "centred_targets",
     "cores",
+    "digest_of_bytes",
     "duration",
     "fraction_correct",
     "hookimpl",

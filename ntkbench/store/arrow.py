@@ -5,7 +5,6 @@ The row of a cell has the digests of its other files; a row, and other small tab
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..errors import StoreError
+from ..plugin.hashing import digest_of_bytes
 from .schemas import SCHEMAS, arrow_schema
 
 if TYPE_CHECKING:
@@ -123,11 +123,6 @@ def write_bytes(data: bytes, path: Path, temporary: Path, *, sync: bool) -> None
     temporary.replace(path)
 
 
-def digest_of(data: bytes | memoryview) -> str:
-    """Return the digest of a file's bytes."""
-    return hashlib.blake2b(data, digest_size=16).hexdigest()
-
-
 def sealed(table: pa.Table) -> pa.Table:
     """Return a small table with a digest of its rows, which :func:`read_sealed` checks."""
     return table.replace_schema_metadata({_SEAL: _rows_digest(table)})
@@ -135,7 +130,7 @@ def sealed(table: pa.Table) -> pa.Table:
 
 def _rows_digest(table: pa.Table) -> str:
     plain = pa.Table.from_arrays([_as_numbers(column) for column in table.columns], names=table.column_names)
-    return digest_of(json.dumps(plain.to_pylist(), sort_keys=True).encode())
+    return digest_of_bytes(json.dumps(plain.to_pylist(), sort_keys=True).encode())
 
 
 def _as_numbers(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -169,7 +164,7 @@ def read_table(
     :raises StoreError: naming the file if it is missing, or not what was written.
     """
     data = _content(file)
-    if digest_of(data) != digest:
+    if digest_of_bytes(data) != digest:
         raise StoreError(f"{file}: damaged: its contents are not those that were written; {_REDO}")
     return _parsed(file, data, _schema(table, columns, coded))[0]
 
@@ -177,7 +172,7 @@ def read_table(
 def is_intact(file: Path, digest: str) -> bool:
     """Return whether a file has this digest."""
     try:
-        return digest_of(_content(file)) == digest
+        return digest_of_bytes(_content(file)) == digest
     except StoreError:
         return False
 

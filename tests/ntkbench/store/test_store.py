@@ -19,8 +19,9 @@ from toy_runs import TOY, as_toml, command_line, invoke, rows, session, shell, s
 import ntkbench
 from ntkbench.analysis.series.records import as_text
 from ntkbench.errors import StoreError
+from ntkbench.plugin.hashing import digest_of_bytes
 from ntkbench.store import read
-from ntkbench.store.arrow import digest_of, parquet_bytes, read_table, row_table, to_table, write_bytes
+from ntkbench.store.arrow import parquet_bytes, read_table, row_table, to_table, write_bytes
 from ntkbench.store.read import Results
 from ntkbench.store.run_file import differences, run_digest
 from ntkbench.store.schemas import CELL_TABLES, SCHEMA_VERSION, SCHEMAS, arrow_schema, describe
@@ -195,15 +196,15 @@ class TestArrow:
         file, content = tmp_path / "a.parquet", parquet_bytes(table)
         write_bytes(content, file, tmp_path / "part", sync=True)
         assert pq.read_table(file).equals(table)
-        assert read_table(file, "spectra", digest_of(content)).equals(table)
+        assert read_table(file, "spectra", digest_of_bytes(content)).equals(table)
         assert not (tmp_path / "part").exists()
         for broken in (b"", b"PAR", content[:-1], content[1:]):
             file.write_bytes(broken)
             with pytest.raises(StoreError, match=r"a.parquet: damaged"):
-                read_table(file, "spectra", digest_of(content))
+                read_table(file, "spectra", digest_of_bytes(content))
         file.unlink()
         with pytest.raises(StoreError, match=r"a.parquet: is missing"):
-            read_table(file, "spectra", digest_of(content))
+            read_table(file, "spectra", digest_of_bytes(content))
 
 
 class TestOwnership:
