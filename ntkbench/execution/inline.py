@@ -8,13 +8,19 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from .executor import Event, Finished
+from ..plugin.executor import Event, Finished, Started
 from .solve_cell import run_job
 from .threads import thread_environment
 
 if TYPE_CHECKING:
+    from ..plugin.executor import ExecutorContext
+    from ..plugin.job import Job, WorkerConfig
     from ..plugin.registry import Registry
-    from .job import Job, WorkerConfig
+
+
+def inline(context: ExecutorContext) -> InlineExecutor:
+    """Return the executor that runs cells in this process."""
+    return InlineExecutor(context.registry, context.config)
 
 
 class InlineExecutor:
@@ -42,7 +48,11 @@ class InlineExecutor:
         if self._job is None:
             return []
         job, self._job = self._job, None
-        return [Finished(job.cell.cell_id, run_job(job, self._registry, self._config, _no_progress))]
+        outcome = run_job(job, self._registry, self._config, _no_progress)
+        return [Started(job.cell.cell_id), Finished(job.cell.cell_id, outcome)]
+
+    def release(self, cell_id: str) -> None:
+        """Do nothing: solutions stay in the run's folder, for later sessions."""
 
     def close(self) -> None:
         """Do nothing: nothing runs between calls."""

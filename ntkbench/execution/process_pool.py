@@ -11,16 +11,18 @@ from dataclasses import dataclass, field
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
+from tempfile import mkstemp
 from typing import IO, TYPE_CHECKING
 
 from ..errors import NtkbenchError
+from ..plugin.executor import Event, Finished, Progressed, Started
 from ..plugin.outcome import Outcome
-from .executor import Event, Finished, Progressed
 from .threads import thread_environment
 
 if TYPE_CHECKING:
+    from ..plugin.executor import ExecutorContext
+    from ..plugin.job import Job, WorkerConfig
     from ..plugin.outcome import Status
-    from .job import Job, WorkerConfig
 
 _LOG_BYTES = 1_000_000
 _DEATH_SECONDS = 10.0
@@ -42,12 +44,23 @@ class _WorkerProcess:
     oom_kills: int = field(default=0)
 
 
+def processes(context: ExecutorContext) -> WorkerPool:
+    """Return the executor of ``jobs`` worker processes on this machine."""
+    return WorkerPool(context.jobs, context.config, context.timeout, context.folder)
+
+
+def slot(config: WorkerConfig, timeout: float | None, folder: Path) -> WorkerPool:
+    """Return an executor of one worker process, for one job at a time."""
+    return WorkerPool(1, config, timeout, folder)
+
+
 class WorkerPool:
     """Up to ``jobs`` worker processes, each started when there is work for it."""
 
     def __init__(self, jobs: int, config: WorkerConfig, timeout: float | None, folder: Path) -> None:
         self._jobs, self._config, self._timeout, self._folder = jobs, config, timeout, folder
         self._workers: list[_WorkerProcess] = []
+        self._begun: list[Event] = []
         self._failed_starts = 0
 
     def free(self) -> int:
@@ -56,6 +69,10 @@ class WorkerPool:
 
     def submit(self, job: Job) -> None:
         """Send a job to an idle worker; start one if there is none."""
+        self._begun.append(Started(job.cell.cell_id))
+        self._send(job)
+
+    def _send(self, job: Job) -> None:
         worker = next((worker for worker in self._workers if worker.job is None), None) or self._start()
         worker.job, worker.started_at, worker.clock = job, time.time(), time.monotonic()
         worker.log_start, worker.oom_kills = worker.log.seek(0, os.SEEK_END), _oom_kills()
@@ -66,13 +83,16 @@ class WorkerPool:
 
     def events(self, timeout: float) -> list[Event]:
         """Return progress and outcomes; a worker that died or ran out of time ends its cell."""
-        found: list[Event] = []
+        found, self._begun = self._begun, []
         busy = {worker.connection: worker for worker in self._workers if worker.job}
-        for connection in wait(list(busy), self._patience(timeout)):
+        for connection in wait(list(busy), 0.0 if found else self._patience(timeout)):
             found += self._receive(busy[connection])  # type: ignore[index]
         for worker in [worker for worker in self._workers if worker.job and self._overdue(worker)]:
             found.append(self._end(worker, "timeout", f"still running after --timeout {self._timeout:g} s"))
         return found
+
+    def release(self, cell_id: str) -> None:
+        """Do nothing: solutions stay in the run's folder, for later sessions."""
 
     def close(self) -> None:
         """Kill all workers."""
@@ -83,7 +103,8 @@ class WorkerPool:
 
     def _start(self) -> _WorkerProcess:
         ours, theirs = Pipe()
-        log = (self._folder / f"worker-{len(self._workers)}-{time.monotonic_ns()}.log").open("a+b", buffering=0)
+        descriptor, _ = mkstemp(prefix="worker-", suffix=".log", dir=self._folder)
+        log = os.fdopen(descriptor, "a+b", buffering=0)
         process = subprocess.Popen(
             [sys.executable, "-m", "ntkbench.execution.worker_process", str(theirs.fileno())],
             stdin=subprocess.DEVNULL,
@@ -153,7 +174,7 @@ class WorkerPool:
         _kill(worker)
         worker.log.close()
         if job is not None:
-            self.submit(job)
+            self._send(job)
         return []
 
     def _killed(self, worker: _WorkerProcess, code: int) -> Event:

@@ -26,9 +26,9 @@ from .tables import all_tables
 
 if TYPE_CHECKING:
     from ..plugin.cell import Cell
+    from ..plugin.job import Job, WorkerConfig
     from ..plugin.registry import Registry
     from ..plugin.types import Problem, Solution, Training
-    from .job import Job, WorkerConfig
 
 ProgressCallback = Callable[[float, float], None]
 

@@ -24,7 +24,7 @@ from ..plugin.loading import load_registry
 from .solve_cell import run_job
 
 if TYPE_CHECKING:
-    from .job import WorkerConfig
+    from ..plugin.job import WorkerConfig
 
 _PROGRESS_SECONDS = 0.1
 _PR_SET_PDEATHSIG = 1

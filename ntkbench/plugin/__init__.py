@@ -23,9 +23,11 @@ if TYPE_CHECKING:
     from .availability import missing_plugin, require_available, unavailable_reason
     from .cell import Cell
     from .data_table import DataTable, centred_targets
+    from .executor import Executor, ExecutorContext, Finished, NoOptions, Progressed, Started
     from .figure_style import BAND_COLOUR, COLOURS, DASHES, MARKERS, THEORY_COLOUR
     from .hashing import digest_of_bytes
     from .hookspecs import hookimpl
+    from .job import Job, WorkerConfig
     from .loading import load_registry
     from .machine import cores, memory_bytes
     from .options import DATA_DIR_OPTION, JSON_OPTION, PLUGIN_OPTION
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from .specs import (
         BackendSpec,
         Estimate,
+        ExecutorSpec,
         MethodFacts,
         MetricSpec,
         Sizes,
@@ -60,6 +63,14 @@ _HOMES = {
     "Cell": "cell",
     "DataTable": "data_table",
     "centred_targets": "data_table",
+    "Executor": "executor",
+    "ExecutorContext": "executor",
+    "Finished": "executor",
+    "NoOptions": "executor",
+    "Progressed": "executor",
+    "Started": "executor",
+    "Job": "job",
+    "WorkerConfig": "job",
     "BAND_COLOUR": "figure_style",
     "COLOURS": "figure_style",
     "DASHES": "figure_style",
@@ -83,6 +94,7 @@ _HOMES = {
     "ResultTables": "result_tables",
     "BackendSpec": "specs",
     "Estimate": "specs",
+    "ExecutorSpec": "specs",
     "MethodFacts": "specs",
     "MetricSpec": "specs",
     "Sizes": "specs",
@@ -145,22 +157,30 @@ __all__ = [
     "DataError",
     "DataTable",
     "Estimate",
+    "Executor",
+    "ExecutorContext",
+    "ExecutorSpec",
+    "Finished",
     "Float",
     "Int",
+    "Job",
     "Measurement",
     "MethodFacts",
     "MetricSpec",
+    "NoOptions",
     "NtkbenchError",
     "Outcome",
     "Page",
     "PluginError",
     "Problem",
+    "Progressed",
     "Request",
     "ResultTables",
     "Selected",
     "SelectionCache",
     "Sizes",
     "Solution",
+    "Started",
     "StoreError",
     "StudyError",
     "StudySpec",
@@ -172,6 +192,7 @@ __all__ = [
     "TypedColumn",
     "UnavailableError",
     "UnknownNameError",
+    "WorkerConfig",
     "Workload",
     "at_grid_edge",
     "centred_targets",

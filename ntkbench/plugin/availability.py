@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ..errors import UnavailableError
 from .guard import entered
 from .loading import load_registry
-from .specs import BackendSpec, TaskSpec
+from .specs import BackendSpec, ExecutorSpec, TaskSpec
 
 if TYPE_CHECKING:
     from .registry import Registry
@@ -55,14 +55,14 @@ def _unusable(name: str, registry: Registry) -> str | None:
     return next((f'needs the plugin "{name}": {reason}' for reason in missing if reason), None)
 
 
-def unavailable_reason(spec: TaskSpec | BackendSpec, registry: Registry | None = None) -> str | None:
-    """Return why a task or backend cannot be used here, or None; a check that raises counts as a reason.
+def unavailable_reason(spec: TaskSpec | BackendSpec | ExecutorSpec, registry: Registry | None = None) -> str | None:
+    """Return why a task, backend or executor cannot be used here, or None; a check that raises counts as a reason.
 
     :param registry: the plugins checked against ``requires_plugins``; by default the installed ones.
     """
     try:
         reason = missing_requirement(spec.requires, spec.install)
-        if reason is None and spec.requires_plugins:
+        if reason is None and not isinstance(spec, ExecutorSpec) and spec.requires_plugins:
             reason = missing_plugin(spec.requires_plugins, load_registry() if registry is None else registry)
         if reason is None and isinstance(spec, TaskSpec):
             with entered(f'task "{spec.name}": available()'), redirect_stdout(sys.stderr):
@@ -76,7 +76,7 @@ def unavailable_reason(spec: TaskSpec | BackendSpec, registry: Registry | None =
     return f"its check returned {reason!r}, expected None or a reason"
 
 
-def require_available(spec: TaskSpec | BackendSpec, registry: Registry | None = None) -> None:
-    """Raise :class:`UnavailableError` if a task or backend cannot be used here."""
+def require_available(spec: TaskSpec | BackendSpec | ExecutorSpec, registry: Registry | None = None) -> None:
+    """Raise :class:`UnavailableError` if a task, backend or executor cannot be used here."""
     if reason := unavailable_reason(spec, registry):
         raise UnavailableError(f"{spec.name} is unavailable: {reason}")

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from ..errors import PluginError, UnknownNameError, suggestion
 from .guard import blaming
 from .spec_checks import checked_result
-from .specs import BackendSpec, MetricSpec, StudySpec, TaskSpec, import_target
+from .specs import BackendSpec, ExecutorSpec, MetricSpec, StudySpec, TaskSpec, import_target
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from .plugin_report import PluginReport
 
-S = TypeVar("S", TaskSpec, BackendSpec, MetricSpec, StudySpec)
+S = TypeVar("S", TaskSpec, BackendSpec, MetricSpec, StudySpec, ExecutorSpec)
 
 
 @dataclass

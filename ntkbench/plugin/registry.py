@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import PluginError, PluginWarning
 from .guard import described, entered
 from .named_registry import NamedRegistry
-from .specs import BackendSpec, MetricSpec, StudySpec, TaskSpec
+from .specs import BackendSpec, ExecutorSpec, MetricSpec, StudySpec, TaskSpec
 
 if TYPE_CHECKING:
     import pluggy
@@ -30,6 +30,7 @@ class Registry:
     backends: NamedRegistry[BackendSpec] = field(default_factory=lambda: NamedRegistry("backend"))
     metrics: NamedRegistry[MetricSpec] = field(default_factory=lambda: NamedRegistry("metric"))
     studies: NamedRegistry[StudySpec] = field(default_factory=lambda: NamedRegistry("study"))
+    executors: NamedRegistry[ExecutorSpec] = field(default_factory=lambda: NamedRegistry("executor"))
     plugins: list[PluginReport] = field(default_factory=list)
     own: set[str] = field(default_factory=set)
 
@@ -49,6 +50,7 @@ class Registry:
             ("ntkbench_register_backends", BackendSpec, self.backends),
             ("ntkbench_register_metrics", MetricSpec, self.metrics),
             ("ntkbench_register_studies", StudySpec, self.studies),
+            ("ntkbench_register_executors", ExecutorSpec, self.executors),
         )
 
     def call(self, hook_name: str, *, raising: bool = False, **arguments: Any) -> Iterator[tuple[str, Any]]:

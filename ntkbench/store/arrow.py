@@ -78,6 +78,13 @@ def _table(name: str, given: Mapping[str, Any], rows: int) -> pa.Table:
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
+def with_constant(table: pa.Table, column: str, value: Any) -> pa.Table:
+    """Return the table with one column set to a value in every row."""
+    index = table.schema.get_field_index(column)
+    field = table.schema.field(index)
+    return table.set_column(index, field, _array(value, field.type, table.num_rows))
+
+
 def from_frame(name: str, frame: pd.DataFrame) -> pa.Table:
     """Return a DataFrame as a table of the schema ``name``; missing values become null."""
     return pa.Table.from_pandas(frame, schema=arrow_schema(name), preserve_index=False)

@@ -97,7 +97,7 @@ def test_signals_are_recorded(cells):
 def test_a_cell_is_timed_from_when_its_worker_was_ready(tmp_path):
     """Workers start more slowly than a cell may take, and no cell pays for it."""
     start, timeout = 1.5, 1.0
-    slow = tmp_path / "slow.py"
+    slow = tmp_path / "slow_to_start.py"
     slow.write_text(f"import sys, time\ntime.sleep({start} * sys.argv[0].endswith('worker_process.py'))\n")
     fast, both = (study(subject=[subject(behave="sleep", at_width=4, widths=widths)]) for widths in ([16], [16, 4]))
     session(fast, tmp_path / "run", executor="inline")  # the reference and one network, without haste
