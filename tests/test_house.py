@@ -34,7 +34,16 @@ FLOORS = (
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 NEVER = {"torch", "jax", "jaxlib", "sklearn", "ntkbench_jax", "ntkbench_torch", "ntkbench_sklearn"}
-NEVER |= {"ntkbench_features", "ntkbench_reproductions", "ntkbench_synthetic", "ntkbench_uci", "ntkbench_files"}
+NEVER |= {
+    "dask",
+    "distributed",
+    "ntkbench_dask",
+    "ntkbench_features",
+    "ntkbench_reproductions",
+    "ntkbench_synthetic",
+    "ntkbench_uci",
+    "ntkbench_files",
+}
 LONGEST_FUNCTION = 60
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 HOOKS = sorted(name for name in vars(hookspecs) if name.startswith("ntkbench_"))

@@ -1,6 +1,6 @@
 """The text of small plugins, good and broken, and their reports."""
 
-FIRST_PARTY = {"reproductions", "features", "jax", "torch", "synthetic", "uci", "sklearn", "files"}
+FIRST_PARTY = {"reproductions", "features", "jax", "torch", "synthetic", "uci", "sklearn", "files", "dask"}
 
 HEAD = "import ntkbench\nfrom ntkbench.plugin.specs import MetricSpec, Sizes, StudySpec, TaskSpec\n"
 METRIC = "MetricSpec(name={name!r}, version=1, summary='a', unit='1', goal='none', target='a:b')"
