@@ -156,9 +156,8 @@ def measure(cells: int, jobs: int, executor: str, out: Path) -> None:
     print("per cell:")
     print(f"  wall                 {1e3 * wall / count:8.2f} ms")
     print(f"  work in a worker     {1e3 * work / count:8.2f} ms   (loading, solving, measuring)")
-    print(
-        f"  overhead             {1e3 * (wall - work / jobs) / count:8.2f} ms   (target: under {TARGETS_MS[executor]:g} ms)"
-    )
+    overhead, target = 1e3 * (wall - work / jobs) / count, TARGETS_MS[executor]
+    print(f"  overhead             {overhead:8.2f} ms   (target: under {target:g} ms)")
     print(f"  of it the disk alone {1e3 * disk_seconds(out):8.2f} ms   (one small file made, flushed, renamed)")
     print(f"  processor, runner    {1e3 * (clock.cpu_ended - clock.cpu_began) / count:8.2f} ms")
     print(f"  processor, workers   {1e3 * cpu_seconds()[1] / count:8.2f} ms   (with their start)")

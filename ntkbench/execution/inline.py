@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from ..plugin.executor import Event, Finished, Started
+from ..plugin.executor import Event, Finished
 from .solve_cell import run_job
 from .threads import thread_environment
 
@@ -39,9 +39,10 @@ class InlineExecutor:
         """Return 1 unless a job is waiting."""
         return 0 if self._job else 1
 
-    def submit(self, job: Job) -> None:
+    def submit(self, job: Job) -> bool:
         """Keep a job for the next call of :meth:`events`."""
         self._job = job
+        return True
 
     def events(self, timeout: float) -> list[Event]:
         """Run the waiting job to its end."""
@@ -49,7 +50,7 @@ class InlineExecutor:
             return []
         job, self._job = self._job, None
         outcome = run_job(job, self._registry, self._config, _no_progress)
-        return [Started(job.cell.cell_id), Finished(job.cell.cell_id, outcome)]
+        return [Finished(job.cell.cell_id, outcome)]
 
     def release(self, cell_id: str) -> None:
         """Do nothing: solutions stay in the run's folder, for later sessions."""

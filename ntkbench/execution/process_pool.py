@@ -15,7 +15,7 @@ from tempfile import mkstemp
 from typing import IO, TYPE_CHECKING
 
 from ..errors import NtkbenchError
-from ..plugin.executor import Event, Finished, Progressed, Started
+from ..plugin.executor import Event, Finished, Progressed
 from ..plugin.outcome import Outcome
 from .threads import thread_environment
 
@@ -60,17 +60,16 @@ class WorkerPool:
     def __init__(self, jobs: int, config: WorkerConfig, timeout: float | None, folder: Path) -> None:
         self._jobs, self._config, self._timeout, self._folder = jobs, config, timeout, folder
         self._workers: list[_WorkerProcess] = []
-        self._begun: list[Event] = []
         self._failed_starts = 0
 
     def free(self) -> int:
         """Return how many more jobs can be submitted now."""
         return self._jobs - sum(worker.job is not None for worker in self._workers)
 
-    def submit(self, job: Job) -> None:
+    def submit(self, job: Job) -> bool:
         """Send a job to an idle worker; start one if there is none."""
-        self._begun.append(Started(job.cell.cell_id))
         self._send(job)
+        return True
 
     def _send(self, job: Job) -> None:
         worker = next((worker for worker in self._workers if worker.job is None), None) or self._start()
@@ -83,9 +82,9 @@ class WorkerPool:
 
     def events(self, timeout: float) -> list[Event]:
         """Return progress and outcomes; a worker that died or ran out of time ends its cell."""
-        found, self._begun = self._begun, []
+        found: list[Event] = []
         busy = {worker.connection: worker for worker in self._workers if worker.job}
-        for connection in wait(list(busy), 0.0 if found else self._patience(timeout)):
+        for connection in wait(list(busy), self._patience(timeout)):
             found += self._receive(busy[connection])  # type: ignore[index]
         for worker in [worker for worker in self._workers if worker.job and self._overdue(worker)]:
             found.append(self._end(worker, "timeout", f"still running after --timeout {self._timeout:g} s"))

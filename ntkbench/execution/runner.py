@@ -119,7 +119,8 @@ class Runner:
             key = None if cell.cell_id in self.refill else self.folder.key(cell, self._attempt(cell))
             paths = {"solutions": str(self.folder.solutions), "scratch": str(self.folder.scratch(cell))}
             readers = self.schedule.readers(cell.cell_id)
-            self.executor.submit(Job(cell=cell, key=key, readers=readers, **paths))
+            begun = self.executor.submit(Job(cell=cell, key=key, readers=readers, **paths))
+            self.starts[cell.cell_id] = int(begun)
 
     def _take_events(self) -> None:
         events = self.executor.events(_TICK_SECONDS) if self.submitted else []

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Started:
-    """A cell has begun; a second time if what ran it was lost and it runs again, as another attempt."""
+    """A queued cell has begun; again if what ran it was lost and it runs elsewhere, as another attempt."""
 
     cell_id: str
 
@@ -47,8 +47,11 @@ class Executor(Protocol):
     def free(self) -> int:
         """Return how many more jobs can be submitted now."""
 
-    def submit(self, job: Job) -> None:
-        """Start a job, or queue it. The solutions it reads are finished, by this executor or an earlier session."""
+    def submit(self, job: Job) -> bool:
+        """Start a job and return True, or queue it and return False; then :class:`Started` says when it starts.
+
+        The solutions that it reads are finished, by this executor or in an earlier session.
+        """
 
     def events(self, timeout: float) -> list[Event]:
         """Return what happened since the last call, waiting up to ``timeout`` seconds for something to happen.

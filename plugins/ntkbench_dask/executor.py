@@ -100,10 +100,11 @@ class DaskExecutor:
         waiting = cells // 4 + 1 if self._seconds / max(1, self._count) < _SHORT_SECONDS and self._count else 0
         return max(0, cells + waiting - len(self._sent))
 
-    def submit(self, job: Job) -> None:
-        """Submit a cell."""
+    def submit(self, job: Job) -> bool:
+        """Submit a cell; it starts when a worker has room for it."""
         self._starts[job.cell.cell_id] = 0
         self._send(job, tries=1)
+        return False
 
     def _send(self, job: Job, tries: int) -> None:
         cell, room, names = job.cell, self._cluster.capacity(), self._cluster.resources
