@@ -48,6 +48,13 @@ class TestStart:
         found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         assert not set(found.stdout.split()) & NOT_FOR_HELP
 
+    def test_reading_results_imports_no_distributions(self):
+        """Half a second of every command that shows results; its special functions are enough."""
+        code = "import sys, ntkbench.cli.tables; print(*sys.modules)"
+        found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        assert "scipy.special" in found.stdout.split()
+        assert "scipy.stats" not in found.stdout.split()
+
     def test_the_module_is_the_command(self, tmp_path):
         found = shell(tmp_path, "--version")
         assert found.stdout == f"ntkbench, version {ntkbench.__version__}\n"
