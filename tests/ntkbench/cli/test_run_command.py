@@ -8,6 +8,7 @@ import signal
 import time
 
 import pytest
+from grids import each_once
 from toy_runs import TOY, as_toml, invoke, shell, study, subject
 
 import ntkbench
@@ -102,8 +103,11 @@ def test_an_interrupt_that_a_library_swallows_is_not_lost(finished, tmp_path, mo
 class TestAnyText:
     """Names and paths are printed as they are, on any terminal."""
 
-    @pytest.mark.parametrize("name", ["runs[/old]", "[bold]", ":smile:", "r\udcff"], ids=ascii)
-    @pytest.mark.parametrize("encoding", ["utf-8", "ascii", "cp1252"])
+    @pytest.mark.parametrize(
+        ("encoding", "name"),
+        each_once(["utf-8", "ascii", "cp1252"], ["runs[/old]", ":smile:", "r\udcff", "[bold]"]),
+        ids=ascii,
+    )
     def test_a_finished_run_is_shown(self, finished, tmp_path, name, encoding):
         shutil.copytree(finished / "run", tmp_path / name)
         options = ("--plugin", TOY, "--out", name)
