@@ -6,6 +6,7 @@ What plugins may import is held by ``test_plugin_boundary.py``.
 import ast
 import inspect
 import re
+import tomllib
 from collections import defaultdict
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
@@ -63,6 +64,26 @@ def test_the_core_knows_no_backend_and_no_plugin(path):
     assert not set(imports(path)) & NEVER
     words = path.read_text(encoding="utf-8")
     assert not [name for name in NEVER if f'import_module("{name}' in words or f'"{name}.' in words]
+
+
+def test_no_module_uses_a_library_whose_types_are_not_read():
+    """mypy skips them, so what they return would be Any without a word."""
+    overrides = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["mypy"]["overrides"]
+    (skipped,) = [override["module"] for override in overrides if "ignore_missing_imports" not in override]
+    packages = tuple(name.removesuffix(".*") for name in skipped)
+    used = {name for tree, _ in modules().values() for name in library_modules(tree)}
+    assert {"scipy.special", "torch.func"} <= used
+    assert not [name for name in used if any(name == package or name.startswith(f"{package}.") for package in packages)]
+
+
+def library_modules(tree):
+    """Yield the dotted names of the modules that a syntax tree imports, and of what it imports from them."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 def test_rules_that_read_files_read_them():

@@ -216,7 +216,7 @@ def test_failed_references_take_their_subjects_with_them(tmp_path):
 
 
 def test_data_that_are_not_finite_are_named(tmp_path):
-    found = rows(session(study(task=[{"name": "toy/line", "nan": True}]), tmp_path / "run"))
+    found = rows(session(study(task=[{"name": "toy/line", "nan": True}]), tmp_path / "run", executor="inline"))
     reference = found[found["role"] == "reference"].iloc[0]
     assert (reference["status"], reference["exception_type"]) == ("failed", "DataError")
     assert reference["reason"] == "problem: x_train[1, 1] is nan; data must be finite"
@@ -250,7 +250,7 @@ def test_fail_fast_stops_at_the_first_failure(tmp_path):
     assert sum(rows(again)["status"] == "ok") == 26
 
 
-@pytest.mark.parametrize("deaths", [1, 2])
+@pytest.mark.parametrize("deaths", [2, pytest.param(1, marks=pytest.mark.exhaustive)])
 def test_a_worker_killed_while_it_starts_is_replaced(tmp_path, deaths):
     plugin = tmp_path / f"fragile_{deaths}.py"  # a module of one name is loaded once
     plugin.write_text(

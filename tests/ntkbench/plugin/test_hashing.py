@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ntkbench.plugin.hashing import canonical_json, digest, digest_of_bytes, digest_of_file
@@ -15,6 +15,7 @@ class TestCanonicalJson:
         max_leaves=10,
     )
 
+    @settings(max_examples=settings().max_examples // 3)
     @given(st.dictionaries(st.text(), json_values, max_size=5))
     def test_the_order_of_keys_is_nothing(self, value):
         turned = dict(reversed(list(value.items())))
