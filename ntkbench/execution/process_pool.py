@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING
 
 from ..errors import NtkbenchError
 from ..plugin.outcome import Outcome
+from ..store.unwritable import unwritable
 from .executor import Event, Finished, Progressed
 from .threads import thread_environment
 
@@ -83,7 +84,9 @@ class WorkerPool:
 
     def _start(self) -> _WorkerProcess:
         ours, theirs = Pipe()
-        log = (self._folder / f"worker-{len(self._workers)}-{time.monotonic_ns()}.log").open("a+b", buffering=0)
+        path = self._folder / f"worker-{len(self._workers)}-{time.monotonic_ns()}.log"
+        with unwritable(path):
+            log = path.open("a+b", buffering=0)
         process = subprocess.Popen(
             [sys.executable, "-m", "ntkbench.execution.worker_process", str(theirs.fileno())],
             stdin=subprocess.DEVNULL,

@@ -21,7 +21,7 @@ import pluggy
 
 from ..errors import PluginError, PluginWarning, UnavailableError, UnknownNameError, suggestion
 from . import hookspecs
-from .guard import blaming, captured, described, entered, stdout_to_stderr, watching
+from .guard import blaming, captured, described, entered, is_interrupt, stdout_to_stderr, watching
 from .spec_checks import check_spec, checked_result
 from .specs import BackendSpec, MetricSpec, StudySpec, TaskSpec, import_target
 
@@ -202,9 +202,9 @@ class Registry:
             try:
                 with entered(f'plugin "{impl.plugin_name}": {hook_name}'), redirect_stdout(sys.stderr):
                     result = impl.function(*(arguments[name] for name in impl.argnames))
-            except KeyboardInterrupt:
-                raise
             except BaseException as error:
+                if is_interrupt(error):
+                    raise
                 message = f'plugin "{impl.plugin_name}": {hook_name} failed: {described(error)}'
                 if raising and (is_strict() or impl.plugin_name in self.own):
                     raise PluginError(message) from error
@@ -355,9 +355,9 @@ def _admit(registry: Registry, candidate: _Candidate, *, strict: bool) -> None:
     with entered(f'plugin "{name}" ({source}), being loaded{hint}'), quiet as printed:
         try:
             _load(registry, candidate)
-        except KeyboardInterrupt:
-            raise
         except BaseException as error:
+            if is_interrupt(error):
+                raise
             report = replace(report, status="broken", reason=described(error))
             if strict:
                 raise PluginError(f'plugin "{name}" ({source}): {report.reason}') from error
@@ -477,9 +477,9 @@ def unavailable_reason(spec: TaskSpec | BackendSpec, registry: Registry | None =
         if reason is None and isinstance(spec, TaskSpec):
             with entered(f'task "{spec.name}": available()'), redirect_stdout(sys.stderr):
                 reason = spec.available()
-    except KeyboardInterrupt:
-        raise
     except BaseException as error:
+        if is_interrupt(error):
+            raise
         return f"its check failed with {type(error).__name__}: {error}"
     if reason is None or isinstance(reason, str):
         return reason

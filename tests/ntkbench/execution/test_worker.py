@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from toy_runs import rows, session, study, subject
 
-from ntkbench.errors import DataError, NtkbenchError, PluginError
+from ntkbench.errors import DataError, NtkbenchError, PluginError, StoreError
 from ntkbench.execution.check import check_measurements, check_problem, check_solution
 from ntkbench.execution.data import scaled
 from ntkbench.execution.memory import peak_memory_bytes, reset_peak_memory
@@ -305,7 +305,7 @@ class TestSolutions:
 
     def test_a_save_that_fails_leaves_nothing(self, tmp_path, monkeypatch):
         monkeypatch.setattr(np, "save", lambda *a: (_ for _ in ()).throw(OSError("full")))
-        with pytest.raises(OSError, match="full"):
+        with pytest.raises(StoreError, match="full"):
             save_solution(tmp_path, "abc", Solution(**GOOD))
         assert list(tmp_path.iterdir()) == []
         assert not has_solution(tmp_path, "abc")
