@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from toy_runs import compared, session, study
 
@@ -123,3 +124,16 @@ def test_a_damaged_solution_is_none(done, tmp_path):
     assert has_solution(solutions, cell_id)
     (solutions / cell_id).rename(solutions / "another")
     assert not has_solution(solutions, "another")
+
+
+def test_a_reader_that_knows_no_digests_finds_a_changed_page_by_its_checksum(done, tmp_path):
+    file = sorted((done / "predictions").glob("*.parquet"))[0]
+    content = file.read_bytes()
+    column = pq.ParquetFile(file).metadata.row_group(0).column(pq.read_schema(file).get_field_index("value"))
+    assert pq.ParquetFile(file, page_checksum_verification=True).read().num_rows
+    last = column.data_page_offset + column.total_compressed_size - 1
+    changed = tmp_path / "changed.parquet"
+    changed.write_bytes(content[:last] + bytes([content[last] ^ 1]) + content[last + 1 :])
+    assert not pq.read_table(changed).equals(pq.read_table(file))  # without checksums it is another number
+    with pytest.raises(OSError, match="CRC"):
+        pq.ParquetFile(changed, page_checksum_verification=True).read()
