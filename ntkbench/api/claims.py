@@ -171,7 +171,17 @@ class Studies:
 
 
 def write_board(board: Board) -> None:
-    """Write the scoreboard's tables and its pages beside the runs."""
+    """Write the scoreboard's tables and its pages beside the runs.
+
+    :raises StoreError: if they cannot be written.
+    """
+    from ..store.unwritable import unwritable
+
+    with unwritable(board.path):
+        _write_board(board)
+
+
+def _write_board(board: Board) -> None:
     from ..analysis.report.replication_page import replication_page
     from ..analysis.report.scoreboard_page import scoreboard_page
     from ..analysis.report.summary_page import draw_summary

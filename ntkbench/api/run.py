@@ -191,6 +191,7 @@ def execute(
             plan, done, folder.solutions, rerun_failed=options.rerun_failed, memory=options.memory(chosen.spec)
         )  # fmt: skip
         if work.pending or not folder.is_of(plan):  # a call that computes nothing changes no provenance
+            folder.discard_verdicts(plan.study.study.name)
             folder.write_run_file(plan, arguments or {"overrides": asdict(overrides)}, environment)
         listener.started(plan, work, path)
         executor = chosen.start(
@@ -230,7 +231,6 @@ def _analyse(folder: RunFolder, session: Session, registry: Registry) -> None:
     from ..analysis.verdicts.table import as_table
 
     (report,) = session.report.runs
-    folder.write_verdicts(study.name, as_table(report.findings))
     with folder.replacing("figures") as figures:
         if study.claim is None:
             draw_figures(report, session.plan, registry, figures)
@@ -238,3 +238,4 @@ def _analyse(folder: RunFolder, session: Session, registry: Registry) -> None:
             draw_claim(report.findings, study, figures)
         draw_study_figures(session.results, study.figures, figures)
         write_study_pages(session.results, study.pages, figures)
+    folder.write_verdicts(study.name, as_table(report.findings))

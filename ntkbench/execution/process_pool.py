@@ -17,6 +17,7 @@ from typing import IO, TYPE_CHECKING
 from ..errors import NtkbenchError
 from ..plugin.executor import Event, Finished, Progressed
 from ..plugin.outcome import Outcome
+from ..store.unwritable import unwritable
 from .threads import thread_environment
 
 if TYPE_CHECKING:
@@ -102,7 +103,8 @@ class WorkerPool:
 
     def _start(self) -> _WorkerProcess:
         ours, theirs = Pipe()
-        descriptor, _ = mkstemp(prefix="worker-", suffix=".log", dir=self._folder)
+        with unwritable(self._folder):
+            descriptor, _ = mkstemp(prefix="worker-", suffix=".log", dir=self._folder)
         log = os.fdopen(descriptor, "a+b", buffering=0)
         process = subprocess.Popen(
             [sys.executable, "-m", "ntkbench.execution.worker_process", str(theirs.fileno())],

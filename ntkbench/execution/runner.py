@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
+from ..errors import StoreError
 from ..plugin.executor import Executor, Progressed, Started
 from ..plugin.job import Job
 from ..plugin.outcome import Outcome
@@ -78,7 +80,11 @@ class Runner:
         self.summary = RunSummary()
 
     def run(self) -> RunSummary:
-        """Run until nothing is left; an interrupt ends the running cells and commits them as ``interrupted``."""
+        """Run until nothing is left; an interrupt ends the running cells and commits them as ``interrupted``.
+
+        :raises StoreError: if the run's folder cannot be written or read; cells that have not been committed are left
+            for the next session.
+        """
         self._keep()
         try:
             while self.schedule.left() and not (self.fail_fast and self.summary.failures):
@@ -132,6 +138,8 @@ class Runner:
                 self.progress.progress(event.cell_id, event.fraction)
             else:
                 cell = self.submitted.pop(event.cell_id)
+                if event.outcome.exception_type == StoreError.__name__:
+                    raise StoreError(event.outcome.exception_message)
                 self.schedule.finish(cell.cell_id, ok=event.outcome.status == "ok", outcome=_past(event.outcome))
                 ended.append((cell, event.outcome))
         self._start_ready()  # workers compute while the tables are written
@@ -174,7 +182,8 @@ class Runner:
         reason = "stopped by the user" if self.summary.interrupted else "the run stopped"
         for cell in self._running():
             if cell.cell_id not in self.refill:
-                self._commit(cell, Outcome(status="interrupted", reason=reason))
+                with suppress(StoreError):  # it may be why the run stopped
+                    self._commit(cell, Outcome(status="interrupted", reason=reason))
         self.submitted.clear()
 
 

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import NtkbenchError, PluginError
+from ..errors import NtkbenchError, PluginError, StoreError
 from ..plugin.availability import require_available
+from ..plugin.guard import is_interrupt
 from ..plugin.outcome import Outcome
 from ..plugin.types import Request
 from ..store.solution_cache import load_solution, save_solution
+from ..store.unwritable import is_of_the_disk
 from ..theory.input_geometry import input_geometry
 from .check import check_solution
 from .data import load_problem
@@ -40,9 +42,9 @@ def run_job(job: Job, registry: Registry, config: WorkerConfig, progress: Progre
     try:
         status, reason, facts, tables = _solve(job, registry, config, progress)
         outcome: dict[str, Any] = {"status": status, "reason": reason, "facts": facts, "tables": tables}
-    except KeyboardInterrupt:
-        raise
     except BaseException as error:
+        if is_interrupt(error):
+            raise
         outcome = _failure(error)
         if outcome["log"] and job.cell.backend in registry.backends:
             blamed = str(error) if isinstance(error, PluginError) else registry.backends.origin(job.cell.backend)
@@ -147,6 +149,8 @@ def _failure(error: BaseException) -> dict[str, Any]:
     import traceback
 
     cause = error.__cause__ if isinstance(error, PluginError) and error.__cause__ else error
+    if is_of_the_disk(cause):
+        cause = error = StoreError(f"{getattr(cause, 'filename', None) or 'a file'}: cannot be written ({cause})")
     memory = isinstance(cause, MemoryError) or type(cause).__name__ == "OutOfMemoryError" or _names_memory(cause)
     text = (str(error) or type(error).__name__).encode(errors="backslashreplace").decode()
     return {

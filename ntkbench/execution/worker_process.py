@@ -16,6 +16,7 @@ import signal
 import sys
 import threading
 import time
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
@@ -48,8 +49,9 @@ def main(descriptor: int) -> None:
     while True:
         job = inbox.get()
         outcome = run_job(job, registry, config, _Reporter(connection))
-        sys.stdout.flush()
-        sys.stderr.flush()
+        with suppress(OSError):  # the log's disk is full
+            sys.stdout.flush()
+            sys.stderr.flush()
         connection.send(("outcome", outcome))
 
 

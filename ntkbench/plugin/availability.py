@@ -10,7 +10,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING
 
 from ..errors import UnavailableError
-from .guard import entered
+from .guard import entered, is_interrupt
 from .loading import load_registry
 from .specs import BackendSpec, ExecutorSpec, TaskSpec
 
@@ -67,9 +67,9 @@ def unavailable_reason(spec: TaskSpec | BackendSpec | ExecutorSpec, registry: Re
         if reason is None and isinstance(spec, TaskSpec):
             with entered(f'task "{spec.name}": available()'), redirect_stdout(sys.stderr):
                 reason = spec.available()
-    except KeyboardInterrupt:
-        raise
     except BaseException as error:
+        if is_interrupt(error):
+            raise
         return f"its check failed with {type(error).__name__}: {error}"
     if reason is None or isinstance(reason, str):
         return reason

@@ -10,7 +10,7 @@ import time
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from ..errors import NtkbenchError, PluginError
 
@@ -57,12 +57,36 @@ def entered(what: str) -> Iterator[None]:
     """Note that code of a plugin runs, for :func:`watching`; an interrupt prints where it struck."""
     _calls.append((what, time.monotonic()))
     try:
-        yield
-    except KeyboardInterrupt:
-        print(f"ntkbench: interrupted in {what}", file=sys.__stderr__, flush=True)
+        with _exits_raised():
+            yield
+    except KeyboardInterrupt as error:
+        if is_interrupt(error):
+            print(f"ntkbench: interrupted in {what}", file=sys.__stderr__, flush=True)
         raise
     finally:
         _calls.pop()
+
+
+def is_interrupt(error: BaseException) -> bool:
+    """Return whether an exception is Ctrl-C itself, and no class of a plugin's own derived from it."""
+    return type(error) is KeyboardInterrupt
+
+
+@contextmanager
+def _exits_raised() -> Iterator[None]:
+    """Make ``os._exit``, which ends the process at once, raise SystemExit in this process and thread."""
+    real, here = os._exit, (os.getpid(), threading.get_ident())
+
+    def leave(status: int) -> NoReturn:
+        if (os.getpid(), threading.get_ident()) != here:
+            real(status)
+        raise SystemExit(f"os._exit({status})")
+
+    os._exit = leave
+    try:
+        yield
+    finally:
+        os._exit = real
 
 
 @contextmanager
@@ -74,9 +98,11 @@ def blaming(what: str) -> Iterator[None]:
     try:
         with entered(what), redirect_stdout(sys.stderr):
             yield
-    except (NtkbenchError, KeyboardInterrupt):
+    except NtkbenchError:
         raise
     except BaseException as error:
+        if is_interrupt(error):
+            raise
         raise PluginError(f"{what} failed: {described(error)}") from error
 
 

@@ -18,7 +18,7 @@ import pluggy
 from ..errors import PluginError, suggestion
 from . import hookspecs
 from .discovery import built_in, from_path, installed
-from .guard import captured, described, entered, stdout_to_stderr, watching
+from .guard import captured, described, entered, is_interrupt, stdout_to_stderr, watching
 from .plugin_report import PluginReport
 from .registry import Registry, is_strict
 from .spec_checks import check_spec
@@ -68,9 +68,9 @@ def _admit(registry: Registry, candidate: FoundPlugin, *, strict: bool) -> None:
     with entered(f'plugin "{name}" ({source}), being loaded{hint}'), quiet as printed:
         try:
             _load(registry, candidate)
-        except KeyboardInterrupt:
-            raise
         except BaseException as error:
+            if is_interrupt(error):
+                raise
             report = replace(report, status="broken", reason=described(error))
             if strict:
                 raise PluginError(f'plugin "{name}" ({source}): {report.reason}') from error

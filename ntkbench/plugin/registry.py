@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..errors import PluginError, PluginWarning
-from .guard import described, entered
+from .guard import described, entered, is_interrupt
 from .named_registry import NamedRegistry
 from .specs import BackendSpec, ExecutorSpec, MetricSpec, StudySpec, TaskSpec
 
@@ -65,9 +65,9 @@ class Registry:
             try:
                 with entered(f'plugin "{impl.plugin_name}": {hook_name}'), redirect_stdout(sys.stderr):
                     result = impl.function(*(arguments[name] for name in impl.argnames))
-            except KeyboardInterrupt:
-                raise
             except BaseException as error:
+                if is_interrupt(error):
+                    raise
                 message = f'plugin "{impl.plugin_name}": {hook_name} failed: {described(error)}'
                 if raising and (is_strict() or impl.plugin_name in self.own):
                     raise PluginError(message) from error

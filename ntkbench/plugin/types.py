@@ -256,7 +256,7 @@ class Request:
     ``hidden_widths`` has one width per hidden layer, and is None for infinite width. ``parameters`` is an instance of
     the model that the backend's spec names; ``references`` maps labels to the solutions that a subject is compared
     with. Call ``progress(done, total)`` as often as you like. ``scratch`` is the path of the cell's own folder; the
-    backend creates it when needed, and it survives a killed attempt.
+    backend creates it when needed, without the folders above it, and it survives a killed attempt.
     """
 
     problem: Problem

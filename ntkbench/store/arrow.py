@@ -113,10 +113,17 @@ def _integers(values: list[Any], type_: pa.DataType) -> pa.Array:
 
 
 def parquet_bytes(table: pa.Table) -> bytes:
-    """Return a table as a parquet file."""
+    """Return a table as a parquet file; its pages have checksums, which other readers verify."""
     large, sink = table.num_rows > _SMALL_ROWS, pa.BufferOutputStream()
     compression = "zstd" if large else "none"
-    pq.write_table(table, sink, compression=compression, use_dictionary=large, write_statistics=False)
+    pq.write_table(
+        table,
+        sink,
+        compression=compression,
+        use_dictionary=large,
+        write_statistics=False,
+        write_page_checksum=True,
+    )
     return bytes(sink.getvalue())
 
 
@@ -208,7 +215,8 @@ def _parsed(file: Path, data: bytes, schema: pa.Schema) -> tuple[pa.Table, dict[
     """Return a parquet file's table in this schema, and its metadata."""
     try:
         coded = [field.name for field in schema if pa.types.is_dictionary(field.type)]
-        with pq.ParquetFile(pa.BufferReader(data), read_dictionary=coded) as parquet:
+        source = pa.BufferReader(data)
+        with pq.ParquetFile(source, read_dictionary=coded, page_checksum_verification=True) as parquet:
             found = parquet.read(columns=schema.names, use_threads=False).select(schema.names)
             metadata = parquet.schema_arrow.metadata
             return found if found.schema.equals(schema) else found.cast(schema), metadata

@@ -18,6 +18,8 @@ from .arrow import from_frame, is_intact, parquet_bytes, read_sealed, row_table,
 from .rows import cell_row
 from .run_file import RUN_FILE, differences, read_run_file, run_digest
 from .schemas import CELL_TABLES, RUN_TABLES, SCHEMA_VERSION
+from .solution_cache import discard_unfinished
+from .unwritable import unwritable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +34,8 @@ if TYPE_CHECKING:
 _LOCK = ".lock"
 _TEMPORARY = ".tmp"
 _OF_DONE = ["cell_id", "status", "attempt", "env_id", "digests_json"]
-_OWN_FOLDERS = ("figures", "solutions", "checkpoints", _TEMPORARY)
+_CHECKPOINTS = "checkpoints"
+_OWN_FOLDERS = ("figures", "solutions", _CHECKPOINTS, _TEMPORARY)
 
 
 @dataclass(frozen=True)
@@ -57,13 +60,11 @@ class RunFolder:
 
     def scratch(self, cell: Cell) -> Path:
         """Return the folder for a backend's checkpoints of a cell; it is deleted once the cell has ended."""
-        return self.path / "checkpoints" / cell.cell_id
+        return self.path / _CHECKPOINTS / cell.cell_id
 
     def clear_scratch(self, cell: Cell) -> None:
         """Delete the checkpoints of a cell."""
         shutil.rmtree(self.scratch(cell), ignore_errors=True)
-        with suppress(OSError):
-            self.scratch(cell).parent.rmdir()
 
     @property
     def temporary(self) -> Path:
@@ -71,9 +72,14 @@ class RunFolder:
         return self.path / _TEMPORARY
 
     def clear_temporary(self) -> None:
-        """Delete the unfinished files of an earlier process."""
+        """Delete the unfinished files of an earlier process.
+
+        :raises StoreError: if the folder for them cannot be made.
+        """
+        discard_unfinished(self.solutions)
         shutil.rmtree(self.temporary, ignore_errors=True)
-        self.temporary.mkdir()
+        with unwritable(self.temporary):
+            self.temporary.mkdir()
 
     def done(self) -> dict[str, Done]:
         """Return the committed cells; a cell with a damaged file does not count as committed."""
@@ -108,42 +114,63 @@ class RunFolder:
             if name in files:
                 self._write(name, files[name], path, sync=False)
             else:
-                path.unlink(missing_ok=True)
+                with unwritable(path):
+                    path.unlink(missing_ok=True)
         if outcome.log:
             self._write_log(self.path / "logs" / f"{cell.cell_id}.{attempt}.txt", outcome.log)
         self._write("cells", parquet_bytes(sealed(row)), self.path / "cells" / f"{cell.cell_id}.parquet", sync=True)
 
     def _write(self, name: str, data: bytes, path: Path, *, sync: bool) -> None:
-        with _said(path):
+        with unwritable(path):
             write_bytes(data, path, self.temporary / f"{name}-{path.name}", sync=sync)
 
     def _write_log(self, path: Path, text: str) -> None:
-        with _said(path):
+        with unwritable(path):
             path.write_text(text, encoding="utf-8", errors="backslashreplace")
 
     def write_verdicts(self, study: str, verdicts: pd.DataFrame) -> None:
-        """Write the verdicts of a study."""
-        (self.path / "verdicts").mkdir(exist_ok=True)
-        data = parquet_bytes(sealed(from_frame("verdicts", verdicts)))
-        self._write("verdicts", data, self.path / "verdicts" / f"{study}.parquet", sync=False)
+        """Write the verdicts of a study: the last of its report, which makes it count.
+
+        :raises StoreError: if they cannot be written.
+        """
+        path = self._verdicts(study)
+        with unwritable(path):
+            path.parent.mkdir(exist_ok=True)
+        self._write("verdicts", parquet_bytes(sealed(from_frame("verdicts", verdicts))), path, sync=False)
+
+    def discard_verdicts(self, study: str) -> None:
+        """Delete the verdicts of a study, whose cells are about to change: they would outlive a run that is killed.
+
+        :raises StoreError: if they cannot be deleted.
+        """
+        with unwritable(self._verdicts(study)):
+            self._verdicts(study).unlink(missing_ok=True)
+
+    def _verdicts(self, study: str) -> Path:
+        return self.path / "verdicts" / f"{study}.parquet"
 
     def report_is_whole(self, study: str) -> bool:
         """Return whether figures are there, and a study's verdicts are those that were written."""
         try:
-            read_sealed(self.path / "verdicts" / f"{study}.parquet", "verdicts")
+            read_sealed(self._verdicts(study), "verdicts")
         except StoreError:
             return False
         return (self.path / "figures").is_dir()
 
     @contextmanager
     def replacing(self, name: str) -> Iterator[Path]:
-        """Give a path for a new folder; once it is filled it replaces the folder ``name``."""
+        """Give a path for a new folder; once it is filled it replaces the folder ``name``.
+
+        :raises StoreError: if it cannot be filled or put in its place; the old one stays as long as it can.
+        """
         part = self.temporary / name
         shutil.rmtree(part, ignore_errors=True)
-        yield part
-        if part.is_dir():
-            shutil.rmtree(self.path / name, ignore_errors=True)
-            part.replace(self.path / name)
+        with unwritable(self.path / name):
+            yield part
+            if part.is_dir():
+                if (self.path / name).exists():
+                    shutil.rmtree(self.path / name)
+                part.replace(self.path / name)
 
     def is_of(self, plan: Plan) -> bool:
         """Return whether ``run.json`` is of this very plan, with all that its report depends on."""
@@ -171,14 +198,15 @@ class RunFolder:
         }
         text["digest"] = run_digest(text)
         part = self.temporary / RUN_FILE
-        with _said(self.path / RUN_FILE):
+        with unwritable(self.path / RUN_FILE):
             part.write_text(
                 json.dumps(text, indent=2, ensure_ascii=False) + "\n",
                 encoding="utf-8",
                 errors="backslashreplace",  # bytes of a path that are no UTF-8 become JSON's own escapes
             )
             part.replace(self.path / RUN_FILE)
-            for name in ("cells", *CELL_TABLES, "logs", "solutions"):
+        for name in ("cells", *CELL_TABLES, "logs", "solutions", _CHECKPOINTS):
+            with unwritable(self.path / name):
                 (self.path / name).mkdir(exist_ok=True)
 
 
@@ -186,15 +214,6 @@ def latest_log(path: Path, cell_id: str) -> Path | None:
     """Return the log of a cell's latest attempt in the run at ``path``: its output and traceback; None without one."""
     found = list((path / "logs").glob(f"{cell_id}.*.txt"))
     return max(found, key=lambda file: int(file.suffixes[-2].lstrip(".")), default=None)
-
-
-@contextmanager
-def _said(path: Path) -> Iterator[None]:
-    """Turn a failure to write ``path`` into a message that names it."""
-    try:
-        yield
-    except OSError as error:
-        raise StoreError(f"{path}: cannot be written ({error.strerror or error})") from error
 
 
 @contextmanager
@@ -214,13 +233,16 @@ def open_run(path: Path, plan: Plan, *, fresh: bool) -> Iterator[RunFolder]:
         raise StoreError(f"{path}: cannot be written to ({error.strerror}); choose another --out") from None
     try:
         if fresh:
-            discard(path)
+            with unwritable(path):
+                discard(path)
         check_extends(path, plan)
         folder = RunFolder(path, plan.run_id)
         folder.clear_temporary()
         yield folder
     finally:
         shutil.rmtree(path / _TEMPORARY, ignore_errors=True)
+        with suppress(OSError):  # it is not empty, or gone
+            (path / _CHECKPOINTS).rmdir()
         lock.release()
 
 

@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import StoreError
 from ..plugin.hashing import digest, digest_of_file
 from ..plugin.types import Solution, Training
+from .unwritable import unwritable
 
 _SCALARS = ("rho", "time_scale")
 _LEFT_OUT = (
@@ -22,6 +24,7 @@ _LEFT_OUT = (
     "compile_seconds",
 )  # fields that no reader of a reference needs
 _INDEX = "solution.json"
+_UNFINISHED = ".tmp-"
 _ARRAYS = tuple(f.name for f in fields(Solution) if f.name not in (*_SCALARS, *_LEFT_OUT, "training"))
 
 
@@ -45,10 +48,24 @@ def _digest(index: dict[str, Any]) -> str:
     return digest({key: value for key, value in index.items() if key != "digest"}, 32)
 
 
+def discard_unfinished(folder: Path) -> None:
+    """Delete the solutions that a killed process was writing."""
+    for part in folder.glob(f"{_UNFINISHED}*"):
+        shutil.rmtree(part, ignore_errors=True)
+
+
 def save_solution(folder: Path, cell_id: str, solution: Solution) -> None:
-    """Write a solution to the cache, completely or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(prefix=".tmp-", dir=folder))
+    """Write a solution to the cache, completely or not at all.
+
+    :raises StoreError: if it cannot be written.
+    """
+    with unwritable(folder / cell_id):
+        folder.mkdir(exist_ok=True)
+        _save(folder, cell_id, solution)
+
+
+def _save(folder: Path, cell_id: str, solution: Solution) -> None:
+    part = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=folder))
     try:
         arrays = [name for name in _ARRAYS if getattr(solution, name) is not None]
         for name in arrays:
@@ -68,10 +85,13 @@ def save_solution(folder: Path, cell_id: str, solution: Solution) -> None:
 def load_solution(folder: Path, cell_id: str) -> Solution:
     """Return a solution whose arrays are memory maps, read-only.
 
-    :raises FileNotFoundError: if it is not in the cache.
+    :raises StoreError: if it is not in the cache, or no longer what was written.
     """
     here = folder / cell_id
-    index = _index(here)
-    arrays = {name: np.load(here / f"{name}.npy", mmap_mode="r") for name in index["arrays"]}
-    training = None if index["training"] is None else Training(**index["training"])
-    return Solution(**arrays, **index["scalars"], training=training)
+    try:
+        index = _index(here)
+        arrays = {name: np.load(here / f"{name}.npy", mmap_mode="r") for name in index["arrays"]}
+        training = None if index["training"] is None else Training(**index["training"])
+        return Solution(**arrays, **index["scalars"], training=training)
+    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StoreError(f"{here}: cannot be read ({getattr(error, 'strerror', None) or error})") from error

@@ -16,6 +16,7 @@ from ..theory.optimizers import Optimizer, momentum_mistake
 Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")]
 INT64_MAX = 2**63 - 1
 MOST_RECORDS = 100_000
+MOST_STEPS = 2**53  # beyond it not every step is a float64
 PositiveInt = Annotated[int, Field(ge=1, le=INT64_MAX)]
 WIDTH_TWICE = "a width is listed twice"
 FigureName = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
@@ -149,7 +150,7 @@ class TrainingEntry(_Frozen):
     learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] | FractionOfMaxStable = FractionOfMaxStable(
         fraction_of_max_stable=0.5
     )
-    steps: int = Field(default=200, ge=0, le=INT64_MAX)
+    steps: int = Field(default=200, ge=0, le=MOST_STEPS)
     time: float | None = Field(
         default=None, gt=0, allow_inf_nan=False, description="learning_rate * steps, in place of steps"
     )
@@ -209,6 +210,9 @@ class TrainingEntry(_Frozen):
 
     @model_validator(mode="after")
     def _within(self) -> TrainingEntry:
+        rate = self.learning_rate
+        if self.time is not None and isinstance(rate, float) and self.time / rate > MOST_STEPS:
+            raise ValueError(f"time / learning_rate asks for more than {MOST_STEPS} steps")
         recorded = self.records if isinstance(self.records, int) else len(self.records)
         if recorded > MOST_RECORDS:
             raise ValueError(f"records asks for {recorded} recorded steps; at most {MOST_RECORDS} are possible")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from ..errors import StudyError
 from ..plugin.availability import unavailable_reason
 from ..plugin.cell import Cell
 from ..plugin.guard import watching
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from .resolve import ResolvedMethod, ResolvedStudy, ResolvedTask
 
 
+MOST_CELLS = 100_000
+
+
 @dataclass(frozen=True)
 class Plan:
     """The cells of a study, references before the subjects that need them, and the name of the run."""
@@ -40,12 +44,32 @@ class Plan:
 
 
 def make_plan(study: ResolvedStudy, registry: Registry) -> Plan:
-    """Expand a study to its cells."""
+    """Expand a study to its cells.
+
+    :raises StudyError: if there are more than anybody runs.
+    """
+    if (count := cell_count(study)) > MOST_CELLS:
+        raise StudyError(
+            f'study "{study.study.name}": asks for {count} cells (tasks x splits x architectures x references and '
+            f"widths); at most {MOST_CELLS} are possible"
+        )
     expansion = _Expansion(study, registry)
     with watching():
         cells = tuple({cell.cell_id: cell for cell in expansion.cells()}.values())
     resolved = _resolved_text(study)
     return Plan(study, cells, f"{study.study.name}-{digest(resolved, 8)}", resolved)
+
+
+def cell_count(study: ResolvedStudy) -> int:
+    """Return how many cells a study has, those that coincide counted each."""
+    cells = 0
+    for task in study.tasks:
+        entries = [method.entry for method in study.subjects if isinstance(method.entry, SubjectEntry)]
+        learning = [entry for entry in entries if entry.learns(task.spec.name, task.entry.label)]
+        for architecture in study.study.architecture:
+            ensembles = sum(len(entry.hidden_widths(architecture.depth)) for entry in learning)
+            cells += task.entry.splits * (len(study.references) + ensembles)
+    return cells
 
 
 def _resolved_text(study: ResolvedStudy) -> dict[str, Any]:

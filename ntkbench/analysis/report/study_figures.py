@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from typing import TYPE_CHECKING
 
+from ...errors import NtkbenchError, PluginWarning
+from ...plugin.guard import blaming, described
 from ...plugin.specs import import_target
 
 if TYPE_CHECKING:
@@ -26,20 +29,25 @@ def draw_study_figures(results: ResultTables, names: Sequence[str], folder: Path
     written = []
     for name in names:
         try:
-            figure = import_target(name)(results)
-            folder.mkdir(parents=True, exist_ok=True)
-            written += save(figure, folder, name.rpartition(":")[2])
-        except Exception as error:
-            warnings.warn(f"figure {name} is not drawn: {type(error).__name__}: {error}", stacklevel=2)
+            with blaming(f"figure {name}"):
+                contents = _drawn(import_target(name)(results))
+        except NtkbenchError as error:
+            reason = described(error.__cause__ or error)
+            warnings.warn(f"figure {name} is not drawn: {reason}", PluginWarning, stacklevel=2)
+            continue
+        folder.mkdir(parents=True, exist_ok=True)
+        for ending, content in contents.items():
+            written.append(folder / f"{name.rpartition(':')[2]}.{ending}")
+            written[-1].write_bytes(content)
     return written
 
 
-def save(figure: Figure, folder: Path, name: str) -> list[Path]:
-    """Save a figure as ``name.png`` (150 dpi) and ``name.svg``, and return both paths."""
+def _drawn(figure: Figure) -> dict[str, bytes]:
+    """Return a figure as PNG (150 dpi) and SVG, by the endings of their files."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     FigureCanvasAgg(figure)
-    png, svg = folder / f"{name}.png", folder / f"{name}.svg"
-    figure.savefig(png, dpi=_DPI)
-    figure.savefig(svg, metadata={"Date": None})
-    return [png, svg]
+    png, svg = io.BytesIO(), io.BytesIO()
+    figure.savefig(png, format="png", dpi=_DPI)
+    figure.savefig(svg, format="svg", metadata={"Date": None})
+    return {"png": png.getvalue(), "svg": svg.getvalue()}

@@ -127,7 +127,7 @@ def _names(path: Path, found: tuple[str, ...], columns: tuple[Any, ...]) -> tupl
     for k, (own, name) in enumerate(zip(found, names, strict=True)):
         if _OF_PANDAS.fullmatch(own):
             no_data[name] = "row names that pandas wrote"
-        elif not own and not any(columns[k].unique().to_pylist()):
+        elif not own and not any(columns[k].to_pylist()):
             no_data[name] = "it has no name and no values"
         elif not own and k == 0:
             no_data[name] = "it has no name: row names, as pandas and R write them"

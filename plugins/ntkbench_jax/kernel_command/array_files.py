@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import lzma
 import os
+import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -24,6 +27,10 @@ if TYPE_CHECKING:
 
 BINARY = (".npy", ".npz")
 PARQUET = ".parquet"
+_DAMAGED = (
+    *(ValueError, EOFError, NotImplementedError, SyntaxError, OverflowError, RecursionError, TypeError, KeyError),
+    *(tokenize.TokenError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error),
+)  # what NumPy and zipfile raise
 _NPY = b"\x93NUMPY"
 
 
@@ -75,7 +82,7 @@ def _read_binary(path: Path, array: str | None) -> Matrix:
             with loaded:
                 name = _chosen(path, loaded.files, array)
                 return _points(f"{path}[{name}]", loaded[name])
-    except (ValueError, EOFError, NotImplementedError, SyntaxError, zipfile.BadZipFile, zlib.error) as error:
+    except _DAMAGED as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(f"{path}: is not a whole {path.suffix} file of numbers ({reason})") from None
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import io
 import os
+import sys
+from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -46,20 +48,22 @@ class Checkpoints:
         return None if found is None else dict(found)
 
     def save(self, first: int, content: dict[str, Any]) -> None:
-        """Replace the file of a group."""
+        """Replace the file of a group; training goes on without it where it cannot be written."""
         if self._folder is None:
             return
-        self._folder.mkdir(parents=True, exist_ok=True)
-        path = self._folder / f"{first}.pt"
-        part = path.with_suffix(f".{os.getpid()}.part")
+        self._saved = monotonic()
         buffer = io.BytesIO()
         torch.save(content, buffer)
-        data = buffer.getbuffer()
-        with part.open("wb") as file:
-            file.write(digest_of_bytes(data).encode())
-            file.write(data)
-        part.replace(path)
-        self._saved = monotonic()
+        path = self._folder / f"{first}.pt"
+        part = path.with_suffix(f".{os.getpid()}.part")
+        try:
+            self._folder.mkdir(exist_ok=True)  # not the folders above: a run's folder that is gone stays gone
+            _write(part, buffer.getbuffer())
+            part.replace(path)
+        except OSError as error:
+            print(f"{path}: no checkpoint is saved ({error.strerror or error})", file=sys.stderr)
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
 
     def load(self, first: int, device: torch.device) -> dict[str, Any]:
         """Return the content of a group's file, tensors on ``device``; empty if it cannot be read."""
@@ -73,6 +77,12 @@ class Checkpoints:
             return dict(torch.load(io.BytesIO(data), map_location=device, weights_only=True))
         except Exception:  # missing or damaged, whatever torch raises
             return {}
+
+
+def _write(path: Path, data: memoryview) -> None:
+    with path.open("wb") as file:
+        file.write(digest_of_bytes(data).encode())
+        file.write(data)
 
 
 class Checkpoint:

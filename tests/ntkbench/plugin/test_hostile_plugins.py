@@ -22,6 +22,8 @@ def hook(name, body, arguments=""):
 HOSTILE = {
     "exits": "sys.exit(3)\n",
     "exits-in-commands": hook("register_commands", "sys.exit(4)", "cli"),
+    "leaves": "os._exit(9)\n",
+    "ctrl-c": "class Own(KeyboardInterrupt): pass\n" + hook("register_tasks", "raise Own('not the user')"),
     "base": "class End(BaseException): pass\n" + hook("register_tasks", "raise End('of all')"),
     "loud": "print('loud plugin here')\nprint('x' * 2_000_000)\nos.write(1, b'and by its descriptor')\n",
     "squatter": hook("register_tasks", "return [TaskSpec(name='uci/wine', **TASK), TaskSpec(name='mine/a', **TASK)]"),
@@ -40,6 +42,8 @@ HOSTILE = {
 ALWAYS = {
     'plugin "exits" (installed: hostile_exits of hostile) is set aside: SystemExit: 3',
     'plugin "exits-in-commands": ntkbench_register_commands failed: SystemExit: 4',
+    'plugin "leaves" (installed: hostile_leaves of hostile) is set aside: SystemExit: os._exit(9)',
+    'plugin "ctrl-c" (installed: hostile_ctrl_c of hostile) is set aside: Own: not the user',
     'plugin "base" (installed: hostile_base of hostile) is set aside: End: of all',
     'plugin "loud" (installed: hostile_loud of hostile) printed 2 MB, beginning with "loud plugin here"',
     'is set aside: task "uci/wine" is registered by both uci and squatter',
@@ -105,7 +109,7 @@ def test_the_doctor_reports_every_one(hostile):
     check(done, 1, ALWAYS)
     report = json.loads(done.stdout)
     broken = {plugin["name"] for plugin in report["plugins"] if plugin["status"] == "broken"}
-    assert broken == {"exits", "base", "squatter", "files", "lost", "needy"}
+    assert broken == {"exits", "leaves", "ctrl-c", "base", "squatter", "files", "lost", "needy"}
     assert next(plugin for plugin in report["plugins"] if plugin["name"] == "files")["status"] == "ok"
     assert len(report["commands"]) == 2
     shown = hostile("doctor")

@@ -184,3 +184,16 @@ class TestDamage:
             assert str(file) in found.stderr
             assert "Traceback" not in found.stderr
             assert found.stdout == ""
+
+
+def test_a_reader_that_knows_no_digests_finds_a_changed_page_by_its_checksum(done, tmp_path):
+    file = sorted((done / "predictions").glob("*.parquet"))[0]
+    content = file.read_bytes()
+    column = pq.ParquetFile(file).metadata.row_group(0).column(pq.read_schema(file).get_field_index("value"))
+    assert pq.ParquetFile(file, page_checksum_verification=True).read().num_rows
+    last = column.data_page_offset + column.total_compressed_size - 1
+    changed = tmp_path / "changed.parquet"
+    changed.write_bytes(content[:last] + bytes([content[last] ^ 1]) + content[last + 1 :])
+    assert not pq.read_table(changed).equals(pq.read_table(file))  # without checksums it is another number
+    with pytest.raises(OSError, match="CRC"):
+        pq.ParquetFile(changed, page_checksum_verification=True).read()

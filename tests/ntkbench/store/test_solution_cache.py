@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from problems import GOOD, T
 
+from ntkbench.errors import StoreError
 from ntkbench.plugin.types import Solution, Training
 from ntkbench.store.solution_cache import has_solution, load_solution, save_solution
 
@@ -31,7 +32,7 @@ class TestSolutions:
 
     def test_a_save_that_fails_leaves_nothing(self, tmp_path, monkeypatch):
         monkeypatch.setattr(np, "save", lambda *a: (_ for _ in ()).throw(OSError("full")))
-        with pytest.raises(OSError, match="full"):
+        with pytest.raises(StoreError, match="full"):
             save_solution(tmp_path, "abc", Solution(**GOOD))
         assert list(tmp_path.iterdir()) == []
         assert not has_solution(tmp_path, "abc")

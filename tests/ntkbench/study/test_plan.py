@@ -13,7 +13,7 @@ from ntkbench.plugin.hashing import digest
 from ntkbench.plugin.loading import load_registry
 from ntkbench.plugin.specs import MethodFacts
 from ntkbench.study.load import Overrides
-from ntkbench.study.plan import make_plan
+from ntkbench.study.plan import cell_count, make_plan
 from ntkbench.study.resolve import resolve_study
 
 RICH = study(
@@ -311,3 +311,20 @@ class TestSkipping:
 
     def test_skipping_is_no_part_of_the_name(self, plan):
         assert ids(plan(study(), load_registry([TOY, LISTENER]))) == ids(plan(study()))
+
+
+def test_a_study_of_more_cells_than_anybody_runs_is_refused_before_it_is_expanded(registry):
+    widths = list(range(1, 101))
+    text = study(task=[{"name": "toy/line", "splits": 1000}], subject=[subject(widths=widths)])
+    with pytest.raises(StudyError, match=r'study "toy": asks for 101000 cells .* at most 100000'):
+        make_plan(resolve_study(text, registry), registry)
+
+
+def test_cells_are_counted_as_they_are_planned(registry):
+    text = study(
+        task=[{"name": "toy/line", "splits": 3}, {"name": "toy/line", "label": "other", "n_train": 5}],
+        architecture=[{"depth": 0}, {"depth": 2}],
+        subject=[subject(), subject("one", tasks=["other"], widths=[4, 8])],
+    )
+    resolved = resolve_study(text, registry)
+    assert cell_count(resolved) == len(make_plan(resolved, registry).cells)

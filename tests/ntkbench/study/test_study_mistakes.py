@@ -136,6 +136,12 @@ WRONG = {
     "a table for a list": ("task", {"name": "toy/line"}, "task: input should be a valid"),
     "a number for a table": ("training", 3, "training: "),
     "a step past the end": ("training.records", [0, 11], "records holds step 11, but training ends at step 10"),
+    "more steps than numbers": ("training.steps", 2**63 - 1, "training.steps: input should be less than or equal to"),
+    "a time of endless steps": (
+        "training",
+        {"time": 1e300, "learning_rate": 1e-300},
+        "training: time / learning_rate asks for more than 9007199254740992 steps",
+    ),
     "too many splits": ("task.0.splits", 1001, "task[0].splits: asks for 1001, but toy/line has 1000"),
     "unknown activation of the store": (
         "store",

@@ -1,5 +1,7 @@
 """A user's own files: every way to write a matrix, and every way to get it wrong."""
 
+import zipfile
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -216,3 +218,31 @@ class TestWriting:
             (tmp_path / "d.npz").mkdir(exist_ok=True)
             with pytest.raises(StoreError, match=message):
                 check_target(tmp_path / name, force=True)
+
+
+HEADERS = ["{", "[]", "", "(" * 3000, "'" * 5000, "2**(9**9)", "{'descr': '<f8', 'shape': (2,)}"] + [
+    f"{{'descr': {kind}, 'fortran_order': False, 'shape': {shape}}}"
+    for kind in ("'<f8'", "'|O'", "'<U999999999'", "'<f3'", "7")
+    for shape in ("(-1, 2)", "(10**12, 2)", "(1000000000000, 2)", "3")
+]
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz"])
+def test_whatever_the_header_of_an_array_says_it_is_one_message(tmp_path, suffix):
+    for number, header in enumerate(HEADERS):
+        content = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode() + bytes(64)
+        path = tmp_path / f"{number}{suffix}"
+        if suffix == ".npy":
+            path.write_bytes(content)
+        else:
+            with zipfile.ZipFile(path, "w") as archive:
+                archive.writestr("x.npy", content)
+        with pytest.raises(DataError) as caught:
+            read_matrix(path)
+        assert len(str(caught.value).splitlines()) == 1, header
+
+
+def test_a_column_of_lists_without_a_name_is_said(tmp_path):
+    pd.DataFrame({"a": [1.0, 2.0], "": [[], [3]]}).to_parquet(tmp_path / "own.parquet")
+    with pytest.raises(DataError, match="column 2 has values but no name"):
+        read_matrix(tmp_path / "own.parquet")

@@ -91,3 +91,24 @@ def test_nothing_in_a_checkpoint_is_run(tmp_path):
     files = checkpoint.Checkpoints(tmp_path)
     torch.save({"result": KilledError}, tmp_path / "0.pt")
     assert files.load(0, torch.device("cpu")) == {}
+
+
+@pytest.mark.parametrize("obstacle", ["a file in its place", "no folder above it", "a full disk"])
+def test_a_checkpoint_that_cannot_be_saved_costs_nothing_else(obstacle, tmp_path, monkeypatch, capsys, always):
+    training = Training(learning_rate=0.3, steps=np.array([0, 5]))
+    scratch = tmp_path / "checkpoints" / "cell"
+    if obstacle != "no folder above it":
+        scratch.parent.mkdir()
+    if obstacle == "a file in its place":
+        scratch.write_text("not a folder")
+    if obstacle == "a full disk":
+
+        def full(path, data):
+            path.write_bytes(b"half")
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(checkpoint, "_write", full)
+    found, expected = (solve(request(members=2, training=training, scratch=place)) for place in (scratch, None))
+    np.testing.assert_array_equal(found.members_test, expected.members_test)
+    assert "no checkpoint is saved" in capsys.readouterr().err
+    assert not [path for path in tmp_path.rglob("*") if path.suffix in (".pt", ".part")]

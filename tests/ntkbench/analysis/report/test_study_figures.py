@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import sys
 from types import ModuleType
 
@@ -9,9 +11,11 @@ import pytest
 from matplotlib.figure import Figure
 from toy_runs import TOY, session, study
 
+from ntkbench.analysis.report.pages import study_pages
 from ntkbench.analysis.report.study_figures import draw_study_figures
-from ntkbench.errors import StudyError
+from ntkbench.errors import PluginWarning, StudyError
 from ntkbench.plugin.loading import load_registry
+from ntkbench.plugin.page import Page
 from ntkbench.study.plan import make_plan
 from ntkbench.study.resolve import resolve_study
 
@@ -26,10 +30,35 @@ def broken(results) -> Figure:
     raise ValueError("no such metric")
 
 
+class OwnInterrupt(KeyboardInterrupt):
+    """Not the user's Ctrl-C."""
+
+
+def exits(results):
+    sys.exit(3)
+
+
+def leaves(results):
+    os._exit(4)
+
+
+def interrupts(results):
+    raise OwnInterrupt("at once")
+
+
+def page(results):
+    return Page("A title", ("name",), (("one",),))
+
+
+def no_page(results):
+    return "# a title"
+
+
 @pytest.fixture(autouse=True)
 def drawings(monkeypatch):
     module = ModuleType("toy_drawings")
-    module.line, module.broken = line, broken
+    for function in (line, broken, exits, leaves, interrupts, page, no_page):
+        setattr(module, function.__name__, function)
     monkeypatch.setitem(sys.modules, "toy_drawings", module)
 
 
@@ -50,6 +79,37 @@ def test_a_figure_that_fails_is_a_warning_and_the_next_is_drawn(tmp_path):
     assert [path.name for path in written] == ["line.png", "line.svg"]
     assert [str(w.message).split(" is not drawn: ")[0] for w in caught] == [f"figure {name}" for name in names[:3]]
     assert "ValueError: no such metric" in str(caught[0].message)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("exits", "SystemExit: 3"), ("leaves", "SystemExit: os._exit(4)"), ("interrupts", "OwnInterrupt: at once")],
+)
+def test_a_figure_or_page_that_ends_the_process_is_named_and_the_run_is_whole(name, reason, tmp_path):
+    names = [f"toy_drawings:{name}", "toy_drawings:line"], [f"toy_drawings:{name}", "toy_drawings:page"]
+    text = study(figures=names[0], pages=names[1])
+    with pytest.warns(PluginWarning, match=re.escape(f"figure toy_drawings:{name} is not drawn: {reason}")):
+        found = session(text, tmp_path / "run", analyse=True, executor="inline")
+    written = {path.name for path in (found.path / "figures").iterdir()}
+    assert written >= {"line.png", "line.svg", "page.md"}
+    assert f"{name}.png" not in written
+    (shown, _) = study_pages(found.results, names[1])
+    assert (shown[0], shown[1].split(" (")[0]) == (name, reason)
+
+
+def test_what_is_no_page_is_named():
+    assert [*study_pages(None, ["toy_drawings:no_page"])] == [
+        ("no_page", "page toy_drawings:no_page is a str, expected a Page")
+    ]
+
+
+def test_a_user_s_own_interrupt_ends_the_drawing(monkeypatch):
+    def stop(results):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys.modules["toy_drawings"], "line", stop)
+    with pytest.raises(KeyboardInterrupt):
+        draw_study_figures(None, ["toy_drawings:line"], None)
 
 
 def test_figures_change_neither_the_run_nor_its_cells():
