@@ -2,8 +2,9 @@
 
     python -m benchmarks.fuzzing [--inputs 100000] [--seed 0] [--only studies]
 
-Studies and --set values are planned, tables and arrays are read. An input may take 5 s and 1 GiB. A fault is a
-traceback, too much time, no message or one of more than 20,000 characters. Exit code 1 if there is any. Needs Linux.
+Studies and --set values are planned, tables and arrays are read. An input may take 5 s of processor time and 1 GiB. A
+fault is a traceback, too much time, no message or one of more than 20,000 characters. Exit code 1 if there is any.
+Needs Linux.
 """
 
 from __future__ import annotations

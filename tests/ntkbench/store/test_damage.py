@@ -55,8 +55,16 @@ def damages(file):
     yield from ((f"copy of {other.name}", other.read_bytes()) for other in others[:2])
 
 
+def is_beside_the_numbers(content, damage):
+    """Return whether only the description at a parquet file's end differs, or white space at the end of JSON."""
+    if damage.rstrip() == content.rstrip():
+        return True
+    description = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+    return content[:4] == b"PAR1" and len(damage) == len(content) and damage[:description] == content[:description]
+
+
 def test_no_damage_to_a_file_gives_another_number(done, known, tmp_path):
-    tried = found = 0
+    tried = 0
     path = Path(shutil.copytree(done, tmp_path / "run"))
     files = [path / "run.json", *(file for table in TABLES for file in sorted((path / table).glob("*.parquet")))]
     for file in files:
@@ -66,15 +74,13 @@ def test_no_damage_to_a_file_gives_another_number(done, known, tmp_path):
             try:
                 read = everything(path)
             except StoreError as error:
-                found += 1
                 assert file.name in str(error) or str(path) in str(error), (file, name)
             else:
                 lost = damage is None and file.parent.name in ("cells", "verdicts")  # never run, as far as one can see
-                assert lost or same(read, known), (file, name)
+                assert lost or (same(read, known) and is_beside_the_numbers(content, damage)), (file, name)
             tried += 1
             file.write_bytes(content)
     assert tried >= 200
-    assert found >= tried - 10
 
 
 @pytest.mark.parametrize(
