@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from ..execution.progress import Progress
     from ..plugin.cell import Cell
     from ..plugin.outcome import Outcome
-    from ..store.folder import Done
+    from ..store.finished import Done
     from ..study.model import Study
 
 
@@ -178,6 +178,7 @@ def execute(
         )  # fmt: skip
         if work.pending or not folder.is_of(plan):  # a call that computes nothing changes no provenance
             folder.write_run_file(plan, arguments or {"overrides": asdict(overrides)}, environment)
+        folder.release(work.rewritten(done))
         listener.started(plan, work, path)
         executor = _executor(options, registry, folder, listener)
         summary = Runner(
@@ -192,6 +193,8 @@ def execute(
             listener,
             fail_fast=options.fail_fast,
         ).run()
+        if summary.counts:
+            folder.compact()
         session = Session(path, plan, summary, load(path))
         if not summary.interrupted:
             _analyse(folder, session, registry)

@@ -15,7 +15,8 @@ from .schedule import FAILURES, RunWork
 if TYPE_CHECKING:
     from ..plugin.cell import Cell
     from ..plugin.registry import Registry
-    from ..store.folder import Done, RunFolder
+    from ..store.finished import Done
+    from ..store.folder import RunFolder
     from ..study.plan import Plan
     from .job import WorkerConfig
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..plugin.cell import Cell
-    from ..store.folder import Done
+    from ..store.finished import Done
     from ..study.plan import Plan
 
 Decision = Literal["run", "done", "failed before", "skip"]
@@ -121,6 +121,12 @@ class RunWork:
     refill: tuple[Cell, ...]
     schedule: CellSchedule
 
+    def rewritten(self, done: Mapping[str, Done]) -> list[str]:
+        """Return the cells whose rows this session writes again: those to run, and those now skipped that were not."""
+        skipped = (key for key, decision in self.decisions.items() if decision == "skip" and key in done)
+        pending = (cell.cell_id for cell in self.pending)
+        return [*pending, *(key for key in skipped if done[key].status != "skipped")]
+
 
 def plan_work(
     plan: Plan, done: Mapping[str, Done], solutions: Path, *, rerun_failed: bool, memory: float = inf
@@ -129,15 +135,18 @@ def plan_work(
     decisions = {cell.cell_id: decide(cell, done, rerun_failed=rerun_failed) for cell in plan.cells}
     cells = plan.by_id()
     pending = {key: cells[key] for key, decision in decisions.items() if decision == "run"}
-    solved = {key for key, decision in decisions.items() if decision == "done" and has_solution(solutions, key)}
     lost = [key for key, decision in decisions.items() if decision in ("skip", "failed before")]
     failed = {key: _past(key, done, cells) for key in lost}
     refill: dict[str, Cell] = {}
+    solved: dict[str, bool] = {}  # of the references that are read, and only of those: it takes reading them whole
     for cell in reversed(plan.cells):
         if cell.cell_id in pending or cell.cell_id in refill:
-            wanted = [key for key in cell.references.values() if decisions[key] == "done" and key not in solved]
-            refill |= {key: cells[key] for key in wanted}
-    schedule = CellSchedule([*refill.values(), *pending.values()], solved, failed, memory)
+            for key in (key for key in cell.references.values() if decisions[key] == "done"):
+                solved[key] = solved[key] if key in solved else has_solution(solutions, key)
+                if not solved[key]:
+                    refill[key] = cells[key]
+    ready = [key for key, whole in solved.items() if whole]
+    schedule = CellSchedule([*refill.values(), *pending.values()], ready, failed, memory)
     return RunWork(decisions, tuple(pending.values()), tuple(refill.values()), schedule)
 
 

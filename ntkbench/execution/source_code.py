@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from ..plugin.cell import Cell
     from ..plugin.registry import NamedRegistry, Registry
-    from ..store.folder import Done
+    from ..store.finished import Done
     from ..study.plan import Plan
 
 _CORE = __name__.partition(".")[0]

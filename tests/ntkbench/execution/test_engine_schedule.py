@@ -11,7 +11,7 @@ from ntkbench.execution.schedule import FAILURES, CellSchedule, decide, plan_wor
 from ntkbench.execution.threads import thread_environment
 from ntkbench.plugin.registry import load_registry
 from ntkbench.plugin.specs import Estimate
-from ntkbench.store.folder import Done
+from ntkbench.store.finished import Done
 from ntkbench.study.plan import make_plan
 from ntkbench.study.resolve import resolve_study
 
