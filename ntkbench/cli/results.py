@@ -1,4 +1,4 @@
-"""``ntkbench results``: list, show and export what runs have written."""
+"""``ntkbench results``: list, show, compact and export what runs have written."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FORMATS = ["csv", "parquet", "json"]
 
 @click.group("results")
 def results_group() -> None:
-    """List, show and export results."""
+    """List, show, compact and export results."""
 
 
 @results_group.command("list")
@@ -64,6 +64,21 @@ def show_run(run: str) -> None:
     results = load(_folder(run))
     show_comparisons(analyse(results))
     show_failed_cells(results)
+
+
+@results_group.command("compact")
+@click.argument("run")
+def compact(run: str) -> None:
+    """Move the rows of RUN's finished cells to few, large parquet files.
+
+    A run of many cells does so by itself. RUN is a run's folder, or its run_id in the folder results.
+    """
+    from ..store.folder import compact_run
+    from ..store.read import find_runs
+
+    for path in find_runs(_folder(run)):
+        cells, before, now = compact_run(path)
+        click.echo(f"{path}: {cells} cells: {before} files before, {now} now")
 
 
 @results_group.command("export")

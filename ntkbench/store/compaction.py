@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _PACKED_AT = 512  # cells with files of their own, while a run goes on
+_HELD_ROWS = 500_000
 MERGED_AT = 8  # parts that are less than half full
 
 
@@ -42,14 +43,24 @@ class Compactor:
         """Read every file of the run; ``found`` has its cells, as they are now."""
         self.path = path
         self.found = finished_cells(path)
+        self._held: dict[str, HeldCells] = {}  # what this process wrote last, which it need not read again
+        self._held_rows = 0
 
     def is_packed(self, cell_id: str) -> bool:
         """Return whether a cell is in a part."""
         return any(cell_id in ids for ids in self.found.parts.values())
 
-    def committed(self, cell_id: str) -> None:
-        """Note that a cell has been committed to its own files, and pack such cells once they are many."""
+    def committed(self, cell_id: str, tables: CellTables) -> None:
+        """Note that a cell has been committed to its own files, and pack such cells once they are many.
+
+        :raises StoreError: if a file cannot be written.
+        """
         self.found.loose.add(cell_id)
+        self._held_rows += sum(table.num_rows for table in tables.values())
+        if self._held_rows <= _HELD_ROWS:
+            self._held[cell_id] = HeldCells(cell_id, tables, _own_files(cell_id))
+        else:
+            self._held.pop(cell_id, None)
         if len(self.found.loose) >= _PACKED_AT:
             self.pack()
 
@@ -62,9 +73,10 @@ class Compactor:
         """
         loose, parts = self.found.loose, self.found.parts
         if len(loose) >= fewest:
-            for group in in_bounded_groups(_readable(self.path, sorted(loose), _own_tables)):
+            for group in in_bounded_groups(_readable(self.path, sorted(loose), self._own_tables)):
                 parts |= _joined(self.path, group)
                 loose.difference_update(held.name for held in group)
+            self._held, self._held_rows = {}, 0
         small = sorted(name for name, ids in parts.items() if len(ids) <= MOST_CELLS // 2)
         if len(small) >= merged_at:
             for group in in_bounded_groups(_readable(self.path, small, _part_tables)):
@@ -73,6 +85,9 @@ class Compactor:
                     for held in group:
                         del parts[held.name]
                     parts |= made
+
+    def _own_tables(self, layout: Layout, cell_id: str) -> HeldCells:
+        return self._held.get(cell_id) or _own_tables(layout, cell_id)
 
     def release(self, cell_ids: Collection[str]) -> None:
         """Give cells that are about to run again files of their own, and delete parts that are damaged.
@@ -107,8 +122,11 @@ def _own_tables(layout: Layout, cell_id: str) -> HeldCells:
         raise StoreError(f"{cell_id}: holds another cell than its name says")
     digests = json.loads(row["digests_json"][0].as_py())
     others = {table: read_table(layout.file(table, cell_id), table, digest) for table, digest in digests.items()}
-    files = tuple(file_name(table, cell_id) for table in ("cells", *CELL_TABLES))
-    return HeldCells(cell_id, {"cells": row.replace_schema_metadata(), **others}, files)
+    return HeldCells(cell_id, {"cells": row.replace_schema_metadata(), **others}, _own_files(cell_id))
+
+
+def _own_files(cell_id: str) -> tuple[str, ...]:
+    return tuple(file_name(table, cell_id) for table in ("cells", *CELL_TABLES))
 
 
 def _part_tables(layout: Layout, name: str) -> HeldCells:

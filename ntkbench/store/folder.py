@@ -117,7 +117,8 @@ class RunFolder:
             self._write_log(log_file(self.path, cell.cell_id, attempt), outcome.log)
         self._write("cells", parquet_bytes(sealed(row)), self.path / "cells" / f"{cell.cell_id}.parquet", sync=True)
         with _said(self.path):
-            self._compactor.committed(cell.cell_id)
+            tables = {name: outcome.tables[name] for name in files}
+            self._compactor.committed(cell.cell_id, {"cells": row, **tables})
 
     def _write(self, name: str, data: bytes, path: Path, *, sync: bool) -> None:
         with _said(path):
@@ -204,6 +205,26 @@ def open_run(path: Path, plan: Plan, *, fresh: bool) -> Iterator[RunFolder]:
     :raises StoreError: if the folder is foreign, in use, unwritable, or holds cells that are not in ``plan``.
     """
     check_own(path)
+    with _held(path):
+        if fresh:
+            discard(path)
+        with _said(path):
+            finish_exchange(path)
+        check_extends(path, plan)
+        folder = RunFolder(path, plan.run_id)
+        folder.clear_temporary()
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(path / TEMPORARY, ignore_errors=True)
+
+
+@contextmanager
+def _held(path: Path) -> Iterator[None]:
+    """Hold a folder's lock while the context lasts.
+
+    :raises StoreError: if it is in use or unwritable.
+    """
     try:
         path.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path / LOCK, timeout=0)
@@ -213,14 +234,24 @@ def open_run(path: Path, plan: Plan, *, fresh: bool) -> Iterator[RunFolder]:
     except OSError as error:
         raise StoreError(f"{path}: cannot be written to ({error.strerror}); choose another --out") from None
     try:
-        if fresh:
-            discard(path)
+        yield
+    finally:
+        lock.release()
+
+
+def compact_run(path: Path) -> tuple[int, int, int]:
+    """Move the rows of all cells of a finished run to few files; return how many cells, files before and files now.
+
+    :raises StoreError: if the folder is no run, is in use or unwritable.
+    """
+    run_id = read_run_file(path)["run_id"]
+    with _held(path):
         with _said(path):
             finish_exchange(path)
-        check_extends(path, plan)
-        folder = RunFolder(path, plan.run_id)
-        folder.clear_temporary()
-        yield folder
-    finally:
-        shutil.rmtree(path / TEMPORARY, ignore_errors=True)
-        lock.release()
+        folder, before = RunFolder(path, run_id), _files(path)
+        folder.compact(fully=True)
+        return len(folder.done()), before, _files(path)
+
+
+def _files(path: Path) -> int:
+    return sum(1 for table in ("cells", *CELL_TABLES) for _ in (path / table).glob("*.parquet"))
