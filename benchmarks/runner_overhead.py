@@ -142,7 +142,7 @@ def measure(cells: int, jobs: int, out: Path) -> None:
     """Run the study once and print its times."""
     clock, start = CpuClock(), time.perf_counter()
     found = execute(
-        study(cells), Overrides(), Options(jobs=jobs, plugins=(str(Path(__file__)),)), out / "run", watcher=clock
+        study(cells), Overrides(), Options(jobs=jobs, plugins=(str(Path(__file__)),)), out / "run", listener=clock
     )
     end = time.perf_counter()
     count = sum(found.summary.counts.values())

@@ -195,6 +195,7 @@ def execute(
         ).run()
         if summary.counts:
             folder.compact()
+            folder.note_status_counts()
         session = Session(path, plan, summary, load(path))
         if not summary.interrupted:
             _analyse(folder, session, registry)

@@ -39,11 +39,11 @@ def list_runs(folder: Path, as_json: bool) -> None:
 def _line(path: Path) -> dict[str, Any]:
     """Return the line of a run; of one that cannot be read, the reason."""
     from ..errors import StoreError
-    from ..store.read import load
+    from ..store.run_file import read_run_file
+    from ..store.status_counts import status_counts
 
     try:
-        results = load(path)
-        (run,), counts = results.runs, results.cells["status"].value_counts()
+        run, counts = read_run_file(path), status_counts(path)
     except StoreError as error:
         return {"run": str(path), "study": "?", "cells": str(error), "updated": "?"}
     cells = ", ".join(f"{count} {status}" for status, count in counts.items())

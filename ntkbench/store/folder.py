@@ -22,6 +22,7 @@ from .ownership import LOCK, TEMPORARY, check_extends, check_own, discard
 from .rows import cell_row
 from .run_file import RUN_FILE, read_run_file, run_digest
 from .schemas import CELL_TABLES, SCHEMA_VERSION
+from .status_counts import COUNTS, note_status_counts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,6 +43,7 @@ class RunFolder:
 
     def __init__(self, path: Path, run_id: str) -> None:
         self.path, self.run_id = path, run_id
+        self._ended: dict[str, str] = {}  # the status of each cell that this session has committed
 
     @property
     def solutions(self) -> Path:
@@ -92,6 +94,14 @@ class RunFolder:
         with _said(self.path):
             self._compactor.pack(1 if fully else _PACKED_AT_END, 2 if fully else MERGED_AT)
 
+    def note_status_counts(self) -> None:
+        """Note how the cells ended, for lists of runs; not of a run with damaged files, which lists shall name."""
+        found = self._compactor.found
+        statuses = {cell_id: done.status for cell_id, done in found.done.items()} | self._ended
+        if not found.broken and statuses.keys() == found.loose.union(*found.parts.values()):
+            with _said(self.path / COUNTS):
+                note_status_counts(self.path, statuses.values(), self.path / f"{COUNTS}.part")
+
     def key(self, cell: Cell, attempt: int) -> dict[str, Any]:
         """Return the key columns that all tables of a cell share."""
         return {"schema_version": SCHEMA_VERSION, "run_id": self.run_id, "cell_id": cell.cell_id, "attempt": attempt}
@@ -116,6 +126,7 @@ class RunFolder:
         if outcome.log:
             self._write_log(log_file(self.path, cell.cell_id, attempt), outcome.log)
         self._write("cells", parquet_bytes(sealed(row)), self.path / "cells" / f"{cell.cell_id}.parquet", sync=True)
+        self._ended[cell.cell_id] = outcome.status
         with _said(self.path):
             tables = {name: outcome.tables[name] for name in files}
             self._compactor.committed(cell.cell_id, {"cells": row, **tables})
@@ -250,6 +261,7 @@ def compact_run(path: Path) -> tuple[int, int, int]:
             finish_exchange(path)
         folder, before = RunFolder(path, run_id), _files(path)
         folder.compact(fully=True)
+        folder.note_status_counts()
         return len(folder.done()), before, _files(path)
 
 

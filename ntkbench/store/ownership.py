@@ -10,6 +10,7 @@ from .exchange import STAGED
 from .finished import committed_ids
 from .run_file import RUN_FILE, differences, read_run_file
 from .schemas import RUN_TABLES
+from .status_counts import COUNTS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,6 +30,7 @@ def discard(path: Path) -> None:
     _discard_files(path / "logs", "*.txt")
     for name in _OWN_FOLDERS:
         shutil.rmtree(path / name, ignore_errors=True)
+    (path / COUNTS).unlink(missing_ok=True)
     (path / RUN_FILE).unlink(missing_ok=True)
 
 
