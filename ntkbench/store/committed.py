@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from ..errors import StoreError
 from .arrow import empty_table, read_sealed, read_table
-from .layout import Layout, file_name, layout_of
+from .layout import FileLayout, file_name, layout_of
 from .parts import PartIndex, read_part, read_part_table, sorted_by_cell
 from .schemas import CELL_TABLES
 
@@ -28,7 +28,7 @@ _T = TypeVar("_T")
 class _Snapshot:
     """The rows of all cells at one instant, where the other tables are, and each cell's attempt."""
 
-    layout: Layout
+    layout: FileLayout
     loose: Mapping[str, pa.Table]
     parts: Mapping[str, PartIndex]
 
@@ -65,7 +65,7 @@ class CommittedRows:
         :raises StoreError: naming a file that is missing or not what was written.
         """
 
-        def read(layout: Layout) -> pa.Table:
+        def read(layout: FileLayout) -> pa.Table:
             rows = list(self._rows(self._snapshot(layout), table, columns, coded))
             found = pa.concat_tables([empty_table(table, columns, coded=coded), *rows])
             return sorted_by_cell(found)
@@ -76,7 +76,7 @@ class CommittedRows:
     def _first(self) -> _Snapshot:
         return self._settled(self._read)
 
-    def _settled(self, read: Callable[[Layout], _T]) -> _T:
+    def _settled(self, read: Callable[[FileLayout], _T]) -> _T:
         """Return what ``read`` reads of files that were not exchanged meanwhile."""
         for _ in range(_TRIES):
             layout = layout_of(self.path)
@@ -90,7 +90,7 @@ class CommittedRows:
                     return found
         return read(layout_of(self.path))
 
-    def _snapshot(self, layout: Layout) -> _Snapshot:
+    def _snapshot(self, layout: FileLayout) -> _Snapshot:
         """Return the first snapshot, or, if files have been exchanged since, a new one of the same cells.
 
         :raises StoreError: if a cell has been run again.
@@ -102,7 +102,7 @@ class CommittedRows:
             raise StoreError(f"{self.path}: cells have been run again since their rows were read; load the run again")
         return now
 
-    def _read(self, layout: Layout) -> _Snapshot:
+    def _read(self, layout: FileLayout) -> _Snapshot:
         """Return the rows of all cells.
 
         :raises StoreError: naming a file that is missing, not what was written, or of cells that others have.
@@ -132,7 +132,7 @@ def _is_one_of(ids: pa.ChunkedArray, known: Mapping[str, int]) -> pa.ChunkedArra
     return pc.is_in(ids.cast(pa.string()), value_set=pa.array(list(known), pa.string()))
 
 
-def _own_row(layout: Layout, cell_id: str) -> pa.Table:
+def _own_row(layout: FileLayout, cell_id: str) -> pa.Table:
     """Return the row of a cell that has its own files.
 
     :raises StoreError: if the file is not whole, or holds another cell than its name says.
@@ -144,7 +144,7 @@ def _own_row(layout: Layout, cell_id: str) -> pa.Table:
     return row
 
 
-def _check_parts(layout: Layout, loose: Mapping[str, pa.Table], parts: Mapping[str, PartIndex]) -> None:
+def _check_parts(layout: FileLayout, loose: Mapping[str, pa.Table], parts: Mapping[str, PartIndex]) -> None:
     """Refuse a cell that is in two places, and rows of a part whose file in ``cells`` is gone.
 
     :raises StoreError: naming the file.

@@ -14,7 +14,7 @@ from ..hashing import canonical_json
 from .arrow import digest_of, parquet_bytes, read_sealed, read_table, sealed
 from .exchange import exchange, stage
 from .finished import finished_cells
-from .layout import Layout, file_name, layout_of
+from .layout import FileLayout, file_name, layout_of
 from .parts import (
     MOST_CELLS,
     CellTables,
@@ -86,7 +86,7 @@ class Compactor:
                         del parts[held.name]
                     parts |= made
 
-    def _own_tables(self, layout: Layout, cell_id: str) -> HeldCells:
+    def _own_tables(self, layout: FileLayout, cell_id: str) -> HeldCells:
         return self._held.get(cell_id) or _own_tables(layout, cell_id)
 
     def release(self, cell_ids: Collection[str]) -> None:
@@ -106,7 +106,7 @@ class Compactor:
                 self.found.loose |= leaving
 
 
-def _readable(path: Path, names: Iterable[str], read: Callable[[Layout, str], HeldCells]) -> Iterator[HeldCells]:
+def _readable(path: Path, names: Iterable[str], read: Callable[[FileLayout, str], HeldCells]) -> Iterator[HeldCells]:
     layout = layout_of(path)
     for name in names:
         try:
@@ -115,7 +115,7 @@ def _readable(path: Path, names: Iterable[str], read: Callable[[Layout, str], He
             continue
 
 
-def _own_tables(layout: Layout, cell_id: str) -> HeldCells:
+def _own_tables(layout: FileLayout, cell_id: str) -> HeldCells:
     """Return the tables of a cell that has files of its own."""
     row = read_sealed(layout.file("cells", cell_id), "cells")
     if row["cell_id"].to_pylist() != [cell_id]:
@@ -129,7 +129,7 @@ def _own_files(cell_id: str) -> tuple[str, ...]:
     return tuple(file_name(table, cell_id) for table in ("cells", *CELL_TABLES))
 
 
-def _part_tables(layout: Layout, name: str) -> HeldCells:
+def _part_tables(layout: FileLayout, name: str) -> HeldCells:
     """Return the tables of a part."""
     index = read_part(layout, name)
     others = {table: read_part_table(layout, other, table) for table, other in index.files.items()}

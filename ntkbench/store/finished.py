@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import StoreError
 from .arrow import is_intact, read_sealed
-from .layout import Layout, file_name, layout_of
+from .layout import FileLayout, file_name, layout_of
 from .parts import PartIndex, part_is_intact, read_part
 from .schemas import CELL_TABLES
 
@@ -29,7 +29,7 @@ class Done:
 
 
 @dataclass
-class Finished:
+class FinishedCells:
     """The committed cells of a run.
 
     :param done: those whose files are all whole, by cell.
@@ -44,10 +44,10 @@ class Finished:
     broken: list[str] = field(default_factory=list)
 
 
-def finished_cells(path: Path) -> Finished:
+def finished_cells(path: Path) -> FinishedCells:
     """Return the committed cells; one with a damaged file, or in two places, does not count as committed."""
     layout = layout_of(path)
-    found = Finished(loose=set(layout.loose))
+    found = FinishedCells(loose=set(layout.loose))
     files: set[str] = set()
     for name in layout.parts:
         index = _whole_part(layout, name)
@@ -89,7 +89,7 @@ def _done(row: Mapping[str, Any]) -> Done:
     return Done(row["status"], row["attempt"], row["env_id"])
 
 
-def _whole_part(layout: Layout, name: str) -> PartIndex | None:
+def _whole_part(layout: FileLayout, name: str) -> PartIndex | None:
     """Return what a part says, None if one of its files is damaged or missing."""
     try:
         index = read_part(layout, name)
@@ -98,7 +98,7 @@ def _whole_part(layout: Layout, name: str) -> PartIndex | None:
     return index if all(part_is_intact(layout, table, other) for table, other in index.files.items()) else None
 
 
-def _whole_cells(layout: Layout, elsewhere: set[str]) -> Iterator[tuple[str, Done]]:
+def _whole_cells(layout: FileLayout, elsewhere: set[str]) -> Iterator[tuple[str, Done]]:
     """Yield the cells whose own files are all whole."""
     for cell_id in layout.loose:
         try:

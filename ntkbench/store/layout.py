@@ -21,7 +21,7 @@ def file_name(table: str, name: str) -> str:
 
 
 @dataclass(frozen=True)
-class Layout:
+class FileLayout:
     """The files of a run at one instant.
 
     :param loose: the cells that have files of their own, sorted.
@@ -44,12 +44,12 @@ class Layout:
         """Return the names of the part files of a table."""
         return frozenset(name for name in _names(self.path, table, self.moves) if name.startswith(PART))
 
-    def follows(self, other: Layout) -> bool:
+    def follows(self, other: FileLayout) -> bool:
         """Return whether no files have been exchanged since ``other``; cells may have been added."""
         return (self.parts, self.moves) == (other.parts, other.moves)
 
 
-def layout_of(path: Path) -> Layout:
+def layout_of(path: Path) -> FileLayout:
     """Return the files of a run.
 
     :raises StoreError: if its journal is damaged.
@@ -57,7 +57,7 @@ def layout_of(path: Path) -> Layout:
     moves = unfinished_moves(path)
     names = sorted(_names(path, "cells", moves))
     parts = tuple(name for name in names if name.startswith(PART))
-    return Layout(path, tuple(name for name in names if not name.startswith(PART)), parts, moves)
+    return FileLayout(path, tuple(name for name in names if not name.startswith(PART)), parts, moves)
 
 
 def _names(path: Path, table: str, moves: Moves) -> set[str]:

@@ -23,7 +23,7 @@ from .layout import PART, file_name
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from .layout import Layout
+    from .layout import FileLayout
 
 _FILES = b"ntkbench_files"
 _GROUP_ROWS = 20_000
@@ -48,7 +48,7 @@ class PartIndex:
     files: Mapping[str, str]
 
 
-def read_part(layout: Layout, name: str) -> PartIndex:
+def read_part(layout: FileLayout, name: str) -> PartIndex:
     """Return the cells of a part.
 
     :raises StoreError: naming the file if it is not what was written.
@@ -58,7 +58,7 @@ def read_part(layout: Layout, name: str) -> PartIndex:
 
 
 def read_part_table(
-    layout: Layout, name: str, table: str, columns: Sequence[str] | None = None, *, coded: bool = False
+    layout: FileLayout, name: str, table: str, columns: Sequence[str] | None = None, *, coded: bool = False
 ) -> pa.Table:
     """Return the rows of one table of a part; ``coded``: text as numbers of a dictionary.
 
@@ -67,7 +67,7 @@ def read_part_table(
     return _read(layout, table, name, columns, coded=coded)[0]
 
 
-def part_is_intact(layout: Layout, table: str, name: str) -> bool:
+def part_is_intact(layout: FileLayout, table: str, name: str) -> bool:
     """Return whether a part's file has the contents that its name says."""
     try:
         return name == PART + digest_of(file_content(layout.file(table, name)))
@@ -76,7 +76,7 @@ def part_is_intact(layout: Layout, table: str, name: str) -> bool:
 
 
 def _read(
-    layout: Layout, table: str, name: str, columns: Sequence[str] | None = None, *, coded: bool = False
+    layout: FileLayout, table: str, name: str, columns: Sequence[str] | None = None, *, coded: bool = False
 ) -> tuple[pa.Table, Mapping[bytes, bytes]]:
     file = layout.file(table, name)
     data = file_content(file)
