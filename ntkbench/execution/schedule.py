@@ -45,7 +45,7 @@ class CellSchedule:
         self, cells: Iterable[Cell], solved: Iterable[str], failed: Mapping[str, str], memory: float = inf
     ) -> None:
         """Start with the cells to run, the cells whose solutions exist, and how the failed cells ended."""
-        self._ready: list[tuple[bool, float, int, Cell]] = []
+        self._ready: dict[float, list[tuple[bool, float, int, Cell]]] = {}  # by bytes, each a heap
         self._missing: dict[str, set[str]] = {}
         self._readers: dict[str, list[Cell]] = {}
         self._blocked: list[tuple[Cell, str]] = []
@@ -68,23 +68,23 @@ class CellSchedule:
             self._readers.setdefault(key, []).append(cell)
 
     def _push(self, cell: Cell) -> None:
-        heapq.heappush(self._ready, (cell.role != "reference", -cell.estimate.flops, next(self._order), cell))
+        entry = (cell.role != "reference", -cell.estimate.flops, next(self._order), cell)
+        heapq.heappush(self._ready.setdefault(cell.estimate.bytes, []), entry)
 
     def take(self) -> Cell | None:
         """Return a ready cell that fits into memory and count it as running; None if there is none."""
         held = sum(cell.estimate.bytes for cell in self._running.values())
-        passed = []
-        found = None
-        while self._ready and found is None:
-            entry = heapq.heappop(self._ready)
-            if self._running and held + entry[-1].estimate.bytes > self.memory:
-                passed.append(entry)
-            else:
-                found = entry[-1]
-                self._running[found.cell_id] = found
-        for entry in passed:
-            heapq.heappush(self._ready, entry)
-        return found
+        fitting = [
+            (heap[0], size) for size, heap in self._ready.items() if not self._running or held + size <= self.memory
+        ]
+        if not fitting:
+            return None
+        _, size = min(fitting)
+        cell = heapq.heappop(self._ready[size])[-1]
+        if not self._ready[size]:
+            del self._ready[size]
+        self._running[cell.cell_id] = cell
+        return cell
 
     def take_blocked(self) -> list[tuple[Cell, str]]:
         """Return the cells that can never run, with the reason, once each."""

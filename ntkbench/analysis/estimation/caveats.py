@@ -28,6 +28,7 @@ class Caveats:
         rows: list[Row] = cells[[name for name in _LOOKED_UP if name in cells]].to_dict("records")  # type: ignore[assignment]
         self._cells = {(row["run_id"], row["cell_id"]): row for row in rows}
         self._whole = cells
+        self._facts: dict[tuple[str, str], Row] = {}
         self._places = {(row["run_id"], row["cell_id"]): place for place, row in enumerate(rows)}
         self._compared: dict[tuple[str, str], list[Row]] = {}
         for pair in measurements.compared.to_dict("records"):
@@ -39,9 +40,10 @@ class Caveats:
 
     def facts(self, run_id: str, cell_id: str) -> Row:
         """Return the row of a cell."""
-        place = self._places[run_id, cell_id]
-        row: Row = self._whole.iloc[place : place + 1].to_dict("records")[0]  # type: ignore[assignment]
-        return row
+        if (run_id, cell_id) not in self._facts:
+            place = self._places[run_id, cell_id]
+            self._facts[run_id, cell_id] = self._whole.iloc[place : place + 1].to_dict("records")[0]  # type: ignore[assignment]
+        return self._facts[run_id, cell_id]
 
     def of_reference(
         self, run_id: str, cell_ids: Collection[str], reference: str | None, *, kernel: str = "ntk"
