@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -12,7 +13,7 @@ import pyarrow.compute as pc
 from ..errors import StoreError
 from ..hashing import canonical_json
 from .arrow import digest_of, parquet_bytes, read_sealed, read_table, sealed
-from .exchange import exchange, stage
+from .exchange import exchange, finish_exchange, stage
 from .finished import finished_cells
 from .layout import FileLayout, file_name, layout_of
 from .parts import (
@@ -43,6 +44,7 @@ class Compactor:
         """Read every file of the run; ``found`` has its cells, as they are now."""
         self.path = path
         self.found = finished_cells(path)
+        self._exchanging = False
         self._held: dict[str, HeldCells] = {}  # what this process wrote last, which it need not read again
         self._held_rows = 0
 
@@ -71,6 +73,10 @@ class Compactor:
 
         :raises StoreError: if a file cannot be written.
         """
+        with self._exchanges():
+            self._pack(fewest, merged_at)
+
+    def _pack(self, fewest: int, merged_at: int) -> None:
         loose, parts = self.found.loose, self.found.parts
         if len(loose) >= fewest:
             for group in in_bounded_groups(_readable(self.path, sorted(loose), self._own_tables)):
@@ -94,10 +100,24 @@ class Compactor:
 
         :raises StoreError: if a file cannot be written.
         """
+        with self._exchanges():
+            self._release(frozenset(cell_ids))
+
+    @contextmanager
+    def _exchanges(self) -> Iterator[None]:
+        """Exchange files while the context lasts; what an interrupt left undone there is finished the next time."""
+        if self._exchanging:
+            finish_exchange(self.path)
+            self.found = finished_cells(self.path)
+            self._held, self._held_rows = {}, 0
+        self._exchanging = True
+        yield
+        self._exchanging = False
+
+    def _release(self, wanted: frozenset[str]) -> None:
         if self.found.broken:
             exchange(self.path, (), self.found.broken)
             self.found.broken = []
-        wanted = frozenset(cell_ids)
         for name, ids in list(self.found.parts.items()):
             if leaving := ids & wanted:
                 made = _unpacked(self.path, name, leaving)

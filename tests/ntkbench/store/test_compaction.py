@@ -256,6 +256,27 @@ def test_killed_at_any_operation_a_run_has_the_same_tables_and_goes_on(name, don
         shutil.rmtree(path)
 
 
+def test_a_process_that_is_interrupted_while_it_packs_may_pack_on(done, known, tmp_path):
+    """Ctrl-C stops the exchange of files; the cells that were running are committed, and packed, after it."""
+    plain = compaction._joined
+
+    def joined_and_interrupted(*arguments):
+        plain(*arguments)
+        raise Killed
+
+    total = operations(Path(shutil.copytree(done, tmp_path / "counted")), compact)
+    for at in (*range(1, total + 1, 3), None):
+        path = Path(shutil.copytree(done, tmp_path / str(at)))
+        made = compaction.Compactor(path)
+        with pytest.raises(Killed), pytest.MonkeyPatch.context() as patch, file_operations(at):
+            if at is None:
+                patch.setattr(compaction, "_joined", joined_and_interrupted)
+            made.pack()
+        made.pack(merged_at=99)
+        assert not (path / STAGED).exists()
+        assert_same(tables_of(path), known)
+
+
 def test_a_killed_run_resumes_with_nothing_to_do(mine, known):
     total = operations(Path(shutil.copytree(mine, mine.parent / "counted")), compact)
     for at in (total // 3, 2 * total // 3, total - 1):
