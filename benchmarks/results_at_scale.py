@@ -22,13 +22,13 @@ from unittest.mock import patch
 import numpy as np
 import pandas as pd
 from click.testing import CliRunner
+from ntkbench.execution.job import WorkerConfig
 from pydantic import BaseModel, ConfigDict
 
 import ntkbench
 from ntkbench.api.run import Options, execute, plan_study
 from ntkbench.cli import main as command
 from ntkbench.execution.environment import describe_environment
-from ntkbench.execution.job import WorkerConfig
 from ntkbench.execution.source_code import code_of
 from ntkbench.plugin.outcome import Outcome
 from ntkbench.plugin.specs import BackendSpec, Estimate, MethodFacts, Sizes, TaskSpec

@@ -1,8 +1,9 @@
 """The runner's overhead: 1,000 cells with nothing to compute, in two processes, each committed with one fsync.
 
-    python benchmarks/runner_overhead.py [--cells 1000] [--jobs 2] [--out DIR]
+    python benchmarks/runner_overhead.py [--cells 1000] [--jobs 2] [--executor processes] [--out DIR]
 
-Prints wall and processor time per cell, beyond that of the cells' own work. Target: under 5 ms per cell.
+Prints wall and processor time per cell, beyond that of the cells' own work. Target: under 5 ms per cell, under 15 ms
+with the executor dask, which then starts a cluster of as many threads in this process.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from ntkbench.plugin.specs import BackendSpec, Estimate, Sizes, TaskSpec
 from ntkbench.plugin.types import Problem, Request, Solution
 from ntkbench.study.load import Overrides
 
-TARGET_MS = 5.0
+TARGETS_MS = {"processes": 5.0, "inline": 5.0, "dask": 15.0}
 
 
 class Nothing(BaseModel):
@@ -138,25 +139,25 @@ def disk_seconds(folder: Path, files: int = 100) -> float:
     return (time.perf_counter() - start) / files
 
 
-def measure(cells: int, jobs: int, out: Path) -> None:
+def measure(cells: int, jobs: int, executor: str, out: Path) -> None:
     """Run the study once and print its times."""
     clock, start = CpuClock(), time.perf_counter()
-    found = execute(
-        study(cells), Overrides(), Options(jobs=jobs, plugins=(str(Path(__file__)),)), out / "run", listener=clock
-    )
+    options = Options(jobs=jobs, executor=executor, plugins=(str(Path(__file__)),))
+    found = execute(study(cells), Overrides(), options, out / "run", listener=clock)
     end = time.perf_counter()
     count = sum(found.summary.counts.values())
     assert found.summary.counts["ok"] == count, found.summary.counts
     work = found.results.cells["wall_seconds"].sum()
     wall = clock.ended - clock.began
-    print(f"{count} cells, --jobs {jobs}, one fsync per cell")
+    print(f"{count} cells, --jobs {jobs}, executor {executor}, one fsync per cell")
     print(f"before the first cell  {clock.began - start:8.2f} s   (plugins, plan, run.json)")
     print(f"cells                  {wall:8.2f} s   (workers starting, solving, committing)")
     print(f"after the last cell    {end - clock.ended:8.2f} s   (reading back, verdicts, figures)")
     print("per cell:")
     print(f"  wall                 {1e3 * wall / count:8.2f} ms")
     print(f"  work in a worker     {1e3 * work / count:8.2f} ms   (loading, solving, measuring)")
-    print(f"  overhead             {1e3 * (wall - work / jobs) / count:8.2f} ms   (target: under {TARGET_MS:g} ms)")
+    overhead, target = 1e3 * (wall - work / jobs) / count, TARGETS_MS[executor]
+    print(f"  overhead             {overhead:8.2f} ms   (target: under {target:g} ms)")
     print(f"  of it the disk alone {1e3 * disk_seconds(out):8.2f} ms   (one small file made, flushed, renamed)")
     print(f"  processor, runner    {1e3 * (clock.cpu_ended - clock.cpu_began) / count:8.2f} ms")
     print(f"  processor, workers   {1e3 * cpu_seconds()[1] / count:8.2f} ms   (with their start)")
@@ -166,10 +167,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cells", type=int, default=1000)
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--executor", choices=TARGETS_MS, default="processes")
     parser.add_argument("--out", type=Path, help="an empty folder on the disk to measure; default: a temporary one")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.out) as folder:
-        measure(options.cells, options.jobs, Path(folder))
+        measure(options.cells, options.jobs, options.executor, Path(folder))
 
 
 if __name__ == "__main__":

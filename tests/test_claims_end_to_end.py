@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from ntkbench.api.claims import comparisons_of_claims
 from ntkbench.cli.main import cli
-from ntkbench.plugin.registry import load_registry
+from ntkbench.plugin.loading import load_registry
 
 # Networks that learn features at every width, put forward as if they were lazy: C4 must fail, and say so.
 FEATURE_LEARNING = """
@@ -128,6 +128,7 @@ def test_what_was_not_measured_does_not_hold(tmp_path):
     assert "nothing was measured" in row["reason"]
 
 
+@pytest.mark.exhaustive
 def test_what_is_judged_of_learning_along_a_component_is_measured(tmp_path):
     """C15 in small: narrow networks are faster, but not with the control's small target."""
     small = ["task.0.n_train=40", "subject.0.widths=[16,64]", "subject.1.widths=[16]", "training.steps=200"]
@@ -147,6 +148,7 @@ def test_what_is_judged_of_learning_along_a_component_is_measured(tmp_path):
     assert narrow.set_index("role").loc["negative_control", "verdict"] == "fails"
 
 
+@pytest.mark.exhaustive
 def test_raw_outputs_have_the_fourth_moment_that_their_kernels_predict(tmp_path):
     """C1 in small, at a width where outputs are far from Gaussian: for ReLU their kurtosis is about 5."""
     small = ["subject.0.widths=[8,16]", "subject.0.members=500", "task.0.n_train=2"]

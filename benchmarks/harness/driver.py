@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ntkbench.errors import NtkbenchError
 from ntkbench.execution.environment import cores, describe_environment
-from ntkbench.plugin.registry import load_registry
+from ntkbench.plugin.loading import load_registry
 
 from .bench import Bench
 from .peer_environment import default_folder, peer_python

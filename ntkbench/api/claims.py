@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import NtkbenchError, suggestion
-from ..plugin.registry import load_registry
+from ..plugin.loading import load_registry
 from ..study.load import Overrides
 from ..study.plan import make_plan
 from ..study.resolve import resolve_study

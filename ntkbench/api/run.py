@@ -5,21 +5,22 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from ..errors import PluginWarning
 from ..execution.environment import describe_environment
+from ..execution.executors import ChosenExecutor, ExecutorRequest, choose_executor
 from ..execution.interrupts import raise_if_interrupted
-from ..execution.job import WorkerConfig
 from ..execution.runner import CellListener, Runner, RunSummary
 from ..execution.schedule import RunWork, plan_work
 from ..execution.source_code import changed_code, code_of
+from ..plugin.job import WorkerConfig
+from ..plugin.loading import load_registry
 from ..plugin.machine import cores, memory_bytes
-from ..plugin.registry import Registry, load_registry
 from ..store.folder import RunFolder, open_run
 from ..store.read import Results, load
 from ..store.run_file import read_run_file
@@ -29,10 +30,11 @@ from ..study.resolve import resolve_study
 
 if TYPE_CHECKING:
     from ..analysis.report.report import Report
-    from ..execution.executor import Executor
     from ..execution.progress import Progress
     from ..plugin.cell import Cell
     from ..plugin.outcome import Outcome
+    from ..plugin.registry import Registry
+    from ..plugin.specs import ExecutorSpec
     from ..store.finished import Done
     from ..study.model import Study
 
@@ -47,7 +49,8 @@ class Options:
     device: str = "cpu"
     data_dir: str | None = None
     plugins: tuple[str, ...] = ()
-    executor: Literal["processes", "inline"] = "processes"
+    executor: str | None = None
+    executor_options: Mapping[str, Any] = field(default_factory=dict)
     fresh: bool = False
     rerun_failed: bool = False
     fail_fast: bool = False
@@ -60,9 +63,9 @@ class Options:
         """Return how many cells run at once: ``jobs``, or as many as the cores allow."""
         return self.jobs or max(1, cores() // self.threads)
 
-    def memory(self) -> float:
+    def memory(self, executor: ExecutorSpec) -> float:
         """Return the limit in bytes on the memory of all running cells: this machine's if they run on its CPU."""
-        return (memory_bytes() if self.device == "cpu" else None) or inf
+        return (memory_bytes() if self.device == "cpu" and executor.shares_memory else None) or inf
 
 
 class NullProgress:
@@ -120,8 +123,8 @@ def run(
     :param out: the run's own folder; default ``results/<run_id>``.
     :param set: changes by key path, such as ``{"training.steps": 100}``.
     :param tasks: replace the study's tasks; ``widths`` and ``members`` replace those of every subject.
-    :param options: fields of :class:`Options`: jobs, threads, timeout, device, data_dir, plugins, executor, fresh,
-        rerun_failed, fail_fast.
+    :param options: fields of :class:`Options`: jobs, threads, timeout, device, data_dir, plugins, executor,
+        executor_options, fresh, rerun_failed, fail_fast.
     :raises NtkbenchError: for a mistake in the study, or a folder that cannot be used. A failed cell
         raises nothing: its row of ``results.cells`` holds its status and reason.
     """
@@ -144,6 +147,16 @@ def plan_study(
     plan = make_plan(resolve_study(study, registry, overrides), registry)
     raise_if_interrupted()  # planning imports what users' tables are read with
     return plan, registry
+
+
+def executor_of(plan: Plan, registry: Registry, options: Options) -> ChosenExecutor:
+    """Return the executor that the options name, or else the environment or the study.
+
+    :raises NtkbenchError: for a mistake in its name or its options.
+    """
+    entry = plan.study.study.execution
+    of_study = ExecutorRequest() if entry is None else ExecutorRequest(entry.executor, entry.parameters)
+    return choose_executor(ExecutorRequest(options.executor, options.executor_options), of_study, registry)
 
 
 def run_path(plan: Plan, out: str | Path | None) -> Path:
@@ -169,18 +182,26 @@ def execute(
     """Run a study as :func:`run` does, and report progress to ``listener``."""
     plan, registry = plan_study(study, overrides, options)
     path, listener = run_path(plan, out), listener or NullProgress()
+    chosen = executor_of(plan, registry, options)
     with open_run(path, plan, fresh=options.fresh) as folder:
         environment = describe_environment(registry, code_of(plan, registry))
         done = folder.done()
         warn_of_changed_code(path, plan, done, registry)
         work = plan_work(
-            plan, done, folder.solutions, rerun_failed=options.rerun_failed, memory=options.memory()
+            plan, done, folder.solutions, rerun_failed=options.rerun_failed, memory=options.memory(chosen.spec)
         )  # fmt: skip
         if work.pending or not folder.is_of(plan):  # a call that computes nothing changes no provenance
             folder.write_run_file(plan, arguments or {"overrides": asdict(overrides)}, environment)
         folder.release(work.rewritten(done))
         listener.started(plan, work, path)
-        executor = _executor(options, registry, folder, listener)
+        executor = chosen.start(
+            plan,
+            registry,
+            options.worker_config(),
+            jobs=options.processes(),
+            timeout=options.timeout,
+            folder=folder.temporary,
+        )
         summary = Runner(
             plan,
             work,
@@ -200,18 +221,6 @@ def execute(
         if not summary.interrupted:
             _analyse(folder, session, registry)
     return session
-
-
-def _executor(
-    options: Options, registry: Registry, folder: RunFolder, listener: RunListener | NullProgress
-) -> Executor:
-    if options.executor == "inline":
-        from ..execution.inline import InlineExecutor
-
-        return InlineExecutor(registry, options.worker_config())
-    from ..execution.process_pool import WorkerPool
-
-    return WorkerPool(options.processes(), options.worker_config(), options.timeout, folder.temporary)
 
 
 def _analyse(folder: RunFolder, session: Session, registry: Registry) -> None:

@@ -14,22 +14,23 @@ from .task_data import data_records, show_data
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
-    from ..plugin.registry import NamedRegistry, Registry
+    from ..plugin.named_registry import NamedRegistry
+    from ..plugin.registry import Registry
 
-_KINDS = ("tasks", "backends", "metrics", "studies")
+_KINDS = ("tasks", "backends", "metrics", "studies", "executors")
 
 
 def _registry(plugins: tuple[str, ...]) -> Registry:
-    from ..plugin.registry import load_registry
+    from ..plugin.loading import load_registry
 
     return load_registry(plugins)
 
 
 def _reason(spec: Any, registry: Registry) -> str | None:
-    from ..plugin.registry import unavailable_reason
-    from ..plugin.specs import BackendSpec, TaskSpec
+    from ..plugin.availability import unavailable_reason
+    from ..plugin.specs import BackendSpec, ExecutorSpec, TaskSpec
 
-    return unavailable_reason(spec, registry) if isinstance(spec, TaskSpec | BackendSpec) else None
+    return unavailable_reason(spec, registry) if isinstance(spec, TaskSpec | BackendSpec | ExecutorSpec) else None
 
 
 @click.command("list")
@@ -37,7 +38,7 @@ def _reason(spec: Any, registry: Registry) -> str | None:
 @PLUGIN_OPTION
 @JSON_OPTION
 def list_command(kind: str, plugins: tuple[str, ...], as_json: bool) -> None:
-    """List tasks, backends, metrics or studies.
+    """List tasks, backends, metrics, studies or executors.
 
     Says which are unavailable here, and why.
     """
@@ -81,7 +82,7 @@ def plugins_command(plugins: tuple[str, ...], as_json: bool) -> None:
 )
 @PLUGIN_OPTION
 def show_command(name: str, assignments: tuple[str, ...], plugins: tuple[str, ...]) -> None:
-    """Show a task, backend, metric or study in full.
+    """Show a task, backend, metric, study or executor in full.
 
     With its parameters, their defaults, source, licence and citation. NAME may be a study of your own, a .toml file:
     then also what its tasks read from your own files.
@@ -98,7 +99,7 @@ def show_command(name: str, assignments: tuple[str, ...], plugins: tuple[str, ..
     found = [(kind, known.get(name), known) for kind, known in kinds if name in known]
     if not found:
         names = [spec.name for _, known in kinds for spec in known]
-        kind_names = "no task, backend, metric or study"
+        kind_names = "no task, backend, metric, study or executor"
         refused = [known for _, known in kinds if name in known.refused] or [registry.studies]
         message = f'{kind_names} "{name}"{suggestion(name, names)} (see: ntkbench list){refused[0].absence(name)}'
         raise UnknownNameError(message)

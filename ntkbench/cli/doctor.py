@@ -35,7 +35,8 @@ def examine(plugins: tuple[str, ...]) -> dict[str, Any]:
     from dataclasses import asdict
 
     from ..execution.environment import describe_environment
-    from ..plugin.registry import load_registry, unavailable_reason
+    from ..plugin.availability import unavailable_reason
+    from ..plugin.loading import load_registry
 
     registry = load_registry(plugins)
     specs = [*registry.backends, *registry.tasks]

@@ -14,7 +14,7 @@ import click
 from .. import __version__
 from ..errors import NtkbenchError, PluginWarning
 from ..execution.interrupts import noted_interrupts, was_interrupted
-from ..plugin.registry import load_registry
+from ..plugin.loading import load_registry
 from .catalogue import list_command, plugins_command, show_command
 from .claims import claims_command
 from .doctor import doctor_command

@@ -52,7 +52,15 @@ _EXECUTION = (
         "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Stop cells that take longer."
     ),
     click.option("--device", default="cpu", show_default=True, callback=_device, help="cpu, cuda or cuda:N."),
-    click.option("--executor", type=click.Choice(["processes", "inline"]), default="processes", show_default=True),
+    click.option(
+        "--executor",
+        metavar="NAME",
+        help="Where cells run, see: ntkbench list executors.  [default: the study's, or processes]",
+    ),
+    click.option("--scheduler", metavar="ADDRESS", help="A running scheduler, for an executor that uses one."),
+    click.option(
+        "--executor-option", "executor_options", multiple=True, metavar="KEY=VALUE", help="An option of the executor."
+    ),
     click.option("--fresh", is_flag=True, help="Discard this run's results and start over."),
     click.option("--rerun", type=click.Choice(["failed"]), help="Rerun failed cells."),
     click.option("--fail-fast", is_flag=True, help="Stop at the first failed cell."),
@@ -105,6 +113,14 @@ def study_options(function: F) -> F:
 def execution_options(function: F) -> F:
     """Add the options that change how it is computed."""
     return _decorate(function, _EXECUTION)
+
+
+def executor_options(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the executor's own options."""
+    from ..study.edit import parse_assignment
+
+    given = [parse_assignment(text, "--executor-option", "scheduler=ADDRESS") for text in options["executor_options"]]
+    return dict(given) | ({"scheduler": options["scheduler"]} if options["scheduler"] else {})
 
 
 def overrides_from(options: dict[str, Any]) -> Overrides:

@@ -31,13 +31,14 @@ def plan_command(**options: Any) -> None:
 
     Also what it reads from your own files.
     """
-    from ..api.run import Options, plan_study, run_path, warn_of_changed_code
+    from ..api.run import Options, executor_of, plan_study, run_path, warn_of_changed_code
     from ..execution.schedule import decide
     from ..store.folder import RunFolder
     from ..store.ownership import check_extends, check_own
 
     choice = Options(data_dir=options["data_dir"], plugins=options["plugins"])
     plan, registry = plan_study(options["study"], overrides_from(options), choice)
+    memory = choice.memory(executor_of(plan, registry, choice).spec)
     path = run_path(plan, options["out"])
     check_own(path)
     check_extends(path, plan)
@@ -51,7 +52,7 @@ def plan_command(**options: Any) -> None:
         record = {"run_id": plan.run_id, "path": str(path), "cells": cells, "data": data}
         click.echo(json.dumps(record | {"power": [power_record(power) for power in powers]}, indent=2))
     else:
-        _show(plan.run_id, str(path), rows, None if options["everything"] else _LISTED, choice.memory())
+        _show(plan.run_id, str(path), rows, None if options["everything"] else _LISTED, memory)
         show_data(data)
         if powers:
             show_power(powers)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..plugin.options import JSON_OPTION
-from .options import execution_options, overrides_from, study_options
+from .options import execution_options, executor_options, overrides_from, study_options
 
 if TYPE_CHECKING:
     from ..api.run import Options, Session
@@ -61,6 +61,7 @@ def run_options(options: dict[str, Any]) -> Options:
         data_dir=options["data_dir"],
         plugins=options["plugins"],
         executor=options["executor"],
+        executor_options=executor_options(options),
         fresh=options["fresh"],
         rerun_failed=options["rerun"] == "failed",
         fail_fast=options["fail_fast"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -10,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import DataError
+from ..plugin.availability import require_available
 from ..plugin.guard import blaming
-from ..plugin.registry import require_available
 from ..plugin.specs import import_target
 from .check import check_problem
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 def load_problem(cell: Cell, registry: Registry) -> Problem:
     """Return the problem of a cell, scaled for training; the last few are cached.
 
-    :raises DataError: if the task's data are not finite or do not fit together.
+    :raises DataError: if the task's data are not finite, do not fit together, or are not those of the plan.
     :raises PluginError: if the task fails, or delivers other sizes than it declares.
     """
     spec = registry.tasks.get(cell.task)
@@ -45,12 +46,26 @@ def _load(
     """Load and scale a problem; other data, with another ``fingerprint``, are another problem."""
     with blaming(who):
         model = import_target(spec.parameters).model_validate_json(parameters)
+        _check_fingerprint(spec, model, fingerprint)
         problem = import_target(spec.target)(model, split_index, seed)
         sizes = spec.sizes(model)
     check_problem(who, problem, sizes)
     problem = with_loss(problem, loss or problem.loss)
     targets = spec.standardise_targets and problem.loss != "cross-entropy"
     return scaled(problem, inputs=spec.standardise_inputs, targets=targets)
+
+
+def _check_fingerprint(spec: TaskSpec, parameters: Any, planned: str) -> None:
+    """Refuse data that are not those of the plan: they have changed since, or are others on this machine.
+
+    Data that are missing have no fingerprint; the task itself says so.
+    """
+    found = spec.fingerprint(parameters)
+    if found and found != planned:
+        raise DataError(
+            f'task "{spec.name}": the data on {platform.node() or "this machine"} are not those that were planned with '
+            f"(fingerprint {found[:12]}, expected {planned[:12]}); give it the same files, or run the study anew"
+        )
 
 
 def with_loss(problem: Problem, loss: Loss) -> Problem:

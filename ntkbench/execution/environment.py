@@ -9,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..hashing import digest
+from ..plugin.hashing import digest
 from ..plugin.machine import cores, memory_bytes
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def describe_environment(registry: Registry, code: Mapping[str, Mapping[str, str
         "processor": _processor(),
         "cores": cores(),
         "memory_bytes": memory_bytes(),
-        "versions": {name: version for name in _PACKAGES if (version := _version(name))},
+        "versions": package_versions(),
         "git_commit": _git_commit(),
     }
     if found := _plugin_facts(registry):
@@ -34,6 +34,11 @@ def describe_environment(registry: Registry, code: Mapping[str, Mapping[str, str
     if code:
         facts["code"] = {package: dict(files) for package, files in code.items()}
     return {"env_id": digest(facts, 12), **facts}
+
+
+def package_versions() -> dict[str, str]:
+    """Return the versions of ntkbench and of the packages that its numbers depend on, of those installed."""
+    return {name: version for name in _PACKAGES if (version := _version(name))}
 
 
 def _plugin_facts(registry: Registry) -> dict[str, str]:

@@ -8,13 +8,19 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from .executor import Event, Finished
+from ..plugin.executor import Event, Finished
 from .solve_cell import run_job
 from .threads import thread_environment
 
 if TYPE_CHECKING:
+    from ..plugin.executor import ExecutorContext
+    from ..plugin.job import Job, WorkerConfig
     from ..plugin.registry import Registry
-    from .job import Job, WorkerConfig
+
+
+def inline(context: ExecutorContext) -> InlineExecutor:
+    """Return the executor that runs cells in this process."""
+    return InlineExecutor(context.registry, context.config)
 
 
 class InlineExecutor:
@@ -33,16 +39,21 @@ class InlineExecutor:
         """Return 1 unless a job is waiting."""
         return 0 if self._job else 1
 
-    def submit(self, job: Job) -> None:
+    def submit(self, job: Job) -> bool:
         """Keep a job for the next call of :meth:`events`."""
         self._job = job
+        return True
 
     def events(self, timeout: float) -> list[Event]:
         """Run the waiting job to its end."""
         if self._job is None:
             return []
         job, self._job = self._job, None
-        return [Finished(job.cell.cell_id, run_job(job, self._registry, self._config, _no_progress))]
+        outcome = run_job(job, self._registry, self._config, _no_progress)
+        return [Finished(job.cell.cell_id, outcome)]
+
+    def release(self, cell_id: str) -> None:
+        """Do nothing: solutions stay in the run's folder, for later sessions."""
 
     def close(self) -> None:
         """Do nothing: nothing runs between calls."""

@@ -11,16 +11,18 @@ from dataclasses import dataclass, field
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
+from tempfile import mkstemp
 from typing import IO, TYPE_CHECKING
 
 from ..errors import NtkbenchError
+from ..plugin.executor import Event, Finished, Progressed
 from ..plugin.outcome import Outcome
-from .executor import Event, Finished, Progressed
 from .threads import thread_environment
 
 if TYPE_CHECKING:
+    from ..plugin.executor import ExecutorContext
+    from ..plugin.job import Job, WorkerConfig
     from ..plugin.outcome import Status
-    from .job import Job, WorkerConfig
 
 _LOG_BYTES = 1_000_000
 _DEATH_SECONDS = 10.0
@@ -42,6 +44,16 @@ class _WorkerProcess:
     oom_kills: int = field(default=0)
 
 
+def processes(context: ExecutorContext) -> WorkerPool:
+    """Return the executor of ``jobs`` worker processes on this machine."""
+    return WorkerPool(context.jobs, context.config, context.timeout, context.folder)
+
+
+def slot(config: WorkerConfig, timeout: float | None, folder: Path) -> WorkerPool:
+    """Return an executor of one worker process, for one job at a time."""
+    return WorkerPool(1, config, timeout, folder)
+
+
 class WorkerPool:
     """Up to ``jobs`` worker processes, each started when there is work for it."""
 
@@ -54,8 +66,12 @@ class WorkerPool:
         """Return how many more jobs can be submitted now."""
         return self._jobs - sum(worker.job is not None for worker in self._workers)
 
-    def submit(self, job: Job) -> None:
+    def submit(self, job: Job) -> bool:
         """Send a job to an idle worker; start one if there is none."""
+        self._send(job)
+        return True
+
+    def _send(self, job: Job) -> None:
         worker = next((worker for worker in self._workers if worker.job is None), None) or self._start()
         worker.job, worker.started_at, worker.clock = job, time.time(), time.monotonic()
         worker.log_start, worker.oom_kills = worker.log.seek(0, os.SEEK_END), _oom_kills()
@@ -74,6 +90,9 @@ class WorkerPool:
             found.append(self._end(worker, "timeout", f"still running after --timeout {self._timeout:g} s"))
         return found
 
+    def release(self, cell_id: str) -> None:
+        """Do nothing: solutions stay in the run's folder, for later sessions."""
+
     def close(self) -> None:
         """Kill all workers."""
         for worker in self._workers:
@@ -83,7 +102,8 @@ class WorkerPool:
 
     def _start(self) -> _WorkerProcess:
         ours, theirs = Pipe()
-        log = (self._folder / f"worker-{len(self._workers)}-{time.monotonic_ns()}.log").open("a+b", buffering=0)
+        descriptor, _ = mkstemp(prefix="worker-", suffix=".log", dir=self._folder)
+        log = os.fdopen(descriptor, "a+b", buffering=0)
         process = subprocess.Popen(
             [sys.executable, "-m", "ntkbench.execution.worker_process", str(theirs.fileno())],
             stdin=subprocess.DEVNULL,
@@ -153,7 +173,7 @@ class WorkerPool:
         _kill(worker)
         worker.log.close()
         if job is not None:
-            self.submit(job)
+            self._send(job)
         return []
 
     def _killed(self, worker: _WorkerProcess, code: int) -> Event:

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
+from ..plugin.executor import Executor, Progressed, Started
+from ..plugin.job import Job
 from ..plugin.outcome import Outcome
-from .executor import Executor, Progressed
-from .job import Job
+from ..store.arrow import with_constant
 from .progress import Progress
 from .schedule import FAILURES, RunWork
 
 if TYPE_CHECKING:
     from ..plugin.cell import Cell
+    from ..plugin.job import WorkerConfig
     from ..plugin.registry import Registry
     from ..store.finished import Done
     from ..store.folder import RunFolder
     from ..study.plan import Plan
-    from .job import WorkerConfig
 
 _TICK_SECONDS = 0.5
 _GOES_ON = ("interrupted", "timeout", "crashed")  # after these a cell keeps its checkpoint
@@ -73,7 +74,8 @@ class Runner:
         self.cells = plan.by_id()
         self.refill = {cell.cell_id for cell in work.refill}
         self.progress = Progress([*work.pending, *work.refill])
-        self.running: dict[str, Cell] = {}
+        self.submitted: dict[str, Cell] = {}
+        self.starts: Counter[str] = Counter()
         self.summary = RunSummary()
 
     def run(self) -> RunSummary:
@@ -114,21 +116,25 @@ class Runner:
 
     def _start_ready(self) -> None:
         while self.executor.free() and (cell := self.schedule.take()):
-            self.running[cell.cell_id] = cell
+            self.submitted[cell.cell_id] = cell
             key = None if cell.cell_id in self.refill else self.folder.key(cell, self._attempt(cell))
             paths = {"solutions": str(self.folder.solutions), "scratch": str(self.folder.scratch(cell))}
-            self.executor.submit(Job(cell=cell, key=key, **paths))
+            readers = self.schedule.readers(cell.cell_id)
+            begun = self.executor.submit(Job(cell=cell, key=key, readers=readers, **paths))
+            self.starts[cell.cell_id] = int(begun)
 
     def _take_events(self) -> None:
-        events = self.executor.events(_TICK_SECONDS) if self.running else []
+        events = self.executor.events(_TICK_SECONDS) if self.submitted else []
         ended: list[tuple[Cell, Outcome]] = []
         for event in events:
-            if isinstance(event, Progressed):
+            if isinstance(event, Started):
+                self.starts[event.cell_id] += 1
+            elif isinstance(event, Progressed):
                 self.progress.progress(event.cell_id, event.fraction)
-                continue
-            cell = self.running.pop(event.cell_id)
-            self.schedule.finish(cell.cell_id, ok=event.outcome.status == "ok", outcome=_past(event.outcome))
-            ended.append((cell, event.outcome))
+            else:
+                cell = self.submitted.pop(event.cell_id)
+                self.schedule.finish(cell.cell_id, ok=event.outcome.status == "ok", outcome=_past(event.outcome))
+                ended.append((cell, event.outcome))
         self._start_ready()  # workers compute while the tables are written
         for cell, outcome in ended:
             self.progress.progress(cell.cell_id, 1.0)
@@ -136,12 +142,21 @@ class Runner:
                 self._commit(cell, outcome)
             elif outcome.status != "ok":
                 self.summary.problems.append((cell, outcome.status, f"recomputed for the cache: {outcome.reason}"))
-        self.listener.tick(self.progress, tuple(self.running.values()))
+        for cell_id in self.schedule.take_unread():
+            self.executor.release(cell_id)
+        self.listener.tick(self.progress, self._running())
+
+    def _running(self) -> tuple[Cell, ...]:
+        """Return the cells that have started; others may wait in the executor's own queue."""
+        return tuple(cell for cell in self.submitted.values() if self.starts[cell.cell_id])
 
     def _commit(self, cell: Cell, outcome: Outcome) -> None:
         before = self.done.get(cell.cell_id)
         if before is None or (before.status, outcome.status) != ("skipped", "skipped"):
-            self.folder.commit(cell, outcome, self._attempt(cell), self.config, self.env_id)
+            attempt = self._attempt(cell)
+            if self.starts[cell.cell_id] > 1:  # the tables were keyed when the cell was submitted
+                outcome = _numbered(outcome, attempt)
+            self.folder.commit(cell, outcome, attempt, self.config, self.env_id)
         if outcome.status not in _GOES_ON:
             self.folder.clear_scratch(cell)
         self.summary.counts[outcome.status] += 1
@@ -152,15 +167,21 @@ class Runner:
             pass  # a failing listener does not end the run
 
     def _attempt(self, cell: Cell) -> int:
+        """Return the number of a cell's attempt: each start counts, also of one that was lost with its machine."""
         before = self.done.get(cell.cell_id)
-        return before.attempt + 1 if before else 1
+        return (before.attempt if before else 0) + max(1, self.starts[cell.cell_id])
 
     def _interrupt_running(self) -> None:
         reason = "stopped by the user" if self.summary.interrupted else "the run stopped"
-        for cell in self.running.values():
+        for cell in self._running():
             if cell.cell_id not in self.refill:
                 self._commit(cell, Outcome(status="interrupted", reason=reason))
-        self.running.clear()
+        self.submitted.clear()
+
+
+def _numbered(outcome: Outcome, attempt: int) -> Outcome:
+    tables = {name: with_constant(table, "attempt", attempt) for name, table in outcome.tables.items()}
+    return replace(outcome, tables=tables)
 
 
 def _past(outcome: Outcome) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import count
@@ -52,7 +53,11 @@ class CellSchedule:
         self._order = count()
         self.memory = memory
         self._running: dict[str, Cell] = {}
+        self._unread: list[str] = []
         solved = set(solved)
+        cells = tuple(cells)
+        self._left = {cell.cell_id: cell for cell in cells}
+        self._reads = Counter(key for cell in cells for key in set(cell.references.values()))
         for cell in cells:
             self._add(cell, set(cell.references.values()) - solved, failed)
 
@@ -94,6 +99,7 @@ class CellSchedule:
     def finish(self, cell_id: str, *, ok: bool, outcome: str) -> None:
         """Record how a cell ended: its readers become ready, or are blocked because their reference ``outcome``."""
         self._running.pop(cell_id, None)
+        self._count_reads(self._left.pop(cell_id))
         for reader in self._readers.pop(cell_id, []):
             missing = self._missing.get(reader.cell_id)
             if missing is None:
@@ -106,6 +112,24 @@ class CellSchedule:
             elif not missing:
                 del self._missing[reader.cell_id]
                 self._push(reader)
+
+    def _count_reads(self, ended: Cell) -> None:
+        """Note which solutions no cell will read any more, now that a cell has ended."""
+        for key in set(ended.references.values()):
+            self._reads[key] -= 1
+            if not self._reads[key]:
+                self._unread.append(key)
+        if not self._reads[ended.cell_id]:
+            self._unread.append(ended.cell_id)
+
+    def readers(self, cell_id: str) -> int:
+        """Return how many cells are still to read a cell's solution."""
+        return self._reads[cell_id]
+
+    def take_unread(self) -> list[str]:
+        """Return the cells whose solutions no later cell reads, once each."""
+        unread, self._unread = self._unread, []
+        return unread
 
     def left(self) -> bool:
         """Return whether any cell is still ready, running, waiting or not yet reported as blocked."""

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import NtkbenchError, PluginError
+from ..plugin.availability import require_available
 from ..plugin.outcome import Outcome
-from ..plugin.registry import require_available
 from ..plugin.types import Request
 from ..store.solution_cache import load_solution, save_solution
 from ..theory.input_geometry import input_geometry
@@ -26,9 +26,9 @@ from .tables import all_tables
 
 if TYPE_CHECKING:
     from ..plugin.cell import Cell
+    from ..plugin.job import Job, WorkerConfig
     from ..plugin.registry import Registry
     from ..plugin.types import Problem, Solution, Training
-    from .job import Job, WorkerConfig
 
 ProgressCallback = Callable[[float, float], None]
 

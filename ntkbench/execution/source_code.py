@@ -7,11 +7,14 @@ from importlib import util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..plugin.hashing import digest
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from ..plugin.cell import Cell
-    from ..plugin.registry import NamedRegistry, Registry
+    from ..plugin.named_registry import NamedRegistry
+    from ..plugin.registry import Registry
     from ..store.finished import Done
     from ..study.plan import Plan
 
@@ -24,6 +27,13 @@ def code_of(plan: Plan, registry: Registry) -> dict[str, dict[str, str]]:
     """Return digests of the code behind a plan's tasks, backends and metrics, by package and by file or subfolder."""
     used = {(known.kind, name): known for cell in plan.cells for known, name in _specs_of(cell, registry)}
     return {root: _digests(root) for root in sorted({_root(known, name) for (_, name), known in used.items()})}
+
+
+def installed_code(plan: Plan, registry: Registry) -> tuple[str, ...]:
+    """Return the packages behind a plan's tasks, backends and metrics, without files that the user names."""
+    used = {(known.kind, name): known for cell in plan.cells for known, name in _specs_of(cell, registry)}
+    installed = {_root(known, name) for (_, name), known in used.items() if known.owners[name] not in registry.own}
+    return tuple(sorted(installed - {_CORE}))
 
 
 def changed_code(
@@ -92,6 +102,16 @@ def _digests(root: str) -> dict[str, str]:
             parts = path.relative_to(folder).parts
             groups.setdefault(f"{folder.name}/{parts[0]}" + ("/" if len(parts) > 1 else ""), []).append(path)
     return _digest_of(groups)
+
+
+def package_digest(package: str) -> str:
+    """Return one digest of all source files of a package; that of no files if there is no such package."""
+    return digest(_digests(package), _DIGITS)
+
+
+def file_digest(path: Path) -> str:
+    """Return a digest of a source file, or of those in a folder; that of no files if there is none."""
+    return digest(_digest_of({"": [path] if path.is_file() else sorted(path.rglob("*.py"))}), _DIGITS)
 
 
 def _digest_of(groups: Mapping[str, list[Path]]) -> dict[str, str]:

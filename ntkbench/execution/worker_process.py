@@ -20,11 +20,11 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
 from ..errors import NtkbenchError
-from ..plugin.registry import load_registry
+from ..plugin.loading import load_registry
 from .solve_cell import run_job
 
 if TYPE_CHECKING:
-    from .job import WorkerConfig
+    from ..plugin.job import WorkerConfig
 
 _PROGRESS_SECONDS = 0.1
 _PR_SET_PDEATHSIG = 1

@@ -20,20 +20,25 @@ if TYPE_CHECKING:
         UnknownNameError,
         suggestion,
     )
+    from .availability import missing_plugin, require_available, unavailable_reason
     from .cell import Cell
     from .data_table import DataTable, centred_targets
+    from .executor import Executor, ExecutorContext, Finished, NoOptions, Progressed, Started
     from .figure_style import BAND_COLOUR, COLOURS, DASHES, MARKERS, THEORY_COLOUR
+    from .hashing import digest_of_bytes
     from .hookspecs import hookimpl
+    from .job import Job, WorkerConfig
+    from .loading import load_registry
     from .machine import cores, memory_bytes
     from .options import DATA_DIR_OPTION, JSON_OPTION, PLUGIN_OPTION
     from .outcome import Outcome
     from .page import Page
-    from .registry import load_registry, missing_plugin, require_available, unavailable_reason
     from .result_tables import ResultTables
     from .selection import Selected, SelectionCache, at_grid_edge, select, tuning_problems
     from .specs import (
         BackendSpec,
         Estimate,
+        ExecutorSpec,
         MethodFacts,
         MetricSpec,
         Sizes,
@@ -58,20 +63,29 @@ _HOMES = {
     "Cell": "cell",
     "DataTable": "data_table",
     "centred_targets": "data_table",
+    "Executor": "executor",
+    "ExecutorContext": "executor",
+    "Finished": "executor",
+    "NoOptions": "executor",
+    "Progressed": "executor",
+    "Started": "executor",
+    "Job": "job",
+    "WorkerConfig": "job",
     "BAND_COLOUR": "figure_style",
     "COLOURS": "figure_style",
     "DASHES": "figure_style",
     "MARKERS": "figure_style",
     "THEORY_COLOUR": "figure_style",
+    "digest_of_bytes": "hashing",
     "hookimpl": "hookspecs",
     "Outcome": "outcome",
     "cores": "machine",
     "memory_bytes": "machine",
     "Page": "page",
-    "load_registry": "registry",
-    "missing_plugin": "registry",
-    "require_available": "registry",
-    "unavailable_reason": "registry",
+    "load_registry": "loading",
+    "missing_plugin": "availability",
+    "require_available": "availability",
+    "unavailable_reason": "availability",
     "Selected": "selection",
     "SelectionCache": "selection",
     "at_grid_edge": "selection",
@@ -80,6 +94,7 @@ _HOMES = {
     "ResultTables": "result_tables",
     "BackendSpec": "specs",
     "Estimate": "specs",
+    "ExecutorSpec": "specs",
     "MethodFacts": "specs",
     "MetricSpec": "specs",
     "Sizes": "specs",
@@ -142,22 +157,30 @@ __all__ = [
     "DataError",
     "DataTable",
     "Estimate",
+    "Executor",
+    "ExecutorContext",
+    "ExecutorSpec",
+    "Finished",
     "Float",
     "Int",
+    "Job",
     "Measurement",
     "MethodFacts",
     "MetricSpec",
+    "NoOptions",
     "NtkbenchError",
     "Outcome",
     "Page",
     "PluginError",
     "Problem",
+    "Progressed",
     "Request",
     "ResultTables",
     "Selected",
     "SelectionCache",
     "Sizes",
     "Solution",
+    "Started",
     "StoreError",
     "StudyError",
     "StudySpec",
@@ -169,10 +192,12 @@ __all__ = [
     "TypedColumn",
     "UnavailableError",
     "UnknownNameError",
+    "WorkerConfig",
     "Workload",
     "at_grid_edge",
     "centred_targets",
     "cores",
+    "digest_of_bytes",
     "duration",
     "fraction_correct",
     "hookimpl",

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from .hookspecs import hookimpl
-from .specs import MetricSpec, StudySpec
+from .specs import ExecutorSpec, MetricSpec, StudySpec
 
 _STUDIES = Path(__file__).parents[1] / "studies"
 
@@ -141,6 +141,25 @@ _SUMMARIES = {
     "claim-c16": "C16: last layer trained against all layers trained, each with its own law",
     "claim-c17": "C17: laziness is a matter of scale",
 }
+
+
+@hookimpl
+def ntkbench_register_executors() -> list[ExecutorSpec]:
+    """Return the executors on this machine."""
+    return [
+        ExecutorSpec(
+            name="processes",
+            version=1,
+            summary="worker processes on this machine; if one dies, only its cell is lost",
+            target="ntkbench.execution.process_pool:processes",
+        ),
+        ExecutorSpec(
+            name="inline",
+            version=1,
+            summary="one cell at a time in ntkbench's own process, for debugging; no timeout, no crash is survived",
+            target="ntkbench.execution.inline:inline",
+        ),
+    ]
 
 
 @hookimpl

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from .cell import Cell
     from .outcome import Outcome
-    from .specs import BackendSpec, MetricSpec, StudySpec, TaskSpec
+    from .specs import BackendSpec, ExecutorSpec, MetricSpec, StudySpec, TaskSpec
 
 PROJECT = "ntkbench"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -38,6 +38,11 @@ def ntkbench_register_metrics() -> Iterable[MetricSpec]:  # type: ignore[empty-b
 @hookspec
 def ntkbench_register_studies() -> Iterable[StudySpec]:  # type: ignore[empty-body]
     """Return the studies this plugin brings."""
+
+
+@hookspec
+def ntkbench_register_executors() -> Iterable[ExecutorSpec]:  # type: ignore[empty-body]
+    """Return the executors this plugin brings: places where cells run."""
 
 
 @hookspec

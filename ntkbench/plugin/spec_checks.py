@@ -12,7 +12,17 @@ from typing import Any, get_args
 from ..errors import PluginError, suggestion
 from ..theory.losses import Loss
 from ..theory.optimizers import Optimizer
-from .specs import SOLUTION_FIELDS, BackendSpec, Estimate, MethodFacts, MetricSpec, Sizes, StudySpec, TaskSpec
+from .specs import (
+    SOLUTION_FIELDS,
+    BackendSpec,
+    Estimate,
+    ExecutorSpec,
+    MethodFacts,
+    MetricSpec,
+    Sizes,
+    StudySpec,
+    TaskSpec,
+)
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.+-]*(/[a-z0-9][a-z0-9_.+-]*)*")
 _TARGET = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\s:]+")
@@ -25,6 +35,7 @@ _FLAGS = (
     "stops",
     "supports_non_gradient",
     "needs_reference",
+    "shares_memory",
     "default",
 )
 _FUNCTIONS = ("sizes", "fingerprint", "available", "supports", "estimate", "facts", "inapplicable")
@@ -47,7 +58,7 @@ def check_spec(spec: Any, spec_type: type, hook_name: str) -> None:
     name = spec.name  # type: ignore[attr-defined]
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise PluginError(f'{hook_name}: the name {name!r} must look like "task" or "family/task", in lower case')
-    assert isinstance(spec, TaskSpec | BackendSpec | MetricSpec | StudySpec)
+    assert isinstance(spec, TaskSpec | BackendSpec | MetricSpec | StudySpec | ExecutorSpec)
     if mistake := next(_mistakes(spec), None):
         kind = spec_type.__name__.removesuffix("Spec").lower()
         raise PluginError(f'{kind} "{name}": {mistake}')
@@ -89,7 +100,7 @@ def _is_finite_cost(number: Any) -> bool:
     return isinstance(number, Real) and 0 <= float(number) < inf
 
 
-def _mistakes(spec: TaskSpec | BackendSpec | MetricSpec | StudySpec) -> Iterator[str]:
+def _mistakes(spec: TaskSpec | BackendSpec | MetricSpec | StudySpec | ExecutorSpec) -> Iterator[str]:
     """Yield what is wrong with the fields of a spec."""
     if isinstance(spec, StudySpec):
         if not isinstance(spec.path, Path) or not spec.path.is_file():

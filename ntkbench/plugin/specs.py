@@ -269,6 +269,26 @@ class MetricSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ExecutorSpec:
+    """A place where cells run: processes of this machine, a cluster.
+
+    :param target: ``"module:start"``; ``start(context)`` takes an
+        :class:`~ntkbench.plugin.executor.ExecutorContext` and returns an :class:`~ntkbench.plugin.executor.Executor`.
+    :param parameters: ``"module:Model"``, a pydantic model of the executor's own options.
+    :param shares_memory: whether its cells share this machine's memory, so that only as many run as fit into it.
+    """
+
+    name: str
+    version: int
+    summary: str
+    target: str
+    parameters: str = "ntkbench.plugin.executor:NoOptions"
+    shares_memory: bool = True
+    requires: tuple[str, ...] = ()
+    install: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class StudySpec:
     """A study shipped by a plugin: a name, a line about it, and its TOML file."""
 

@@ -5,7 +5,6 @@ The row of a cell has the digests of its other files; a row, and other small tab
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..errors import StoreError
+from ..plugin.hashing import digest_of_bytes
 from .schemas import SCHEMAS, arrow_schema
 
 if TYPE_CHECKING:
@@ -78,6 +78,13 @@ def _table(name: str, given: Mapping[str, Any], rows: int) -> pa.Table:
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
+def with_constant(table: pa.Table, column: str, value: Any) -> pa.Table:
+    """Return the table with one column set to a value in every row."""
+    index = table.schema.get_field_index(column)
+    field = table.schema.field(index)
+    return table.set_column(index, field, _array(value, field.type, table.num_rows))
+
+
 def from_frame(name: str, frame: pd.DataFrame) -> pa.Table:
     """Return a DataFrame as a table of the schema ``name``; missing values become null."""
     return pa.Table.from_pandas(frame, schema=arrow_schema(name), preserve_index=False)
@@ -123,11 +130,6 @@ def write_bytes(data: bytes, path: Path, temporary: Path, *, sync: bool) -> None
     temporary.replace(path)
 
 
-def digest_of(data: bytes | memoryview) -> str:
-    """Return the digest of a file's bytes."""
-    return hashlib.blake2b(data, digest_size=16).hexdigest()
-
-
 def sealed(table: pa.Table) -> pa.Table:
     """Return a small table with a digest of its rows, which :func:`read_sealed` checks."""
     return table.replace_schema_metadata({_SEAL: _rows_digest(table)})
@@ -135,7 +137,7 @@ def sealed(table: pa.Table) -> pa.Table:
 
 def _rows_digest(table: pa.Table) -> str:
     plain = pa.Table.from_arrays([_as_numbers(column) for column in table.columns], names=table.column_names)
-    return digest_of(json.dumps(plain.to_pylist(), sort_keys=True).encode())
+    return digest_of_bytes(json.dumps(plain.to_pylist(), sort_keys=True).encode())
 
 
 def _as_numbers(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -168,7 +170,7 @@ def read_table(
     :raises StoreError: naming the file if it is missing, or not what was written.
     """
     data = file_content(file)
-    if digest_of(data) != digest:
+    if digest_of_bytes(data) != digest:
         raise damaged(file)
     return parsed(file, data, table_schema(table, columns, coded=coded))[0]
 
@@ -181,7 +183,7 @@ def damaged(file: Path) -> StoreError:
 def is_intact(file: Path, digest: str) -> bool:
     """Return whether a file has this digest."""
     try:
-        return digest_of(file_content(file)) == digest
+        return digest_of_bytes(file_content(file)) == digest
     except StoreError:
         return False
 

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..errors import StoreError
-from ..hashing import canonical_json
-from .arrow import digest_of, parquet_bytes, read_sealed, read_table, sealed
+from ..plugin.hashing import canonical_json, digest_of_bytes
+from .arrow import parquet_bytes, read_sealed, read_table, sealed
 from .exchange import exchange, finish_exchange, stage
 from .finished import finished_cells
 from .layout import FileLayout, file_name, layout_of
@@ -189,7 +189,7 @@ def _stage_own(path: Path, tables: CellTables) -> list[str]:
     """Write the tables of one cell to files of its own, to be exchanged; return them."""
     cell_id = tables["cells"]["cell_id"][0].as_py()
     contents = {table: parquet_bytes(rows) for table, rows in tables.items() if table != "cells"}
-    digests = canonical_json({table: digest_of(data) for table, data in contents.items()})
+    digests = canonical_json({table: digest_of_bytes(data) for table, data in contents.items()})
     place = tables["cells"].schema.get_field_index("digests_json")
     row = tables["cells"].set_column(place, tables["cells"].schema.field(place), pa.array([digests], pa.string()))
     contents["cells"] = parquet_bytes(sealed(row))

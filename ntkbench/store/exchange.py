@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import StoreError
-from ..hashing import digest
+from ..plugin.hashing import digest
 from .arrow import write_bytes
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from ..errors import StoreError
-from ..hashing import canonical_json
-from .arrow import digest_of, from_frame, parquet_bytes, read_sealed, row_table, sealed, write_bytes
+from ..plugin.hashing import canonical_json, digest_of_bytes
+from .arrow import from_frame, parquet_bytes, read_sealed, row_table, sealed, write_bytes
 from .compaction import MERGED_AT, Compactor
 from .exchange import finish_exchange
 from .logs import log_file
@@ -115,7 +115,7 @@ class RunFolder:
             self.release([cell.cell_id])
         written = cell_row(cell, outcome, config, env_id)
         files = {name: parquet_bytes(outcome.tables[name]) for name in CELL_TABLES if name in outcome.tables}
-        digests = {"digests_json": canonical_json({name: digest_of(data) for name, data in files.items()})}
+        digests = {"digests_json": canonical_json({name: digest_of_bytes(data) for name, data in files.items()})}
         row = row_table("cells", {**written, **self.key(cell, attempt), **digests})
         for name in CELL_TABLES:
             path = self.path / name / f"{cell.cell_id}.parquet"

@@ -16,7 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..errors import StoreError
-from .arrow import damaged, digest_of, file_content, parsed, table_schema
+from ..plugin.hashing import digest_of_bytes
+from .arrow import damaged, file_content, parsed, table_schema
 from .exchange import stage
 from .layout import PART, file_name
 
@@ -70,7 +71,7 @@ def read_part_table(
 def part_is_intact(layout: FileLayout, table: str, name: str) -> bool:
     """Return whether a part's file has the contents that its name says."""
     try:
-        return name == PART + digest_of(file_content(layout.file(table, name)))
+        return name == PART + digest_of_bytes(file_content(layout.file(table, name)))
     except StoreError:
         return False
 
@@ -80,7 +81,7 @@ def _read(
 ) -> tuple[pa.Table, Mapping[bytes, bytes]]:
     file = layout.file(table, name)
     data = file_content(file)
-    if name != PART + digest_of(data):
+    if name != PART + digest_of_bytes(data):
         raise damaged(file)
     found, metadata = parsed(file, data, table_schema(table, columns, coded=coded))
     return found, metadata or {}
@@ -92,10 +93,10 @@ def stage_part(path: Path, tables: CellTables) -> tuple[str, list[str]]:
     for table, rows in tables.items():
         if table != "cells" and rows.num_rows:
             data = _part_bytes(rows)
-            names[table] = PART + digest_of(data)
+            names[table] = PART + digest_of_bytes(data)
             stage(path, file_name(table, names[table]), data)
     data = _part_bytes(tables["cells"].replace_schema_metadata({_FILES: json.dumps(names, sort_keys=True)}))
-    name = PART + digest_of(data)
+    name = PART + digest_of_bytes(data)
     stage(path, file_name("cells", name), data)
     return name, [file_name("cells", name), *(file_name(table, other) for table, other in names.items())]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..hashing import canonical_json
+from ..plugin.hashing import canonical_json
 
 if TYPE_CHECKING:
     from ..plugin.cell import Cell

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from ..errors import StoreError
-from ..hashing import canonical_json, digest
+from ..plugin.hashing import canonical_json, digest
 from .schemas import SCHEMA_VERSION
 
 if TYPE_CHECKING:

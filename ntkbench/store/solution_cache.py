@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import tempfile
@@ -12,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..hashing import digest
+from ..plugin.hashing import digest, digest_of_file
 from ..plugin.types import Solution, Training
 
 _SCALARS = ("rho", "time_scale")
@@ -32,7 +31,7 @@ def has_solution(folder: Path, cell_id: str) -> bool:
     try:
         index = _index(here)
         own = index["digest"] == _digest(index) and index["cell_id"] == cell_id
-        return own and all(_file_digest(here / f"{name}.npy") == found for name, found in index["arrays"].items())
+        return own and all(digest_of_file(here / f"{name}.npy") == found for name, found in index["arrays"].items())
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
 
@@ -46,11 +45,6 @@ def _digest(index: dict[str, Any]) -> str:
     return digest({key: value for key, value in index.items() if key != "digest"}, 32)
 
 
-def _file_digest(file: Path) -> str:
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "blake2b").hexdigest()
-
-
 def save_solution(folder: Path, cell_id: str, solution: Solution) -> None:
     """Write a solution to the cache, completely or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -61,7 +55,7 @@ def save_solution(folder: Path, cell_id: str, solution: Solution) -> None:
             np.save(part / f"{name}.npy", getattr(solution, name))
         scalars = {name: getattr(solution, name) for name in _SCALARS}
         training = None if solution.training is None else solution.training.as_json()
-        digests = {name: _file_digest(part / f"{name}.npy") for name in arrays}
+        digests = {name: digest_of_file(part / f"{name}.npy") for name in arrays}
         index = {"cell_id": cell_id, "arrays": digests, "scalars": scalars, "training": training}
         (part / _INDEX).write_text(json.dumps({**index, "digest": _digest(index)}))
         shutil.rmtree(folder / cell_id, ignore_errors=True)

@@ -7,7 +7,7 @@ import os
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from ..hashing import digest
+from ..plugin.hashing import digest
 from .committed import CommittedRows
 from .exchange import STAGED
 

@@ -17,22 +17,30 @@ _TOO_DEEP = "is nested too deeply"
 _BARE_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_./:()=-]*")
 
 
-def parse_assignment(text: str) -> tuple[str, Any]:
+def parse_assignment(text: str, option: str = "--set", example: str = "training.steps=100") -> tuple[str, Any]:
     """Split ``key.path=VALUE``; VALUE is a TOML literal, or a bare word taken as text.
 
     :raises StudyError: if it is neither.
     """
     key, sign, literal = text.partition("=")
     if not sign or not key.strip():
-        raise StudyError(f"--set {text}: expected key.path=VALUE, such as --set training.steps=100")
+        raise StudyError(f"{option} {text}: expected key.path=VALUE, such as {option} {example}")
+    return key.strip(), parse_literal(literal, f"{option} {key.strip()}")
+
+
+def parse_literal(text: str, where: str) -> Any:
+    """Return the value of a TOML literal, or of a bare word taken as text.
+
+    :raises StudyError: if it is neither; ``where`` names the place.
+    """
     try:
-        return key.strip(), tomllib.loads(f"value = {literal}")["value"]
+        return tomllib.loads(f"value = {text}")["value"]
     except RecursionError:
-        raise StudyError(f"--set {key.strip()}: the value {_TOO_DEEP}") from None
+        raise StudyError(f"{where}: the value {_TOO_DEEP}") from None
     except ValueError as error:  # a TOMLDecodeError, or a number of thousands of digits
-        if _BARE_WORD.fullmatch(literal.strip()):
-            return key.strip(), literal.strip()
-        raise StudyError(f"--set {text}: {literal!r} is not a TOML value ({error}); quote text as '\"...\"'") from None
+        if _BARE_WORD.fullmatch(text.strip()):
+            return text.strip()
+        raise StudyError(f"{where}: {text!r} is not a TOML value ({error}); quote text as '\"...\"'") from None
 
 
 def apply_size(data: Mapping[str, Any], size: str) -> dict[str, Any]:

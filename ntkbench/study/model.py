@@ -279,6 +279,12 @@ class ClaimEntry(_Frozen):
     )
 
 
+class ExecutionEntry(_WithParameters):
+    """Where cells run; the other keys are the executor's own options. Changes no numbers."""
+
+    executor: str
+
+
 class Study(_Frozen):
     """A study: tasks x splits x architectures x (references, subjects x widths)."""
 
@@ -298,6 +304,7 @@ class Study(_Frozen):
         default=None, description="quantities whose rates are fitted and judged; default: all that are measured"
     )
     store: StoreEntry = StoreEntry()
+    execution: ExecutionEntry | None = Field(default=None, description="where cells run; changes no numbers")
     figures: tuple[FigureName, ...] = Field(
         default=(), description='"module:function" each, draws a figure of the results; changes no numbers'
     )

@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ..hashing import digest
+from ..plugin.availability import unavailable_reason
 from ..plugin.cell import Cell
 from ..plugin.guard import watching
-from ..plugin.registry import unavailable_reason
+from ..plugin.hashing import digest
 from ..plugin.specs import Workload
 from .model import SubjectEntry
 

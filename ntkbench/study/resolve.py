@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import NtkbenchError, PluginError, PluginWarning, UnknownNameError, suggestion
+from ..plugin.availability import unavailable_reason
 from ..plugin.guard import blaming, watching
-from ..plugin.registry import is_strict, unavailable_reason
+from ..plugin.registry import is_strict
 from ..plugin.targets import target_mistake
 from ..theory.claims import JUDGED
 from .load import Overrides, edited, read_study
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from ..plugin.registry import NamedRegistry, Registry
+    from ..plugin.named_registry import NamedRegistry
+    from ..plugin.registry import Registry
     from ..plugin.specs import BackendSpec, MethodFacts, MetricSpec, TaskSpec
     from ..theory.losses import Loss
 

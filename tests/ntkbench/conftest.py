@@ -9,7 +9,7 @@ import pytest
 from toy_runs import TOY, as_toml, session, shell, study
 
 from ntkbench.errors import StudyError
-from ntkbench.plugin.registry import load_registry
+from ntkbench.plugin.loading import load_registry
 from ntkbench.study.load import Overrides
 from ntkbench.study.resolve import resolve_study
 

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import time
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -115,12 +115,12 @@ def wait_for(condition: Any, seconds: float = 240.0) -> Any:
 
 
 def children(pid: int) -> list[int]:
-    """Return the processes that a process has started and that still live (Linux)."""
-    try:
-        found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except OSError:
-        return []
-    return [int(child) for child in found]
+    """Return the processes that a process has started, in any of its threads, and that still live (Linux)."""
+    found = []
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError):
+            found += [int(child) for child in path.read_text().split()]
+    return found
 
 
 def alive(pid: int) -> bool:

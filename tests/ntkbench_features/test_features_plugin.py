@@ -62,9 +62,9 @@ def test_an_architecture_without_these_functions_is_unavailable():
 
 
 def test_a_missing_package_says_what_to_install(monkeypatch):
-    from ntkbench.plugin import registry
+    from ntkbench.plugin import availability
 
-    monkeypatch.setattr(registry, "missing_requirement", lambda requires, install: f"missing: {install}")
+    monkeypatch.setattr(availability, "missing_requirement", lambda requires, install: f"missing: {install}")
     with pytest.raises(UnavailableError, match=r"ntkbench\[torch\]"):
         sources.require("tangent", Architecture())
     with pytest.raises(UnavailableError, match=r"ntkbench\[jax\]"):

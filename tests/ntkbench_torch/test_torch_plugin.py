@@ -197,7 +197,9 @@ print(peak_memory_bytes() / estimate(work).bytes)
             {"width": 128, "N": 100, "M": 3000, "members": 8, "observe": sorted(SPEC.observables)},
             marks=pytest.mark.exhaustive,  # as the case before, of another shape
         ),
-        {"width": 16, "N": 400, "members": 100, "observe": ["initial_moments"]},
+        pytest.param(
+            {"width": 16, "N": 400, "members": 100, "observe": ["initial_moments"]}, marks=pytest.mark.exhaustive
+        ),
     ],
     ids=["small", "wide", "adam", "kernels", "test points", "kernels of all members"],
 )

@@ -105,7 +105,12 @@ def published(name, folder):
     return {form.member: as_text(rows, layout)}
 
 
-@pytest.mark.parametrize("name", UCI)
+LARGEST = ("power", "protein")  # others have their layouts
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.exhaustive] * (name in LARGEST)) for name in UCI]
+)
 def test_a_download_in_the_published_layout_is_kept_and_read(name, data_folder, own_cache, server, monkeypatch):
     files = {"__MACOSX/._data": b"", "Readme.txt": b"hello", **published(name, data_folder)}
     server.content["/data.zip"] = zipped(files)

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri
-from scipy.stats import chi2
+from scipy.special import chdtrc, ndtri
 
 from .fit import CONFIDENCE, Fit
 from .missing import missing_cells
@@ -42,7 +41,7 @@ def pooled_mean(values: Float, errors: Float, members: int) -> PooledMean:
     return PooledMean(
         estimate=mean,
         standard_error=float(weights.sum() ** -0.5),
-        lack_of_fit=float(chi2.sf(beyond, len(values) - 1)) if len(values) > 1 else None,
+        lack_of_fit=float(chdtrc(len(values) - 1, beyond)) if len(values) > 1 else None,
         n_widths=len(values),
         n_members=members,
     )

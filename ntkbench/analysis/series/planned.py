@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from ...hashing import canonical_json
+from ...plugin.hashing import canonical_json
 from ...study.model import SubjectEntry
 
 if TYPE_CHECKING:

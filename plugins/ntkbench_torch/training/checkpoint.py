@@ -7,7 +7,6 @@ dictionaries, and is read without unpickling code.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
 from time import monotonic
@@ -15,13 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ntkbench.plugin import digest_of_bytes
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
 _EVERY_SECONDS = 60.0
 _SHORT_SECONDS = 10.0
-_DIGEST_BYTES = 16
+_DIGEST_LENGTH = 32
 
 
 class Checkpoints:
@@ -55,7 +56,7 @@ class Checkpoints:
         torch.save(content, buffer)
         data = buffer.getbuffer()
         with part.open("wb") as file:
-            file.write(hashlib.blake2b(data, digest_size=_DIGEST_BYTES).digest())
+            file.write(digest_of_bytes(data).encode())
             file.write(data)
         part.replace(path)
         self._saved = monotonic()
@@ -66,8 +67,8 @@ class Checkpoints:
             return {}
         try:
             content = memoryview((self._folder / f"{first}.pt").read_bytes())
-            digest, data = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
-            if hashlib.blake2b(data, digest_size=_DIGEST_BYTES).digest() != digest:
+            digest, data = content[:_DIGEST_LENGTH], content[_DIGEST_LENGTH:]
+            if digest_of_bytes(data).encode() != digest:
                 return {}
             return dict(torch.load(io.BytesIO(data), map_location=device, weights_only=True))
         except Exception:  # missing or damaged, whatever torch raises

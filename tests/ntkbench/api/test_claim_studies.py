@@ -11,7 +11,7 @@ from ntkbench.api import claims as api_claims
 from ntkbench.api.claims import comparisons_of_claims, run_claims, studies_of_claims
 from ntkbench.api.run import Options
 from ntkbench.errors import NtkbenchError
-from ntkbench.plugin.registry import load_registry
+from ntkbench.plugin.loading import load_registry
 from ntkbench.study.load import Overrides
 from ntkbench.study.plan import make_plan
 from ntkbench.study.resolve import resolve_study

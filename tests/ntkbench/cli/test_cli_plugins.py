@@ -7,7 +7,7 @@ import pytest
 from toy_runs import LISTENER
 
 from ntkbench.cli import main
-from ntkbench.plugin import registry
+from ntkbench.plugin import discovery, loading
 
 
 @pytest.fixture
@@ -16,8 +16,8 @@ def installed(monkeypatch):
     monkeypatch.setattr(main, "cli", click.Group("ntkbench", dict(main.cli.commands)))
 
     def install(*files):
-        found = [candidate for file in files for candidate in registry._from_path(file)]
-        monkeypatch.setattr(registry, "_installed", lambda: found)
+        found = [candidate for file in files for candidate in discovery.from_path(file)]
+        monkeypatch.setattr(loading, "installed", lambda: found)
 
     return install
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from grids import each_once
 from mpmath import mp, mpf
 
 from ntkbench.dynamics import (
@@ -100,8 +101,7 @@ def interesting_rates(momentum, nesterov):
     return np.array([*near, 0.0, 1e-300, 1e-20, 1e-4, 0.3, limit, limit * (1 - 1e-15), limit * 1.001, 1e10, -0.01])
 
 
-@pytest.mark.parametrize("momentum", [0.0, 0.5, 0.9, 0.9999, 1 - 1e-9])
-@pytest.mark.parametrize("nesterov", [False, True])
+@pytest.mark.parametrize(("momentum", "nesterov"), each_once([0.0, 0.5, 0.9, 0.9999, 1 - 1e-9], [False, True]))
 def test_every_digit_at_any_eigenvalue_after_any_number_of_steps(momentum, nesterov):
     steps = [0, 1, 2, 3, 10, 999, 5000, 10**6]
     with mp.workdps(60):

@@ -97,7 +97,7 @@ def test_signals_are_recorded(cells):
 def test_a_cell_is_timed_from_when_its_worker_was_ready(tmp_path):
     """Workers start more slowly than a cell may take, and no cell pays for it."""
     start, timeout = 1.5, 1.0
-    slow = tmp_path / "slow.py"
+    slow = tmp_path / "slow_to_start.py"
     slow.write_text(f"import sys, time\ntime.sleep({start} * sys.argv[0].endswith('worker_process.py'))\n")
     fast, both = (study(subject=[subject(behave="sleep", at_width=4, widths=widths)]) for widths in ([16], [16, 4]))
     session(fast, tmp_path / "run", executor="inline")  # the reference and one network, without haste
@@ -216,7 +216,7 @@ def test_failed_references_take_their_subjects_with_them(tmp_path):
 
 
 def test_data_that_are_not_finite_are_named(tmp_path):
-    found = rows(session(study(task=[{"name": "toy/line", "nan": True}]), tmp_path / "run"))
+    found = rows(session(study(task=[{"name": "toy/line", "nan": True}]), tmp_path / "run", executor="inline"))
     reference = found[found["role"] == "reference"].iloc[0]
     assert (reference["status"], reference["exception_type"]) == ("failed", "DataError")
     assert reference["reason"] == "problem: x_train[1, 1] is nan; data must be finite"
@@ -250,7 +250,7 @@ def test_fail_fast_stops_at_the_first_failure(tmp_path):
     assert sum(rows(again)["status"] == "ok") == 26
 
 
-@pytest.mark.parametrize("deaths", [1, 2])
+@pytest.mark.parametrize("deaths", [2, pytest.param(1, marks=pytest.mark.exhaustive)])
 def test_a_worker_killed_while_it_starts_is_replaced(tmp_path, deaths):
     plugin = tmp_path / f"fragile_{deaths}.py"  # a module of one name is loaded once
     plugin.write_text(

@@ -54,7 +54,7 @@ def assert_same(found, expected):
         pd.testing.assert_frame_equal(found[name], frame, check_exact=True)
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("jobs", [2, pytest.param(1, marks=pytest.mark.exhaustive)])
 def test_tables_do_not_depend_on_jobs_or_executor(uninterrupted, tmp_path, jobs):
     session(SLOW, tmp_path / "run", jobs=jobs)
     assert_same(compared(tmp_path / "run"), uninterrupted)
@@ -236,7 +236,7 @@ def test_a_mended_reference_lets_its_subjects_run(tmp_path, monkeypatch):
 
 def test_a_finished_run_does_nothing_and_keeps_its_files(tmp_path):
     text = study()
-    session(text, tmp_path / "run")
+    session(text, tmp_path / "run", executor="inline")
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.parquet")}
     found = session(text, tmp_path / "run")
     assert (found.summary.kept, sum(found.summary.counts.values())) == (4, 0)

@@ -10,7 +10,7 @@ from ntkbench.execution import progress
 from ntkbench.execution.progress import Progress
 from ntkbench.execution.schedule import FAILURES, CellSchedule, decide, plan_work
 from ntkbench.execution.threads import thread_environment
-from ntkbench.plugin.registry import load_registry
+from ntkbench.plugin.loading import load_registry
 from ntkbench.plugin.specs import Estimate
 from ntkbench.store.finished import Done
 from ntkbench.study.plan import make_plan

@@ -10,7 +10,7 @@ from ntkbench.api.run import Options
 from ntkbench.cli.formatting import too_large
 from ntkbench.cli.main import cli
 from ntkbench.plugin import machine
-from ntkbench.plugin.registry import load_registry
+from ntkbench.plugin.loading import load_registry
 from ntkbench.plugin.specs import Estimate
 from ntkbench.study.plan import make_plan
 from ntkbench.study.resolve import resolve_study
@@ -31,8 +31,10 @@ def test_a_container_has_what_it_is_given_and_no_more_than_the_machine(tmp_path,
         limit.write_text(text)
         assert machine.memory_bytes() == expected
     limit.write_text("1000000\n")
-    assert Options().memory() == 1_000_000
-    assert Options(device="cuda").memory() == float("inf")
+    processes = load_registry().executors.get("processes")
+    assert Options().memory(processes) == 1_000_000
+    assert Options(device="cuda").memory(processes) == float("inf")
+    assert Options().memory(replace(processes, shares_memory=False)) == float("inf")
 
 
 def test_cells_beyond_the_memory_are_counted_and_the_largest_named(cell):
@@ -48,11 +50,11 @@ def test_cells_beyond_the_memory_are_counted_and_the_largest_named(cell):
 
 
 def test_plans_say_so(monkeypatch):
-    monkeypatch.setattr(Options, "memory", lambda self: 1e6)
+    monkeypatch.setattr(Options, "memory", lambda self, executor: 1e6)
     done = CliRunner().invoke(cli, ["plan", "--task", "synthetic/circle", "--set", "task.n_train=2000"])
     assert done.exit_code == 0, done.output
     assert "more than this machine's memory, 1 MB, by estimate" in done.output
-    monkeypatch.setattr(Options, "memory", lambda self: float("inf"))
+    monkeypatch.setattr(Options, "memory", lambda self, executor: float("inf"))
     assert (
         "more than this"
         not in CliRunner().invoke(cli, ["plan", "--task", "synthetic/circle", "--set", "task.n_train=2000"]).output

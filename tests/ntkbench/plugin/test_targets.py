@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from ntkbench.plugin.registry import load_registry
+from ntkbench.plugin.loading import load_registry
 from ntkbench.plugin.targets import target_mistake
 
 

@@ -1,12 +1,17 @@
 """Damage to a finished run: found and named on reading, and mended by running again; never another number."""
 
+import json
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
-from toy_runs import compared, session, study
+from grids import each_once
+from store_runs import TEXT, resume
+from toy_runs import compared, invoke, session
 
 import ntkbench
 from ntkbench.errors import StoreError
@@ -15,17 +20,8 @@ from ntkbench.store.finished import finished_cells
 from ntkbench.store.schemas import CELL_TABLES
 from ntkbench.store.solution_cache import has_solution
 
-TEXT = study(architecture=[{"depth": 2}], task=[{"name": "toy/line", "outputs": 2}], store={"predictions": "all"})
 TABLES = ("cells", *CELL_TABLES, "verdicts")
 FLIPS = 6
-
-
-@pytest.fixture(scope="module")
-def done(tmp_path_factory):
-    """A finished run, not to be changed."""
-    path = tmp_path_factory.mktemp("done") / "run"
-    session(TEXT, path, executor="inline", analyse=True)
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -147,8 +143,9 @@ def test_a_damaged_journal_is_named_and_mended(packed, tmp_path):
     pd.testing.assert_frame_equal(everything(path)["cells"], everything(packed)["cells"])
 
 
-@pytest.mark.parametrize("table", TABLES)
-@pytest.mark.parametrize("damage", ["flipped 0", "flipped 1", "cut", "zeros", "gone", "copy"])
+@pytest.mark.parametrize(
+    ("damage", "table"), each_once(["flipped 0", "gone", "cut", "zeros", "copy", "flipped 1"], TABLES)
+)
 def test_running_again_mends_it(done, known, tmp_path, table, damage):
     path = Path(shutil.copytree(done, tmp_path / "run"))
     file = sorted((path / table).glob("*.parquet"))[0]
@@ -189,3 +186,67 @@ def test_a_damaged_solution_is_none(done, tmp_path):
     assert has_solution(solutions, cell_id)
     (solutions / cell_id).rename(solutions / "another")
     assert not has_solution(solutions, "another")
+
+
+class TestDamage:
+    @pytest.mark.parametrize("damage", ["cut", "empty", "garbage inside", "other schema"])
+    def test_a_damaged_cell_is_done_again(self, mine, damage):
+        before = ntkbench.load(mine)
+        file = sorted((mine / "cells").glob("*.parquet"))[1]
+        content = file.read_bytes()
+        if damage == "other schema":
+            pq.write_table(pa.table({"x": [1]}), file)
+        else:
+            file.write_bytes(
+                {"cut": content[:-20], "empty": b"", "garbage inside": content[:4] + b"\0" * 500 + content[-4:]}[damage]
+            )
+        with pytest.raises(StoreError, match=f"{file.name}: not a whole parquet file"):
+            _ = ntkbench.load(mine).cells
+        assert resume(mine).summary.counts == {"ok": 1}
+        after = ntkbench.load(mine)
+        assert after.measurements["value"].tolist() == before.measurements["value"].tolist()
+
+    def test_a_damaged_table_is_done_again(self, mine):
+        file = sorted((mine / "measurements").glob("*.parquet"))[1]
+        file.write_bytes(file.read_bytes()[:-20])
+        with pytest.raises(StoreError, match=f"{file.name}: damaged"):
+            _ = ntkbench.load(mine).measurements
+        assert resume(mine).summary.counts == {"ok": 1}
+        assert len(ntkbench.load(mine).measurements)
+
+    def test_a_lost_table_is_done_again(self, mine):
+        shutil.rmtree(mine / "measurements")
+        with pytest.raises(StoreError, match="parquet: is missing; run the study again to redo it"):
+            _ = ntkbench.load(mine).measurements
+        assert resume(mine).summary.counts == {"ok": 4}
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            ("{", "broken JSON"),
+            ("[]", "broken JSON, or no schema_version"),
+            ("{}", "broken JSON, or no schema_version"),
+            ('{"schema_version": "1", "resolved": {}}', "schema_version '1'"),
+            ('{"schema_version": 1}', "no resolved study"),
+            ('{"schema_version": 99, "resolved": {}}', "written with schema 99 by a newer ntkbench; this one reads 3"),
+            ('{"schema_version": 0, "resolved": {}}', "written with schema 0 by an older ntkbench"),
+        ],
+    )
+    def test_a_broken_run_file_is_named(self, mine, text, message):
+        (mine / "run.json").write_text(text)
+        for use in (lambda: resume(mine), lambda: ntkbench.load(mine)):
+            with pytest.raises(StoreError) as caught:
+                use()
+            assert message in str(caught.value)
+            assert str(mine) in str(caught.value)
+
+    def test_the_command_line_names_the_damaged_file(self, mine):
+        file = sorted((mine / "cells").glob("*.parquet"))[0]
+        file.write_bytes(b"PAR1")
+        assert str(file) in json.loads(invoke("results", "list", mine, "--json").stdout)[0]["cells"]
+        for arguments in (("results", "show", mine), ("results", "export", mine)):
+            found = invoke(*arguments)
+            assert found.exit_code == 2
+            assert str(file) in found.stderr
+            assert "Traceback" not in found.stderr
+            assert found.stdout == ""

@@ -7,7 +7,7 @@ from toy_runs import TOY, study
 from ntkbench.errors import DataError, StudyError
 from ntkbench.execution.data import with_loss
 from ntkbench.metrics.errors import function_distance, loss
-from ntkbench.plugin.registry import load_registry
+from ntkbench.plugin.loading import load_registry
 from ntkbench.plugin.types import Problem, Solution, Training
 from ntkbench.study.model import TrainingEntry
 from ntkbench.study.plan import make_plan

@@ -5,14 +5,12 @@ import random
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from toy_runs import LISTENER, TOY, session, study, subject
 
 from ntkbench.api.run import Options, plan_study
 from ntkbench.errors import PluginError, StudyError
-from ntkbench.hashing import canonical_json, digest
-from ntkbench.plugin.registry import load_registry
+from ntkbench.plugin.hashing import digest
+from ntkbench.plugin.loading import load_registry
 from ntkbench.plugin.specs import MethodFacts
 from ntkbench.study.load import Overrides
 from ntkbench.study.plan import make_plan
@@ -270,23 +268,6 @@ PINNED = {
     ("network", 16): "62a8e93fc1d7433e",
     ("network", 64): "110aa2901999609c",
 }
-
-
-class TestCanonicalJson:
-    json_values = st.recursive(
-        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
-        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-        max_leaves=10,
-    )
-
-    @given(st.dictionaries(st.text(), json_values, max_size=5))
-    def test_the_order_of_keys_is_nothing(self, value):
-        turned = dict(reversed(list(value.items())))
-        assert canonical_json(value) == canonical_json(turned)
-        assert digest(value, 16) == digest(turned, 16)
-
-    def test_equal_numbers_of_different_types_differ(self):
-        assert canonical_json({"b": 1, "a": [1.0, None]}) == '{"a":[1.0,null],"b":1}'
 
 
 class TestSkipping:

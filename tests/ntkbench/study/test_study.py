@@ -11,7 +11,7 @@ from toy_runs import TOY, as_toml, study, subject
 import ntkbench
 from ntkbench.api.run import Options, plan_study
 from ntkbench.errors import StudyError
-from ntkbench.plugin.registry import load_registry
+from ntkbench.plugin.loading import load_registry
 from ntkbench.study.edit import apply_size, parse_assignment, set_path
 from ntkbench.study.load import Overrides, edited
 from ntkbench.study.model import TrainingEntry

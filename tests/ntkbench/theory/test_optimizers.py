@@ -11,7 +11,7 @@ from ntkbench.analysis.series.records import MetricRows
 from ntkbench.dynamics import decompose, kernel_dynamics, stable_learning_rate
 from ntkbench.errors import DataError, StudyError
 from ntkbench.metrics.errors import predictions_from
-from ntkbench.plugin.registry import load_registry
+from ntkbench.plugin.loading import load_registry
 from ntkbench.plugin.types import Problem, Solution, Training
 from ntkbench.study.plan import make_plan
 from ntkbench.study.resolve import resolve_study

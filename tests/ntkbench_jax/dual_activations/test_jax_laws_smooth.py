@@ -135,7 +135,7 @@ def test_features_keep_their_digits_for_any_pair(spec: str, every: int) -> None:
 
 
 @pytest.mark.parametrize("every", [3, pytest.param(1, marks=pytest.mark.exhaustive)])
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("dtype", [np.float64, pytest.param(np.float32, marks=pytest.mark.exhaustive)])
 @pytest.mark.parametrize("spec", SPECS)
 def test_products_of_ordinary_pairs(spec: str, dtype: type, every: int) -> None:
     """Of K as the type holds it, errors in roundings of the root mean squares' products."""

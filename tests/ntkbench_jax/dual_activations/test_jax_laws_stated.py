@@ -204,6 +204,7 @@ def test_a_study_keeps_all_of_it(tmp_path):
     assert json.loads(said["wrong"])["weight_std_multiplier"] == 1.02
 
 
+@pytest.mark.exhaustive
 def test_networks_whose_last_layer_is_trained_follow_their_law_and_no_other(tmp_path):
     """C16 in small: 400 networks of width 512 against their own law, another's, and one with a faster clock."""
     pytest.importorskip("torch")

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from grids import exhaustive
 from mpmath import mp
 from scipy.integrate import solve_ivp
 from scipy.special import log_softmax, softmax
@@ -41,11 +42,6 @@ def data():
         "labels": labels,
         "f0": {"f0_train": f0[:N], "f0_test": f0[N:]},
     }
-
-
-def exhaustive(*cases):
-    """Mark cases that only ``make test-all`` runs: each compiles a program of its own."""
-    return [pytest.param(*case, marks=pytest.mark.exhaustive) for case in cases]
 
 
 def natural_time(theta):
@@ -136,7 +132,7 @@ DELTA = 0.6  # of every Huber cost: a program is compiled for each
 COSTS = [
     ("cross-entropy", {}, "labels"),
     pytest.param("squared-error", {}, "y", marks=pytest.mark.exhaustive),  # it has a closed form
-    ("huber", {"delta": DELTA}, "y"),
+    pytest.param("huber", {"delta": DELTA}, "y", marks=pytest.mark.exhaustive),  # its own second derivative jumps
     pytest.param(own_cost, {}, "y", marks=pytest.mark.exhaustive),
 ]
 

@@ -128,6 +128,7 @@ def test_a_spectrum_only_where_it_makes_sense_and_is_wanted(folder):
     assert SPECTRUM_POINTS == 4000
 
 
+@pytest.mark.exhaustive  # a function of one's own has one in any case
 def test_the_achieved_error_of_an_expansion_is_told(folder):
     found = report("x.npy", "--activation", "tanh", "--depth", 1, "--kernel", "nngp")
     assert 0 < found["expansion_error"] <= 1e-12
@@ -209,7 +210,7 @@ class TestMistakes:
 
     def test_without_jax_it_says_what_to_type(self, folder, monkeypatch):
         monkeypatch.setattr(
-            "ntkbench.plugin.registry.missing_requirement", lambda *_: 'jax is not installed: pip install "x"'
+            "ntkbench.plugin.availability.missing_requirement", lambda *_: 'jax is not installed: pip install "x"'
         )
         found = kernel("x.npy")
         assert found.exit_code == 2
@@ -230,8 +231,9 @@ class TestMistakes:
         good = run("--plugin", "mine.py", "--activation", "mine:phi", "--depth", "1", "--json")
         assert good.returncode == 0, good.stderr
         linear = (2 * X @ X.T / 3 + 0.01) * 4 * 2 + 0.01
-        trace = json.loads(good.stdout)["kernels"]["nngp"]["trace"]
-        assert trace == pytest.approx(np.trace(linear), rel=1e-12)
+        found = json.loads(good.stdout)
+        assert found["kernels"]["nngp"]["trace"] == pytest.approx(np.trace(linear), rel=1e-12)
+        assert 0 < found["expansion_error"] <= 1e-12
 
 
 class TestHelp:

@@ -4,6 +4,7 @@ from functools import lru_cache
 
 import numpy as np
 import pytest
+from grids import exhaustive
 from high_precision import SHORT, all_pairs, condition, coordinate_condition, entries, quadrature, reference, regimes
 from high_precision.activations import closed_form
 from mpmath import mp, mpf, nsum, quad, sqrt
@@ -131,7 +132,7 @@ def layer(p, q, k):
     return quadrature.Layer(*(quadrature.Extended(mp.nstr(value, 25)) for value in values))
 
 
-@pytest.mark.parametrize(("name", "scales"), [("relu", (1.5, 0.0)), ("sin", (1.3, 0.1))])
+@pytest.mark.parametrize(("name", "scales"), [("relu", (1.5, 0.0)), *exhaustive(("sin", (1.3, 0.1)))])
 def test_the_two_references_agree(name, scales, monkeypatch):
     one = quadrature.Extended(1)
     functions = {"relu": (lambda x: np.maximum(x, 0), lambda x: np.where(x > 0, one, 0)), "sin": (np.sin, np.cos)}
@@ -191,7 +192,9 @@ def test_the_step_has_the_tangent_kernel_of_its_last_layer():
     assert nngp == ntk
 
 
-@pytest.mark.parametrize(("name", "depth", "power"), [("relu", 64, 1), ("monomial(degree=3)", 2, 9), ("abs", 3, 1)])
+@pytest.mark.parametrize(
+    ("name", "depth", "power"), [("monomial(degree=3)", 2, 9), ("abs", 3, 1), *exhaustive(("relu", 64, 1))]
+)
 def test_the_condition_of_a_homogeneous_diagonal(name, depth, power):
     """k(s x, s x) = s^(2 power) k(x, x), and so in each layer's weight_std."""
     x, degree = [1.0, 2.0, 0.5], round(power ** (1 / depth))

@@ -4,6 +4,7 @@ from itertools import pairwise, product
 
 import numpy as np
 import pytest
+from grids import exhaustive
 from high_precision.activations import closed_form
 from mpmath import mp, mpf
 
@@ -18,12 +19,6 @@ SCALES = {"relu": (2**0.5, 0.1), "erf": (1.3, 0.2), "gelu": (1.9, 0.3)}
 ACTIVATIONS = list(SCALES)
 DEPTHS = [2, 5, 10, 1, 3, 4]  # a program for this very depth, one for any, and 10 on a sphere: the series
 FEW = [("relu", 2), ("erf", 2), ("relu", 5), ("erf", 10)]
-
-
-def exhaustive(*cases):
-    """Mark cases that only ``make test-all`` runs: the same paths, compiled again."""
-    marked = (case if isinstance(case, tuple) else (case,) for case in cases)
-    return [pytest.param(*case, marks=pytest.mark.exhaustive) for case in marked]
 
 
 def some_depths(activations, depths):
@@ -177,7 +172,7 @@ def test_a_function_without_closed_form(activation, counts):
         assert (np.diag(more) > np.diag(fewer)).all()
 
 
-@pytest.mark.parametrize("activation", ["relu", "erf", *exhaustive("gelu")])
+@pytest.mark.parametrize("activation", ["relu", *exhaustive("erf", "gelu")])
 def test_one_global_rate_trains_no_first_layer(activation):
     """One fixed layer changes nothing; of the last one alone it is E[phi phi]."""
     x = inputs(3)

@@ -83,11 +83,11 @@ def test_smoothness_end_to_end(data_folder, tmp_path):
         out=tmp_path / "run",
         tasks=("uci/yacht",),
         executor="inline",
-        set={"task.splits": 2, "task.n_train": 40, "reference.depth": [1], "reference.bias_std": [0.1]},
+        set={"task.splits": 1, "task.n_train": 40, "reference.depth": [1], "reference.bias_std": [0.1]},
     )
     assert set(results.cells["status"]) == {"ok"}
     table = smoothness.log_ratios(results)
-    assert len(table) == 4 * 3 * 2  # noises, activations, splits
+    assert len(table) == 4 * 3  # noises, activations
     assert sorted(table["noise"].unique()) == [0.0, 0.1, 0.3, 1.0]
     assert [row[0] for row in smoothness.smooth_kernels(results).rows] == ["yacht"]
     assert len(smoothness.added_noise(results).rows) == 4

@@ -11,7 +11,7 @@ from toy_runs import TOY, session, study
 
 from ntkbench.analysis.report.study_figures import draw_study_figures
 from ntkbench.errors import StudyError
-from ntkbench.plugin.registry import load_registry
+from ntkbench.plugin.loading import load_registry
 from ntkbench.study.plan import make_plan
 from ntkbench.study.resolve import resolve_study
 

@@ -27,8 +27,8 @@ from ntkbench.analysis.verdicts.findings import KNOWN
 from ntkbench.analysis.verdicts.judge import never_measured
 from ntkbench.analysis.verdicts.scoreboard import scores
 from ntkbench.api.claims import comparisons_of_claims, studies_of_claims
+from ntkbench.plugin.loading import load_registry
 from ntkbench.plugin.outcome import Outcome
-from ntkbench.plugin.registry import load_registry
 from ntkbench.store.rows import cell_row
 from ntkbench.study.load import Overrides
 from ntkbench.study.plan import make_plan

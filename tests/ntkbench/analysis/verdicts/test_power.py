@@ -15,7 +15,7 @@ from ntkbench.analysis.verdicts.power import planned_power
 from ntkbench.analysis.verdicts.scatter import SCATTER
 from ntkbench.analysis.verdicts.simulated import STUDIES
 from ntkbench.api.claims import studies_of_claims
-from ntkbench.plugin.registry import load_registry
+from ntkbench.plugin.loading import load_registry
 from ntkbench.study.load import Overrides
 from ntkbench.study.plan import make_plan
 from ntkbench.study.resolve import resolve_study

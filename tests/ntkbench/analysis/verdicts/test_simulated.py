@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from grids import each_once
 
 from ntkbench.analysis.estimation.curve import Curve
 from ntkbench.analysis.estimation.exponents import exponent_of, fit_exponent
@@ -39,8 +40,7 @@ def curve(spread=0.3, members=100, tau=4.0, powers=(1.0,)):
     return Curve(WIDTHS, -0.5 * np.log(WIDTHS), np.full(len(WIDTHS), spread**2), counts, tau, powers=powers)
 
 
-@pytest.mark.parametrize("expectation", [DISTANCE, BAND, BOUND], ids=["distance", "band", "bound"])
-@pytest.mark.parametrize("deviation", [-0.3, 0.0, 0.15, 0.3])
+@pytest.mark.parametrize(("deviation", "expectation"), each_once([-0.3, 0.0, 0.15, 0.3], [DISTANCE, BAND, BOUND]))
 def test_moving_the_expectation_is_moving_the_data(expectation, deviation):
     fits = drawn_exponents(curve())[:40]
     for fit in fits:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ..plugin.cell import Cell
+    from .cell import Cell
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,12 +21,15 @@ class WorkerConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One cell to solve. ``solutions`` is the folder of solutions, ``key`` the key columns of its tables.
+    """One cell to solve. ``key`` has the key columns of its tables.
 
-    Without a key there are no tables: the cell is solved only to refill the cache of solutions.
+    Without a key there are no tables: the cell is solved only for its solution. A reference writes its solution to the
+    folder ``solutions/<cell_id>``, and a cell reads those of its references there. ``scratch`` is the folder for the
+    backend's checkpoints. ``readers`` is the number of later cells that read this cell's solution.
     """
 
     cell: Cell
     solutions: str
     scratch: str
+    readers: int = 0
     key: dict[str, Any] | None = None
