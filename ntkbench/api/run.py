@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from ..plugin.outcome import Outcome
     from ..plugin.registry import Registry
     from ..plugin.specs import ExecutorSpec
-    from ..store.folder import Done
+    from ..store.finished import Done
     from ..study.model import Study
 
 
@@ -193,6 +193,7 @@ def execute(
         if work.pending or not folder.is_of(plan):  # a call that computes nothing changes no provenance
             folder.discard_verdicts(plan.study.study.name)
             folder.write_run_file(plan, arguments or {"overrides": asdict(overrides)}, environment)
+        folder.release(work.rewritten(done))
         listener.started(plan, work, path)
         executor = chosen.start(
             plan,
@@ -214,6 +215,9 @@ def execute(
             listener,
             fail_fast=options.fail_fast,
         ).run()
+        if summary.counts:
+            folder.compact()
+            folder.note_status_counts()
         session = Session(path, plan, summary, load(path))
         if not summary.interrupted:
             _analyse(folder, session, registry)

@@ -33,7 +33,8 @@ def plan_command(**options: Any) -> None:
     """
     from ..api.run import Options, executor_of, plan_study, run_path, warn_of_changed_code
     from ..execution.schedule import decide
-    from ..store.folder import RunFolder, check_extends, check_own
+    from ..store.folder import RunFolder
+    from ..store.ownership import check_extends, check_own
 
     choice = Options(data_dir=options["data_dir"], plugins=options["plugins"])
     plan, registry = plan_study(options["study"], overrides_from(options), choice)

@@ -1,4 +1,4 @@
-"""``ntkbench results``: list, show and export what runs have written."""
+"""``ntkbench results``: list, show, compact and export what runs have written."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FORMATS = ["csv", "parquet", "json"]
 
 @click.group("results")
 def results_group() -> None:
-    """List, show and export results."""
+    """List, show, compact and export results."""
 
 
 @results_group.command("list")
@@ -39,11 +39,11 @@ def list_runs(folder: Path, as_json: bool) -> None:
 def _line(path: Path) -> dict[str, Any]:
     """Return the line of a run; of one that cannot be read, the reason."""
     from ..errors import StoreError
-    from ..store.read import load
+    from ..store.run_file import read_run_file
+    from ..store.status_counts import status_counts
 
     try:
-        results = load(path)
-        (run,), counts = results.runs, results.cells["status"].value_counts()
+        run, counts = read_run_file(path), status_counts(path)
     except StoreError as error:
         return {"run": str(path), "study": "?", "cells": str(error), "updated": "?"}
     cells = ", ".join(f"{count} {status}" for status, count in counts.items())
@@ -64,6 +64,21 @@ def show_run(run: str) -> None:
     results = load(_folder(run))
     show_comparisons(analyse(results))
     show_failed_cells(results)
+
+
+@results_group.command("compact")
+@click.argument("run")
+def compact(run: str) -> None:
+    """Move the rows of RUN's finished cells to few, large parquet files.
+
+    A run of many cells does so by itself. RUN is a run's folder, or its run_id in the folder results.
+    """
+    from ..store.folder import compact_run
+    from ..store.read import find_runs
+
+    for path in find_runs(_folder(run)):
+        cells, before, now = compact_run(path)
+        click.echo(f"{path}: {cells} cells: {before} files before, {now} now")
 
 
 @results_group.command("export")

@@ -85,9 +85,9 @@ def _show(session: Session) -> None:
 def _record(session: Session) -> dict[str, Any]:
     from ..analysis.estimation.rates import rate_table
     from ..analysis.verdicts.table import as_table
-    from ..store.folder import latest_log
+    from ..store.logs import latest_logs
 
-    summary = session.summary
+    summary, logs = session.summary, latest_logs(session.path)
     done = not summary.interrupted
     return {
         "run_id": session.plan.run_id,
@@ -104,7 +104,7 @@ def _record(session: Session) -> dict[str, Any]:
                 "label": cell.label,
                 "status": status,
                 "reason": reason,
-                "log": None if (log := latest_log(session.path, cell.cell_id)) is None else str(log),
+                "log": str(logs[cell.cell_id]) if cell.cell_id in logs else None,
             }
             for cell, status, reason in summary.problems
         ],

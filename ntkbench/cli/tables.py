@@ -17,7 +17,7 @@ from ..analysis.report.words import band, training_words
 from ..analysis.series.names import architecture_words, digits_needed, subject_words, task_words
 from ..analysis.series.quantities import quantity_name
 from ..plugin.terminal import make_console, print_table
-from ..store.folder import latest_log
+from ..store.logs import latest_logs
 from .formatting import cell_words
 
 if TYPE_CHECKING:
@@ -215,9 +215,9 @@ def _interval(low: float, high: float) -> str:
 
 def show_problems(session: Session) -> None:
     """Print what was not as it should be, and where everything lies."""
-    console, summary = make_console(), session.summary
+    console, summary, logs = make_console(), session.summary, latest_logs(session.path)
     for cell, status, reason in summary.problems:
-        where = _log_words(session.path, cell.cell_id)
+        where = _log_words(logs.get(cell.cell_id))
         console.print(f"{cell_words(cell)}: {status}: {reason}{where}", soft_wrap=True)
     counts = ", ".join(f"{count} {status}" for status, count in summary.counts.items()) or "nothing to do"
     kept = f", {summary.kept} finished before" if summary.kept else ""
@@ -226,18 +226,18 @@ def show_problems(session: Session) -> None:
     )
 
 
-def _log_words(path: Path, cell_id: str) -> str:
+def _log_words(log: Path | None) -> str:
     """Return where a cell's traceback and output are; nothing if it left none."""
-    log = latest_log(path, cell_id)
     return f" (log: {log})" if log else ""
 
 
 def show_failed_cells(results: Results) -> None:
     """Print the cells of a run that are not ok, with their reasons."""
     console = make_console()
+    logs = {cell_id: file for path in reversed(results.paths) for cell_id, file in latest_logs(path).items()}
     failed = results.cells[results.cells["status"] != "ok"]
     for row in failed.to_dict("records"):
         width = "" if row["width"] is None or row["width"] != row["width"] else f" width {row['width']}"
-        log = next((words for path in results.paths if (words := _log_words(path, row["cell_id"]))), "")
+        log = _log_words(logs.get(row["cell_id"]))
         text = f"{row['task']} {row['label']}{width}: {row['status']}: {row['reason'] or ''}{log}"
         console.print(text, soft_wrap=True)

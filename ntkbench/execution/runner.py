@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from ..plugin.cell import Cell
     from ..plugin.job import WorkerConfig
     from ..plugin.registry import Registry
-    from ..store.folder import Done, RunFolder
+    from ..store.finished import Done
+    from ..store.folder import RunFolder
     from ..study.plan import Plan
 
 _TICK_SECONDS = 0.5

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..plugin.cell import Cell
-    from ..store.folder import Done
+    from ..store.finished import Done
     from ..study.plan import Plan
 
 Decision = Literal["run", "done", "failed before", "skip"]
@@ -46,7 +46,7 @@ class CellSchedule:
         self, cells: Iterable[Cell], solved: Iterable[str], failed: Mapping[str, str], memory: float = inf
     ) -> None:
         """Start with the cells to run, the cells whose solutions exist, and how the failed cells ended."""
-        self._ready: list[tuple[bool, float, int, Cell]] = []
+        self._ready: dict[float, list[tuple[bool, float, int, Cell]]] = {}  # by bytes, each a heap
         self._missing: dict[str, set[str]] = {}
         self._readers: dict[str, list[Cell]] = {}
         self._blocked: list[tuple[Cell, str]] = []
@@ -73,23 +73,23 @@ class CellSchedule:
             self._readers.setdefault(key, []).append(cell)
 
     def _push(self, cell: Cell) -> None:
-        heapq.heappush(self._ready, (cell.role != "reference", -cell.estimate.flops, next(self._order), cell))
+        entry = (cell.role != "reference", -cell.estimate.flops, next(self._order), cell)
+        heapq.heappush(self._ready.setdefault(cell.estimate.bytes, []), entry)
 
     def take(self) -> Cell | None:
         """Return a ready cell that fits into memory and count it as running; None if there is none."""
         held = sum(cell.estimate.bytes for cell in self._running.values())
-        passed = []
-        found = None
-        while self._ready and found is None:
-            entry = heapq.heappop(self._ready)
-            if self._running and held + entry[-1].estimate.bytes > self.memory:
-                passed.append(entry)
-            else:
-                found = entry[-1]
-                self._running[found.cell_id] = found
-        for entry in passed:
-            heapq.heappush(self._ready, entry)
-        return found
+        fitting = [
+            (heap[0], size) for size, heap in self._ready.items() if not self._running or held + size <= self.memory
+        ]
+        if not fitting:
+            return None
+        _, size = min(fitting)
+        cell = heapq.heappop(self._ready[size])[-1]
+        if not self._ready[size]:
+            del self._ready[size]
+        self._running[cell.cell_id] = cell
+        return cell
 
     def take_blocked(self) -> list[tuple[Cell, str]]:
         """Return the cells that can never run, with the reason, once each."""
@@ -145,6 +145,12 @@ class RunWork:
     refill: tuple[Cell, ...]
     schedule: CellSchedule
 
+    def rewritten(self, done: Mapping[str, Done]) -> list[str]:
+        """Return the cells whose rows this session writes again: those to run, and those now skipped that were not."""
+        skipped = (key for key, decision in self.decisions.items() if decision == "skip" and key in done)
+        pending = (cell.cell_id for cell in self.pending)
+        return [*pending, *(key for key in skipped if done[key].status != "skipped")]
+
 
 def plan_work(
     plan: Plan, done: Mapping[str, Done], solutions: Path, *, rerun_failed: bool, memory: float = inf
@@ -153,15 +159,18 @@ def plan_work(
     decisions = {cell.cell_id: decide(cell, done, rerun_failed=rerun_failed) for cell in plan.cells}
     cells = plan.by_id()
     pending = {key: cells[key] for key, decision in decisions.items() if decision == "run"}
-    solved = {key for key, decision in decisions.items() if decision == "done" and has_solution(solutions, key)}
     lost = [key for key, decision in decisions.items() if decision in ("skip", "failed before")]
     failed = {key: _past(key, done, cells) for key in lost}
     refill: dict[str, Cell] = {}
+    solved: dict[str, bool] = {}  # of the references that are read, and only of those: it takes reading them whole
     for cell in reversed(plan.cells):
         if cell.cell_id in pending or cell.cell_id in refill:
-            wanted = [key for key in cell.references.values() if decisions[key] == "done" and key not in solved]
-            refill |= {key: cells[key] for key in wanted}
-    schedule = CellSchedule([*refill.values(), *pending.values()], solved, failed, memory)
+            for key in (key for key in cell.references.values() if decisions[key] == "done"):
+                solved[key] = solved[key] if key in solved else has_solution(solutions, key)
+                if not solved[key]:
+                    refill[key] = cells[key]
+    ready = [key for key, whole in solved.items() if whole]
+    schedule = CellSchedule([*refill.values(), *pending.values()], ready, failed, memory)
     return RunWork(decisions, tuple(pending.values()), tuple(refill.values()), schedule)
 
 

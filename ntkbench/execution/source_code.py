@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..plugin.cell import Cell
     from ..plugin.named_registry import NamedRegistry
     from ..plugin.registry import Registry
-    from ..store.folder import Done
+    from ..store.finished import Done
     from ..study.plan import Plan
 
 _CORE = __name__.partition(".")[0]

@@ -154,7 +154,7 @@ def _as_numbers(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def empty_table(table: str, columns: Sequence[str] | None = None, *, coded: bool = False) -> pa.Table:
     """Return a table without rows; ``coded``: text as numbers of a dictionary."""
-    return _schema(table, columns, coded).empty_table()
+    return table_schema(table, columns, coded=coded).empty_table()
 
 
 def read_sealed(file: Path, table: str) -> pa.Table:
@@ -162,8 +162,7 @@ def read_sealed(file: Path, table: str) -> pa.Table:
 
     :raises StoreError: naming the file if it is not whole, or not what was written.
     """
-    data = _content(file)
-    found, metadata = _parsed(file, data, _schema(table, None, coded=False))
+    found, metadata = parsed(file, file_content(file), table_schema(table))
     if (metadata or {}).get(_SEAL) != _rows_digest(found).encode():
         raise StoreError(f"{file}: damaged: its rows are not those that were written; {_REDO}")
     return found
@@ -177,21 +176,30 @@ def read_table(
     :param digest: of the file's bytes, as the cell's row says.
     :raises StoreError: naming the file if it is missing, or not what was written.
     """
-    data = _content(file)
+    data = file_content(file)
     if digest_of_bytes(data) != digest:
-        raise StoreError(f"{file}: damaged: its contents are not those that were written; {_REDO}")
-    return _parsed(file, data, _schema(table, columns, coded))[0]
+        raise damaged(file)
+    return parsed(file, data, table_schema(table, columns, coded=coded))[0]
+
+
+def damaged(file: Path) -> StoreError:
+    """Return the error of a file whose contents are not those that were written."""
+    return StoreError(f"{file}: damaged: its contents are not those that were written; {_REDO}")
 
 
 def is_intact(file: Path, digest: str) -> bool:
     """Return whether a file has this digest."""
     try:
-        return digest_of_bytes(_content(file)) == digest
+        return digest_of_bytes(file_content(file)) == digest
     except StoreError:
         return False
 
 
-def _content(file: Path) -> bytes:
+def file_content(file: Path) -> bytes:
+    """Return a file's bytes.
+
+    :raises StoreError: naming the file if it cannot be read.
+    """
     try:
         return file.read_bytes()
     except FileNotFoundError:
@@ -200,7 +208,8 @@ def _content(file: Path) -> bytes:
         raise StoreError(f"{file}: cannot be read ({error.strerror or error})") from None
 
 
-def _schema(table: str, columns: Sequence[str] | None, coded: bool) -> pa.Schema:
+def table_schema(table: str, columns: Sequence[str] | None = None, *, coded: bool = False) -> pa.Schema:
+    """Return the schema of some columns of a table; ``coded``: text as numbers of a dictionary."""
     schema = arrow_schema(table)
     if columns is not None:
         schema = pa.schema([schema.field(name) for name in columns])
@@ -211,8 +220,11 @@ def _coded(type_: pa.DataType) -> pa.DataType:
     return pa.dictionary(pa.int32(), pa.string()) if type_ == pa.string() else type_
 
 
-def _parsed(file: Path, data: bytes, schema: pa.Schema) -> tuple[pa.Table, dict[bytes, bytes] | None]:
-    """Return a parquet file's table in this schema, and its metadata."""
+def parsed(file: Path, data: bytes, schema: pa.Schema) -> tuple[pa.Table, dict[bytes, bytes] | None]:
+    """Return the table of a parquet file's bytes in this schema, and its metadata.
+
+    :raises StoreError: naming the file if it is no such table.
+    """
     try:
         coded = [field.name for field in schema if pa.types.is_dictionary(field.type)]
         source = pa.BufferReader(data)

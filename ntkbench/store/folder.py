@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
 from ..errors import StoreError
 from ..plugin.hashing import canonical_json, digest_of_bytes
-from .arrow import from_frame, is_intact, parquet_bytes, read_sealed, row_table, sealed, write_bytes
+from .arrow import from_frame, parquet_bytes, read_sealed, row_table, sealed, write_bytes
+from .compaction import MERGED_AT, Compactor
+from .exchange import finish_exchange
+from .logs import log_file
+from .ownership import LOCK, TEMPORARY, check_extends, check_own, discard
 from .rows import cell_row
-from .run_file import RUN_FILE, differences, read_run_file, run_digest
-from .schemas import CELL_TABLES, RUN_TABLES, SCHEMA_VERSION
+from .run_file import RUN_FILE, read_run_file, run_digest
+from .schemas import CELL_TABLES, SCHEMA_VERSION
 from .solution_cache import discard_unfinished
+from .status_counts import COUNTS, note_status_counts
 from .unwritable import unwritable
 
 if TYPE_CHECKING:
@@ -29,22 +34,11 @@ if TYPE_CHECKING:
     from ..plugin.cell import Cell
     from ..plugin.outcome import Outcome
     from ..study.plan import Plan
+    from .finished import Done
     from .rows import SolvedOn
 
-_LOCK = ".lock"
-_TEMPORARY = ".tmp"
-_OF_DONE = ["cell_id", "status", "attempt", "env_id", "digests_json"]
 _CHECKPOINTS = "checkpoints"
-_OWN_FOLDERS = ("figures", "solutions", _CHECKPOINTS, _TEMPORARY)
-
-
-@dataclass(frozen=True)
-class Done:
-    """A committed cell: how it ended, on which attempt, and in which environment."""
-
-    status: str
-    attempt: int
-    env_id: str = ""
+_PACKED_AT_END = 128  # cells with files of their own
 
 
 class RunFolder:
@@ -52,6 +46,7 @@ class RunFolder:
 
     def __init__(self, path: Path, run_id: str) -> None:
         self.path, self.run_id = path, run_id
+        self._ended: dict[str, str] = {}  # the status of each cell that this session has committed
 
     @property
     def solutions(self) -> Path:
@@ -69,7 +64,7 @@ class RunFolder:
     @property
     def temporary(self) -> Path:
         """The folder where files are written before they are renamed."""
-        return self.path / _TEMPORARY
+        return self.path / TEMPORARY
 
     def clear_temporary(self) -> None:
         """Delete the unfinished files of an earlier process.
@@ -83,18 +78,35 @@ class RunFolder:
 
     def done(self) -> dict[str, Done]:
         """Return the committed cells; a cell with a damaged file does not count as committed."""
-        found: dict[str, Done] = {}
-        for path in sorted((self.path / "cells").glob("*.parquet")):
-            try:
-                (row,) = read_sealed(path, "cells").select(_OF_DONE).to_pylist()
-            except (StoreError, ValueError):
-                continue
-            if row["cell_id"] == path.stem and self._is_intact(path.stem, json.loads(row["digests_json"])):
-                found[path.stem] = Done(row["status"], row["attempt"], row["env_id"])
-        return found
+        return self._compactor.found.done
 
-    def _is_intact(self, cell_id: str, digests: Mapping[str, str]) -> bool:
-        return all(is_intact(self.path / table / f"{cell_id}.parquet", digest) for table, digest in digests.items())
+    @cached_property
+    def _compactor(self) -> Compactor:
+        return Compactor(self.path)
+
+    def release(self, cell_ids: Collection[str]) -> None:
+        """Give cells that are about to run again files of their own; delete part files that are damaged.
+
+        :raises StoreError: if a file cannot be written.
+        """
+        with unwritable(self.path):
+            self._compactor.release(cell_ids)
+
+    def compact(self, *, fully: bool = False) -> None:
+        """Move the rows of finished cells to part files, if they are many; ``fully``: all of them, to few files.
+
+        :raises StoreError: if a file cannot be written.
+        """
+        with unwritable(self.path):
+            self._compactor.pack(1 if fully else _PACKED_AT_END, 2 if fully else MERGED_AT)
+
+    def note_status_counts(self) -> None:
+        """Note how the cells ended, for lists of runs; not of a run with damaged files, which lists shall name."""
+        found = self._compactor.found
+        statuses = {cell_id: done.status for cell_id, done in found.done.items()} | self._ended
+        if not found.broken and statuses.keys() == found.loose.union(*found.parts.values()):
+            with unwritable(self.path / COUNTS):
+                note_status_counts(self.path, statuses.values(), self.path / f"{COUNTS}.part")
 
     def key(self, cell: Cell, attempt: int) -> dict[str, Any]:
         """Return the key columns that all tables of a cell share."""
@@ -105,6 +117,8 @@ class RunFolder:
 
         :raises StoreError: if a file cannot be written.
         """
+        if self._compactor.is_packed(cell.cell_id):
+            self.release([cell.cell_id])
         written = cell_row(cell, outcome, config, env_id)
         files = {name: parquet_bytes(outcome.tables[name]) for name in CELL_TABLES if name in outcome.tables}
         digests = {"digests_json": canonical_json({name: digest_of_bytes(data) for name, data in files.items()})}
@@ -117,8 +131,12 @@ class RunFolder:
                 with unwritable(path):
                     path.unlink(missing_ok=True)
         if outcome.log:
-            self._write_log(self.path / "logs" / f"{cell.cell_id}.{attempt}.txt", outcome.log)
+            self._write_log(log_file(self.path, cell.cell_id, attempt), outcome.log)
         self._write("cells", parquet_bytes(sealed(row)), self.path / "cells" / f"{cell.cell_id}.parquet", sync=True)
+        self._ended[cell.cell_id] = outcome.status
+        with unwritable(self.path):
+            tables = {name: outcome.tables[name] for name in files}
+            self._compactor.committed(cell.cell_id, {"cells": row, **tables})
 
     def _write(self, name: str, data: bytes, path: Path, *, sync: bool) -> None:
         with unwritable(path):
@@ -210,12 +228,6 @@ class RunFolder:
                 (self.path / name).mkdir(exist_ok=True)
 
 
-def latest_log(path: Path, cell_id: str) -> Path | None:
-    """Return the log of a cell's latest attempt in the run at ``path``: its output and traceback; None without one."""
-    found = list((path / "logs").glob(f"{cell_id}.*.txt"))
-    return max(found, key=lambda file: int(file.suffixes[-2].lstrip(".")), default=None)
-
-
 @contextmanager
 def open_run(path: Path, plan: Plan, *, fresh: bool) -> Iterator[RunFolder]:
     """Hold a run's folder for writing while the context lasts; a second process gets an error.
@@ -223,73 +235,56 @@ def open_run(path: Path, plan: Plan, *, fresh: bool) -> Iterator[RunFolder]:
     :raises StoreError: if the folder is foreign, in use, unwritable, or holds cells that are not in ``plan``.
     """
     check_own(path)
+    with _held(path):
+        with unwritable(path):
+            if fresh:
+                discard(path)
+            finish_exchange(path)
+        check_extends(path, plan)
+        folder = RunFolder(path, plan.run_id)
+        folder.clear_temporary()
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(path / TEMPORARY, ignore_errors=True)
+            with suppress(OSError):  # it is not empty, or gone
+                (path / _CHECKPOINTS).rmdir()
+
+
+@contextmanager
+def _held(path: Path) -> Iterator[None]:
+    """Hold a folder's lock while the context lasts.
+
+    :raises StoreError: if it is in use or unwritable.
+    """
     try:
         path.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path / _LOCK, timeout=0)
+        lock = FileLock(path / LOCK, timeout=0)
         lock.acquire()
     except Timeout:
         raise StoreError(f"{path}: in use by another ntkbench process; wait for it, or choose another --out") from None
     except OSError as error:
         raise StoreError(f"{path}: cannot be written to ({error.strerror}); choose another --out") from None
     try:
-        if fresh:
-            with unwritable(path):
-                discard(path)
-        check_extends(path, plan)
-        folder = RunFolder(path, plan.run_id)
-        folder.clear_temporary()
-        yield folder
+        yield
     finally:
-        shutil.rmtree(path / _TEMPORARY, ignore_errors=True)
-        with suppress(OSError):  # it is not empty, or gone
-            (path / _CHECKPOINTS).rmdir()
         lock.release()
 
 
-def discard(path: Path) -> None:
-    """Delete a run's own files, and no others in its folder."""
-    for name in RUN_TABLES:
-        _discard_files(path / name, "*.parquet")
-    _discard_files(path / "logs", "*.txt")
-    for name in _OWN_FOLDERS:
-        shutil.rmtree(path / name, ignore_errors=True)
-    (path / RUN_FILE).unlink(missing_ok=True)
+def compact_run(path: Path) -> tuple[int, int, int]:
+    """Move the rows of all cells of a finished run to few files; return how many cells, files before and files now.
 
-
-def _discard_files(folder: Path, pattern: str) -> None:
-    for file in folder.glob(pattern):
-        file.unlink()
-    if folder.is_dir() and not any(folder.iterdir()):
-        folder.rmdir()
-
-
-def check_own(path: Path) -> None:
-    """Refuse a folder that is neither absent, nor empty, nor a run.
-
-    :raises StoreError: naming the obstacle.
+    :raises StoreError: if the folder is no run, is in use or unwritable.
     """
-    try:
-        if not path.exists():
-            return
-        if not path.is_dir():
-            raise StoreError(f"{path}: a file is in the way; --out names the run's own folder")
-        inside = {child.name for child in path.iterdir()} - {_LOCK, _TEMPORARY}
-    except OSError as error:
-        raise StoreError(f"{path}: cannot be read ({error.strerror}); choose another --out") from None
-    if inside and RUN_FILE not in inside:
-        raise StoreError(f"{path}: holds files but no run, so it is left alone; choose a new or empty folder for --out")
+    run_id = read_run_file(path)["run_id"]
+    with _held(path):
+        with unwritable(path):
+            finish_exchange(path)
+        folder, before = RunFolder(path, run_id), _files(path)
+        folder.compact(fully=True)
+        folder.note_status_counts()
+        return len(folder.done()), before, _files(path)
 
 
-def check_extends(path: Path, plan: Plan) -> None:
-    """Refuse a run with cells that are not in the plan: their numbers would belong to another study."""
-    if not (path / RUN_FILE).exists():
-        return
-    old = read_run_file(path)
-    planned = plan.by_id()
-    foreign = [file.stem for file in (path / "cells").glob("*.parquet") if file.stem not in planned]
-    if foreign:
-        differing = "\n".join(f"  {line}" for line in differences(old["resolved"], plan.resolved)[:12])
-        raise StoreError(
-            f"{path}: holds {len(foreign)} cells of another plan (in the folder -> in this study):\n{differing}\n"
-            "choose another --out, or discard that run with --fresh"
-        )
+def _files(path: Path) -> int:
+    return sum(1 for table in ("cells", *CELL_TABLES) for _ in (path / table).glob("*.parquet"))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,9 @@ import numpy as np
 import pyarrow as pa
 
 from ..errors import StoreError
-from .arrow import empty_table, read_sealed, read_table
+from .arrow import empty_table, read_sealed
+from .committed import CommittedRows
+from .parts import cell_codes
 from .run_file import RUN_FILE, read_run_file
 from .schemas import SCHEMAS
 
@@ -50,16 +51,16 @@ def _integers(column: pa.ChunkedArray) -> pd.arrays.IntegerArray:
     return pd.arrays.IntegerArray(column.fill_null(0).to_numpy(), column.is_null().to_numpy())
 
 
-def _in_parts(tables: Iterable[pa.Table], rows: int) -> Iterator[list[pa.Table]]:
-    """Yield consecutive tables that have at most this many rows together, or one that has more."""
-    part: list[pa.Table] = []
-    for table in tables:
-        if part and sum(each.num_rows for each in part) + table.num_rows > rows:
-            yield part
-            part = []
-        part.append(table)
-    if part:
-        yield part
+def _in_parts(table: pa.Table, rows: int) -> Iterator[pa.Table]:
+    """Yield consecutive rows of whole cells: at most this many, or one cell; one part at least."""
+    ends = [*(np.flatnonzero(np.diff(cell_codes(table))) + 1).tolist(), table.num_rows]
+    start = end = 0
+    for following in ends:
+        if following - start > rows and end > start:
+            yield table.slice(start, end - start)
+            start = end
+        end = following
+    yield table.slice(start)
 
 
 class Results:
@@ -90,8 +91,7 @@ class Results:
     @cached_property
     def cells(self) -> pd.DataFrame:
         """One row per cell."""
-        parts = self._cells.values()
-        return _frame(pa.concat_tables([empty_table("cells"), *parts]), "cells")
+        return _frame(pa.concat_tables([empty_table("cells"), *(run.cells for run in self._runs)]), "cells")
 
     @cached_property
     def measurements(self) -> pd.DataFrame:
@@ -104,14 +104,10 @@ class Results:
 
         In parts of whole cells, one at least: small cells together, large ones alone.
         """
-        cells = (
-            part
-            for path, cells in self._digests.items()
-            for part in _committed_parts(path, cells, "measurements", columns=_NUMBERS, coded=True)
-        )
-        parts = [pa.concat_tables(tables).unify_dictionaries() for tables in _in_parts(cells, _PART_ROWS)]
         empty = empty_table("measurements", _NUMBERS, coded=True)
-        return [_frame(part, "measurements", share=True) for part in parts or [empty]]
+        tables = [run.table("measurements", _NUMBERS, coded=True) for run in self._runs]
+        whole = pa.concat_tables([empty, *tables]).unify_dictionaries()
+        return [_frame(part, "measurements", share=True) for part in _in_parts(whole, _PART_ROWS)]
 
     @cached_property
     def predictions(self) -> pd.DataFrame:
@@ -133,49 +129,11 @@ class Results:
         return _frame(pa.concat_tables([empty_table(table), *(read_sealed(file, table) for file in files)]), table)
 
     def _committed(self, table: str) -> pd.DataFrame:
-        parts = [part for path, cells in self._digests.items() for part in _committed_parts(path, cells, table)]
-        return _frame(pa.concat_tables([empty_table(table), *parts]), table)
+        return _frame(pa.concat_tables([empty_table(table), *(run.table(table) for run in self._runs)]), table)
 
     @cached_property
-    def _digests(self) -> dict[Path, dict[str, dict[str, str]]]:
-        """By run: the committed cells, each with the digests of its other tables."""
-        return {
-            path: {
-                row["cell_id"]: json.loads(row["digests_json"])
-                for row in cells.select(["cell_id", "digests_json"]).to_pylist()
-            }
-            for path, cells in self._cells.items()
-        }
-
-    @cached_property
-    def _cells(self) -> dict[Path, pa.Table]:
-        """By run: the rows of its cells, against which every other table is checked."""
-        return {path: _cells_of(path) for path in self.paths}
-
-
-def _cells_of(path: Path) -> pa.Table:
-    """Return the rows of a run's cells.
-
-    :raises StoreError: if a file holds another cell than its name says.
-    """
-    rows = []
-    for file in sorted((path / "cells").glob("*.parquet")):
-        row = read_sealed(file, "cells")
-        if row["cell_id"].to_pylist() != [file.stem]:
-            raise StoreError(f"{file}: holds another cell than its name says; run the study again to redo it")
-        rows.append(row)
-    return pa.concat_tables([empty_table("cells"), *rows])
-
-
-def _committed_parts(
-    path: Path, cells: Mapping[str, Mapping[str, str]], table: str, **options: Any
-) -> Iterator[pa.Table]:
-    """Yield the tables of a run's cells, as their rows say they are."""
-    for cell_id, digests in cells.items():
-        if table in digests:
-            part = read_table(path / table / f"{cell_id}.parquet", table, digests[table], **options)
-            if part.num_rows:
-                yield part
+    def _runs(self) -> list[CommittedRows]:
+        return [CommittedRows(path) for path in self.paths]
 
 
 def load(*paths: str | Path) -> Results:

@@ -95,7 +95,11 @@ SCHEMAS: dict[str, tuple[Column, ...]] = {
         _c("peak_memory_bytes", "int64?", "peak resident memory of the process while the cell ran, bytes"),
         _c("started_at", "timestamp[us, tz=UTC]?", "start time, UTC"),
         _c("env_id", "string", "environment, a key of `environments` in run.json"),
-        _c("digests_json", "string", "BLAKE2b digests of the cell's files, by table, canonical JSON"),
+        _c(
+            "digests_json",
+            "string",
+            "BLAKE2b digests of the cell's own files, by table, canonical JSON; in a part file, of those that it had",
+        ),
     ),
     "measurements": (
         *_ATTEMPT,
@@ -183,7 +187,7 @@ CELL_TABLES = ("measurements", "predictions", "spectra")
 RUN_TABLES = ("cells", *CELL_TABLES, "verdicts")
 MEANINGS = {
     "cells": (
-        "One row per cell. Key: run_id, cell_id. A file here means that the other tables of the cell are complete."
+        "One row per cell. Key: run_id, cell_id. A row here means that the other tables of the cell are complete."
     ),
     "measurements": (
         "One row per number. Key: run_id, cell_id, metric, reference, split, split_index, member, step, time, "
@@ -231,14 +235,21 @@ def describe() -> str:
         "| entry | contents |",
         "|---|---|",
         "| `run.json` | arguments, resolved study, environments with digests of the plugins' code |",
-        "| `cells/`, `measurements/`, `predictions/`, `spectra/` | one parquet file per cell: `<cell_id>.parquet` |",
+        "| `cells/`, `measurements/`, `predictions/`, `spectra/` | parquet files, one per cell: `<cell_id>.parquet`, "
+        "or one for many: `part-<digest>.parquet` |",
         "| `verdicts/` | one parquet file per study |",
         "| `figures/` | figures as PNG and SVG, pages as Markdown |",
         "| `logs/` | output of cells that printed something or failed |",
         "| `solutions/` | a cache; delete it at any time |",
         "",
-        "`ntkbench.load(path)` reads all tables. pandas, polars and DuckDB read each folder directly. The file in",
-        "`cells/` is written last: ignore rows of a cell that has none. Values are raw, one row per member.",
+        "`ntkbench.load(path)` reads all tables. pandas, polars and DuckDB read each folder directly. The row in",
+        "`cells` is written last: ignore rows of a cell that has none. Values are raw, one row per member.",
+        "",
+        "A run of more than some hundred cells moves finished ones to part files, as does `ntkbench results compact`:",
+        "sorted by cell, in row groups of whole cells, with statistics by which readers skip. During the move,",
+        "`.staged/` holds new files and a journal. If a process is killed then, `ntkbench.load` still reads every row",
+        "exactly once; plain readers may miss rows until the next `ntkbench run` or `compact`. `.counts.json` counts",
+        "cells by status.",
     ]
     for table, columns in SCHEMAS.items():
         lines += ["", f"## {table}", "", MEANINGS[table], "", "| column | type | meaning |", "|---|---|---|"]

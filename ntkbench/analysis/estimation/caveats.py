@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 _CELL = ["run_id", "cell_id"]
+_OF_REFERENCE = ("kernel", "ridge", "deviations")
+_LOOKED_UP = (*_CELL, *_OF_REFERENCE, "trained_layers", "training_json", "learning_rate", "n_train")
 
 
 class Caveats:
@@ -23,13 +25,25 @@ class Caveats:
 
     def __init__(self, cells: pd.DataFrame, measurements: MetricRows) -> None:
         """Look up what each subject was compared with."""
-        rows: list[Row] = cells.to_dict("records")  # type: ignore[assignment]
-        self.cells = {(row["run_id"], row["cell_id"]): row for row in rows}
-        self._compared: list[Row] = measurements.compared.to_dict("records")  # type: ignore[assignment]
+        rows: list[Row] = cells[[name for name in _LOOKED_UP if name in cells]].to_dict("records")  # type: ignore[assignment]
+        self._cells = {(row["run_id"], row["cell_id"]): row for row in rows}
+        self._whole = cells
+        self._facts: dict[tuple[str, str], Row] = {}
+        self._places = {(row["run_id"], row["cell_id"]): place for place, row in enumerate(rows)}
+        self._compared: dict[tuple[str, str], list[Row]] = {}
+        for pair in measurements.compared.to_dict("records"):
+            self._compared.setdefault((pair["run_id"], pair["cell_id"]), []).append(pair)  # type: ignore[arg-type]
         largest = measurements.of("largest_eigenvalue", [*_CELL, "value"])
         self._largest: dict[Any, float] = largest.groupby(_CELL)["value"].first().to_dict()
         lost = measurements.of("diverged_step", [*_CELL, "member"])
         self._diverged: dict[Any, int] = lost.groupby(_CELL)["member"].nunique().to_dict()
+
+    def facts(self, run_id: str, cell_id: str) -> Row:
+        """Return the row of a cell."""
+        if (run_id, cell_id) not in self._facts:
+            place = self._places[run_id, cell_id]
+            self._facts[run_id, cell_id] = self._whole.iloc[place : place + 1].to_dict("records")[0]  # type: ignore[assignment]
+        return self._facts[run_id, cell_id]
 
     def of_reference(
         self, run_id: str, cell_ids: Collection[str], reference: str | None, *, kernel: str = "ntk"
@@ -40,11 +54,11 @@ class Caveats:
         """
         mine = self._of_cells(run_id, cell_ids)
         used = {row["reference_cell_id"] for row in mine if row["reference"] == reference}
-        trained_layers = {self.cells[run_id, key].get("trained_layers", "all") for key in cell_ids}
+        trained_layers = {self._cells[run_id, key].get("trained_layers", "all") for key in cell_ids}
         reasons = (
-            _not_the_theory(self.cells[run_id, key], "nngp" if trained_layers == {"last"} else kernel)
+            _not_the_theory(self._cells[run_id, key], "nngp" if trained_layers == {"last"} else kernel)
             for key in used
-            if (run_id, key) in self.cells
+            if (run_id, key) in self._cells
         )
         return next((reason for reason in reasons if reason), None)
 
@@ -53,7 +67,7 @@ class Caveats:
         return self._diverging(run_id, cell_ids) or self._unstable(run_id, self._of_cells(run_id, cell_ids))
 
     def _of_cells(self, run_id: str, cell_ids: Collection[str]) -> list[Row]:
-        return [row for row in self._compared if row["run_id"] == run_id and row["cell_id"] in cell_ids]
+        return [row for cell_id in cell_ids for row in self._compared.get((run_id, cell_id), ())]
 
     def _diverging(self, run_id: str, cell_ids: Iterable[str]) -> str | None:
         lost = sum(self._diverged.get((run_id, cell_id), 0) for cell_id in cell_ids)
@@ -63,8 +77,8 @@ class Caveats:
         """Return whether a learning rate reaches the stable limit of an NTK that the networks were compared with."""
         for row in compared:
             key = (run_id, row["reference_cell_id"])
-            if key in self._largest and self.cells[key]["kernel"] == "ntk":
-                cell = self.cells[run_id, row["cell_id"]]
+            if key in self._largest and self._cells[key]["kernel"] == "ntk":
+                cell = self._cells[run_id, row["cell_id"]]
                 training = json.loads(cell["training_json"])
                 how = {"optimizer": training["optimizer"], "momentum": training["momentum"]}
                 if cell["learning_rate"] >= stable_learning_rate([self._largest[key]], cell["n_train"], **how):

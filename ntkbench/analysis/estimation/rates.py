@@ -148,9 +148,16 @@ class Rates:
 
     def is_a_curve(self, key: SeriesKey) -> bool:
         """Return whether the study plans the networks of a series at three widths or more: two always fit a line."""
+        widths: set[Any] = set().union(*(self._widths.get((key.run_id, label), ()) for label in key.labels))
+        return len(widths) >= _FEWEST_WIDTHS
+
+    @cached_property
+    def _widths(self) -> dict[Any, set[Any]]:
+        """The planned widths of each run's subjects, by label."""
         cells = self.tables.cells
-        mine = (cells["run_id"] == key.run_id) & cells["label"].isin(key.labels) & (cells["role"] == "subject")
-        return bool(cells.loc[mine, "width"].nunique() >= _FEWEST_WIDTHS)
+        widths = cells.loc[(cells["role"] == "subject") & cells["width"].notna(), ["run_id", "label", "width"]]
+        pairs = widths.drop_duplicates().groupby(["run_id", "label"])["width"]
+        return {place: {*found} for place, found in pairs}
 
     @cached_property
     def planned(self) -> pd.DataFrame:
@@ -214,7 +221,7 @@ class Rates:
             remarks.append(f"left out at the floor of rounding: {len(every) - len(points)}")
         if left_out := _splits(everything) - _splits(group):
             remarks.append(f"splits left out because some width lacks them: {left_out}")
-        facts = self._caveats.cells[key.run_id, str(everything["cell_id"].iloc[0])]
+        facts = self._caveats.facts(key.run_id, str(everything["cell_id"].iloc[0]))
         fit = _fit(points, quantity, tau, correction_powers(quantity))
         fit = replace(fit, remarks=(*fit.remarks, *remarks))
         kernel = "nngp" if quantity.stored.startswith("nngp") else "ntk"

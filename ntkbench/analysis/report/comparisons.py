@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from ..series.points import in_common_splits
+from .picked import LawErrors, PickedRows, mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from ...plugin.types import Float
     from ...store.read import Results
     from ..estimation.rates import FittedRate, Rates
     from ..series.keys import SeriesKey
+    from ..series.records import MetricRows
     from ..verdicts.judge import Finding
 
 
@@ -75,25 +77,31 @@ def comparisons(
     if cells.frame.empty:  # nothing to compare, so nothing more to read
         return
     in_order = cells.frame.sort_values("series", key=_order(results, cells.keys), kind="stable")
-    measurements = fitted.tables.measured.everything()
-    measured = measurements.merge(in_order[["cell_id", "width"]], on="cell_id", how="inner")
-    came_of = {(finding.rate.key, finding.rate.metric): finding for finding in found}
-    judged = [JudgedRate(rate, came_of.get((rate.key, rate.metric))) for rate in rates]
+    rows = _Rows(fitted.tables.measured, in_order)
+    judged = _judged(rates, found)
+    of_series = dict(list(results.cells.merge(in_order[["cell_id", "series"]], on="cell_id").groupby("series")))
     for number, group in in_order.groupby("series", sort=False):
         key = cells.keys[int(number)]  # type: ignore[arg-type]
-        rows = in_common_splits(measured[measured["cell_id"].isin(group["cell_id"])])
-        mine = [each for each in judged if replace(each.rate.key, reference=None) == key]
-        named: list[str | None] = [str(name) for name in rows["reference"].dropna().unique()]
-        of_series = results.cells[results.cells["cell_id"].isin(group["cell_id"])]
-        for reference in named or [None]:
+        mine = of_series[number].drop(columns="series")
+        for reference in rows.references(number) or [None]:
             yield Comparison(
                 key=replace(key, reference=reference),
-                facts={str(name): value for name, value in of_series.iloc[0].items()},
-                splits=of_series["split_index"].nunique(),
+                facts={str(name): value for name, value in mine.iloc[0].items()},
+                splits=mine["split_index"].nunique(),
                 cell_ids=tuple(group.sort_values("width")["cell_id"]),
-                by_width=_by_width(rows, _law_errors(measurements, rows, reference, of_series), reference),
-                rates=tuple(each for each in mine if each.rate.key.reference in (None, reference)),
+                by_width=rows.by_width(number, reference, mine),
+                rates=tuple(each for each in judged.get(key, ()) if each.rate.key.reference in (None, reference)),
             )
+
+
+def _judged(rates: Sequence[FittedRate], found: Sequence[Finding]) -> dict[SeriesKey, list[JudgedRate]]:
+    """Return rates with what came of them, by series."""
+    came_of = {(finding.rate.key, finding.rate.metric): finding for finding in found}
+    judged: dict[SeriesKey, list[JudgedRate]] = {}
+    for rate in rates:
+        one = JudgedRate(rate, came_of.get((rate.key, rate.metric)))
+        judged.setdefault(replace(rate.key, reference=None), []).append(one)
+    return judged
 
 
 def _order(results: Results, keys: Sequence[SeriesKey]) -> Callable[[pd.Series[Any]], pd.Series[Any]]:
@@ -103,67 +111,90 @@ def _order(results: Results, keys: Sequence[SeriesKey]) -> Callable[[pd.Series[A
     return lambda series: series.map(lambda number: position[keys[number].task.name])
 
 
-def _law_errors(
-    measurements: pd.DataFrame, rows: pd.DataFrame, reference: str | None, cells: pd.DataFrame
-) -> dict[str, float]:
-    """Return the reference's own test RMSE, and what it expects of one network, if these networks are of its law."""
-    used = rows.loc[rows["reference"] == reference, "reference_cell_id"].unique()
-    own = measurements[(measurements["split"] == "test") & measurements["cell_id"].isin(used)]
-    law_applies = all(not len(deviations) for deviations in cells["deviations"])
-    return {
-        "rmse_kernel": _nearest(own[own["metric"] == "rmse"], rows["time"].max()),
-        "rmse_law": _nearest(own[own["metric"] == "rmse_of_network"], rows["time"].max()) if law_applies else np.nan,
-    }
+class _Rows:
+    """The measurements of a run's subjects, by series and width."""
 
+    def __init__(self, measured: MetricRows, cells: pd.DataFrame) -> None:
+        places = _in_common_splits(measured.places.merge(cells[["cell_id", "series", "width"]], on="cell_id"))
+        self._members = places.groupby(["series", "width"])["member"].nunique().to_dict()
+        self._last = places.groupby("series")["time"].max().to_dict()
+        pairs = places[places["reference"].notna()].drop_duplicates(["series", "reference", "reference_cell_id"])
+        self._used: dict[Any, list[str]] = (
+            pairs.groupby(["series", "reference"], sort=False)["reference_cell_id"].agg(list).to_dict()
+        )
+        self._references: dict[Any, list[str | None]] = {}
+        for series, reference in pairs[["series", "reference"]].drop_duplicates().itertuples(index=False):
+            self._references.setdefault(series, []).append(str(reference))
+        self._widths = places.groupby("series")["width"].unique().map(sorted).to_dict()
+        self._picked = PickedRows(measured, cells[cells["cell_id"].isin(places["cell_id"].unique())])
+        self._kernel, self._law = LawErrors(measured, "rmse"), LawErrors(measured, "rmse_of_network")
 
-def _nearest(errors: pd.DataFrame, time: float) -> float:
-    """Return the errors at the recorded time nearest to ``time``, mean over splits."""
-    apart = (errors["time"] - time).abs()
-    return float(errors.loc[apart == apart.groupby(errors["cell_id"]).transform("min"), "value"].mean())
+    def references(self, series: Any) -> list[str | None]:
+        """Return the references that a series is compared with, in the order of its rows."""
+        return self._references.get(series, [])
 
+    def by_width(self, series: Any, reference: str | None, cells: pd.DataFrame) -> pd.DataFrame:
+        """Return a row per width: members, errors and distances.
 
-def _by_width(rows: pd.DataFrame, law_errors: dict[str, float], reference: str | None) -> pd.DataFrame:
-    table = []
-    for width in sorted(rows["width"].unique()):
-        group = rows[rows["width"] == width]
-        errors = _pick(group, "rmse", "test", "last")
-        survivors = group["member"].nunique() - group.loc[group["metric"] == "diverged_step", "member"].nunique()
+        :param cells: the rows of ``cells`` of the series.
+        """
+        used = self._used.get((series, reference), [])
+        law_applies = all(not len(deviations) for deviations in cells["deviations"])
+        last = self._last.get(series, np.nan)
+        law_errors = {
+            "rmse_kernel": self._kernel.nearest(used, last),
+            "rmse_law": self._law.nearest(used, last) if law_applies else np.nan,
+        }
+        lines = [self._line(series, width, reference, law_errors) for width in self._widths.get(series, ())]
+        return pd.DataFrame(lines)
+
+    def _line(self, series: Any, width: float, reference: str | None, law_errors: dict[str, float]) -> dict[str, Any]:
+        errors, members = self._picked.at("rmse", "test", "last", of_reference=False).of(series, width)
+        lost = self._picked.diverged().of(series, width)[1]
         line: dict[str, Any] = {
             "width": int(width),
-            "members": int(survivors),
-            "rmse_members": errors.loc[errors["member"].notna(), "value"].mean(),
-            "rmse_mean": errors.loc[errors["member"].isna(), "value"].mean(),
+            "members": int(self._members[series, width] - len(np.unique(lost[~np.isnan(lost)]))),
+            "rmse_members": mean(errors[~np.isnan(members)]),
+            "rmse_mean": mean(errors[np.isnan(members)]),
             **law_errors,
         }
         for quantity in COMPARED:
-            line |= _distance(group, quantity, reference)
-        table.append(line)
-    return pd.DataFrame(table)
+            line |= self._distance(quantity, series, width, reference)
+        return line
+
+    def _distance(
+        self, quantity: ComparedQuantity, series: Any, width: float, reference: str | None
+    ) -> dict[str, float]:
+        """Return a distance and its standard error: RMS over members and splits, or the ensemble's own."""
+        name, split, record = quantity.metric, quantity.split, quantity.record
+        place = (series, width, reference or "") if quantity.of_reference else (series, width)
+
+        def pick(metric: str) -> tuple[Float, Float]:
+            return self._picked.at(metric, split, record, of_reference=quantity.of_reference).of(*place)
+
+        if quantity.ensemble:
+            parts = (name, f"{name}_standard_error", f"{name}_floor")
+            value, error, floor = (mean(pick(part)[0] ** 2) ** 0.5 for part in parts)
+            return {name: value, f"{name}_se": error, f"{name}_floor": floor}
+        value, error = _root_mean_square(*pick(name))
+        return {name: value, f"{name}_se": error}
 
 
-def _pick(rows: pd.DataFrame, metric: str, split: str, record: str) -> pd.DataFrame:
-    """Return the rows of a metric at the first or last time of each cell."""
-    rows = rows[(rows["metric"] == metric) & (rows["split"] == split)]
-    times = rows.groupby("cell_id")["time"]
-    return rows[rows["time"] == times.transform("min" if record == "first" else "max")]
+def _in_common_splits(places: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the splits that every width of a series has, so that all are compared on the same data."""
+    there = places.groupby(["series", "split_index"])["width"].transform("nunique")
+    return places[there == places.groupby("series")["width"].transform("nunique")]
 
 
-def _distance(group: pd.DataFrame, quantity: ComparedQuantity, reference: str | None) -> dict[str, float]:
-    """Return a distance at one width and its standard error: RMS over members and splits, or the ensemble's own."""
-    if quantity.of_reference:
-        group = group[group["reference"] == reference]
-    name = quantity.metric
-    picked = _pick(group, name, quantity.split, quantity.record)
-    if quantity.ensemble:
-        error = _pick(group, f"{name}_standard_error", quantity.split, quantity.record)
-        floor = _pick(group, f"{name}_floor", quantity.split, quantity.record)
-        return {name: _rms(picked), f"{name}_se": _rms(error), f"{name}_floor": _rms(floor)}
-    scale = float(picked["value"].abs().max()) or 1.0  # so that squares cannot overflow
-    squares = (picked["value"] / scale).pow(2).groupby(picked["member"]).mean()
+def _root_mean_square(values: Float, members: Float) -> tuple[float, float]:
+    """Return the root mean square over members, each averaged over its splits, and its standard error."""
+    known = ~np.isnan(values)
+    scale = (float(np.abs(values[known]).max()) if known.any() else np.nan) or 1.0  # so that squares cannot overflow
+    names, codes = np.unique(members[~np.isnan(members)], return_inverse=True)
+    kept = known[~np.isnan(members)]
+    powers = (values[~np.isnan(members)][kept] / scale) ** 2
+    counts, sums = (np.bincount(codes[kept], weights, len(names)) for weights in (None, powers))
+    squares = sums[counts > 0] / counts[counts > 0]
     value = float(np.sqrt(squares.mean())) if len(squares) else np.nan
-    spread = squares.std(ddof=1) / np.sqrt(len(squares)) if len(squares) > 1 else np.nan
-    return {name: scale * value, f"{name}_se": scale * spread / (2 * value) if value > 0 else np.nan}
-
-
-def _rms(rows: pd.DataFrame) -> float:
-    return float(np.sqrt(rows["value"].pow(2).mean()))
+    spread = squares.std(ddof=1) / np.sqrt(len(names)) if len(squares) > 1 else np.nan
+    return scale * value, scale * spread / (2 * value) if value > 0 else np.nan

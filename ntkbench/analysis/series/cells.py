@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from .keys import SeriesKey, architecture_key, frozen, parsed, task_keys
+from .records import first_of_each, group_codes
 
 if TYPE_CHECKING:
     from .quantities import Axis
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
 _COLUMNS = ["run_id", "cell_id", "series", "width", "x", "depth", "members"]
 _OUTCOME = ["status", "reason"]
 _SUBJECT_FACTS = ("backend", "backend_version", "training_json", "seed")
+_OF_SUBJECT = (
+    *("run_id", "study", "task", "task_params_json", "loss", "activation", "depth", "weight_std", "bias_std"),
+    *("parameterization", "output_scale", "trained_layers", "proportions", "label", "dtype", "backend_params_json"),
+    *_SUBJECT_FACTS,
+)
 
 
 @dataclass(frozen=True)
@@ -67,14 +73,8 @@ def series_cells(cells: pd.DataFrame, axis: Axis = "width", controls: Collection
     :param controls: (run_id, label) of subjects that are wrong on purpose.
     """
     frame = _networks(cells)
-    rows: list[dict[str, Any]] = frame.to_dict("records")  # type: ignore[assignment]
-    places = [float(row[axis]) for row in rows]
-    subjects = [
-        _Subject(
-            _key(row, task, axis), _facts(row, axis), str(row.get("dtype")), (row["run_id"], row["label"]) in controls
-        )
-        for row, task in zip(rows, task_keys(rows), strict=True)
-    ]
+    places = [float(place) for place in frame[axis]]
+    subjects = _subjects(frame, axis, controls)
     joined = _joined(subjects, places, axis)
     numbers = {subject: number for number, subject in enumerate(dict.fromkeys(joined))}
     frame = frame.assign(series=[numbers[subject] for subject in joined], x=places)
@@ -82,6 +82,22 @@ def series_cells(cells: pd.DataFrame, axis: Axis = "width", controls: Collection
     planned = frame.reindex(columns=[*_COLUMNS, *_OUTCOME])
     ok = planned.loc[planned["status"] == "ok", _COLUMNS]
     return SeriesCells(ok, planned, tuple(subject.key for subject in numbers), twins, hidden)
+
+
+def _subjects(frame: pd.DataFrame, axis: Axis, controls: Collection[tuple[str, str]]) -> list[_Subject]:
+    """Return the subject of each cell; cells that agree in all columns that it depends on share one."""
+    wanted = dict.fromkeys([*_OF_SUBJECT, *([] if axis == "width" else ["width"])])
+    names = [name for name in wanted if name in frame]
+    codes = group_codes(frame, names)
+    first = first_of_each(codes)
+    rows: list[dict[str, Any]] = frame[names].take(first).to_dict("records")  # type: ignore[assignment]
+    found = {
+        code: _Subject(
+            _key(row, task, axis), _facts(row, axis), str(row.get("dtype")), (row["run_id"], row["label"]) in controls
+        )
+        for code, row, task in zip(codes[first].tolist(), rows, task_keys(rows), strict=True)
+    }
+    return [found[code] for code in codes.tolist()]
 
 
 def _key(row: Mapping[str, Any], task: Any, axis: Axis) -> SeriesKey:

@@ -11,7 +11,7 @@ from ...plugin.hashing import canonical_json
 from ...study.model import SubjectEntry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 NEVER_RAN = "not run"
 """The status of a planned cell without a row: its run was interrupted before it."""
@@ -30,26 +30,43 @@ def planned_cells(cells: pd.DataFrame, runs: Iterable[Mapping[str, Any]] = ()) -
 
     :param runs: the contents of each ``run.json``, whose resolved study says what was planned.
     """
-    rows: list[Row] = cells.to_dict("records")  # type: ignore[assignment]
-    never_ran = [row for run in runs for row in _never_ran(rows, run)]
+    never_ran = [row for run in runs for row in _never_ran(cells, run)]
     if not never_ran and ("loss" not in cells or cells["loss"].notna().all()):
         return cells
-    rows += never_ran
+    rows: list[Row] = [*cells.to_dict("records"), *never_ran]  # type: ignore[list-item]
     _name_costs(rows)
     return pd.DataFrame(rows)
 
 
-def _never_ran(rows: list[Row], run: Mapping[str, Any]) -> Iterator[Row]:
+def _never_ran(cells: pd.DataFrame, run: Mapping[str, Any]) -> Iterator[Row]:
     """Yield the planned cells of a run that have no row."""
-    resolved, mine = run["resolved"], [row for row in rows if row["run_id"] == run.get("run_id")]
+    resolved = run["resolved"]
+    mine = cells[cells["run_id"] == run.get("run_id")] if len(cells) else pd.DataFrame(columns=["label", "backend"])
     if not {"task", "architecture", "reference", "subject"} <= resolved.keys():
         return
     stated = {(task["name"], canonical_json(task["parameters"]), task["loss"]) for task in resolved["task"]}
-    there = {_identity(row, stated) for row in mine}
+    there = {_identity(row, stated) for row in _records(mine, (*_IDENTITY, "widths", "loss"))}
+    alike = _Alike(mine)
     for number, (entry, planned) in enumerate(_planned(resolved)):
         if _identity(planned, stated) not in there:
             facts = {"run_id": run.get("run_id"), "study": resolved["name"], "cell_id": f"planned-{number}"}
-            yield {**_facts(entry, planned, mine), **planned, **facts, "status": NEVER_RAN, "reason": None}
+            yield {**_facts(entry, planned, alike), **planned, **facts, "status": NEVER_RAN, "reason": None}
+
+
+def _records(cells: pd.DataFrame, names: Sequence[str]) -> list[Row]:
+    """Return rows of these columns, of those that there are."""
+    return cells[[name for name in names if name in cells]].to_dict("records")  # type: ignore[return-value]
+
+
+class _Alike:
+    """The first rows of a run, of each label and of each backend."""
+
+    def __init__(self, cells: pd.DataFrame) -> None:
+        names = ("label", *_OF_LABEL, *_DECLARED, *_OF_RUN)
+        self.first: Row = next(iter(_records(cells[:1], names)), {})
+        self.by_label, self.by_backend = (
+            {row[key]: row for row in _records(cells.drop_duplicates(key), names)} for key in ("label", "backend")
+        )
 
 
 def _identity(row: Row, stated: set[tuple[str, str, str | None]]) -> tuple[Any, ...]:
@@ -83,18 +100,18 @@ def _planned(resolved: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], R
                         yield entry, {**here, **row}
 
 
-def _facts(entry: Mapping[str, Any], planned: Row, mine: list[Row]) -> Row:
+def _facts(entry: Mapping[str, Any], planned: Row, alike: _Alike) -> Row:
     """Return the other facts of a cell: those of cells of its label, else of its backend, else of its entry."""
     parameters = entry["parameters"]
     facts: Row = {"backend": entry["backend"], "backend_params_json": canonical_json(parameters)}
     facts |= {"members": entry.get("members"), "dtype": entry["dtype"], "deviations": []}
     facts |= {"output_scale": 1.0, "trained_layers": "all", "learning_rate_multiplier": 1.0, "backend_version": 0}
     facts |= {name: parameters[name] for name in (*_DECLARED, "kernel", "ridge") if name in parameters}
-    if alike := [row for row in mine if row["label"] == planned["label"]]:
-        facts |= {name: alike[0].get(name) for name in (*_OF_LABEL, *_DECLARED)}
-    elif alike := [row for row in mine if row["backend"] == entry["backend"]]:
-        facts |= {"backend_version": alike[0]["backend_version"]}
-    return facts | {name: mine[0].get(name) if mine else None for name in _OF_RUN}
+    if same := alike.by_label.get(planned["label"]):
+        facts |= {name: same.get(name) for name in (*_OF_LABEL, *_DECLARED)}
+    elif same := alike.by_backend.get(entry["backend"]):
+        facts |= {"backend_version": same["backend_version"]}
+    return facts | {name: alike.first.get(name) for name in _OF_RUN}
 
 
 def _name_costs(rows: list[Row]) -> None:

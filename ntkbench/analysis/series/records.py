@@ -44,9 +44,10 @@ class MetricRows:
         found = [part.of(metric, columns) for part in self._parts if metric in part.places]
         return found or [self._parts[0].of(metric, columns)]
 
-    def everything(self) -> pd.DataFrame:
-        """Return the rows of all metrics, with the column ``metric``."""
-        return _joined([as_text(part.rows) for part in self._parts])
+    @cached_property
+    def places(self) -> pd.DataFrame:
+        """Each cell, member and reference with any number: of these columns those that there are, and the last time."""
+        return _joined([as_text(part.members()) for part in self._parts])
 
     @cached_property
     def compared(self) -> pd.DataFrame:
@@ -68,6 +69,15 @@ class _RowPart:
         """Return the rows of a metric; they are copied only if there are others."""
         rows, places = self.rows[[name for name in columns if name in self.rows]], self.places.get(metric, _NOWHERE)
         return rows if 0 < len(places) == len(rows) else rows.take(places)
+
+    def members(self) -> pd.DataFrame:
+        """Return the first row of each cell, reference and member, with the latest time of its cell."""
+        cells = group_codes(self.rows, ["run_id", "cell_id"])
+        latest = np.full(cells.max(initial=0) + 1, np.nan)
+        np.fmax.at(latest, cells, self.rows["time"].to_numpy(dtype=np.float64, na_value=np.nan))
+        first = first_of_each(group_codes(self.rows, [*_PAIR, "member"]))
+        rows = self.rows[[*_PAIR, "reference_cell_id", "split_index", "member"]].take(first)
+        return rows.assign(time=latest[cells[first]])
 
     def compared(self) -> pd.DataFrame:
         """Return the first row of each cell and reference."""

@@ -1,5 +1,6 @@
 """Which cells run, in which order, and how far a run says it is."""
 
+import heapq
 from dataclasses import replace
 
 import pytest
@@ -11,7 +12,7 @@ from ntkbench.execution.schedule import FAILURES, CellSchedule, decide, plan_wor
 from ntkbench.execution.threads import thread_environment
 from ntkbench.plugin.loading import load_registry
 from ntkbench.plugin.specs import Estimate
-from ntkbench.store.folder import Done
+from ntkbench.store.finished import Done
 from ntkbench.study.plan import make_plan
 from ntkbench.study.resolve import resolve_study
 
@@ -120,6 +121,20 @@ class TestSchedule:
         assert schedule.left()
         schedule.finish("256", ok=True, outcome="")
         assert not schedule.left()
+
+    def test_cells_that_wait_for_memory_are_not_looked_through(self, cells, monkeypatch):
+        """A hundred cells that run one by one are taken from the heap once each."""
+        many = [
+            replace(cells["network", 4], cell_id=f"{number}", references={}, estimate=Estimate(1.0, 6.0))
+            for number in range(100)
+        ]
+        schedule = CellSchedule(many, solved=(), failed={}, memory=10.0)
+        taken, pop = [], heapq.heappop
+        monkeypatch.setattr(heapq, "heappop", lambda heap: (taken.append(heap), pop(heap))[1])
+        while cell := schedule.take():
+            assert schedule.take() is None
+            schedule.finish(cell.cell_id, ok=True, outcome="")
+        assert len(taken) == 100
 
     def test_references_first_then_the_costliest(self, plan, cells):
         costs = {("network", 4): 1.0, ("network", 16): 3.0, ("network", 64): 2.0, ("ntk", None): 0.5}

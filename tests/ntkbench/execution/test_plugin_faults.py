@@ -11,7 +11,7 @@ from toy_runs import TOY, as_toml, invoke, rows, session, study, subject
 
 from ntkbench.errors import PluginError, PluginWarning, StudyError
 from ntkbench.execution import source_code
-from ntkbench.store.folder import latest_log
+from ntkbench.store.logs import latest_logs
 
 PLUGIN = """
 import sys
@@ -199,8 +199,8 @@ def test_the_latest_log_is_of_the_last_attempt(tmp_path):
     (tmp_path / "logs").mkdir()
     for attempt in (2, 10, 9):
         (tmp_path / "logs" / f"abc.{attempt}.txt").write_text("")
-    assert latest_log(tmp_path, "abc").name == "abc.10.txt"
-    assert latest_log(tmp_path, "ab") is None
+    assert latest_logs(tmp_path) == {"abc": tmp_path / "logs" / "abc.10.txt"}
+    assert latest_logs(tmp_path / "absent") == {}
 
 
 class TestChangedCode:

@@ -15,11 +15,24 @@ from toy_runs import compared, invoke, session
 
 import ntkbench
 from ntkbench.errors import StoreError
+from ntkbench.store.compaction import Compactor
+from ntkbench.store.finished import finished_cells
 from ntkbench.store.schemas import CELL_TABLES
 from ntkbench.store.solution_cache import has_solution
 
 TABLES = ("cells", *CELL_TABLES, "verdicts")
 FLIPS = 6
+
+
+@pytest.fixture(scope="module")
+def packed(done, tmp_path_factory):
+    """The same run with its cells in two parts, not to be changed."""
+    path = Path(shutil.copytree(done, tmp_path_factory.mktemp("packed") / "run"))
+    cells, made = sorted(finished_cells(path).loose), Compactor(path)
+    for some in (cells[:2], cells[2:]):
+        made.found.loose = set(some)
+        made.pack(merged_at=99)
+    return path
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +94,59 @@ def test_no_damage_to_a_file_gives_another_number(done, known, tmp_path):
             tried += 1
             file.write_bytes(content)
     assert tried >= 200
+
+
+def test_no_damage_to_a_part_gives_another_number(packed, known, tmp_path):
+    path = Path(shutil.copytree(packed, tmp_path / "run"))
+    assert same(everything(path), known)
+    files = [file for table in CELL_TABLES for file in sorted((path / table).glob("*.parquet"))]
+    assert len(files) >= 5
+    for file in [*sorted((path / "cells").glob("*.parquet")), *files]:
+        content = file.read_bytes()
+        for name, damage in [*damages(file)]:
+            file.unlink() if damage is None else file.write_bytes(damage)
+            with pytest.raises(StoreError) as caught:
+                everything(path)
+            assert file.name in str(caught.value) or file.parent.name == "cells", (file, name)
+            assert str(path) in str(caught.value), (file, name)
+            file.write_bytes(content)
+    assert same(everything(path), known)
+
+
+@pytest.mark.parametrize("table", TABLES[:3])
+@pytest.mark.parametrize("damage", ["flipped 0", "cut", "gone", "copy"])
+def test_running_again_mends_a_part(packed, tmp_path, table, damage):
+    path = Path(shutil.copytree(packed, tmp_path / "run"))
+    file = sorted((path / table).glob("*.parquet"))[0]
+    content = next(content for name, content in damages(file) if name.startswith(damage))
+    file.unlink() if content is None else file.write_bytes(content)
+    found = session(TEXT, path, executor="inline", analyse=True)
+    assert found.summary.counts == {"ok": 2}
+    for name, frame in compared(packed).items():
+        pd.testing.assert_frame_equal(compared(path)[name], frame)
+
+
+def test_a_cell_in_two_places_is_named_and_mended(packed, done, tmp_path):
+    path = Path(shutil.copytree(packed, tmp_path / "run"))
+    twice = sorted((done / "cells").glob("*.parquet"))[0]
+    shutil.copy(twice, path / "cells")
+    with pytest.raises(StoreError, match=f"part-.*holds the cell {twice.stem}, as another file does"):
+        everything(path)
+    assert session(TEXT, path, executor="inline").summary.counts == {"ok": 1}
+    for name, frame in compared(packed).items():
+        pd.testing.assert_frame_equal(compared(path)[name], frame)
+
+
+def test_a_damaged_journal_is_named_and_mended(packed, tmp_path):
+    path = Path(shutil.copytree(packed, tmp_path / "run"))
+    (path / ".staged").mkdir()
+    for text in ("", "{}", '{"add": [], "remove": ["cells/x.parquet"], "digest": "0"}'):
+        (path / ".staged" / "journal.json").write_text(text)
+        with pytest.raises(StoreError, match=r"journal.json: damaged"):
+            everything(path)
+    assert not session(TEXT, path, executor="inline").summary.counts
+    assert not (path / ".staged").exists()
+    pd.testing.assert_frame_equal(everything(path)["cells"], everything(packed)["cells"])
 
 
 @pytest.mark.parametrize(
