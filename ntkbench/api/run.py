@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import PluginWarning
 from ..execution.environment import describe_environment
-from ..execution.executors import ChosenExecutor, ExecutorRequest, choose_executor
+from ..execution.executors import ChosenExecutor, ExecutorRequest, NoExecutor, choose_executor
 from ..execution.interrupts import raise_if_interrupted
 from ..execution.runner import CellListener, Runner, RunSummary
 from ..execution.schedule import RunWork, plan_work
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ..analysis.report.report import Report
     from ..execution.progress import Progress
     from ..plugin.cell import Cell
+    from ..plugin.executor import Executor
     from ..plugin.outcome import Outcome
     from ..plugin.registry import Registry
     from ..plugin.specs import ExecutorSpec
@@ -195,14 +196,7 @@ def execute(
             folder.write_run_file(plan, arguments or {"overrides": asdict(overrides)}, environment)
         folder.release(work.rewritten(done))
         listener.started(plan, work, path)
-        executor = chosen.start(
-            plan,
-            registry,
-            options.worker_config(),
-            jobs=options.processes(),
-            timeout=options.timeout,
-            folder=folder.temporary,
-        )
+        executor = _executor(chosen, plan, registry, options, folder) if work.pending or work.refill else NoExecutor()
         summary = Runner(
             plan,
             work,
@@ -222,6 +216,11 @@ def execute(
         if not summary.interrupted:
             _analyse(folder, session, registry)
     return session
+
+
+def _executor(chosen: ChosenExecutor, plan: Plan, registry: Registry, options: Options, folder: RunFolder) -> Executor:
+    config, jobs = options.worker_config(), options.processes()
+    return chosen.start(plan, registry, config, jobs=jobs, timeout=options.timeout, folder=folder.temporary)
 
 
 def _analyse(folder: RunFolder, session: Session, registry: Registry) -> None:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from ..plugin.executor import Executor
-    from ..plugin.job import WorkerConfig
+    from ..plugin.executor import Event, Executor
+    from ..plugin.job import Job, WorkerConfig
     from ..plugin.registry import Registry
     from ..plugin.specs import ExecutorSpec
     from ..study.plan import Plan
@@ -68,6 +68,28 @@ class ChosenExecutor:
         with blaming(registry.executors.origin(self.spec.name)):
             executor: Executor = start(context)
         return executor
+
+
+class NoExecutor:
+    """The executor of a run that has nothing to compute: it starts and connects to nothing."""
+
+    def free(self) -> int:
+        """Return 0."""
+        return 0
+
+    def submit(self, job: Job) -> bool:
+        """Refuse."""
+        raise AssertionError("a run with nothing to compute submits no cell")
+
+    def events(self, timeout: float) -> list[Event]:
+        """Return nothing."""
+        return []
+
+    def release(self, cell_id: str) -> None:
+        """Do nothing."""
+
+    def close(self) -> None:
+        """Do nothing."""
 
 
 def choose_executor(asked: ExecutorRequest, of_study: ExecutorRequest, registry: Registry) -> ChosenExecutor:

@@ -95,8 +95,10 @@ class Runner:
         except KeyboardInterrupt:
             self.summary.interrupted = True
         finally:
-            self.executor.close()
-            self._interrupt_running()
+            try:
+                self.executor.close()
+            finally:
+                self._interrupt_running()
         return self.summary
 
     def _keep(self) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import queue
 import time
-import warnings
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,9 +17,16 @@ from distributed import KilledWorker, wait
 
 from ntkbench.plugin import Finished, NtkbenchError, Outcome, Progressed, Started
 
-from .cluster import Cluster
+from .cluster import Cluster, Need
 from .solution_files import SolutionFiles
-from .solve_on_worker import RunOnWorker, TaskCancelledError, read_outcome, solutions_read, solve_on_worker
+from .solve_on_worker import (
+    LostSolutionError,
+    RunOnWorker,
+    TaskCancelledError,
+    read_outcome,
+    solutions_read,
+    solve_on_worker,
+)
 
 if TYPE_CHECKING:
     from distributed import Future
@@ -29,16 +36,20 @@ if TYPE_CHECKING:
 
 _TRIES = 3
 _PAUSE_SECONDS = 0.2
-_SHOWN = 4
+_SCATTER_SECONDS = 5
 _SHORT_SECONDS = 5.0
+_GONE = ("cancelled", "lost", "error")
+# What ended a task says nothing about its cell: Dask cancelled it, or lost what it reads.
+_LOSSES = (asyncio.CancelledError, concurrent.futures.CancelledError, TaskCancelledError, KilledWorker)
 
 
 @dataclass(frozen=True)
 class _Sent:
+    """A job as Dask has it: a task, and what it asks for of its worker."""
+
     job: Job
     future: Future[Any]
-    memory: float
-    tries: int
+    need: Need
 
 
 @dataclass(frozen=True)
@@ -69,72 +80,117 @@ class DaskExecutor:
     """Submits each cell as one task; what Dask and its workers say arrives in one queue."""
 
     def __init__(self, context: ExecutorContext) -> None:
-        self._context, self._options = context, context.options
+        self._options = context.options
         name = f"ntkbench-{uuid4().hex[:12]}"
         self._cluster = Cluster(context, name)
         self._client = self._cluster.client
         self._run = RunOnWorker(name, context.config, context.timeout, context.slot, self._cluster.is_local)
         self._news: queue.SimpleQueue[dict[str, Any] | _Ended] = queue.SimpleQueue()
-        self._sent: dict[str, _Sent] = {}
-        self._solutions: dict[str, Future[Any]] = {}
+        self._jobs: dict[str, Job] = {}  # submitted and not ended
+        self._sent: dict[str, _Sent] = {}  # of these, those that Dask has
+        self._references: dict[str, _Sent] = {}  # solved in this session, with readers left
+        self._scattered: dict[str, Future[Any]] = {}  # solutions of earlier sessions
         self._starts: Counter[str] = Counter()
-        self._refused: dict[str, str] = {}
+        self._losses: Counter[str] = Counter()
+        self._seconds: list[float] = []
         self._without_worker: float | None = None
-        self._count, self._seconds = 0, 0.0
         self._client.subscribe_topic(name, lambda event: self._news.put(event[1]))
-        self._cluster.prepare()
 
     def wait_for_worker(self) -> None:
         """Wait until a worker can run cells.
 
         :raises NtkbenchError: if there is none in time.
         """
-        while not self._cluster.capacity().cells:
+        while True:
             self._check_cluster()
-            for news in self._taken(_PAUSE_SECONDS):
-                self._event_of(news)
+            if self._cluster.cells():
+                return
+            time.sleep(_PAUSE_SECONDS)
 
     def free(self) -> int:
         """Return how many more cells to submit. While cells are short, workers find the next one waiting."""
-        cells = self._cluster.capacity().cells
-        waiting = cells // 4 + 1 if self._seconds / max(1, self._count) < _SHORT_SECONDS and self._count else 0
-        return max(0, cells + waiting - len(self._sent))
+        cells = self._cluster.cells()
+        short = bool(self._seconds) and sum(self._seconds) / len(self._seconds) < _SHORT_SECONDS
+        return max(0, cells + (cells // 4 + 1 if short else 0) - len(self._jobs))
 
     def submit(self, job: Job) -> bool:
         """Submit a cell; it starts when a worker has room for it."""
-        self._starts[job.cell.cell_id] = 0
-        self._send(job, tries=1)
+        cell_id = job.cell.cell_id
+        self._starts[cell_id] = self._losses[cell_id] = 0
+        self._jobs[cell_id] = job
+        self._send_all()
         return False
 
-    def _send(self, job: Job, tries: int) -> None:
-        cell, room, names = job.cell, self._cluster.capacity(), self._cluster.resources
+    def _send_all(self) -> None:
+        """Send the cells that Dask does not have, if there is a worker; and again those that fit none any more."""
+        if self._cluster.is_lost() or not self._cluster.workers():
+            return
+        for cell_id, sent in [*self._references.items()]:
+            if sent.future.status != "finished" and not self._cluster.fits(sent.need):
+                self._forget(cell_id)
+        for cell_id, sent in [*self._sent.items()]:
+            if not self._cluster.fits(sent.need):
+                self._cluster.cancel([self._sent.pop(cell_id).future])
+        for cell_id in [cell_id for cell_id in self._jobs if cell_id not in self._sent]:
+            self._send(self._jobs[cell_id])
+
+    def _forget(self, reference: str) -> None:
+        """Give up a reference's task, and the tasks that wait for it: all are sent again."""
+        futures = [self._references[reference].future]
+        for cell_id, sent in [*self._sent.items()]:
+            if reference in (cell_id, *solutions_read(sent.job.cell)):
+                futures.append(self._sent.pop(cell_id).future)
+        self._cluster.cancel(futures)
+        if (again := self._task(self._references[reference].job)) is not None:
+            self._references[reference] = again
+
+    def _send(self, job: Job) -> None:
+        """Send a cell to Dask, unless a solution that it reads cannot be sent now."""
+        sent = self._task(job)
+        if sent is None:
+            return
+        cell_id = job.cell.cell_id
+        self._sent[cell_id] = sent
+        if job.readers:
+            self._references[cell_id] = sent
+        self._client.loop.add_callback(self._follow, cell_id, sent.future, job.readers)
+
+    def _task(self, job: Job) -> _Sent | None:
+        cell, need = job.cell, self._cluster.need(job.cell.estimate.bytes)
         read = [self._solution(job, cell_id) for cell_id in solutions_read(cell)]
-        memory = min(max(1.0, cell.estimate.bytes), room.memory)  # a larger one runs alone on the largest worker
-        resources = {names.threads: min(float(self._context.config.threads), room.threads), names.memory: memory}
-        if self._context.config.device.startswith("cuda"):
-            resources[names.gpu] = 1.0
+        if None in read:
+            return None  # a worker went while it was sent there: at the next look, to others
         future: Future[Any] = self._client.submit(
             solve_on_worker,
             self._run,
             job,
             *read,
-            key=f"{self._run.name}-{cell.cell_id}-{tries}",
-            resources=resources,
+            key=f"{self._run.name}-{cell.cell_id}-{uuid4().hex[:8]}",
+            resources=self._cluster.resources(need),
             pure=False,
         )
-        self._sent[cell.cell_id] = _Sent(job, future, memory, tries)
-        if cell.role == "reference":
-            self._solutions[cell.cell_id] = future
-        self._client.loop.add_callback(self._follow, cell.cell_id, future, job.readers)
+        return _Sent(job, future, need)
 
-    def _solution(self, job: Job, cell_id: str) -> Future[Any]:
-        """Return a solution as Dask has it: that of a cell, or one that an earlier session has left in the run."""
-        known = self._solutions.get(cell_id)
-        if known is None or known.status in ("cancelled", "lost"):
-            files, workers = SolutionFiles(Path(job.solutions) / cell_id), self._cluster.capacity().workers
-            known = self._client.scatter(files, hash=False, broadcast=len(workers) > 1, workers=list(workers))
-            self._solutions[cell_id] = known
+    def _solution(self, job: Job, cell_id: str) -> Future[Any] | None:
+        """Return a solution as Dask has it: a cell's, or one that an earlier session left; None if that is not sent."""
+        if (own := self._references.get(cell_id)) is not None:
+            if own.future.status in _GONE and (again := self._task(own.job)) is not None:
+                self._references[cell_id] = own = again
+            return own.future
+        known = self._scattered.get(cell_id)
+        if known is None or known.status in _GONE:
+            known = self._scatter(Path(job.solutions) / cell_id)
+        if known is not None:
+            self._scattered[cell_id] = known
         return known
+
+    def _scatter(self, folder: Path) -> Future[Any] | None:
+        workers = [*self._cluster.workers()]
+        with suppress(KeyError, OSError, TimeoutError, asyncio.TimeoutError):
+            return self._client.scatter(
+                SolutionFiles(folder), hash=False, broadcast=len(workers) > 1, workers=workers, timeout=_SCATTER_SECONDS
+            )
+        return None
 
     async def _follow(self, cell_id: str, future: Future[Any], readers: int) -> None:
         """Report the end of a task; runs in the client's event loop."""
@@ -165,19 +221,21 @@ class DaskExecutor:
             await asyncio.sleep(_PAUSE_SECONDS)  # its worker has gone: Dask solves it again
 
     async def _copied(self, future: Future[Any], readers: int) -> None:
-        workers = self._cluster.known_capacity.workers
+        workers = [*self._cluster.workers()]
         if min(readers, len(workers)) > 1:
             with suppress(KeyError, ValueError, OSError):  # a worker has gone; the others have their copies
-                await self._client.replicate([future], n=min(readers, len(workers)), workers=list(workers))
+                await self._client.replicate([future], n=min(readers, len(workers)), workers=workers)
 
     def events(self, timeout: float) -> list[Event]:
         """Return what happened.
 
-        :raises NtkbenchError: if the scheduler has gone, or all workers for too long.
+        :raises NtkbenchError: if nothing happened, and the scheduler has gone, or all workers for too long.
         """
-        self._check_cluster()
+        self._cluster.look()
         found = [event for news in self._taken(timeout) for event in self._event_of(news)]
-        self._check_cluster()
+        if not found:
+            self._check_cluster()
+        self._send_all()
         return found
 
     def _taken(self, timeout: float) -> list[dict[str, Any] | _Ended]:
@@ -193,88 +251,71 @@ class DaskExecutor:
     def _event_of(self, news: dict[str, Any] | _Ended) -> list[Event]:
         if isinstance(news, _Ended):
             return self._ended(news)
-        if news["event"] == "differs":
-            self._differs(news["worker"], news["what"])
-            return []
         cell_id = news["cell_id"]
-        if cell_id not in self._sent:
+        if cell_id not in self._jobs:
             return []
         if news["event"] == "progressed":
             return [Progressed(cell_id, news["fraction"])]
         self._starts[cell_id] += 1
-        if self._starts[cell_id] > _TRIES:
-            return self._end(cell_id, _lost(_TRIES))
-        return [Started(cell_id)]
-
-    def _differs(self, worker: str, what: list[str]) -> None:
-        text = "; ".join(what[:_SHOWN]) + (f" and {len(what) - _SHOWN} more" if len(what) > _SHOWN else "")
-        if self._options.any_software:
-            warnings.warn(f"the Dask worker {worker} has other software: {text}", stacklevel=2)
-        else:
-            self._refused[worker] = text
-            warnings.warn(f"the Dask worker {worker} gets no cells, its software differs: {text}", stacklevel=2)
+        return [Started(cell_id)] if self._starts[cell_id] <= _TRIES else self._end(cell_id, _lost(_TRIES))
 
     def _ended(self, ended: _Ended) -> list[Event]:
-        sent = self._sent.get(ended.cell_id)
+        cell_id, error = ended.cell_id, ended.error
+        sent = self._sent.get(cell_id)
         if sent is None or sent.future is not ended.future:
             return []
-        error = ended.error
         if ended.outcome is not None:
-            return self._end(ended.cell_id, ended.outcome)
-        if isinstance(error, KilledWorker):
-            return self._end(ended.cell_id, _lost(self._starts[ended.cell_id]))
-        if not isinstance(error, asyncio.CancelledError | TaskCancelledError):
+            return self._end(cell_id, ended.outcome)
+        if isinstance(error, LostSolutionError | FileNotFoundError):
+            return self._end(cell_id, Outcome(status="failed", reason=f"a solution that it reads was lost: {error}"))
+        if not isinstance(error, _LOSSES):
             first = (str(error).splitlines() or [""])[0]
-            return self._end(ended.cell_id, Outcome(status="failed", reason=f"Dask: {type(error).__name__}: {first}"))
-        self._check_cluster()
-        if sent.tries >= _TRIES:
-            return self._end(ended.cell_id, _lost(sent.tries))
-        self._send(sent.job, sent.tries + 1)  # a solution that it reads was lost
-        return []
+            return self._end(cell_id, Outcome(status="failed", reason=f"Dask: {type(error).__name__}: {first}"))
+        del self._sent[cell_id]  # it is sent again
+        if self._cluster.is_lost():
+            return []
+        self._losses[cell_id] += 1
+        return self._end(cell_id, _lost(_TRIES)) if self._losses[cell_id] >= _TRIES else []
 
     def _end(self, cell_id: str, outcome: Outcome) -> list[Event]:
-        sent = self._sent.pop(cell_id)
-        self._count, self._seconds = self._count + 1, self._seconds + (outcome.wall_seconds or 0.0)
+        del self._jobs[cell_id]
+        sent = self._sent.pop(cell_id, None)
+        self._seconds.append(outcome.wall_seconds or 0.0)
         if outcome.status != "ok":
-            self._solutions.pop(cell_id, None)
-            sent.future.cancel()
+            self.release(cell_id)
+            self._cluster.cancel([sent.future] if sent else [])
         return [Finished(cell_id, outcome)]
 
     def _check_cluster(self) -> None:
-        """Raise if no cell can finish any more; submit again what has become too large for every worker."""
+        """Raise if no cell can finish any more."""
         if self._cluster.is_lost():
             raise NtkbenchError(
                 f"the Dask scheduler at {self._cluster.address} was lost; rerun the command to continue"
             )
-        room = self._cluster.capacity()
-        if room.cells:
+        self._cluster.look()
+        if self._cluster.cells():
             self._without_worker = None
             return
         self._without_worker = self._without_worker or time.monotonic()
         if time.monotonic() - self._without_worker > self._options.wait:
-            raise NtkbenchError(self._why_no_worker())
-
-    def _why_no_worker(self) -> str:
-        where = f"no worker of the Dask cluster at {self._cluster.address} runs cells"
-        if self._refused:
-            listed = "".join(f"\n  {worker}: {text}" for worker, text in list(self._refused.items())[:_SHOWN])
-            return (
-                f"{where}: their software differs{listed}\n"
-                "install the same on all machines, or allow it with --executor-option any_software=true"
+            raise NtkbenchError(
+                f"no worker of the Dask cluster at {self._cluster.address} can run cells, after "
+                f"{self._options.wait:g} s: {self._cluster.idle_reason()}"
             )
-        return f"{where} after {self._options.wait:g} s; start some with `dask worker`, and rerun the command"
 
     def release(self, cell_id: str) -> None:
         """Let Dask free a solution."""
-        self._solutions.pop(cell_id, None)
+        self._references.pop(cell_id, None)
+        self._scattered.pop(cell_id, None)
 
     def close(self) -> None:
         """Cancel all tasks, which ends their processes, and leave the cluster."""
         futures = [sent.future for sent in self._sent.values()]
+        self._jobs.clear()
         self._sent.clear()
-        self._solutions.clear()
-        if futures and not self._cluster.is_lost():
-            self._client.cancel(futures, force=True)
+        self._references.clear()
+        self._scattered.clear()
+        self._cluster.cancel(futures)
         self._cluster.close()
 
 

@@ -11,19 +11,20 @@ if TYPE_CHECKING:
 
     from ntkbench.plugin.executor import Executor
 
-IDLE_SECONDS = 60.0
-_Key = tuple[str, int]
+IDLE_SECONDS = 30.0
+_Key = tuple[str, object]
 _lock = threading.Lock()
 _idle: dict[_Key, tuple[Executor, threading.Timer]] = {}
+_thread = threading.local()
 
 
 @contextmanager
 def slot_of_thread(run: str, new: Callable[[], Executor]) -> Iterator[Executor]:
-    """Give this thread's slot of a run, for one cell; it is closed if the cell does not end well.
+    """Lend the slot that this thread keeps for a run, or a new one; it is closed if the block raises.
 
     A slot is used by one thread only: Linux ends a process with the thread that has started it.
     """
-    key = (run, threading.get_ident())
+    key = (run, _own_token())
     slot = _take(key) or new()
     try:
         yield slot
@@ -44,6 +45,13 @@ def close_slots(run: str) -> None:
     for key in keys:
         if slot := _take(key):
             slot.close()
+
+
+def _own_token() -> object:
+    """Return an object that is this thread's own; its number may be given to another thread later."""
+    if not hasattr(_thread, "token"):
+        _thread.token = object()
+    return _thread.token
 
 
 def _take(key: _Key) -> Executor | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 import weakref
 from typing import TYPE_CHECKING, Any
 
@@ -19,11 +20,14 @@ if TYPE_CHECKING:
 
 
 class SolutionFiles:
-    """The files of one solution: in a folder of this machine, or as bytes that have arrived from another one."""
+    """The files of one solution: in a folder of this machine, or as bytes that have arrived from another one.
+
+    All cells on a worker share one such object, in several threads.
+    """
 
     def __init__(self, folder: Path | None, contents: Contents | None = None, *, owned: bool = False) -> None:
         """Hold the files in ``folder``; if ``owned``, it is deleted with this object."""
-        self._folder, self._contents = folder, contents
+        self._folder, self._contents, self._lock = folder, contents, threading.Lock()
         if owned and folder is not None:
             self._delete_with_self(folder)
 
@@ -32,21 +36,23 @@ class SolutionFiles:
 
     def folder(self, new: Path) -> Path:
         """Return the folder of the files; those that have arrived as bytes are written to ``new`` first."""
-        if self._folder is None:
-            assert self._contents is not None
-            new.mkdir(parents=True)
-            for name, content in self._contents.items():
-                content.tofile(new / name)
-            self._folder, self._contents = new, None
-            self._delete_with_self(new)
-        return self._folder
+        with self._lock:
+            if self._folder is None:
+                assert self._contents is not None
+                self._delete_with_self(new)
+                new.mkdir(parents=True)
+                for name, content in self._contents.items():
+                    content.tofile(new / name)
+                self._folder, self._contents = new, None
+            return self._folder
 
     def contents(self) -> Contents:
         """Return the bytes of each file, by name; those on disk are mapped."""
-        if self._folder is None:
-            assert self._contents is not None
-            return self._contents
-        return {path.name: np.memmap(path, np.uint8, "r") for path in sorted(self._folder.iterdir())}
+        with self._lock:
+            if self._folder is None:
+                assert self._contents is not None
+                return self._contents
+            return {path.name: np.memmap(path, np.uint8, "r") for path in sorted(self._folder.iterdir())}
 
     def __reduce__(self) -> tuple[Callable[..., SolutionFiles], tuple[None, dict[str, Any]]]:
         # Arrays of their own, not maps: pickle sends their buffers out of band, without a copy.

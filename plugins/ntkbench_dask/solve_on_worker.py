@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pyarrow as pa
+from dask.sizeof import sizeof
 from distributed import get_worker
 
 from ntkbench.plugin import Finished, NtkbenchError, Outcome, Progressed
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from distributed import Worker
 
     from ntkbench.plugin.cell import Cell
-    from ntkbench.plugin.executor import Executor, Slot
+    from ntkbench.plugin.executor import Slot
     from ntkbench.plugin.job import Job, WorkerConfig
 
 _TICK_SECONDS = 0.2
@@ -31,6 +32,10 @@ _PROGRESS_SECONDS = 1.0
 
 class TaskCancelledError(Exception):
     """Dask has cancelled the task; its process has ended."""
+
+
+class LostSolutionError(Exception):
+    """A reference's solution was lost with its worker, and could not be computed again."""
 
 
 @dataclass(frozen=True)
@@ -67,19 +72,32 @@ def solve_on_worker(run: RunOnWorker, job: Job, *read: Solved | SolutionFiles) -
     """Solve a cell; ``read`` are the solutions named by :func:`solutions_read`, as Dask has them.
 
     :raises TaskCancelledError: if Dask cancels the task.
+    :raises LostSolutionError: if a reference was lost, and did not end well when Dask computed it again.
     """
     worker = get_worker()
     _tell(worker, run, "started", job)
     folder = _folder(worker, run)
-    if not run.local:
-        job = _on_this_machine(folder, job, [each.solution if isinstance(each, Solved) else each for each in read])
-    with slot_of_thread(run.name, partial(run.slot, _config_here(run.config), run.timeout, folder)) as slot:
-        outcome = _solve(worker, run, job, slot)
-    solution = None
-    if job.cell.role == "reference" and outcome.status == "ok":
-        solution = SolutionFiles(Path(job.solutions) / job.cell.cell_id, owned=not run.local)
-    elif not run.local:
-        shutil.rmtree(job.solutions, ignore_errors=True)
+    if run.local:
+        outcome = _solve(worker, run, job, folder)
+        solution = SolutionFiles(Path(job.solutions) / job.cell.cell_id) if _keeps(job, outcome) else None
+        return _solved(outcome, solution)
+    own = folder / uuid4().hex
+    try:
+        own.mkdir()
+        outcome = _solve(worker, run, _on_this_machine(folder, own, job, read), folder)
+        kept = folder / uuid4().hex
+        if _keeps(job, outcome):
+            (own / job.cell.cell_id).rename(kept)
+        return _solved(outcome, SolutionFiles(kept, owned=True) if kept.exists() else None)
+    finally:
+        shutil.rmtree(own, ignore_errors=True)
+
+
+def _keeps(job: Job, outcome: Outcome) -> bool:
+    return job.readers > 0 and job.cell.role == "reference" and outcome.status == "ok"
+
+
+def _solved(outcome: Outcome, solution: SolutionFiles | None) -> Solved:
     tables = {name: _arrow_bytes(table) for name, table in outcome.tables.items()}
     return Solved(replace(outcome, tables={}), tables, solution)
 
@@ -93,21 +111,24 @@ def read_outcome(key: str, dask_worker: Worker) -> Outcome:
     return solved.whole()
 
 
-def _solve(worker: Worker, run: RunOnWorker, job: Job, slot: Executor) -> Outcome:
-    """Wait for the outcome of a cell in its process."""
-    key, told = worker.get_current_task(), time.monotonic()
+def _solve(worker: Worker, run: RunOnWorker, job: Job, folder: Path) -> Outcome:
+    """Return the outcome of a cell, solved in a process of its own."""
+    key = worker.get_current_task()
+    new_slot = partial(run.slot, _config_here(run.config), run.timeout, folder)
     try:
-        slot.submit(job)
-        while True:
-            for event in slot.events(_TICK_SECONDS):
-                if isinstance(event, Finished):
-                    return event.outcome
-                if isinstance(event, Progressed) and time.monotonic() - told > _PROGRESS_SECONDS:
-                    told = time.monotonic()
-                    _tell(worker, run, "progressed", job, fraction=event.fraction)
-            task = worker.state.tasks.get(key)
-            if task is None or task.state == "cancelled":
-                raise TaskCancelledError(key)
+        with slot_of_thread(run.name, new_slot) as slot:
+            slot.submit(job)
+            told = time.monotonic()
+            while True:
+                for event in slot.events(_TICK_SECONDS):
+                    if isinstance(event, Finished):
+                        return event.outcome
+                    if isinstance(event, Progressed) and time.monotonic() - told > _PROGRESS_SECONDS:
+                        told = time.monotonic()
+                        _tell(worker, run, "progressed", job, fraction=event.fraction)
+                task = worker.state.tasks.get(key)
+                if task is None or task.state == "cancelled":
+                    raise TaskCancelledError(key)
     except NtkbenchError as error:  # no process could start
         return Outcome(status="crashed", reason=str(error))
 
@@ -122,12 +143,13 @@ def _folder(worker: Worker, run: RunOnWorker) -> Path:
     return folder
 
 
-def _on_this_machine(folder: Path, job: Job, solutions: list[SolutionFiles | None]) -> Job:
-    """Return the job with folders of this machine, in which the solutions that it reads are."""
-    own = folder / uuid4().hex
-    own.mkdir()
-    for cell_id, files in zip(solutions_read(job.cell), solutions, strict=True):
-        assert files is not None  # only a reference that has ended well has readers
+def _on_this_machine(folder: Path, own: Path, job: Job, read: tuple[Solved | SolutionFiles, ...]) -> Job:
+    """Return the job with ``own`` as its folder, in which the solutions that it reads are."""
+    for cell_id, found in zip(solutions_read(job.cell), read, strict=True):
+        files = found.solution if isinstance(found, Solved) else found
+        if files is None:
+            assert isinstance(found, Solved)
+            raise LostSolutionError(f"computed again, it ended as {found.outcome.status}: {found.outcome.reason}")
         (own / cell_id).symlink_to(files.folder(folder / uuid4().hex), target_is_directory=True)
     return replace(job, solutions=str(own), scratch=str(own / "checkpoints"))
 
@@ -143,3 +165,8 @@ def _arrow_bytes(table: pa.Table) -> bytes:
     with pa.ipc.new_stream(sink, table.schema) as stream:
         stream.write_table(table)
     return bytes(sink.getvalue())
+
+
+@sizeof.register(Solved)  # type: ignore[untyped-decorator]
+def _sizeof(solved: Solved) -> int:
+    return sum(map(len, solved.tables.values())) + (sizeof(solved.solution) if solved.solution else 0)

@@ -87,7 +87,7 @@ def test_without_any_worker_the_run_ends_and_can_be_resumed(tmp_path, undisturbe
     run = tmp_path / "run"
     with dask_processes(tmp_path / "cluster", workers=1) as cluster:
         thread = later(lambda: finished_cells(run) >= 2, lambda: kill(cluster.workers[0]))
-        with pytest.raises(NtkbenchError, match=r"no worker of the Dask cluster at .* runs cells after 1 s"):
+        with pytest.raises(NtkbenchError, match=r"no worker of the Dask cluster at .* can run cells, after 1 s"):
             session(SLOW, run, **options(cluster, wait=1.0))
         thread.join()
     assert "interrupted" in set(rows(run)["status"])
@@ -125,6 +125,67 @@ def test_processes_of_cells_end_when_the_runner_is_killed(tmp_path, undisturbed)
     assert_equal(compared(run), undisturbed)
 
 
+def test_a_solution_of_an_earlier_session_that_is_lost_is_sent_again(tmp_path, undisturbed):
+    """Dask cannot compute it again: it was sent to the only worker, which dies while a cell reads it."""
+    run = tmp_path / "run"
+    session(study(subject=[subject(widths=[4], seconds=1.0)]), run, executor="inline")
+    with dask_processes(tmp_path / "cluster", workers=1) as cluster:
+        only = cluster.workers[0]
+
+        def replace():
+            kill(only)
+            cluster.add_worker()
+
+        thread = later(lambda: finished_cells(run) >= 3, replace)
+        done = session(SLOW, run, **options(cluster))
+        thread.join()
+    assert done.summary.counts == {"ok": 3}
+    for name, frame in undisturbed.items():
+        pd.testing.assert_frame_equal(compared(run)[name].drop(columns="run_id"), frame.drop(columns="run_id"))
+
+
+def test_without_a_worker_that_sees_a_gpu_cells_of_one_do_not_wait_for_ever(tmp_path):
+    with dask_processes(tmp_path / "cluster", workers=0) as cluster:
+        cluster.add_worker(CUDA_VISIBLE_DEVICES="")
+        with pytest.raises(NtkbenchError, match=r"can run cells, after 1 s: none sees a GPU"):
+            session(SLOW, tmp_path / "run", device="cuda", **options(cluster, wait=1.0))
+
+
+def test_a_cell_that_fits_no_worker_any_more_gets_the_largest(tmp_path):
+    """Two threads are asked for, and the worker that had them dies."""
+    run = tmp_path / "run"
+    with dask_processes(tmp_path / "cluster", workers=1, threads=2) as cluster:
+        only = cluster.workers[0]
+
+        def replace():
+            cluster.add_worker(threads=1)
+            kill(only)
+
+        thread = later(lambda: finished_cells(run) >= 2, replace)
+        assert session(SLOW, run, threads=2, **options(cluster)).summary.counts == {"ok": 5}
+        thread.join()
+
+
+def test_a_finished_run_needs_no_cluster(tmp_path):
+    session(study(), tmp_path / "run", executor="inline")
+    nowhere = {"scheduler": "tcp://127.0.0.1:1"}
+    assert session(study(), tmp_path / "run", executor="dask", executor_options=nowhere).summary.kept == 4
+
+
+def test_a_worker_without_ntkbench_joins_and_gets_no_cells(tmp_path, undisturbed):
+    """What prepares workers is not registered with the cluster, where it would keep others from starting."""
+    (tmp_path / "broken" / "ntkbench").mkdir(parents=True)
+    (tmp_path / "broken" / "ntkbench" / "__init__.py").write_text("raise ImportError('not here')")
+    path = os.pathsep.join([str(tmp_path / "broken"), os.environ.get("PYTHONPATH", "")])
+    with dask_processes(tmp_path / "cluster", workers=1) as cluster:
+        thread = later(lambda: finished_cells(tmp_path / "run") >= 1, lambda: cluster.add_worker(PYTHONPATH=path))
+        with pytest.warns(UserWarning, match=r"gets no cells: it cannot load ntkbench \(ImportError\('not here'\)\)"):
+            done = session(SLOW, tmp_path / "run", **options(cluster))
+        thread.join()
+        assert cluster.workers[1].poll() is None
+    assert_equal(compared(done.path), undisturbed)
+
+
 def test_a_worker_that_joins_late_gets_cells(tmp_path):
     run = tmp_path / "run"
     with dask_processes(tmp_path / "cluster", workers=1) as cluster:
@@ -149,8 +210,8 @@ def test_a_worker_with_other_software_gets_no_cells(tmp_path, other_numpy, undis
     with dask_processes(tmp_path / "cluster", workers=0) as cluster:
         cluster.add_worker(**other_numpy)
         with (
-            pytest.warns(UserWarning, match=r"gets no cells, its software differs: numpy .* here, 0\.1 there"),
-            pytest.raises(NtkbenchError, match=r"(?s)their software differs.*numpy .* here, 0\.1 there"),
+            pytest.warns(UserWarning, match=r"gets no cells: its software differs: numpy .* here, 0\.1 there"),
+            pytest.raises(NtkbenchError, match=r"(?s)can run cells.*software differs: numpy .* here, 0\.1 there"),
         ):
             session(SLOW, tmp_path / "none", **options(cluster, wait=1.0))
         cluster.add_worker()
@@ -163,7 +224,7 @@ def test_a_worker_with_other_software_gets_no_cells(tmp_path, other_numpy, undis
 def test_other_software_can_be_allowed(tmp_path, other_numpy, undisturbed):
     with dask_processes(tmp_path / "cluster", workers=0) as cluster:
         cluster.add_worker(**other_numpy)
-        with pytest.warns(UserWarning, match="has other software"):
+        with pytest.warns(UserWarning, match="gets cells although its software differs: numpy"):
             done = session(SLOW, tmp_path / "run", **options(cluster, any_software=True))
     assert_equal(compared(done.path), undisturbed)
 
