@@ -157,7 +157,8 @@ def _show(kind: str, spec: Any, known: NamedRegistry[Any], registry: Registry) -
 def _show_parameters(fields: dict[str, FieldInfo]) -> None:
     click.echo("  parameters:" if fields else "  parameters: none")
     for name, field in fields.items():
-        default = "required" if field.is_required() else f"default {json.dumps(field.default, default=str)}"
+        value = field.get_default(call_default_factory=True)
+        default = "required" if field.is_required() else f"default {json.dumps(value, default=str)}"
         click.echo(
             f"    {name} ({kind_words(field.annotation)}, {default})"
             + (f": {field.description}" if field.description else "")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from ..errors import NtkbenchError, StudyError
 from ..plugin.availability import require_available
 from ..plugin.executor import ExecutorContext
 from ..plugin.guard import blaming
@@ -108,10 +110,19 @@ def choose_executor(asked: ExecutorRequest, of_study: ExecutorRequest, registry:
     model = registry.executors.parameters_of(name)
     own = of_study.options if name == of_study.name else {}
     errors = ValidationErrors(f'executor "{name}"')
+    for option in asked.options.keys() - model.model_fields.keys():
+        if others := [other.name for other in registry.executors if _has_option(other.name, option, registry)]:
+            raise StudyError(f'executor "{name}" has no option "{option}"; choose --executor {" or ".join(others)}')
     options = errors.validate(model, {**own, **_from_environment(name, model), **asked.options})
     errors.raise_if_any()
     assert options is not None
     return ChosenExecutor(spec, options)
+
+
+def _has_option(name: str, option: str, registry: Registry) -> bool:
+    with suppress(NtkbenchError):  # of a broken plugin
+        return option in registry.executors.parameters_of(name).model_fields
+    return False
 
 
 def _from_environment(name: str, model: type[BaseModel]) -> dict[str, Any]:

@@ -24,7 +24,7 @@ def parse_assignment(text: str, option: str = "--set", example: str = "training.
     """
     key, sign, literal = text.partition("=")
     if not sign or not key.strip():
-        raise StudyError(f"{option} {text}: expected key.path=VALUE, such as {option} {example}")
+        raise StudyError(f"{option} {text}: expected KEY=VALUE, such as {option} {example}")
     return key.strip(), parse_literal(literal, f"{option} {key.strip()}")
 
 

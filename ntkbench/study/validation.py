@@ -74,7 +74,7 @@ def _inside(path: str, outer: str) -> bool:
 def _message(detail: Any, model: type[BaseModel], location: list[str | int], also_known: set[str]) -> str:
     if detail["type"] == "extra_forbidden":
         known = _known_keys(model, location[:-1]) | also_known
-        return f"unknown key{suggestion(str(location[-1]), known)} (known: {', '.join(sorted(known))})"
+        return f"unknown key{suggestion(str(location[-1]), known)} (known: {', '.join(sorted(known)) or 'none'})"
     if detail["type"] == "missing":
         return "is missing"
     message = str(detail["msg"]).removeprefix("Value error, ")

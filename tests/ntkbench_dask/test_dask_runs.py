@@ -82,7 +82,12 @@ def test_mistakes_are_messages(tmp_path):
     for options, error, message in (
         ({"executor": "dusk"}, UnknownNameError, 'no executor "dusk"; did you mean "dask"?'),
         ({"executor": "dask", "executor_options": {"schedular": "x"}}, StudyError, '"scheduler"'),
-        ({"executor": "processes", "executor_options": {"scheduler": "x"}}, StudyError, "scheduler"),
+        (
+            {"executor": "processes", "executor_options": {"scheduler": "x"}},
+            StudyError,
+            'executor "processes" has no option "scheduler"; choose --executor dask',
+        ),
+        ({"executor": "inline", "executor_options": {"speed": 2}}, StudyError, "speed: unknown key (known: none)"),
         ({"executor": "dask", "executor_options": {"scheduler": "127.0.0.1:1"}}, NtkbenchError, "no Dask scheduler"),
     ):
         with pytest.raises(error) as caught:
