@@ -19,7 +19,7 @@ from ntkbench.plugin import NtkbenchError, memory_bytes
 from .prepare_worker import GPU, MEMORY, THREADS, PreparedWorker, leave_worker, permit, prepare_worker
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
     from pathlib import Path
 
     from distributed import Future
@@ -56,6 +56,7 @@ class Cluster:
         self._connected: tuple[str, ...] = ()
         self._prepared: dict[str, PreparedWorker | None] = {}  # None: asked, no answer yet
         self.refused: dict[str, str] = {}
+        self._workers: dict[str, PreparedWorker] = {}
         self._remarks: list[str] = []  # about workers, not told to the user yet
         self._asked_at = 0.0
         self._levels = _silenced()
@@ -85,6 +86,7 @@ class Cluster:
         for address in set(self._connected) - self._prepared.keys():
             self._prepared[address] = None
             self.client.loop.add_callback(self._prepare, address)
+        self._update()
         while self._remarks:
             warnings.warn(self._remarks.pop(0), stacklevel=2)
 
@@ -107,16 +109,23 @@ class Cluster:
             elif answer.differences:
                 self._remarks.append(f"the Dask worker {address} gets cells although {differing}")
             self._prepared[address] = answer
+        self._update()
 
     def _refuse(self, address: str, why: str) -> None:
         self.refused[address] = why
         self._remarks.append(f"the Dask worker {address} gets no cells: {why}")
 
-    def workers(self) -> dict[str, PreparedWorker]:
-        """Return the workers that can run this run's cells, by address."""
+    def workers(self) -> Mapping[str, PreparedWorker]:
+        """Return the workers that can run this run's cells, by address; the same object while they are the same."""
+        return self._workers
+
+    def _update(self) -> None:
+        """Note the workers that are connected, prepared and of use."""
         needs_gpu = self._context.config.device.startswith("cuda")
         found = {address: self._prepared.get(address) for address in self._connected if address not in self.refused}
-        return {address: worker for address, worker in found.items() if worker and (worker.gpu or not needs_gpu)}
+        usable = {address: worker for address, worker in found.items() if worker and (worker.gpu or not needs_gpu)}
+        if usable != self._workers:
+            self._workers = usable
 
     def idle_reason(self) -> str:
         """Return why no worker can run cells."""
