@@ -87,6 +87,9 @@ class Cluster:
             self._prepared[address] = None
             self.client.loop.add_callback(self._prepare, address)
         self._update()
+
+    def warn(self) -> None:
+        """Warn of workers that get no cells, or whose software differs, once each."""
         while self._remarks:
             warnings.warn(self._remarks.pop(0), stacklevel=2)
 
@@ -126,6 +129,11 @@ class Cluster:
         usable = {address: worker for address, worker in found.items() if worker and (worker.gpu or not needs_gpu)}
         if usable != self._workers:
             self._workers = usable
+
+    def is_unsuitable(self) -> bool:
+        """Return whether there are workers, all have answered, and none can run cells."""
+        answered = all(self._prepared.get(address) or address in self.refused for address in self._connected)
+        return bool(self._connected) and answered and not self._workers
 
     def idle_reason(self) -> str:
         """Return why no worker can run cells."""

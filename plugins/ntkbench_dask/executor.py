@@ -63,13 +63,18 @@ class DaskExecutor:
     def wait_for_worker(self) -> None:
         """Wait until a worker can run cells.
 
-        :raises NtkbenchError: if there is none in time.
+        :raises NtkbenchError: if there is none in time, or all that are there cannot.
         """
         while True:
             self._check_cluster()
             if self._cluster.cells():
                 return
+            if self._cluster.is_unsuitable():
+                raise NtkbenchError(f"{self._no_worker()}: {self._cluster.idle_reason()}")
             time.sleep(_PAUSE_SECONDS)
+
+    def _no_worker(self) -> str:
+        return f"no worker of the Dask cluster at {self._cluster.address} can run cells"
 
     def free(self) -> int:
         """Return how many more cells to submit. While cells are short, workers find the next one waiting."""
@@ -91,6 +96,7 @@ class DaskExecutor:
         :raises NtkbenchError: if nothing happened, and the scheduler has gone, or all workers for too long.
         """
         self._cluster.look()
+        self._cluster.warn()
         found = [event for news in self._taken(timeout) for event in self._event_of(news)]
         if not found:
             self._check_cluster()
@@ -155,10 +161,8 @@ class DaskExecutor:
             return
         self._without_worker = self._without_worker or time.monotonic()
         if time.monotonic() - self._without_worker > self._options.wait:
-            raise NtkbenchError(
-                f"no worker of the Dask cluster at {self._cluster.address} can run cells, after "
-                f"{self._options.wait:g} s: {self._cluster.idle_reason()}"
-            )
+            waited = f", after {self._options.wait:g} s"
+            raise NtkbenchError(f"{self._no_worker()}{waited}: {self._cluster.idle_reason()}")
 
     def release(self, cell_id: str) -> None:
         """Let Dask free a solution."""

@@ -78,6 +78,12 @@ def test_solutions_that_are_not_here_are_computed_again(cluster, on_one_machine,
     assert_equal(compared(done.path), on_one_machine)
 
 
+@pytest.fixture
+def impatient(monkeypatch):
+    monkeypatch.setattr("ntkbench_dask.cluster._CONNECT_SECONDS", 1)
+
+
+@pytest.mark.usefixtures("impatient")
 def test_mistakes_are_messages(tmp_path):
     for options, error, message in (
         ({"executor": "dusk"}, UnknownNameError, 'no executor "dusk"; did you mean "dask"?'),
@@ -96,6 +102,7 @@ def test_mistakes_are_messages(tmp_path):
         assert not list((tmp_path / "run").glob("cells/*"))
 
 
+@pytest.mark.usefixtures("impatient")
 def test_environment_and_study_choose_the_executor(cluster, monkeypatch, tmp_path):
     """The user is stronger than the environment, and that is stronger than the study."""
     chosen = study(execution={"executor": "dask", "scheduler": "tcp://127.0.0.1:1"})
