@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from scipy.special import ndtri
+from scipy.special import bdtr, ndtri
 
 if TYPE_CHECKING:
     from ...plugin.types import Float
@@ -35,13 +35,11 @@ def median_error(numbers: Between) -> float:
     at the exact confidence of these. Too large by a fifth for few numbers. Infinite where censoring leaves an end open,
     nan for one number.
     """
-    from scipy.stats import binom  # few studies have medians, and this import takes half a second
-
     count = len(numbers.low)
     if count < 2:
         return float("nan")
     c = max(1, round((count + 1) / 2 - count**0.5))
-    z = float(ndtri(1 - binom.cdf(c - 1, count, 0.5)))
+    z = float(ndtri(1 - bdtr(c - 1, count, 0.5)))
     return (float(np.sort(numbers.high)[-c]) - float(np.sort(numbers.low)[c - 1])) / (2 * z)
 
 
@@ -50,10 +48,9 @@ def median_interval(numbers: Between, confidence: float) -> tuple[float, float]:
 
     Each censored number counts with the end that widens the interval. Infinite where there are too few numbers.
     """
-    from scipy.stats import binom
-
     count = len(numbers.low)
-    below = int(binom.ppf((1 - confidence) / 2, count, 0.5))  # the fewest k with P(B <= k) >= (1 - confidence) / 2
+    at_most = bdtr(np.arange(count + 1), count, 0.5)
+    below = int(np.searchsorted(at_most, (1 - confidence) / 2))  # the fewest k with P(B <= k) >= (1 - confidence) / 2
     if below < 1:
         return -np.inf, np.inf
     return float(np.sort(numbers.low)[below - 1]), float(np.sort(numbers.high)[-below])

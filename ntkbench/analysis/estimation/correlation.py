@@ -10,6 +10,7 @@ import pandas as pd
 from scipy.special import ndtri
 
 from ..derived.learning_time import learning
+from ..derived.medians import Between
 from .fit import CONFIDENCE, Fit
 from .rates import FittedRate
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ...plugin.types import Float
-    from ..derived.medians import Between
     from .rates import Rates
 
 _SPEARMAN = 1.06
@@ -73,11 +73,15 @@ def rank_correlation(numbers: Between, others: Float) -> float:
     A number's rank comes from how many are surely smaller and how many surely larger (Gehan 1965): its usual rank, if
     none is censored.
     """
-    from scipy.stats import rankdata  # few studies have correlations, and this import takes half a second
+    return float(np.corrcoef(_ranks(numbers), _ranks(Between(others, others)))[0, 1])
 
+
+def _ranks(numbers: Between) -> Float:
+    """Return twice the ranks of numbers (E,), less a constant."""
     smaller = (numbers.high[None, :] < numbers.low[:, None]).sum(axis=1)
     larger = (numbers.low[None, :] > numbers.high[:, None]).sum(axis=1)
-    return float(np.corrcoef(smaller - larger, rankdata(others))[0, 1])
+    ranks: Float = (smaller - larger).astype(np.float64)
+    return ranks
 
 
 def pooled(correlations: list[float], members: list[int]) -> Correlation:

@@ -8,11 +8,11 @@ size at the smallest width.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 
-from .mixed import mixed_estimate
+from .mixed import coefficients, mixed_estimate
 from .pooling import pooled
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from .mixed import MixedEstimate
+    from .mixed import Coefficients, MixedEstimate
 
     Floats = NDArray[np.float64]
 
@@ -29,6 +29,14 @@ POWERS = (1.0, 0.5)
 initialization, and of smooth activations, only the first: perturbation theory around infinite width goes in 1 / n
 [DG19]."""
 _NEGLIGIBLE = 1e-16
+
+
+class _Noise(TypedDict):
+    """The variances of the logarithms (W,), as :func:`.mixed.mixed_estimate` takes them."""
+
+    working: Floats
+    variances: Floats
+    dof: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,18 +77,25 @@ class Curve:
         :param allowed: multiplies tau.
         :param y: in place of the logarithms.
         """
+        design = np.stack([np.ones_like(self.n), *shapes, self._correction(allowed, power)], axis=1)
+        return mixed_estimate(design, self.y if y is None else y, **self._noise, of=of + 1)
+
+    def fit_each(self, shapes: Floats, y: Floats, *, allowed: float, power: float) -> Coefficients:
+        """Estimate the coefficient of each shape (F, W) by itself, of its own logarithms ``y`` (F, W), as ``fit``."""
+        beside = (np.ones_like(self.n), self._correction(allowed, power))
+        constant, correction = (np.broadcast_to(each, shapes.shape) for each in beside)
+        return coefficients(np.stack([constant, shapes, correction], axis=-1), y, **self._noise, of=1)
+
+    def _correction(self, allowed: float, power: float) -> Floats:
+        smallest = float(self.n.min())
+        correction: Floats = allowed * self.tau / smallest * (smallest / self.n) ** power
+        return correction
+
+    @property
+    def _noise(self) -> _Noise:
         counts = self.counts.astype(np.float64)
         pooled = max(float((counts - 1) @ self.spread / (counts - 1).sum()), _NEGLIGIBLE)
-        smallest = float(self.n.min())
-        correction = allowed * self.tau / smallest * (smallest / self.n) ** power
-        return mixed_estimate(
-            np.stack([np.ones_like(self.n), *shapes, correction], axis=1),
-            self.y if y is None else y,
-            working=pooled / counts,
-            variances=self.spread / counts,
-            dof=self.share * (counts - 1),
-            of=of + 1,
-        )
+        return {"working": pooled / counts, "variances": self.spread / counts, "dof": self.share * (counts - 1)}
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,18 +14,22 @@ correction of the exponent's interval, of the same powers: a wrong floor would r
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import ndtr, ndtri, stdtr
 
-from .curve import estimate
+from .pooling import pooled_at_hand
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from .curve import Curve, Curves
-    from .mixed import MixedEstimate
+    from .mixed import Coefficients
+
+    Floats = NDArray[np.float64]
 
 _ALLOWED = 2.0
 _SHARES = np.concatenate([-np.geomspace(10.0, 0.02, 40), np.linspace(0.0, 0.98, 50), [0.99]])
@@ -43,39 +47,31 @@ class Floor:
     @property
     def share(self) -> float:
         """The estimate: negative if the distance falls faster than expected, minus infinity below -10."""
-        score = self._scores[0]
-        share = _crossing(score, 0.0)
-        return share if not np.isnan(share) else 1.0 if score[0] > 0 else -np.inf
+        scores = self._scores[0]
+        share = _crossing(scores, 0.0)
+        return share if not np.isnan(share) else 1.0 if scores[0] > 0 else -np.inf
 
     def interval(self, confidence: float = 0.95) -> tuple[float, float]:
         """Return the two-sided interval of the share: infinite below -10, 1 where nothing is left of the fall."""
         reach = float(ndtri(0.5 + confidence / 2))
-        lows, highs = zip(*(_ends(score, reach) for score in self._scores), strict=True)
+        lows, highs = zip(*(_ends(scores, reach) for scores in self._scores), strict=True)
         return min(lows), max(highs)
 
     def is_above_zero(self, confidence: float = 0.95) -> bool:
         """Whether the interval excludes zero from above."""
         reach = float(ndtri(0.5 + confidence / 2))
-        return all(_score(self.curve, self.exponent, 0.0, power) > reach for power in self.curve.powers)
+        return bool(min(self._at_zero) > reach)
 
     @cached_property
-    def _scores(self) -> list[_Scores]:
-        return [_Scores(self.curve, self.exponent, power) for power in self.curve.powers]
+    def _scores(self) -> list[Floats]:
+        """The scores of all floors of the grid, by power."""
+        return [_scores(self.curve, self.exponent, _GRID, power) for power in self.curve.powers]
 
-
-@dataclass(frozen=True, eq=False)
-class _Scores:
-    """The scores of all floors of the grid, each computed when it is first asked for."""
-
-    curve: Curve | Curves
-    exponent: float
-    power: float
-    found: dict[int, float] = field(default_factory=dict)
-
-    def __getitem__(self, place: int) -> float:
-        if place not in self.found:
-            self.found[place] = _score(self.curve, self.exponent, float(_GRID[place]), self.power)
-        return self.found[place]
+    @cached_property
+    def _at_zero(self) -> list[float]:
+        """The scores of no floor, by power."""
+        none = np.zeros(1)
+        return [float(_scores(self.curve, self.exponent, none, power)[0]) for power in self.curve.powers]
 
 
 @lru_cache(maxsize=1024)
@@ -86,32 +82,35 @@ def fit_floor(curve: Curve | Curves | None, exponent: float) -> Floor | None:
     return Floor(curve, exponent)
 
 
-def _score(curve: Curve | Curves, exponent: float, f: float, power: float) -> float:
-    """Return the evidence that the floor is above f, as a standard normal number."""
-    largest = curve.n.max()
+def _scores(curve: Curve | Curves, exponent: float, floors: Floats, power: float) -> Floats:
+    """Return the evidence that the floor is above each of these (F,), as standard normal numbers."""
+    largest, f = curve.n.max(), floors[:, None]
 
-    def fit(each: Curve) -> MixedEstimate:
+    def fit(each: Curve) -> Coefficients:
         u = (each.n / largest) ** (2 * exponent)
         value = f + (1 - f) * u
-        shape, y = (1 - u) / (2 * value), each.y - np.log(value) / 2
-        return each.fit([shape], of=0, allowed=_ALLOWED, power=power, y=y)
+        return each.fit_each((1 - u) / (2 * value), each.y - np.log(value) / 2, allowed=_ALLOWED, power=power)
 
-    found = estimate(curve, fit).at_hand
-    return float(ndtri(stdtr(found.dof, found.estimate / found.standard_error).clip(1e-300, ndtr(8.0))))
+    found = pooled_at_hand([fit(each) for each in curve.each])
+    error = np.hypot(found.sampling_error, found.correction)
+    dof = found.sampling_dof / np.maximum((found.sampling_error / error) ** 4, 1e-300)  # the correction's part is known
+    scores: Floats = ndtri(stdtr(dof, found.estimate / error).clip(1e-300, ndtr(8.0)))
+    return scores
 
 
-def _ends(score: _Scores, reach: float) -> tuple[float, float]:
+def _ends(scores: Floats, reach: float) -> tuple[float, float]:
     """Return where the score first falls through +-reach; it need not fall further where no f fits at all."""
-    low, high = _crossing(score, reach), _crossing(score, -reach)
-    without_low = -np.inf if score[0] < reach else 1.0
-    without_high = -np.inf if score[0] < -reach else 1.0
+    low, high = _crossing(scores, reach), _crossing(scores, -reach)
+    without_low = -np.inf if scores[0] < reach else 1.0
+    without_high = -np.inf if scores[0] < -reach else 1.0
     return without_low if np.isnan(low) else low, without_high if np.isnan(high) else high
 
 
-def _crossing(score: _Scores, level: float) -> float:
+def _crossing(scores: Floats, level: float) -> float:
     """Return the share at which the score first falls through the level, interpolated; NaN if it does not."""
-    i = next((i for i in range(len(_GRID) - 1) if score[i] > level >= score[i + 1]), None)
-    if i is None:
+    falls = np.flatnonzero((scores[:-1] > level) & (level >= scores[1:]))
+    if not len(falls):
         return float("nan")
-    part = (score[i] - level) / (score[i] - score[i + 1])
+    i = falls[0]
+    part = (scores[i] - level) / (scores[i] - scores[i + 1])
     return float(_SHARES[i] + part * (_SHARES[i + 1] - _SHARES[i]))

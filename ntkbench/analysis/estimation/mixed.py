@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import inf
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 from scipy.optimize import brentq
@@ -30,6 +30,20 @@ if TYPE_CHECKING:
 
 BOUND = 2.0
 """How large the coefficient may be, in units of its standard deviation beforehand, for intervals to cover."""
+
+
+class Coefficients(NamedTuple):
+    """The same coefficient of several designs (...,), with what its error consists of, as in :class:`MixedEstimate`."""
+
+    estimate: Floats
+    sampling_error: Floats
+    correction: Floats
+    sampling_dof: Floats
+
+    def as_one(self, lack_of_fit: float | None) -> MixedEstimate:
+        """Return the coefficient of a single design."""
+        estimate, error, correction, dof = map(float, self)
+        return MixedEstimate(estimate, error, correction, dof, lack_of_fit)
 
 
 @dataclass(frozen=True)
@@ -148,18 +162,29 @@ def mixed_estimate(
     :param design: (W, P), the last column times the standard deviation of its coefficient beforehand.
     :param y: (W,); ``working`` (W,) the variances that weigh it; ``variances`` (W,) its own, with ``dof`` (W,).
     """
-    free = design.shape[1] - 1
-    augmented = np.vstack([design / np.sqrt(working)[:, None], np.eye(1, free + 1, free)])
-    solve = np.linalg.pinv(augmented)[:, :-1] / np.sqrt(working)
-    parts = solve[of] ** 2 * variances
-    sampling = float(parts.sum())
-    estimate = solve @ y
-    return MixedEstimate(
-        estimate=float(estimate[of]),
-        sampling_error=float(np.sqrt(sampling)),
-        correction=float(solve[of] @ design[:, -1]),
-        sampling_dof=1 / max(float(((parts / max(sampling, 1e-300)) ** 2 / dof).sum()), 1e-6),
-        lack_of_fit=_lack_of_fit(design / np.sqrt(working)[:, None], y / np.sqrt(working), float(dof.sum())),
+    found = coefficients(design, y, working=working, variances=variances, dof=dof, of=of)
+    misfit = _lack_of_fit(design / np.sqrt(working)[:, None], y / np.sqrt(working), float(dof.sum()))
+    return found.as_one(misfit)
+
+
+def coefficients(
+    design: Floats, y: Floats, *, working: Floats, variances: Floats, dof: Floats, of: int
+) -> Coefficients:
+    """Estimate coefficient ``of`` of many designs at once, each as :func:`mixed_estimate` does.
+
+    :param design: (..., W, P); ``y`` (..., W); variances and ``dof`` (W,) are those of all.
+    """
+    weighted = design / np.sqrt(working)[:, None]
+    prior = np.broadcast_to(np.eye(design.shape[-1])[-1:], (*design.shape[:-2], 1, design.shape[-1]))
+    solve = np.linalg.pinv(np.concatenate([weighted, prior], axis=-2))[..., of, :-1] / np.sqrt(working)
+    parts = solve**2 * variances
+    sampling = parts.sum(axis=-1)
+    shares = parts / np.maximum(sampling, 1e-300)[..., None]
+    return Coefficients(
+        estimate=(solve * y).sum(axis=-1),
+        sampling_error=np.sqrt(sampling),
+        correction=(solve * design[..., -1]).sum(axis=-1),
+        sampling_dof=1 / np.maximum((shares**2 / dof).sum(axis=-1), 1e-6),
     )
 
 

@@ -18,14 +18,14 @@ whose error has no omega, is enough to refute it (:attr:`.mixed.MixedEstimate.at
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.optimize import brentq
 from scipy.special import chdtrc, chdtri, fdtrc
 
-from .mixed import MixedEstimate
+from .mixed import Coefficients, MixedEstimate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,16 +60,27 @@ def pooled(estimates: Sequence[MixedEstimate]) -> MixedEstimate:
         return estimates[0]
     y, variances, corrections, dof = _columns(estimates)
     between = _between(y, variances, _UPPER.get(len(y), _UPPER[3]))
+    at_hand = _mean(y, variances, corrections, dof).as_one(combined([found.lack_of_fit for found in estimates]))
+    return replace(at_hand, between_error=float(np.sqrt(between / len(y))), between_dof=len(y) - 1)
+
+
+def pooled_at_hand(seeds: Sequence[Coefficients]) -> Coefficients:
+    """Return the means over the data sets at hand, each as the ``at_hand`` of :func:`pooled`."""
+    if len(seeds) == 1:
+        return seeds[0]
+    y, errors, corrections, dof = map(np.stack, zip(*seeds, strict=True))
+    return _mean(y, np.maximum(errors**2, 1e-300), corrections, dof)
+
+
+def _mean(y: Floats, variances: Floats, corrections: Floats, dof: Floats) -> Coefficients:
+    """Return means over seeds, the first axis of all, without how far data sets differ."""
     parts = variances / len(y) ** 2
-    sampling = float(parts.sum())
-    return MixedEstimate(
-        estimate=float(y.mean()),
-        sampling_error=float(np.sqrt(sampling)),
-        correction=float(np.abs(corrections).mean()),
-        sampling_dof=1 / max(float((np.square(parts / sampling) / dof).sum()), 1e-6),
-        lack_of_fit=combined([found.lack_of_fit for found in estimates]),
-        between_error=float(np.sqrt(between / len(y))),
-        between_dof=len(y) - 1,
+    sampling = parts.sum(axis=0)
+    return Coefficients(
+        estimate=y.mean(axis=0),
+        sampling_error=np.sqrt(sampling),
+        correction=np.abs(corrections).mean(axis=0),
+        sampling_dof=1 / np.maximum((np.square(parts / sampling) / dof).sum(axis=0), 1e-6),
     )
 
 

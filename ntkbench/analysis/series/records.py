@@ -21,6 +21,7 @@ _COLUMNS = [
     *("run_id", "cell_id", "split_index", "split", "reference", "reference_cell_id"),
     *("member", "component", "step", "time", "value"),
 ]
+_OF_MEMBER = ["run_id", "cell_id", "split_index", "reference", "member"]
 _PAIR = ["run_id", "cell_id", "reference"]
 _NOWHERE = np.empty(0, dtype=np.int64)
 
@@ -41,13 +42,21 @@ class MetricRows:
 
     def in_parts(self, metric: str, columns: Sequence[str] = _COLUMNS) -> list[pd.DataFrame]:
         """Return the same in parts of whole cells, one at least, as stored: text may be categories."""
-        found = [part.of(metric, columns) for part in self._parts if metric in part.places]
-        return found or [self._parts[0].of(metric, columns)]
+        return [part.of(metric, columns) for part in self.parts_with(metric) or self._parts[:1]]
 
     @cached_property
     def places(self) -> pd.DataFrame:
         """Each cell, member and reference with any number: of these columns those that there are, and the last time."""
         return _joined([as_text(part.members()) for part in self._parts])
+
+    def parts_with(self, metric: str) -> list[_RowPart]:
+        """Return the parts that have rows of a metric."""
+        return [part for part in self._parts if metric in part.places]
+
+    def at_record(self, metric: str, quantity: Quantity, keys: list[str]) -> pd.DataFrame:
+        """Return the rows of a metric at a quantity's record: keys and value."""
+        parts = self.parts_with(metric) or self._parts[:1]
+        return _joined([part.at_record(metric, quantity, keys) for part in parts])
 
     @cached_property
     def compared(self) -> pd.DataFrame:
@@ -64,6 +73,35 @@ class _RowPart:
         order = np.argsort(codes, kind="stable")
         places = np.split(order, np.flatnonzero(np.diff(codes[order])) + 1) if len(order) else []
         self.places = {str(measurements["metric"].iloc[own[0]]): own for own in places}
+        self._of_split: dict[str | None, NDArray[np.bool_]] = {}
+
+    @cached_property
+    def _numbers(self) -> tuple[Float, Float, Int]:
+        """By row: its time, 0 without one, its value, and a number per cell."""
+        times, values = (self.rows[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in ("time", "value"))
+        return np.where(np.isnan(times), 0.0, times), values, group_codes(self.rows, ["run_id", "cell_id"])
+
+    def _is_of_split(self, split: str | None) -> NDArray[np.bool_]:
+        if split not in self._of_split:
+            column = self.rows["split"]
+            self._of_split[split] = (column.isna() if split is None else column == split).to_numpy(dtype=bool)
+        return self._of_split[split]
+
+    def at_record(self, metric: str, quantity: Quantity, keys: list[str]) -> pd.DataFrame:
+        """Return the rows of a metric at a quantity's record: keys and value."""
+        times, values, cells = self._numbers
+        places = self.places.get(metric, _NOWHERE)
+        kept = places[self._is_of_split(quantity.split)[places] & np.isfinite(values[places])]
+        extreme = _is_extreme(times[kept], cells[kept], first=quantity.record == "first")
+        rows = self.rows[keys]
+        if quantity.record != "max":
+            return as_text(rows.take(kept[extreme])).assign(value=values[kept[extreme]])
+        codes = group_codes(rows.take(kept), keys)
+        largest = np.full(codes.max(initial=0) + 1, -np.inf)
+        np.maximum.at(largest, codes, values[kept])
+        first = first_of_each(codes)
+        first = first[np.isin(codes[first], codes[extreme])]
+        return as_text(rows.take(kept[first])).assign(value=largest[codes[first]])
 
     def of(self, metric: str, columns: Sequence[str]) -> pd.DataFrame:
         """Return the rows of a metric; they are copied only if there are others."""
@@ -108,7 +146,7 @@ def group_codes(rows: pd.DataFrame, names: Sequence[str]) -> Int:
 
 def _codes(column: pd.Series[Any]) -> tuple[Any, int]:
     """Return a number from 0 per value of a column, and how many numbers there may be."""
-    if _is_coded(column):
+    if _coded(column.dtype):
         numbers = column.cat.codes.to_numpy()
     elif pd.api.types.is_integer_dtype(column.dtype) and not column.hasnans:
         numbers = column.to_numpy(dtype=np.int64)
@@ -127,11 +165,11 @@ def first_of_each(codes: Int) -> Int:
 
 def as_text(rows: pd.DataFrame) -> pd.DataFrame:
     """Return rows with categories converted to text."""
-    return rows.assign(**{str(name): _text(rows[name]) for name in rows if _is_coded(rows[name])})
+    return rows.assign(**{str(name): _text(rows[name]) for name, kind in rows.dtypes.items() if _coded(kind)})
 
 
-def _is_coded(column: pd.Series[Any]) -> bool:
-    return isinstance(column.dtype, pd.CategoricalDtype)
+def _coded(kind: Any) -> bool:
+    return isinstance(kind, pd.CategoricalDtype)
 
 
 def _text(coded: pd.Series[Any]) -> pd.Series[Any]:
@@ -169,27 +207,9 @@ def recorded(stored: str, quantity: Quantity, measurements: MetricRows) -> pd.Da
 
     A member without a finite value at the last record has diverged, and has no largest value either.
     """
-    keys = ["run_id", "cell_id", "split_index", "reference", "member"]
-    keys += ["component"] if quantity.layers else []
-    parts = measurements.in_parts(stored, [*keys, "split", "time", "value"])
-    rows = _joined([_at_record(part, quantity, keys) for part in parts])
+    keys = [*_OF_MEMBER, *(["component"] if quantity.layers else [])]
+    rows = measurements.at_record(stored, quantity, keys)
     return rows.sort_values(keys, ignore_index=True) if quantity.record == "max" else rows
-
-
-def _at_record(found: pd.DataFrame, quantity: Quantity, keys: list[str]) -> pd.DataFrame:
-    """Return the rows of whole cells, of one metric, at a quantity's record: keys and value."""
-    of_split = found["split"].isna() if quantity.split is None else found["split"] == quantity.split
-    found = found.astype({"time": "float64", "value": "float64"}).fillna({"time": 0.0})
-    kept = np.flatnonzero(of_split.to_numpy() & np.isfinite(found["value"].to_numpy()))
-    times, cells = found["time"].to_numpy()[kept], group_codes(found, ["run_id", "cell_id"])[kept]
-    extreme: Int = kept[_is_extreme(times, cells, first=quantity.record == "first")]
-    rows: pd.DataFrame = found[[*keys, "value"]]
-    at_record = as_text(rows.take(extreme))
-    if quantity.record != "max":
-        return at_record
-    rows = rows.take(kept)
-    largest = rows.groupby(keys, dropna=False, sort=False, observed=True, as_index=False)[["value"]].max()
-    return as_text(largest).merge(at_record[keys], on=keys, how="inner")
 
 
 def _is_extreme(times: Float, cells: Int, *, first: bool) -> NDArray[np.bool_]:
@@ -214,10 +234,12 @@ def over_layers(rows: pd.DataFrame, layers: Literal["first", "last", "middle", "
         "middle": (rows["component"] > 0) & (rows["component"] < rows["depth"]),
         "all": rows["component"].notna(),
     }[layers]
-    squares = rows[chosen].assign(value=rows["value"] ** 2).drop(columns="component")
-    others = [name for name in squares.columns if name != "value"]
-    found = squares.groupby(others, dropna=False, sort=False)["value"].mean().reset_index()
-    return found.assign(value=np.sqrt(found["value"]))
+    rows = rows[chosen].drop(columns="component")
+    codes = group_codes(rows, _OF_MEMBER)
+    first = first_of_each(codes)
+    squares, counts = np.bincount(codes, rows["value"].to_numpy() ** 2), np.bincount(codes)
+    of_each = codes[first]
+    return rows.take(first).assign(value=np.sqrt(squares[of_each] / counts[of_each])).reset_index(drop=True)
 
 
 def with_errors(rows: pd.DataFrame, quantity: Quantity, measurements: MetricRows) -> pd.DataFrame:
@@ -225,7 +247,11 @@ def with_errors(rows: pd.DataFrame, quantity: Quantity, measurements: MetricRows
     keys = ["run_id", "cell_id", "split_index", "reference"]
     keys += ["component"] if quantity.layers == "each" else []
     for name in ("standard_error", "floor"):
-        extra = recorded(f"{quantity.stored}_{name}", quantity, measurements)[[*keys, "value"]]
+        stored = f"{quantity.stored}_{name}"
+        if not measurements.parts_with(stored):
+            rows = rows.assign(**{name: np.nan})
+            continue
+        extra = recorded(stored, quantity, measurements)[[*keys, "value"]]
         rows = rows.merge(extra.rename(columns={"value": name}), on=keys, how="left")
     if "_of_mean" not in quantity.stored:
         return rows

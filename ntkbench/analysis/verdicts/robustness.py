@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from ..estimation.curve import exponent
@@ -73,7 +74,11 @@ def steepens(fit: Fit) -> bool:
 
 def _variants(fit: Fit) -> list[MixedEstimate]:
     curve = curve_of(fit)
-    if curve is None:
-        return []
-    found = [exponent(curve, allowed, power) for allowed in ALLOWED for power in curve.powers]
+    return [] if curve is None else _variants_of(curve)
+
+
+@lru_cache(maxsize=1024)
+def _variants_of(curve: Curve | Curves) -> list[MixedEstimate]:
+    """Return the exponents under each allowed correction, those that the data do not reject."""
+    found = [exponent(curve, allowed, power) for allowed in ALLOWED for power in curve.powers[: None if allowed else 1]]
     return [each for each in found if each.lack_of_fit is None or each.lack_of_fit >= REJECTED]
