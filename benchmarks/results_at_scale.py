@@ -22,7 +22,6 @@ from unittest.mock import patch
 import numpy as np
 import pandas as pd
 from click.testing import CliRunner
-from ntkbench.execution.job import WorkerConfig
 from pydantic import BaseModel, ConfigDict
 
 import ntkbench
@@ -30,6 +29,7 @@ from ntkbench.api.run import Options, execute, plan_study
 from ntkbench.cli import main as command
 from ntkbench.execution.environment import describe_environment
 from ntkbench.execution.source_code import code_of
+from ntkbench.plugin.job import WorkerConfig
 from ntkbench.plugin.outcome import Outcome
 from ntkbench.plugin.specs import BackendSpec, Estimate, MethodFacts, Sizes, TaskSpec
 from ntkbench.plugin.types import Problem, Request, Solution

@@ -22,12 +22,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from benchmarks.fuzzing import arrays, studies, tables
 from benchmarks.fuzzing.outcomes import Outcomes
-from ntkbench.plugin.registry import Registry, load_registry
+from ntkbench.plugin.loading import load_registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hypothesis.strategies import SearchStrategy
+
+    from ntkbench.plugin.registry import Registry
 
     Use = Callable[[Any, Registry, Path], None]
 
