@@ -69,9 +69,10 @@ def show_run(run: str) -> None:
 @results_group.command("compact")
 @click.argument("run")
 def compact(run: str) -> None:
-    """Move the rows of RUN's finished cells to few, large parquet files.
+    """Merge RUN's many small files into a few large ones.
 
-    A run of many cells does so by itself. RUN is a run's folder, or its run_id in the folder results.
+    The tables stay the same, and the run can still be resumed. Runs of more than some hundred cells do this themselves.
+    RUN is a run's folder, or its run_id in the folder results.
     """
     from ..store.folder import compact_run
     from ..store.read import find_runs
